@@ -1,0 +1,39 @@
+// Builds dist/: a small CommonJS entry that handles hooks by itself, one code-split ESM chunk per command,
+// and the library entry. Types are emitted by `tsc -p tsconfig.types.json` (npm run build).
+import { chmodSync, existsSync, rmSync } from "node:fs";
+import { build } from "esbuild";
+
+rmSync("dist", { recursive: true, force: true });
+const shared = {
+  bundle: true,
+  platform: "node",
+  target: "node20.19",
+  external: ["koffi"],
+  legalComments: "none",
+  sourcemap: false,
+  logLevel: "warning",
+};
+await build({
+  ...shared,
+  entryPoints: { keyframe: "src/bin/keyframe.ts" },
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
+  minify: true,
+  external: [...shared.external, "./cli/main.js"],
+  outdir: "dist",
+});
+chmodSync("dist/keyframe.cjs", 0o755);
+await build({
+  ...shared,
+  entryPoints: { "cli/main": "src/cli/main.ts", index: "src/index.ts" },
+  format: "esm",
+  splitting: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  chunkNames: "chunks/[name]-[hash]",
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+  outdir: "dist",
+});
+if (!existsSync("dist/keyframe.cjs")) throw new Error("the build left no dist/keyframe.cjs");

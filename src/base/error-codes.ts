@@ -1,0 +1,24 @@
+/**
+ * Every code a KeyframeError can carry, with one sentence for docs/errors.md. Codes are stable: scripts match on
+ * them. The exit code that each gives is in src/cli/exit-codes.ts.
+ */
+export const errorCodes = {
+  // the machine
+  "disk-full": "The file system has no room for a write that Keyframe needs.",
+  "permission-denied": "The operating system refused access to a file or folder.",
+  "io-failed": "A file or socket operation failed for another reason; the cause is attached.",
+  "program-missing": "A program that the command needs is not installed.",
+  "program-failed": "A program that Keyframe called ended with an error.",
+  "timed-out": "Something did not answer within its time limit.",
+  "lock-busy": "Another Keyframe process holds a lock for longer than the time limit.",
+  // input
+  usage: "The command line is not valid.",
+  "invalid-input":
+    "Input from outside (a hook payload, a file, an argument) does not have the expected form.",
+  "too-large": "Input exceeds a named limit.",
+  "not-found": "The thing that was named does not exist.",
+  refused: "The request is valid, but doing it would be unsafe.",
+  damaged: "A stored record fails its own check.",
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,35 @@
+import type { CommandContext } from "@stricli/core";
+import { type Clock, nodeClock } from "../system/clock.ts";
+import { type Files, nodeFiles } from "../system/files.ts";
+import { nodeProcesses, type Processes } from "../system/processes.ts";
+import { nodeRandom, type Random } from "../system/random.ts";
+import { createTerminal, type OutputStream, type Terminal } from "./terminal.ts";
+
+/** Everything a command may touch. Commands take it as `this`. */
+export interface CliContext extends CommandContext {
+  readonly process: {
+    readonly stdout: OutputStream;
+    readonly stderr: OutputStream;
+    exitCode?: number | string | null;
+  };
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: Files;
+  readonly processes: Processes;
+}
+
+export function nodeCliContext(): CliContext {
+  return {
+    process: globalThis.process as CliContext["process"],
+    env: globalThis.process.env,
+    cwd: globalThis.process.cwd(),
+    terminal: createTerminal(globalThis.process.stdout, globalThis.process.stderr, globalThis.process.env),
+    clock: nodeClock,
+    random: nodeRandom,
+    files: nodeFiles,
+    processes: nodeProcesses,
+  };
+}

@@ -1,0 +1,20 @@
+import type { ErrorCode } from "../base/error-codes.ts";
+
+/** What a script can rely on: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 damaged data, 6 try again. */
+export const exitCodes: Record<ErrorCode, number> = {
+  "disk-full": 6,
+  "permission-denied": 1,
+  "io-failed": 1,
+  "program-missing": 1,
+  "program-failed": 1,
+  "timed-out": 6,
+  "lock-busy": 6,
+  usage: 2,
+  "invalid-input": 2,
+  "too-large": 2,
+  "not-found": 3,
+  refused: 4,
+  damaged: 5,
+};
+
+export const usageExitCode = exitCodes.usage;

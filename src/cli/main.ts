@@ -1,0 +1,36 @@
+import { run } from "@stricli/core";
+import { application } from "./application.ts";
+import { nodeCliContext } from "./context.ts";
+import { describeError, exitCodeOf } from "./errors.ts";
+import { usageExitCode } from "./exit-codes.ts";
+import { rawCommands } from "./raw-commands.ts";
+
+/** Runs one command line and sets the exit code of the process. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const context = nodeCliContext();
+  endQuietlyWhenPipeCloses();
+  const raw = rawCommands[argv[0] ?? ""];
+  if (raw === undefined || argv.includes("--help")) {
+    await run(application, argv, context);
+    // the framework's own codes for a wrong command line are negative
+    if (Number(process.exitCode ?? 0) < 0) process.exitCode = usageExitCode;
+    return;
+  }
+  try {
+    const command = await raw();
+    await command(context, argv.slice(1));
+  } catch (error) {
+    context.terminal.note(describeError(error));
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+/** `keyframe log | head` closes our output early: that is not an error. */
+function endQuietlyWhenPipeCloses(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(0);
+      throw error;
+    });
+  }
+}

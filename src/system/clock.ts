@@ -1,0 +1,54 @@
+/** Time as the program sees it. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  nowMs(): number;
+  /** Milliseconds from an arbitrary start that never go back. */
+  monotonicMs(): number;
+  /** Resolves after `delayMs`, or rejects with the signal's reason. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const nodeClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: (delayMs, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      }, delayMs);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    }),
+};
+
+export interface FakeClock extends Clock {
+  /** Moves time on and wakes the sleepers that are due. */
+  advance(byMs: number): void;
+}
+
+/** A clock that moves only when told. */
+export function createFakeClock(startMs = Date.UTC(2026, 0, 1)): FakeClock {
+  let elapsedMs = 0;
+  let sleepers: { readonly dueMs: number; readonly wake: () => void }[] = [];
+  return {
+    nowMs: () => startMs + elapsedMs,
+    monotonicMs: () => elapsedMs,
+    sleep: (delayMs, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason);
+        sleepers.push({ dueMs: elapsedMs + delayMs, wake: resolve });
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+      }),
+    advance(byMs) {
+      elapsedMs += byMs;
+      const due = sleepers.filter((sleeper) => sleeper.dueMs <= elapsedMs);
+      sleepers = sleepers.filter((sleeper) => sleeper.dueMs > elapsedMs);
+      for (const sleeper of due) sleeper.wake();
+    },
+  };
+}
