@@ -21,7 +21,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { KeyframeError } from "../base/errors.ts";
+import { errorText, KeyframeError } from "../base/errors.ts";
 
 export type FileKind = "file" | "folder" | "symlink" | "other";
 
@@ -136,7 +136,7 @@ export const nodeFiles: Files = {
   },
   rename: (from, to) => translated(to, "rename to", () => renameSync(from, to)),
   makeSymlink: (target, path) => translated(path, "create", () => symlinkSync(target, path)),
-  remove: (path) => void ifExists(path, "remove", () => unlinkSync(path)),
+  remove: (path) => ifExists(path, "remove", () => unlinkSync(path)),
   removeTree: (path) => translated(path, "remove", () => rmSync(path, { recursive: true, force: true })),
 };
 
@@ -267,13 +267,9 @@ export function toFileError(error: unknown, path: string, verb: string): Keyfram
   if (errno === "ENOENT" || errno === "ENOTDIR") {
     return new KeyframeError("not-found", `cannot ${verb} ${path}: it does not exist`, { cause: error });
   }
-  return new KeyframeError(
-    "io-failed",
-    `cannot ${verb} ${path}: ${error instanceof Error ? error.message : error}`,
-    {
-      cause: error,
-    },
-  );
+  return new KeyframeError("io-failed", `cannot ${verb} ${path}: ${errorText(error)}`, {
+    cause: error,
+  });
 }
 
 /** The `code` of a Node error ("ENOENT"), if it has one. */
