@@ -14,6 +14,8 @@ export interface CliContext extends CommandContext {
   };
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
+  /** How this very program is started: absolute paths of Node and of the entry. */
+  readonly program: { readonly node: string; readonly entry: string };
   readonly terminal: Terminal;
   readonly clock: Clock;
   readonly random: Random;
@@ -26,6 +28,7 @@ export function nodeCliContext(): CliContext {
     process: globalThis.process as CliContext["process"],
     env: globalThis.process.env,
     cwd: globalThis.process.cwd(),
+    program: { node: globalThis.process.execPath, entry: globalThis.process.argv[1] ?? "" },
     terminal: createTerminal(globalThis.process.stdout, globalThis.process.stderr, globalThis.process.env),
     clock: nodeClock,
     random: nodeRandom,

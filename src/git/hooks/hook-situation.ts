@@ -20,8 +20,8 @@ export interface HookSituation {
   readonly state: FileState;
   readonly chainedPath: string;
   readonly chained: FileState;
-  /** Set where a new file would show up in `git status`: its path from the top of the work tree. */
-  readonly untrackedPath?: string;
+  /** For a place of its own inside the work tree: the path from its top, which git should not show as new. */
+  readonly workTreePath?: string;
 }
 
 /** Looks at every hook where git would look for it. */
@@ -29,8 +29,7 @@ export async function readHookSituations(git: Git, files: Files): Promise<HookSi
   const { workTree, gitDir, commonDir } = git.repository;
   const folder = resolve(workTree ?? gitDir, await git.text(["rev-parse", "--git-path", "hooks"]));
   const inWorkTree = workTree !== undefined && isInside(folder, workTree) && !isInside(folder, commonDir);
-  const tracked = inWorkTree ? await gitPaths(git, ["ls-files", "-z", "--"], folder) : new Set<string>();
-  const ignored = inWorkTree ? await gitPaths(git, ["check-ignore", "-z", "--"], folder) : new Set<string>();
+  const tracked = inWorkTree ? await trackedHooks(git, folder) : new Set<string>();
   return gitHooks.map((hook) => {
     const path = join(folder, hook.name);
     const chainedPath = join(folder, chainedFolder, hook.name);
@@ -39,7 +38,6 @@ export async function readHookSituations(git: Git, files: Files): Promise<HookSi
       : inWorkTree || isInside(folder, commonDir)
         ? "own"
         : "shared";
-    const untracked = inWorkTree && place === "own" && !ignored.has(path);
     return {
       hook,
       path,
@@ -47,18 +45,16 @@ export async function readHookSituations(git: Git, files: Files): Promise<HookSi
       state: readFileState(path, files),
       chainedPath,
       chained: readFileState(chainedPath, files),
-      ...(untracked ? { untrackedPath: relative(workTree, path) } : {}),
+      ...(inWorkTree && place === "own" ? { workTreePath: relative(workTree, path) } : {}),
     };
   });
 }
 
-/** Of the hooks in the folder, those that a path-listing command of git names. */
-async function gitPaths(git: Git, command: readonly string[], folder: string): Promise<Set<string>> {
+async function trackedHooks(git: Git, folder: string): Promise<Set<string>> {
   const { workTree } = git.repository;
   if (workTree === undefined) return new Set();
   const paths = gitHooks.map((hook) => relative(workTree, join(folder, hook.name)));
-  // check-ignore ends with 1 where nothing is ignored
-  const { stdout } = await git.run([...command, ...paths], { okCodes: [0, 1] });
+  const { stdout } = await git.run(["ls-files", "-z", "--", ...paths]);
   const names = stdout
     .toString("utf8")
     .split("\0")
