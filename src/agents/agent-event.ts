@@ -40,6 +40,11 @@ export type AgentEvent =
       readonly paths: readonly string[];
       /** What the agent itself says the file held before the call; null: the file did not exist. */
       readonly originals?: ReadonlyMap<string, string | null>;
+      /**
+       * `commit`: where no earlier state is known, the reporter answers for all changes since HEAD. Without it, such a
+       * change is nobody's.
+       */
+      readonly baseline?: "commit";
       readonly buffers?: Buffers;
     })
   | (ToolCall & { readonly kind: "before-shell"; readonly command?: string })

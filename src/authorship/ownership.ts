@@ -1,10 +1,10 @@
 import {
-  decodeOwnerRuns,
-  encodeOwnerRuns,
-  type Owner,
-  type OwnerRun,
+  decodeLineOwners,
+  encodeLineOwners,
+  type LineOwnerRun,
+  type OwnerKey,
   sessionOfOwner,
-} from "../journal/owner-runs.ts";
+} from "../journal/line-owners.ts";
 import { type Comparison, type LineSource, taken } from "./comparison.ts";
 import { createLineInterner } from "./content-lines.ts";
 import { matchMovedLines } from "./moved-lines.ts";
@@ -14,12 +14,12 @@ import { type Change, diffSequences } from "./sequence-diff.ts";
 /** Content and who owns each of its lines. */
 export interface OwnedContent {
   readonly content: Uint8Array;
-  readonly runs: readonly OwnerRun[];
+  readonly runs: readonly LineOwnerRun[];
 }
 
 export interface Edit {
   /** Null when nobody was seen doing it. */
-  readonly author: Owner;
+  readonly author: OwnerKey;
   /**
    * `agent`: every line that the edit changed is the author's, by a blank or by a word: a tool call was seen before
    * and after. `person`: a line is taken only if one of its tokens changed; re-indenting and reformatting keep the
@@ -29,7 +29,7 @@ export interface Edit {
 }
 
 export interface EditResult {
-  readonly runs: readonly OwnerRun[];
+  readonly runs: readonly LineOwnerRun[];
   /** By line of the new content: false where this edit made or took the line. */
   readonly carried: readonly boolean[];
   /** Lines of each session that somebody else changed or removed. */
@@ -48,8 +48,8 @@ export function applyEdit(before: OwnedContent, after: Uint8Array, edit: Edit): 
   const next = interner.intern(after);
   const changes = diffSequences(old.ids, next.ids);
   const sources = sourceLines({ old, next, changes }, edit.kind);
-  const oldOwners = decodeOwnerRuns(before.runs, old.lines.length);
-  const owners: Owner[] = [];
+  const oldOwners = decodeLineOwners(before.runs, old.lines.length);
+  const owners: OwnerKey[] = [];
   const carried: boolean[] = [];
   for (const source of sources) {
     const isCarried = source !== taken;
@@ -57,7 +57,7 @@ export function applyEdit(before: OwnedContent, after: Uint8Array, edit: Edit): 
     owners.push(isCarried ? commonOwner(source, oldOwners) : edit.author);
   }
   return {
-    runs: encodeOwnerRuns(owners),
+    runs: encodeLineOwners(owners),
     carried,
     overridden: countOverridden({ sources, oldOwners, changes }, edit.author),
     takenLines: carried.filter((isCarried) => !isCarried).length,
@@ -79,14 +79,14 @@ function sourceLines(comparison: Comparison, kind: Edit["kind"]): LineSource[] {
 }
 
 /** Lines that were joined from several owners belong to none of them. */
-function commonOwner(source: readonly number[], oldOwners: readonly Owner[]): Owner {
+function commonOwner(source: readonly number[], oldOwners: readonly OwnerKey[]): OwnerKey {
   const owners = new Set(source.map((line) => oldOwners[line] ?? null));
   return owners.size === 1 ? ([...owners][0] ?? null) : null;
 }
 
 function countOverridden(
-  edit: { sources: readonly LineSource[]; oldOwners: readonly Owner[]; changes: readonly Change[] },
-  author: Owner,
+  edit: { sources: readonly LineSource[]; oldOwners: readonly OwnerKey[]; changes: readonly Change[] },
+  author: OwnerKey,
 ): Map<string, number> {
   const kept = new Set<number>();
   for (const source of edit.sources) if (source !== taken) for (const line of source) kept.add(line);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { applyEdit, type Edit } from "../../src/authorship/ownership.ts";
 import { diffSequences } from "../../src/authorship/sequence-diff.ts";
 import { splitLines } from "../../src/base/lines.ts";
-import { decodeOwnerRuns, encodeOwnerRuns, type Owner } from "../../src/journal/owner-runs.ts";
+import { decodeLineOwners, encodeLineOwners, type OwnerKey } from "../../src/journal/line-owners.ts";
 
 const agent = "s_aaaaaaaaaaaaaa::t_11111111111111";
 const other = "s_bbbbbbbbbbbbbb::t_22222222222222";
@@ -13,15 +13,15 @@ const byHuman: Edit = { author: human, kind: "person" };
 const byNobody: Edit = { author: null, kind: "person" };
 
 /** "A", "B", "K" and "." stand for the agent, another agent, the known human and nobody. */
-const letters: Record<string, Owner> = { A: agent, B: other, K: human, ".": null };
-const letterOf = (owner: Owner) => Object.keys(letters).find((letter) => letters[letter] === owner) ?? "?";
+const letters: Record<string, OwnerKey> = { A: agent, B: other, K: human, ".": null };
+const letterOf = (owner: OwnerKey) => Object.keys(letters).find((letter) => letters[letter] === owner) ?? "?";
 
 /** Lines as "A text": the letter is the owner before the edit. Answers the letters after it. */
 function edited(before: readonly string[], after: string, edit: Edit): string {
   const content = Buffer.from(before.map((line) => line.slice(2)).join(""));
-  const runs = encodeOwnerRuns(before.map((line) => letters[line[0] ?? ""] ?? null));
+  const runs = encodeLineOwners(before.map((line) => letters[line[0] ?? ""] ?? null));
   const result = applyEdit({ content, runs }, Buffer.from(after), edit);
-  return decodeOwnerRuns(result.runs, splitLines(Buffer.from(after)).length)
+  return decodeLineOwners(result.runs, splitLines(Buffer.from(after)).length)
     .map(letterOf)
     .join("");
 }
@@ -172,7 +172,7 @@ test("over any series of edits with unique lines, each line belongs to whoever p
     fc.property(fc.array(step, { maxLength: 15 }), (steps) => {
       let nextCharacter = 0x4e00;
       let model: { text: string; letter: string }[] = [];
-      let state = { content: Buffer.alloc(0), runs: encodeOwnerRuns([]) };
+      let state = { content: Buffer.alloc(0), runs: encodeLineOwners([]) };
       for (const { at, remove, insert, author } of steps) {
         const fresh = Array.from({ length: insert }, () => ({
           text: `${String.fromCodePoint(nextCharacter++)}\n`,
@@ -186,7 +186,7 @@ test("over any series of edits with unique lines, each line belongs to whoever p
           content,
           runs: [...applyEdit(state, content, { author: letters[author] ?? null, kind }).runs],
         };
-        const owners = decodeOwnerRuns(state.runs, model.length).map(letterOf).join("");
+        const owners = decodeLineOwners(state.runs, model.length).map(letterOf).join("");
         expect(owners).toBe(model.map((line) => line.letter).join(""));
       }
     }),

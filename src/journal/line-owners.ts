@@ -2,13 +2,13 @@
  * Who owns a line: `s_<14 hex>::t_<14 hex>` (an agent's conversation and tool call), `h_<14 hex>` (a known human), or
  * null: nobody that was observed, which includes all that was there before.
  */
-export type Owner = string | null;
+export type OwnerKey = string | null;
 
 /** `[lines, owner]`: that many lines in a row have this owner. */
-export type OwnerRun = readonly [lineCount: number, owner: Owner];
+export type LineOwnerRun = readonly [lineCount: number, owner: OwnerKey];
 
-export function encodeOwnerRuns(owners: readonly Owner[]): OwnerRun[] {
-  const runs: [number, Owner][] = [];
+export function encodeLineOwners(owners: readonly OwnerKey[]): LineOwnerRun[] {
+  const runs: [number, OwnerKey][] = [];
   for (const owner of owners) {
     const last = runs.at(-1);
     if (last !== undefined && last[1] === owner) last[0] += 1;
@@ -18,8 +18,8 @@ export function encodeOwnerRuns(owners: readonly Owner[]): OwnerRun[] {
 }
 
 /** One owner per line; a run list that is too short or too long for the content is cut or filled with null. */
-export function decodeOwnerRuns(runs: readonly OwnerRun[], lineCount: number): Owner[] {
-  const owners: Owner[] = [];
+export function decodeLineOwners(runs: readonly LineOwnerRun[], lineCount: number): OwnerKey[] {
+  const owners: OwnerKey[] = [];
   for (const [count, owner] of runs) {
     for (let index = 0; index < count && owners.length < lineCount; index += 1) owners.push(owner);
   }
@@ -28,7 +28,7 @@ export function decodeOwnerRuns(runs: readonly OwnerRun[], lineCount: number): O
 }
 
 /** The owners that occur, null excepted. */
-export function ownersIn(runs: readonly OwnerRun[]): Set<string> {
+export function ownersIn(runs: readonly LineOwnerRun[]): Set<string> {
   return new Set(runs.flatMap(([, owner]) => (owner === null ? [] : [owner])));
 }
 
