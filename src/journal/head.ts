@@ -10,7 +10,7 @@ const absent: PathState = { kind: "absent", mode: 0, digest: "", sizeBytes: 0, r
 /** The head after an event. Pure; applying the same event twice gives the same head. */
 export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
   if (head?.eventId === event.id) return head;
-  if (event.carried !== undefined) return event.carried;
+  if (event.carried !== undefined) return { ...event.carried, eventId: event.id };
   const state = event.state ?? head?.current ?? absent;
   const begunBefore = (head?.begun ?? []).filter((call) => call.toolUseId !== event.toolUseId);
   return {
