@@ -43,6 +43,11 @@ export type AgentEvent =
        * the agent decoded it: CRLF line ends may read as LF, and a large file may be missing.
        */
       readonly originals?: ReadonlyMap<string, string | null>;
+      /**
+       * `commit`: where no earlier state is known, the reporter answers for all changes since HEAD. Without it, such a
+       * change is nobody's.
+       */
+      readonly baseline?: "commit";
       readonly buffers?: Buffers;
     })
   | (ToolCall & { readonly kind: "before-shell"; readonly command?: string })

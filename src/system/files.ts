@@ -13,6 +13,7 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
+  realpathSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -61,7 +62,11 @@ export interface Files {
     path: string,
     options?: { readonly offsetBytes?: number; readonly chunkBytes?: number },
   ): Generator<Buffer>;
+  /** The last bytes of a file, at most `maxBytes`. */
+  readTail(path: string, maxBytes: number): Buffer;
   readLinkIfExists(path: string): string | undefined;
+  /** The path with every symlink resolved; undefined if it does not exist. */
+  realPathIfExists(path: string): string | undefined;
   /** Does not follow a symlink at the end. */
   statIfExists(path: string): FileStat | undefined;
   /** Follows symlinks. */
@@ -110,6 +115,20 @@ export const nodeFiles: Files = {
       closeSync(descriptor);
     }
   },
+  readTail(path, maxBytes) {
+    const descriptor = translated(path, "open", () => openSync(path, "r"));
+    try {
+      const size = fstatSync(descriptor).size;
+      const buffer = Buffer.alloc(Math.min(size, maxBytes));
+      const count = translated(path, "read", () =>
+        readSync(descriptor, buffer, 0, buffer.length, size - buffer.length),
+      );
+      return buffer.subarray(0, count);
+    } finally {
+      closeSync(descriptor);
+    }
+  },
+  realPathIfExists: (path) => ifExists(path, "look at", () => realpathSync(path)),
   readLinkIfExists: (path) => ifExists(path, "read", () => readlinkSync(path)),
   statIfExists: (path) => ifExists(path, "look at", () => toFileStat(lstatSync(path))),
   statTargetIfExists: (path) => ifExists(path, "look at", () => toFileStat(statSync(path))),
