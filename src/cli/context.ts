@@ -1,6 +1,7 @@
 import type { CommandContext } from "@stricli/core";
 import { type Clock, nodeClock } from "../system/clock.ts";
 import { type Files, nodeFiles } from "../system/files.ts";
+import { nodeProcessTable, type ProcessTable } from "../system/process-identity.ts";
 import { nodeProcesses, type Processes } from "../system/processes.ts";
 import { nodeRandom, type Random } from "../system/random.ts";
 import { createTerminal, type OutputStream, type Terminal } from "./terminal.ts";
@@ -21,6 +22,7 @@ export interface CliContext extends CommandContext {
   readonly random: Random;
   readonly files: Files;
   readonly processes: Processes;
+  readonly processTable: ProcessTable;
 }
 
 export function nodeCliContext(): CliContext {
@@ -34,5 +36,6 @@ export function nodeCliContext(): CliContext {
     random: nodeRandom,
     files: nodeFiles,
     processes: nodeProcesses,
+    processTable: nodeProcessTable,
   };
 }
