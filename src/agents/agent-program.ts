@@ -1,4 +1,4 @@
-import { shellQuote } from "../base/shell-words.ts";
+import { shellQuote, shellUnquote } from "../base/shell-words.ts";
 
 /** How a hook command finds Keyframe. */
 export type AgentProgram =
@@ -21,4 +21,13 @@ export function isHookCommand(command: string, agent: string): boolean {
   return new RegExp(String.raw`(?:^|[\s/'"])(?:keyframe(?:\.cjs)?|kf)['"]?\s+hook\s+${agent}(?:\s|$)`).test(
     command,
   );
+}
+
+/** The program that a hook command starts; undefined if `hookCommand` did not write it. */
+export function parseHookCommand(command: string, agent: string): AgentProgram | undefined {
+  if (command === hookCommand({ kind: "on-path" }, agent)) return { kind: "on-path" };
+  const word = String.raw`('(?:[^']|'\\'')*'|[A-Za-z0-9_/.:@%+=,-]+)`;
+  const match = new RegExp(`^${word} ${word} hook ${agent} `).exec(command);
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  return { kind: "installed", node: shellUnquote(match[1]), entry: shellUnquote(match[2]) };
 }

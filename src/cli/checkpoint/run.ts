@@ -91,7 +91,10 @@ function changedPaths({ processes }: CliContext, repository: Repository): string
 
 function printSummary({ terminal }: CliContext, preset: string, summary: Summary): void {
   for (const problem of summary.problems) terminal.note(`keyframe: ${problem}`);
-  if (!summary.recorded) return terminal.out(`${preset}: nothing to record`);
+  if (!summary.recorded) {
+    terminal.out(`${preset}: nothing to record`);
+    return;
+  }
   const files = (count: number) => `${count} ${count === 1 ? "file" : "files"}`;
   terminal.out(`${preset}: looked at ${files(summary.seen)}, credited changes in ${files(summary.credited)}`);
 }

@@ -58,10 +58,9 @@ export function enableOptions(
 }
 
 /** Where the journal of a worktree has something to settle: lines with an owner, or a shell call that has not ended. */
-const pendingPaths = [
-  '"${GIT_DIR:-.git}"/keyframe/journal/*/owned',
-  '"${GIT_DIR:-.git}"/keyframe/journal/shell/*.json',
-];
+const pendingPaths = ["*/owned", "shell/*.json"].map(
+  (path) => `"\${GIT_DIR:-.git}"/keyframe/journal/${path}`,
+);
 
 async function ignoredPaths(git: Git, paths: readonly string[]): Promise<Set<string>> {
   // ends with 1 where nothing is ignored

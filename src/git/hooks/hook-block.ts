@@ -22,20 +22,25 @@ export const chainedFolder = "keyframe-chained";
  * and leave arguments, standard input and `$0` to what follows.
  */
 export function hookBlock(hook: GitHook, action: HookAction): string {
-  const input = hook.readsInput ? `printf '%s\\n' "$keyframe_input" | ` : "";
-  const source = hook.readsInput ? "" : " </dev/null";
+  const run = hook.readsInput
+    ? `printf '%s\\n' "$keyframe_input" | ${action.command} ${hook.name} "$@" || :`
+    : `${action.command} ${hook.name} "$@" </dev/null || :`;
   const lines = [
     `${opening} put here by \`keyframe enable\`, taken out by \`keyframe disable --uninstall\``,
     ...(hook.readsInput ? ["keyframe_input=$(cat)"] : []),
-    `for keyframe_pending in ${action.pendingPaths}; do`,
-    `  [ -e "$keyframe_pending" ] && [ -e ${action.requires} ] || continue`,
-    `  ${input}${action.command} ${hook.name} "$@"${source} || :`,
-    "  break",
-    "done",
+    ...(hook.runs === "always"
+      ? [`if [ -e ${action.requires} ]; then ${run}; fi`]
+      : [
+          `for keyframe_pending in ${action.pendingPaths}; do`,
+          `  [ -e "$keyframe_pending" ] && [ -e ${action.requires} ] || continue`,
+          `  ${run}`,
+          "  break",
+          "done",
+        ]),
     // what follows finds its standard input as git gave it
     ...(hook.readsInput
       ? [
-          `if [ -n "$keyframe_input" ]; then exec <<KEYFRAME_INPUT`,
+          'if [ -n "$keyframe_input" ]; then exec <<KEYFRAME_INPUT',
           "$keyframe_input",
           "KEYFRAME_INPUT",
           "else exec </dev/null; fi",
