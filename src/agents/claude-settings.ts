@@ -26,7 +26,6 @@ const hookTimeoutSeconds = 30;
  */
 export function addClaudeHooks(text: string | undefined, program: AgentProgram): string {
   let result = text === undefined || text.trim() === "" ? "{}\n" : text;
-  result = `{\n}${result.trimEnd().slice(-1) === "}" ? "\n" : ""}`;
   for (const event of claudeHookEvents) {
     const group = hookGroup(event, program);
     if (isDeepStrictEqual(ourGroups(result, event), [group])) continue;
