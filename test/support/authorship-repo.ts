@@ -33,7 +33,7 @@ export const agentB: AgentId = { tool: "codex", id: "session-b", model: "m-2" };
 /** A real repository in a temporary folder, with what a test does to it: edits, recordings, commits. */
 export interface AuthorshipRepo {
   readonly folder: string;
-  git(...args: string[]): string;
+  readonly git: (...args: string[]) => string;
   write(path: string, ...lines: string[]): void;
   writeBytes(path: string, bytes: string | Buffer): void;
   path(path: string): string;
@@ -52,7 +52,7 @@ export interface AuthorshipRepo {
   commit(...paths: string[]): Promise<string>;
   settle(): Promise<SettleOutcome>;
   /** One letter a line by blame: A and B for the agents, K a known human, U unknown. */
-  blame(path: string): string;
+  readonly blame: (path: string) => string;
   note(commit?: string): string;
   remove(): void;
 }
