@@ -50,13 +50,14 @@ export async function settle(
   if (repository.workTree === undefined) return { settled: [], problems: [] };
   const { amends, accept } = readNewAmends(repository, deps.files);
   const rewrites = [...(options.rewrites ?? []), ...amends];
-  const hasPending = hasPendingWork(repository, deps);
+  const lock = join(journalFolder(repository), "settle.lock");
+  // a lock that is there belongs to one at work, whose result is waited for, or to one that was killed
+  const hasPending = hasPendingWork(repository, deps) || deps.files.statIfExists(lock) !== undefined;
   if (!hasPending && rewrites.length === 0) {
     accept();
     return { settled: [], problems: [] };
   }
   deps.files.makeFolder(journalFolder(repository));
-  const lock = join(journalFolder(repository), "settle.lock");
   const release = acquireLock(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover: () => undefined });
   const work: SettleWork = { git, deps, reader: openObjectReader(git) };
   try {
