@@ -1,10 +1,18 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import { checkpointCommand } from "./checkpoint/command.ts";
 import type { CliContext } from "./context.ts";
+import { disableCommand } from "./disable/command.ts";
+import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { statusCommand } from "./status/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
+    enable: enableCommand,
+    disable: disableCommand,
+    status: statusCommand,
+    checkpoint: checkpointCommand,
     version: versionCommand,
   },
   docs: {

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fdatasyncSync,
@@ -14,6 +15,7 @@ import {
   readSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   type Stats,
   statSync,
@@ -84,9 +86,13 @@ export interface Files {
   /** One O_APPEND write; a short write is an error. `sync` waits for the disk. */
   append(path: string, content: Uint8Array, options?: WriteOptions & { readonly sync?: boolean }): void;
   rename(from: string, to: string): void;
+  /** Sets the permission bits exactly, whatever the umask. */
+  setMode(path: string, mode: number): void;
   makeSymlink(target: string, path: string): void;
   /** Removes a file or symlink; absence is fine. */
   remove(path: string): void;
+  /** Removes a folder if it is empty; false if it is not, or not there. */
+  removeEmptyFolder(path: string): boolean;
   /** Removes a folder and all below it; absence is fine. */
   removeTree(path: string): void;
 }
@@ -154,8 +160,19 @@ export const nodeFiles: Files = {
     translated(path, "append to", () => writeWhole(path, content, { mode, flags: "a", sync }));
   },
   rename: (from, to) => translated(to, "rename to", () => renameSync(from, to)),
+  setMode: (path, mode) => translated(path, "set the mode of", () => chmodSync(path, mode)),
   makeSymlink: (target, path) => translated(path, "create", () => symlinkSync(target, path)),
   remove: (path) => ifExists(path, "remove", () => unlinkSync(path)),
+  removeEmptyFolder(path) {
+    try {
+      rmdirSync(path);
+      return true;
+    } catch (error) {
+      const errno = errnoOf(error) ?? "";
+      if (["ENOTEMPTY", "EEXIST", "ENOENT", "ENOTDIR"].includes(errno)) return false;
+      throw toFileError(error, path, "remove");
+    }
+  },
   removeTree: (path) => translated(path, "remove", () => rmSync(path, { recursive: true, force: true })),
 };
 
