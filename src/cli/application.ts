@@ -1,10 +1,12 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import { blameCommand } from "./blame/command.ts";
 import type { CliContext } from "./context.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
+    blame: blameCommand,
     version: versionCommand,
   },
   docs: {
