@@ -1,3 +1,4 @@
+import { isAscii } from "../base/bytes.ts";
 import { type BlameLine, textOfBytes } from "./blame-porcelain.ts";
 import type { LineOwner } from "./owner-lookup.ts";
 
@@ -54,7 +55,7 @@ function columnOffset(whole: string, line: BlameLine, digits: number | undefined
 }
 
 function bytesOfText(text: string): string {
-  return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text).toString("latin1");
+  return isAscii(text) ? text : Buffer.from(text).toString("latin1");
 }
 
 /**
@@ -97,7 +98,7 @@ function ownerFields({ owner }: LineOwner): string[] {
 
 /** Names come from notes: nothing in them may start a header of its own. */
 function oneLine(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd");
+  return text.replace(/\p{Cc}/gu, "\ufffd");
 }
 
 /**

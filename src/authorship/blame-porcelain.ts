@@ -1,3 +1,4 @@
+import { isAscii } from "../base/bytes.ts";
 import { isOid, type Oid } from "../git/ids.ts";
 import { unquotePath } from "../git/quoted-path.ts";
 import type { LineOrigin } from "./owner-lookup.ts";
@@ -54,7 +55,7 @@ const noDetails: CommitDetails = new Map();
 
 /** UTF-8 text of a string that holds one byte per character. */
 export function textOfBytes(bytes: string): string {
-  return /^[\x00-\x7f]*$/.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
+  return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");
 }
 
 export interface BlameHeader {
