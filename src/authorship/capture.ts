@@ -57,16 +57,22 @@ export function captureContent(content: Buffer | null, mode = 0o644): Capture {
   };
 }
 
-/** The state to record: `runs` for text, none for what has no lines. */
+/** The state to record: `runs` for text and for a symlink (one line, its target), none for what has no lines. */
 export function stateOf(capture: Capture, runs: readonly LineOwnerRun[]): PathState {
   const { kind, mode, digest, sizeBytes, unlined } = capture;
-  const lined = unlined === undefined && kind === "file";
-  return { kind, mode, digest, sizeBytes, ...(unlined ? { unlined } : {}), runs: lined ? runs : [] };
+  return {
+    kind,
+    mode,
+    digest,
+    sizeBytes,
+    ...(unlined ? { unlined } : {}),
+    runs: unlined === undefined && kind !== "absent" ? runs : [],
+  };
 }
 
 /** All lines of one owner. */
 export function uniformRuns(capture: Capture, owner: OwnerKey): LineOwnerRun[] {
-  if (capture.content === undefined || capture.unlined !== undefined || capture.kind !== "file") return [];
+  if (capture.content === undefined || capture.unlined !== undefined) return [];
   const count = splitLines(capture.content).length;
   return count === 0 ? [] : [[count, owner]];
 }

@@ -2,7 +2,7 @@ import type { AgentId } from "../agents/agent-event.ts";
 import type { Repository } from "../git/repository.ts";
 import type { JournalDeps } from "../journal/journal.ts";
 import { appendSessionRecord, type SessionRecord } from "../journal/session-log.ts";
-import { listShellCalls } from "../journal/shell-calls.ts";
+import { listShellCalls, type ShellCall } from "../journal/shell-calls.ts";
 import type { Processes } from "../system/processes.ts";
 import { agentLineKey, sessionKey, traceOfToolCall } from "./keys.ts";
 import type { EditCause } from "./record-edit.ts";
@@ -12,15 +12,17 @@ export interface ObserveDeps extends JournalDeps {
 }
 
 /**
- * Whose a change is that was found between two looks: if exactly one session has a shell call open it was that one's,
- * else nobody's. `asking` is the agent whose own call begins: its other open calls are the same session.
+ * The shell call that a change found between two looks was made in, if exactly one session has calls open: else nobody
+ * can say. `asking` is the agent whose own call begins: what its other calls do is seen when they end.
  */
-export function unobservedCause(repository: Repository, asking: AgentId, deps: ObserveDeps): EditCause {
-  const open = listShellCalls(repository, deps).filter((call) => call.endedAt === undefined);
+export function findOnlyOpenCall(
+  repository: Repository,
+  asking: AgentId,
+  deps: ObserveDeps,
+): ShellCall | undefined {
+  const open = listShellCalls(repository, deps);
   const sessions = new Set(open.map((call) => sessionKey(call.agent)));
-  const call = open[0];
-  if (call === undefined || sessions.size !== 1 || sessions.has(sessionKey(asking))) return { owner: null };
-  return shellCause(call);
+  return sessions.size === 1 && !sessions.has(sessionKey(asking)) ? open[0] : undefined;
 }
 
 export function shellCause(call: {

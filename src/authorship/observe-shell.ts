@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { AgentEvent } from "../agents/agent-event.ts";
-import type { RepoPath } from "../git/ids.ts";
+import { isOid, type RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import { listDirtyPaths, readCommittedSync } from "../git/sync.ts";
 import { readBase } from "../journal/base.ts";
@@ -15,9 +15,10 @@ import {
 } from "../journal/shell-calls.ts";
 import type { ProcessIdentity } from "../system/process-identity.ts";
 import { type Capture, captureContent, capturePath, isUnchanged, markOf } from "./capture.ts";
-import { appendEditRecord, type ObserveDeps, shellCause, unobservedCause } from "./edit-cause.ts";
+import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import { sessionKey } from "./keys.ts";
 import { type EditCause, recordEdit, recordRename } from "./record-edit.ts";
+import { creditShellCommits } from "./shell-commits.ts";
 
 interface ShellProgress {
   readonly deps: ObserveDeps;
@@ -46,8 +47,18 @@ export function observeShellStart(
   const { paths, unreadable } = listDirtyPaths(repository, deps.processes);
   if (unreadable > 0) outcome.problems.push(`${unreadable} paths are no UTF-8: changes in them are nobody's`);
   const unread: Record<RepoPath, StatMark> = {};
-  const cause = unobservedCause(repository, event.agent, deps);
+  const open = findOnlyOpenCall(repository, event.agent, deps);
+  const cause = open === undefined ? { owner: null } : shellCause(open);
   withJournal(deps, repository, base, (journal) => {
+    // a path that was clean when the only open call began held then what its commit holds
+    const dirtyThen = new Set(open?.dirty);
+    const wasClean = paths.filter(
+      (path) => open !== undefined && !dirtyThen.has(path) && journal.head(path) === undefined,
+    );
+    const committed = readCommittedSync(repository, deps.processes, {
+      commit: open?.base ?? base,
+      paths: wasClean,
+    });
     let fresh = 0;
     for (const path of paths) {
       const absolute = join(repository.workTree ?? "", path);
@@ -62,7 +73,9 @@ export function observeShellStart(
         }
       }
       outcome.seen += 1;
-      recordEdit(journal, { path, after: capturePath(files, absolute), cause });
+      const content = committed.get(path);
+      const baseline = content === undefined ? {} : { baseline: captureContent(content) };
+      recordEdit(journal, { path, after: capturePath(files, absolute), cause, ...baseline });
     }
   });
   writeShellCall(repository, files, {
@@ -93,23 +106,25 @@ export function observeShellEnd(
     return;
   }
   const base = readBase(repository, files, deps.processes);
+  if (base !== call.base && isOid(base)) {
+    // HEAD moved and no hook of ours saw it: the commits of the call are looked at before anything else is recorded
+    outcome.credited += creditShellCommits(repository, { call, head: base }, deps);
+    outcome.wantsSettle = true;
+  }
   const paths = new Set([...listDirtyPaths(repository, deps.processes).paths, ...call.dirty]);
   const cause = causeOfShell(call, repository, { deps, outcome });
+  let credited = 0;
   withJournal(deps, repository, base, (journal) => {
     const changed = [...paths].filter((path) => {
       const mark = journal.head(path)?.mark ?? call.unread[path];
       return !isUnchanged(files, join(repository.workTree ?? "", path), mark);
     });
     outcome.seen += changed.length;
-    outcome.credited += creditChanges(journal, { changed, call, cause, repository, deps });
+    credited = creditChanges(journal, { changed, call, cause, repository, deps });
   });
-  if (outcome.credited > 0) appendEditRecord(repository, deps, { ...event, evidence: "shell" });
-  if (base === call.base) removeShellCall(repository, files, call);
-  else {
-    // HEAD moved and no hook of ours settled it: the commits made in the call are looked at when they settle
-    writeShellCall(repository, files, { ...call, endedAt: deps.clock.nowMs() });
-    outcome.wantsSettle = true;
-  }
+  outcome.credited += credited;
+  if (credited > 0) appendEditRecord(repository, deps, { ...event, evidence: "shell" });
+  removeShellCall(repository, files, call);
 }
 
 interface ShellChanges {
@@ -167,9 +182,7 @@ function findVanished(
 /** With shell calls of two sessions open at once, nobody can say whose a change was. */
 function causeOfShell(call: ShellCall, repository: Repository, { deps, outcome }: ShellProgress): EditCause {
   const session = sessionKey(call.agent);
-  const rivals = listShellCalls(repository, deps).filter(
-    (other) => other.endedAt === undefined && sessionKey(other.agent) !== session,
-  );
+  const rivals = listShellCalls(repository, deps).filter((other) => sessionKey(other.agent) !== session);
   if (rivals.length === 0) return shellCause(call);
   outcome.problems.push("shell calls of two sessions overlapped: what changed meanwhile is nobody's");
   return { owner: null };

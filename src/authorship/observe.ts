@@ -9,7 +9,7 @@ import { recordProblem } from "../journal/problems.ts";
 import { appendSessionRecord, type SessionRecord } from "../journal/session-log.ts";
 import { listShellCalls, removeShellCall } from "../journal/shell-calls.ts";
 import { type Capture, captureContent, capturePath } from "./capture.ts";
-import { appendEditRecord, type ObserveDeps, unobservedCause } from "./edit-cause.ts";
+import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import { authorIdentity } from "./identity.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "./keys.ts";
 import { locatePath } from "./locate-path.ts";
@@ -113,6 +113,8 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
   const { files } = deps;
   const base = readBase(repository, files, deps.processes);
   const cause = causeOf(event, repository, deps);
+  const open = event.kind === "before-edit" ? findOnlyOpenCall(repository, event.agent, deps) : undefined;
+  const between = open === undefined ? { owner: null } : shellCause(open);
   const captures = paths.map(({ path, absolute }) => ({
     path,
     absolute,
@@ -126,7 +128,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
         recordBegin(journal, {
           path,
           after,
-          cause: unobservedCause(repository, event.agent, deps),
+          cause: between,
           toolUseId: event.toolUseId,
         });
         continue;
@@ -217,7 +219,6 @@ function observeSession(event: SessionEvent, repository: Repository, deps: Obser
   appendSessionRecord(repository, deps.files, { session, record });
   if (event.kind !== "session-end") return;
   for (const call of listShellCalls(repository, deps)) {
-    if (sessionKey(call.agent) === session && call.endedAt === undefined)
-      removeShellCall(repository, deps.files, call);
+    if (sessionKey(call.agent) === session) removeShellCall(repository, deps.files, call);
   }
 }

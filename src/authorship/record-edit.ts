@@ -96,8 +96,8 @@ function snapshotEvent({ path, cause }: PathEdit): NewEvent {
 
 function headContent(journal: Journal, head: Head): OwnedContent | undefined {
   const { current } = head;
-  if (current.kind !== "file") return { content: Buffer.alloc(0), runs: [] };
-  if (current.unlined !== undefined) return { content: Buffer.alloc(0), runs: [] };
+  if (current.kind === "absent" || current.unlined !== undefined)
+    return { content: Buffer.alloc(0), runs: [] };
   const content = journal.content(head, current);
   return content === undefined ? undefined : { content, runs: current.runs };
 }
@@ -109,6 +109,5 @@ function baselineContent(baseline: Capture | undefined): OwnedContent | undefine
 
 /** Text to compare by lines; nothing for what has none. */
 function linedContent(capture: Capture): Buffer {
-  const lined = capture.kind === "file" && capture.unlined === undefined;
-  return lined ? (capture.content ?? Buffer.alloc(0)) : Buffer.alloc(0);
+  return capture.unlined === undefined ? (capture.content ?? Buffer.alloc(0)) : Buffer.alloc(0);
 }

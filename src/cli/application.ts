@@ -1,4 +1,5 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import { blameCommand } from "./blame/command.ts";
 import { checkpointCommand } from "./checkpoint/command.ts";
 import type { CliContext } from "./context.ts";
 import { disableCommand } from "./disable/command.ts";
@@ -13,6 +14,7 @@ const root = buildRouteMap<string, CliContext>({
     disable: disableCommand,
     status: statusCommand,
     checkpoint: checkpointCommand,
+    blame: blameCommand,
     version: versionCommand,
   },
   docs: {

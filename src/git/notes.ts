@@ -14,7 +14,8 @@ export async function readNotes(
   ref: string,
   commits: Iterable<Oid>,
 ): Promise<Map<Oid, Buffer>> {
-  const tip = await reader.info(`${ref}^{commit}`);
+  // a read, not a check: one cat-file process is enough then
+  const tip = await reader.read(`${ref}^{commit}`);
   const notes = new Map<Oid, Buffer>();
   if (tip === undefined) return notes;
   await Promise.all(

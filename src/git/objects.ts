@@ -73,14 +73,16 @@ function startBatch(git: Git, mode: "--batch" | "--batch-check"): BatchProcess {
   child.stdout.on("data", (piece: Buffer) => {
     for (const answer of parser.push(piece)) waiters.shift()?.resolve(answer);
   });
-  const failAll = (error: Error) => {
+  const failAll = (why: () => Error) => {
     closed = true;
+    if (waiters.length === 0) return;
+    const error = why();
     for (const waiter of waiters.splice(0)) waiter.reject(error);
   };
   child.stdin.on("error", () => undefined);
   const ended = child.exited.then(
-    ({ code, signal }) => failAll(gitFailed(args, { code, signal, stderr })),
-    (error: Error) => failAll(error),
+    ({ code, signal }) => failAll(() => gitFailed(args, { code, signal, stderr })),
+    (error: Error) => failAll(() => error),
   );
   return {
     ask(name) {

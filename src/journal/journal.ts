@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname } from "node:path";
 import type { RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import type { Clock } from "../system/clock.ts";
@@ -63,20 +63,64 @@ export function withJournal<T>(
   work: (journal: Journal) => T,
 ): T {
   const { files } = deps;
-  const lock = lockPath(repository);
-  files.makeFolder(join(lock, ".."));
-  const options = {
-    timeoutMs: lockTimeoutMs,
-    onTakeover: () => finishInterrupted(deps, listEpochs(repository, files)),
-  };
-  return withLock(deps, lock, options, () => {
+  return withJournalLock(deps, repository, () => {
     const epochs = listEpochs(repository, files);
     const last = epochs.at(-1);
     const epoch = last?.base === base ? last : beginEpoch(repository, files, { before: epochs, base });
-    return work(
-      openJournal(deps, epoch, epochs.filter((other) => other.sequence < epoch.sequence).reverse()),
-    );
+    const earlier = epochs.filter((other) => other.sequence < epoch.sequence).reverse();
+    return work(openJournal(deps, epoch, earlier));
   });
+}
+
+/** Runs `work` while no other process records. */
+export function withJournalLock<T>(deps: JournalDeps, repository: Repository, work: () => T): T {
+  const lock = lockPath(repository);
+  deps.files.makeFolder(dirname(lock));
+  const onTakeover = () => finishInterrupted(deps, listEpochs(repository, deps.files));
+  return withLock(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover }, work);
+}
+
+/**
+ * Puts a head that is still pending into the epoch after a commit, unless that one already knows the path. The
+ * contents of its states come from the epoch that it stood in. Under `withJournalLock`.
+ */
+export function carryHead(
+  deps: JournalDeps,
+  { from, to }: { readonly from: Epoch; readonly to: Epoch },
+  head: Head,
+): void {
+  const { files } = deps;
+  if (readHead(files, to, head.path) !== undefined) return;
+  files.makeFolder(pathFolder(to, head.path));
+  bringContents(files, { from, to }, head);
+  if (hasOwners(head)) files.createExclusively(ownedPath(to), Buffer.alloc(0));
+  const id = randomHex(deps.random, 16);
+  const carried = { ...head, eventId: id };
+  const event: JournalEvent = {
+    id,
+    at: deps.clock.nowMs(),
+    path: head.path,
+    kind: "carry",
+    owner: null,
+    carried,
+  };
+  appendEvent(files, logPath(to), event);
+  fault("journal:after-carry-append-before-head");
+  writeHead(files, to, carried);
+}
+
+/** Makes sure that every state which the head names has its content in the later epoch's folder. */
+function bringContents(
+  files: Files,
+  { from, to }: { readonly from: Epoch; readonly to: Epoch },
+  head: Head,
+): void {
+  for (const state of [head.current, ...head.earlier]) {
+    const content = readStateContent(files, from, head, state);
+    if (content !== undefined) {
+      files.createExclusively(stateContentPath(to, head.path, state), content, { mode: 0o600 });
+    }
+  }
 }
 
 function beginEpoch(
@@ -109,16 +153,6 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
     return undefined;
   }
 
-  /** Makes sure that every state which the head names has its content in this epoch's folder. */
-  function bringContents(head: Head, from: Epoch): void {
-    for (const state of [head.current, ...head.earlier]) {
-      const content = readStateContent(files, from, head, state);
-      if (content !== undefined) {
-        files.createExclusively(stateContentPath(epoch, head.path, state), content, { mode: 0o600 });
-      }
-    }
-  }
-
   function dropContents(before: Head | undefined, after: Head): void {
     if (before === undefined) return;
     const kept = new Set([after.current, ...after.earlier].map((state) => state.digest));
@@ -143,7 +177,8 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
       const event: JournalEvent = { id: randomHex(deps.random, 16), at: deps.clock.nowMs(), ...newEvent };
       const head = applyEvent(found?.head, event);
       files.makeFolder(pathFolder(epoch, event.path));
-      if (found !== undefined && found.epoch !== epoch) bringContents(found.head, found.epoch);
+      if (found !== undefined && found.epoch !== epoch)
+        bringContents(files, { from: found.epoch, to: epoch }, found.head);
       if (content !== undefined && head.current.digest !== "") {
         files.createExclusively(stateContentPath(epoch, head.path, head.current), content, { mode: 0o600 });
       }

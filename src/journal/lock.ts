@@ -19,11 +19,21 @@ const retryMs = 2;
 /** A take-over lasts microseconds: one this old was itself killed. */
 const takeoverAgeMs = 5000;
 
-/**
- * Runs `work` while this process alone holds the lock file. The file names its holder, so the lock of a killed
- * process is taken over by the next one. @throws KeyframeError `lock-busy`
- */
+/** Runs `work` while this process alone holds the lock (`acquireLock`). */
 export function withLock<T>(deps: LockDeps, path: string, options: LockOptions, work: () => T): T {
+  const release = acquireLock(deps, path, options);
+  try {
+    return work();
+  } finally {
+    release();
+  }
+}
+
+/**
+ * Takes a lock file for this process alone; answers what releases it. The file names its holder, so the lock of a
+ * killed process is taken over by the next one. @throws KeyframeError `lock-busy`
+ */
+export function acquireLock(deps: LockDeps, path: string, options: LockOptions): () => void {
   const content = Buffer.from(JSON.stringify(deps.processTable.self()));
   const deadline = deps.clock.monotonicMs() + options.timeoutMs;
   let tookOver = false;
@@ -43,12 +53,14 @@ export function withLock<T>(deps: LockDeps, path: string, options: LockOptions, 
     }
     Atomics.wait(waitCell, 0, 0, retryMs);
   }
+  const release = () => deps.files.remove(path);
   try {
     if (tookOver) options.onTakeover();
-    return work();
-  } finally {
-    deps.files.remove(path);
+  } catch (error) {
+    release();
+    throw error;
   }
+  return release;
 }
 
 const waitCell = new Int32Array(new SharedArrayBuffer(4));

@@ -17,8 +17,6 @@ export interface ShellCall {
   readonly subagentId?: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** Set when the call has ended and commits made in it are still to be settled. */
-  readonly endedAt?: number;
   /** HEAD when the call began, or as far as its commits are settled. */
   readonly base: Base;
   /** Paths that differed from HEAD when it began. */
@@ -53,7 +51,7 @@ export function removeShellCall(
   files.remove(callPath(repository, key));
 }
 
-/** All calls that are open or ended but unsettled; those of dead agents and damaged records are removed on the way. */
+/** All open calls; those of dead agents and damaged records are removed on the way. */
 export function listShellCalls(
   repository: Repository,
   { files, clock, processTable }: { files: Files; clock: Clock; processTable: ProcessTable },
@@ -66,9 +64,7 @@ export function listShellCalls(
     const isGone =
       call === undefined ||
       clock.nowMs() - call.at > maxCallAgeMs ||
-      (call.endedAt === undefined &&
-        call.agentProcess !== undefined &&
-        !isAlive(processTable, call.agentProcess));
+      (call.agentProcess !== undefined && !isAlive(processTable, call.agentProcess));
     if (isGone) files.remove(path);
     else calls.push(call);
   }
