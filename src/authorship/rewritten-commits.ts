@@ -1,10 +1,8 @@
-import { join } from "node:path";
 import type { Git } from "../git/git.ts";
 import { isNullOid, isOid, type Oid } from "../git/ids.ts";
 import { listNotes } from "../git/notes.ts";
 import type { ObjectReader } from "../git/objects.ts";
 import { readCommitPatches } from "../git/patch.ts";
-import type { Repository } from "../git/repository.ts";
 import type { Files } from "../system/files.ts";
 import { claimCommit, notesRef, readNotedCommit } from "./commit-claims.ts";
 import type { AuthorshipLog } from "./log.ts";
@@ -45,34 +43,4 @@ export async function claimRewrites(
     if (log !== undefined) logs.set(patch.commit, log);
   }
   return logs;
-}
-
-/** Longest part of the reflog that is looked at, bytes. */
-const maxReflogBytes = 1024 * 1024;
-
-/**
- * Amends that HEAD's reflog shows since the last look: with hooks switched off nobody else tells of them. `accept`
- * moves the mark of the last look, once the notes are written.
- */
-export function readNewAmends(
-  repository: Repository,
-  files: Files,
-): { readonly amends: Rewrite[]; readonly accept: () => void } {
-  const reflog = join(repository.gitDir, "logs", "HEAD");
-  const markPath = join(repository.gitDir, "keyframe", "reflog-mark");
-  const size = files.statIfExists(reflog)?.sizeBytes ?? 0;
-  const seen = files.readIfExists(markPath)?.toString("utf8").trim();
-  const accept = () => {
-    if (seen === String(size)) return;
-    files.makeFolder(join(markPath, ".."));
-    files.replaceLoosely(markPath, Buffer.from(`${size}\n`));
-  };
-  // never looked before: what was amended until now is not ours to judge
-  if (seen === undefined || size <= Number(seen)) return { amends: [], accept };
-  const text = files.readTail(reflog, Math.min(size - Number(seen), maxReflogBytes)).toString("utf8");
-  const amends = text.split("\n").flatMap((line) => {
-    const match = /^([0-9a-f]+) ([0-9a-f]+) .*\tcommit \(amend\)/.exec(line);
-    return match?.[1] !== undefined && match[2] !== undefined ? parseRewrites(`${match[1]} ${match[2]}`) : [];
-  });
-  return { amends, accept };
 }

@@ -16,11 +16,12 @@ import { fault } from "../system/fault.ts";
 import { claimCommit, type NotedCommit, readNotedCommit } from "./commit-claims.ts";
 import type { ObserveDeps } from "./edit-cause.ts";
 import { classifyHeadMove, type HeadMove } from "./head-moves.ts";
+import { listRewrites, readHeadReflog } from "./head-reflog.ts";
 import { authorIdentity } from "./identity.ts";
 import type { AuthorshipLog } from "./log.ts";
 import { writeNoteBatch } from "./note-batch.ts";
 import { loadPendingPaths, type PendingPaths, withoutCommitted } from "./pending-paths.ts";
-import { claimRewrites, type Rewrite, readNewAmends } from "./rewritten-commits.ts";
+import { claimRewrites, type Rewrite } from "./rewritten-commits.ts";
 import { buildLog } from "./settled-note.ts";
 import { creditCommitInShell } from "./shell-commits.ts";
 
@@ -48,13 +49,12 @@ export async function settle(
 ): Promise<SettleOutcome> {
   const { repository } = git;
   if (repository.workTree === undefined) return { settled: [], problems: [] };
-  const { amends, accept } = readNewAmends(repository, deps.files);
-  const rewrites = [...(options.rewrites ?? []), ...amends];
+  const reflog = readHeadReflog(repository, deps.files);
   const lock = join(journalFolder(repository), "settle.lock");
   // a lock that is there belongs to one at work, whose result is waited for, or to one that was killed
   const hasPending = hasPendingWork(repository, deps) || deps.files.statIfExists(lock) !== undefined;
-  if (!hasPending && rewrites.length === 0) {
-    accept();
+  if (!hasPending && reflog.replacements.length === 0 && (options.rewrites ?? []).length === 0) {
+    reflog.accept();
     return { settled: [], problems: [] };
   }
   deps.files.makeFolder(journalFolder(repository));
@@ -62,8 +62,9 @@ export async function settle(
   const work: SettleWork = { git, deps, reader: openObjectReader(git) };
   try {
     const outcome = hasPending ? await settlePending(work) : { settled: [], problems: [] };
-    await settleRewrites(work, rewrites);
-    accept();
+    const told = await listRewrites(git, reflog.replacements);
+    await settleRewrites(work, [...(options.rewrites ?? []), ...told]);
+    reflog.accept();
     for (const what of outcome.problems) {
       recordProblem(repository, deps.files, { at: deps.clock.nowMs(), where: "settle", what });
     }
@@ -148,11 +149,14 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
     pending = loadPendingPaths(files, epoch, pending);
     const next = epochs[index + 1];
     if (next === undefined || !isOid(next.base)) continue;
-    const move = await classifyHeadMove(work, {
-      from: epoch.base,
-      to: next.base,
-      paths: [...pending.keys()],
-    });
+    const move = await classifyHeadMove(
+      { ...work, files },
+      {
+        from: epoch.base,
+        to: next.base,
+        paths: [...pending.keys()],
+      },
+    );
     for await (const { patch, replaced } of commitsOfMove(work, move)) {
       const found = await claimCommit(work.reader, patch, { files, pending, replaced });
       const log = buildLog({ commit: patch.commit, humanAuthor, ...found });
@@ -167,7 +171,6 @@ async function* commitsOfMove(
   { git, reader }: SettleWork,
   move: HeadMove,
 ): AsyncGenerator<{ readonly patch: CommitPatch; readonly replaced: readonly NotedCommit[] }> {
-  if (move.kind === "moved") return;
   const commits = move.kind === "replaced" ? [move.commit] : move.commits;
   const replaced = move.kind === "replaced" ? [await readNotedCommit(reader, move.from)] : [];
   for await (const patch of readCommitPatches(git, commits)) yield { patch, replaced };

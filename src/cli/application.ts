@@ -3,8 +3,11 @@ import { blameCommand } from "./blame/command.ts";
 import { checkpointCommand } from "./checkpoint/command.ts";
 import type { CliContext } from "./context.ts";
 import { disableCommand } from "./disable/command.ts";
+import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { journalCommand } from "./journal/command.ts";
+import { settleCommand } from "./settle/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { versionCommand } from "./version/command.ts";
 
@@ -15,6 +18,9 @@ const root = buildRouteMap<string, CliContext>({
     status: statusCommand,
     checkpoint: checkpointCommand,
     blame: blameCommand,
+    journal: journalCommand,
+    settle: settleCommand,
+    doctor: doctorCommand,
     version: versionCommand,
   },
   docs: {

@@ -142,7 +142,7 @@ export const nodeFiles: Files = {
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
   replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
   createExclusively(path, content, options) {
-    const temporary = temporaryPath(path);
+    const temporary = temporaryPathFor(path);
     return translated(path, "create", () => {
       writeWhole(temporary, content, { mode: options?.mode ?? 0o644, flags: "wx", sync: false });
       try {
@@ -181,7 +181,8 @@ export const temporaryName = /\.(\d+)\.\d+\.tmp$/;
 
 let temporaryCount = 0;
 
-function temporaryPath(path: string): string {
+/** A fresh name beside a file, for what shall replace it; recognised by `temporaryName` if its process dies. */
+export function temporaryPathFor(path: string): string {
   temporaryCount += 1;
   return `${path}.${process.pid}.${temporaryCount}.tmp`;
 }
@@ -191,7 +192,7 @@ function replaceFile(
   content: Uint8Array,
   options: WriteOptions & { readonly sync: boolean },
 ): void {
-  const temporary = temporaryPath(path);
+  const temporary = temporaryPathFor(path);
   translated(path, "write", () => {
     try {
       writeWhole(temporary, content, { mode: options.mode ?? 0o644, flags: "wx", sync: options.sync });

@@ -5,6 +5,7 @@ import { observe } from "../../src/authorship/observe.ts";
 import { settle } from "../../src/authorship/settle.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
+import { pruneJournal } from "../../src/journal/prune.ts";
 import { nodeFiles } from "../../src/system/files.ts";
 import { nodeProcesses } from "../../src/system/processes.ts";
 import { agentA, nodeObserveDeps } from "../support/authorship-repo.ts";
@@ -22,6 +23,11 @@ if (step === "report") {
 } else if (step === "settle") {
   const git = openGit(mustFindRepository(folder, nodeFiles), nodeProcesses);
   process.stdout.write(JSON.stringify(await settle(git, nodeObserveDeps)));
+} else if (step === "prune") {
+  pruneJournal(nodeObserveDeps, mustFindRepository(folder, nodeFiles), {
+    beforeMs: Date.now(),
+    dryRun: false,
+  });
 } else if (step === "edit-many") {
   // many edits of a file of one's own, in turn with other processes
   const [path = "", count = "0"] = rest;

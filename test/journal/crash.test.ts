@@ -50,8 +50,8 @@ const leftovers = () =>
   );
 
 test("the crash tests know every fault point of the journal and of settling", () => {
-  expect(faultPointsInSource("journal:", "notes:", "settle:")).toEqual(
-    [...recordingPoints, ...settlingPoints].sort(),
+  expect(faultPointsInSource("journal:", "notes:", "prune:", "settle:")).toEqual(
+    [...recordingPoints, ...settlingPoints, "prune:before-rename"].sort(),
   );
 });
 
@@ -179,6 +179,18 @@ describe("a damaged log", () => {
     const kinds = events().map((event) => ("damaged" in event ? event.damaged : event.path));
     expect(kinds).toEqual(["f", "f", "too-long", "g", "g"]);
   });
+});
+
+test("a prune killed before it replaces the log leaves the log whole, and the next run removes what it left", async () => {
+  repo.agentEdit("f", () => repo.write("f", "one"));
+  const before = readFileSync(logPath(epochs()[0] ?? fail()));
+  expect(runChild(["prune"], "prune:before-rename").signal).toBe("SIGKILL");
+  expect(readFileSync(logPath(epochs()[0] ?? fail()))).toEqual(before);
+  expect(leftovers()).not.toEqual([]);
+  repo.agentEdit("g", () => repo.write("g", "two"));
+  expect(leftovers()).toEqual([]);
+  await repo.commit();
+  expect([repo.blame("f"), repo.blame("g")]).toEqual(["A", "A"]);
 });
 
 test("only the newest states of a path keep their content, and a settled path keeps none", async () => {
