@@ -35,7 +35,8 @@ export interface NodeRun {
 /** Runs Node to its end. @throws if it fails */
 export function runNode({ args, cwd, stdin = "", env = process.env }: NodeRun): Buffer {
   const result = spawnSync(process.execPath, args, { cwd, input: stdin, env });
-  if (result.status !== 0) throw new Error(`node ${args.join(" ")} failed: ${result.stderr}`);
+  if (result.status !== 0)
+    throw new Error(`node ${args.join(" ")} failed: ${result.stderr.toString("utf8")}`);
   return result.stdout;
 }
 

@@ -88,7 +88,7 @@ function prepare(name: string) {
     folder: repo.folder,
     path: join(repo.folder, name),
     next: 0,
-    remove: repo.remove,
+    remove: () => repo.remove(),
     content() {
       const edited = [...lines];
       for (let index = 0; index < state.next; index += 1)

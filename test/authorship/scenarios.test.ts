@@ -293,6 +293,19 @@ describe("what is not committed yet", () => {
     expect(repo.blame("f")).toBe("UA");
   });
 
+  test("a hundred commits that no hook saw get a hundred notes, each with its own line", async () => {
+    const lines: string[] = [];
+    for (let index = 0; index < 100; index += 1) {
+      lines.push(`line ${index}`);
+      repo.agentEdit("f", () => repo.write("f", ...lines), index % 2 === 0 ? agentA : agentB);
+      repo.git("add", "f");
+      repo.git("commit", "-qm", `commit ${index}`);
+    }
+    const { settled } = await repo.settle();
+    expect(settled).toEqual(repo.git("rev-list", "--reverse", "HEAD").split("\n"));
+    expect(repo.blame("f")).toBe("AB".repeat(50));
+  });
+
   test("settling twice changes nothing, and one note stands for each commit", async () => {
     repo.agentEdit("f", () => repo.write("f", "one"));
     await repo.commit();
