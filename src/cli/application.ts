@@ -2,11 +2,13 @@ import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import { blameCommand } from "./blame/command.ts";
 import type { CliContext } from "./context.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { statsCommand } from "./stats/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
     blame: blameCommand,
+    stats: statsCommand,
     version: versionCommand,
   },
   docs: {
