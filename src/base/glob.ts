@@ -47,7 +47,7 @@ function passOverEmpty(matchers: readonly Part[], reachable: boolean[]): boolean
 
 /** Goes back to the last `*` only: an earlier one can always be taken shorter. */
 function matchPart(matcher: readonly CharMatcher[], part: string): boolean {
-  const chars = [...part];
+  const chars = Array.from(part);
   let at = 0;
   let star: { readonly matcher: number; char: number } | undefined;
   let index = 0;
@@ -78,7 +78,7 @@ function compilePart(part: string): readonly CharMatcher[] {
     else if (char === "?") matchers.push(() => true);
     else if (set?.[2] !== undefined) matchers.push(compileSet(set[2], set[1] !== ""));
     else {
-      const literal = char === "\\" && rest.length > 1 ? ([...rest][1] ?? "") : char;
+      const literal = char === "\\" && rest.length > 1 ? (Array.from(rest)[1] ?? "") : char;
       matchers.push((other) => other === literal);
       rest = char === "\\" && rest.length > 1 ? rest.slice(1 + literal.length) : rest.slice(char.length);
       continue;
