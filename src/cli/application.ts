@@ -8,6 +8,7 @@ import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { journalCommand } from "./journal/command.ts";
 import { settleCommand } from "./settle/command.ts";
+import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { versionCommand } from "./version/command.ts";
 
@@ -21,6 +22,7 @@ const root = buildRouteMap<string, CliContext>({
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
+    stats: statsCommand,
     version: versionCommand,
   },
   docs: {
