@@ -2,7 +2,7 @@ import { addModel } from "../agents/add-model.ts";
 import { decodePayload } from "../agents/payload.ts";
 import { findAgentAdapter } from "../agents/registry.ts";
 import { observe } from "../authorship/observe.ts";
-import { errorText, isKeyframeError } from "../base/errors.ts";
+import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../journal/problems.ts";
@@ -41,8 +41,6 @@ export async function runHook(
     else await observeAgent(name, here, loadSettle);
   } catch (error) {
     leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
-    // the read that is still waiting would keep the process
-    if (isKeyframeError(error, "timed-out")) process.kill(process.pid, "SIGKILL");
   }
 }
 
@@ -61,7 +59,7 @@ async function observeAgent(
 ): Promise<void> {
   const adapter = findAgentAdapter(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
-  const decoded = decodePayload(await readInput());
+  const decoded = decodePayload(readInput());
   const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
   if (event.kind === "ignored") return;
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
@@ -83,11 +81,11 @@ async function settleAfterGit(
   loadSettle: () => Promise<SettleInHook>,
 ): Promise<void> {
   if (here === undefined || isSwitchedOff(here, nodeFiles)) return;
-  const rewritten = gitHook === "post-rewrite" ? (await readInput()).toString("utf8") : "";
+  const rewritten = gitHook === "post-rewrite" ? readInput().toString("utf8") : "";
   await settleInTime(here, rewritten, loadSettle);
 }
 
-function readInput(): Promise<Buffer> {
+function readInput(): Buffer {
   return readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs });
 }
 

@@ -10,6 +10,7 @@ import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { journalCommand } from "./journal/command.ts";
 import { settleCommand } from "./settle/command.ts";
+import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { versionCommand } from "./version/command.ts";
 
@@ -25,6 +26,7 @@ const root = buildRouteMap<string, CliContext>({
     doctor: doctorCommand,
     demo: demoCommand,
     completion: completionCommand,
+    stats: statsCommand,
     version: versionCommand,
   },
   docs: {

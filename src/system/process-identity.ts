@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { errnoOf } from "./files.ts";
 
@@ -71,6 +70,8 @@ function lookUpInProc(pid: number): ProcessEntry | undefined {
 
 function lookUpByPs(pid: number): ProcessEntry | undefined {
   try {
+    // loaded only here: it costs a hook as much as all of its own code
+    const { execFileSync } = process.getBuiltinModule("node:child_process");
     const text = execFileSync("ps", ["-o", "lstart=,ppid=,comm=", "-p", String(pid)], { encoding: "utf8" });
     const match = /^\s*(\S+ +\S+ +\d+ +[\d:]+ +\d+)\s+(\d+)\s+(.*\S)\s*$/.exec(text);
     if (match?.[1] === undefined) return undefined;
