@@ -57,7 +57,8 @@ export function planHook(situation: HookSituation, action: HookAction): HookPlan
         original: withText(state, bare),
         why: "run Keyframe before the hook that is there",
       };
-      return sameState(state, after) ? plan("on") : plan(standing, [change]);
+      const moved = planMovedAside(situation).map((aside) => ({ ...aside, original: aside.after }));
+      return sameState(state, after) && moved.length === 0 ? plan("on") : plan(standing, [change, ...moved]);
     }
   }
   const after = textFile(wholeHook(hook, action), executable);
@@ -82,15 +83,30 @@ export function planHook(situation: HookSituation, action: HookAction): HookPlan
 /** What taking Keyframe out of one hook changes. */
 export function planHookRemoval(situation: HookSituation): readonly FileChange[] {
   const { path, state, place } = situation;
+  if (place !== "own") return [];
+  const moved = planMovedAside(situation);
   const text = scriptText(state);
-  if (text === undefined || !hasBlock(text) || place !== "own") return [];
+  if (text === undefined || !hasBlock(text)) return moved;
   const why = "taken back";
-  if (!isWholeHook(text)) return [{ path, before: state, after: withText(state, removeBlock(text)), why }];
-  if (situation.chained.kind === "absent") return [{ path, before: state, after: absent, why }];
+  if (!isWholeHook(text)) {
+    return [{ path, before: state, after: withText(state, removeBlock(text)), why }, ...moved];
+  }
+  if (situation.chained.kind === "absent") return [{ path, before: state, after: absent, why }, ...moved];
   return [
     { path, before: state, after: unchained(situation.chained), why },
     { path: situation.chainedPath, before: situation.chained, after: absent, why },
+    ...moved,
   ];
+}
+
+/** Takes Keyframe out of a hook of ours that another tool moved aside for its own. */
+function planMovedAside({ movedAside }: HookSituation): FileChange[] {
+  return movedAside.flatMap(({ path, state }) => {
+    const text = scriptText(state);
+    if (text === undefined || !hasBlock(text)) return [];
+    const after = isWholeHook(text) ? absent : withText(state, removeBlock(text));
+    return [{ path, before: state, after, why: "moved aside by another tool" }];
+  });
 }
 
 function scriptText(state: FileState): string | undefined {
