@@ -247,6 +247,13 @@ describe("git's hooks with Keyframe in them", () => {
     writeHook(join(hooks, "post-commit"), '#!/bin/bash\n"$(dirname "$0")/post-commit.legacy" "$@"\n');
     git("commit", "-q", "--allow-empty", "-m", "one");
     expect(log()).toBe("keyframe: post-commit\n");
+    // repaired: the hook in our care stands where the other tool looks for it
+    clearLog();
+    await install();
+    git("commit", "-q", "--allow-empty", "-m", "two");
+    expect(log()).toBe("keyframe: post-commit\ntheirs: post-commit.legacy \n");
+    await uninstall();
+    expect(existsSync(join(hooks, "keyframe-chained/post-commit"))).toBe(false);
   });
 
   test("reach husky's hook, which finds its own script by the name it is called with", async () => {

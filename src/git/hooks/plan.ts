@@ -99,13 +99,18 @@ export function planHookRemoval(situation: HookSituation): readonly FileChange[]
   ];
 }
 
-/** Takes Keyframe out of a hook of ours that another tool moved aside for its own. */
-function planMovedAside({ movedAside }: HookSituation): FileChange[] {
+/** Takes Keyframe out of a hook of ours that another tool moved aside for its own; the hook in our care goes there. */
+function planMovedAside({ movedAside, chained: kept, chainedPath }: HookSituation): FileChange[] {
+  const why = "moved aside by another tool";
   return movedAside.flatMap(({ path, state }) => {
     const text = scriptText(state);
     if (text === undefined || !hasBlock(text)) return [];
-    const after = isWholeHook(text) ? absent : withText(state, removeBlock(text));
-    return [{ path, before: state, after, why: "moved aside by another tool" }];
+    if (!isWholeHook(text)) return [{ path, before: state, after: withText(state, removeBlock(text)), why }];
+    if (kept.kind === "absent") return [{ path, before: state, after: absent, why }];
+    return [
+      { path, before: state, after: unchained(kept), why },
+      { path: chainedPath, before: kept, after: absent, why },
+    ];
   });
 }
 
