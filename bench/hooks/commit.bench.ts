@@ -94,9 +94,10 @@ function prepare({
 
 /** A whole session of one edit, recorded as the hooks record it. */
 function edit(
-  { folder, write }: TestRepository,
+  repository: TestRepository,
   { session, path, line }: { readonly session: string; readonly path: string; readonly line: string },
 ): void {
+  const { folder } = repository;
   const origin = { agent: { tool: "claude", id: session, model: "m" }, cwd: folder };
   const absolute = join(folder, path);
   const call = { ...origin, toolUseId: `toolu_${line}`, toolName: "Write", paths: [absolute] };
@@ -105,7 +106,7 @@ function edit(
     observe({ ...origin, kind: "prompt", prompt: "go on" }, deps),
     observe({ ...call, kind: "before-edit" }, deps),
   ];
-  if (nodeFiles.statIfExists(absolute) === undefined) write(path, line);
+  if (nodeFiles.statIfExists(absolute) === undefined) repository.write(path, line);
   else appendFileSync(absolute, line);
   outcomes.push(
     observe({ ...call, kind: "after-edit" }, deps),

@@ -30,7 +30,7 @@ export function nodeCliContext(): CliContext {
     process: globalThis.process as CliContext["process"],
     env: globalThis.process.env,
     cwd: globalThis.process.cwd(),
-    program: { node: globalThis.process.execPath, entry: globalThis.process.argv[1] ?? "" },
+    program: { node: globalThis.process.execPath, entry: entryPath(globalThis.process.argv[1] ?? "") },
     terminal: createTerminal(globalThis.process.stdout, globalThis.process.stderr, globalThis.process.env),
     clock: nodeClock,
     random: nodeRandom,
@@ -38,4 +38,9 @@ export function nodeCliContext(): CliContext {
     processes: nodeProcesses,
     processTable: nodeProcessTable,
   };
+}
+
+/** The file itself: `keyframe`, `kf` and a link to either are one program. */
+function entryPath(started: string): string {
+  return nodeFiles.realPathIfExists(started) ?? started;
 }
