@@ -48,7 +48,7 @@ export async function computeStats(
 }
 
 /** Each commit with its changes against every parent; one empty list of parents is a root commit. */
-async function* patchesByCommit(
+export async function* patchesByCommit(
   git: Git,
   commits: readonly ListedCommit[],
 ): AsyncGenerator<readonly [ListedCommit, readonly (readonly FilePatch[])[]]> {

@@ -1,13 +1,19 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import { blameCommand } from "./blame/command.ts";
 import type { CliContext } from "./context.ts";
+import { diffCommand } from "./diff/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { logCommand } from "./log/command.ts";
+import { showCommand } from "./show/command.ts";
 import { statsCommand } from "./stats/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
     blame: blameCommand,
+    diff: diffCommand,
+    log: logCommand,
+    show: showCommand,
     stats: statsCommand,
     version: versionCommand,
   },
