@@ -3,6 +3,7 @@ import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
 import type { ObjectReader } from "../git/objects.ts";
 import { type CommitPatch, type FilePatch, type ParentPair, readParentPatches } from "../git/patch.ts";
+import type { Files } from "../system/files.ts";
 import type { ListedCommit } from "./commit-list.ts";
 import { compileIgnoredFiles } from "./ignored-files.ts";
 import { openNoteSource, readAuthorshipLogs } from "./note-source.ts";
@@ -14,6 +15,7 @@ export interface StatsOptions {
   readonly range: StatsRange;
   /** Patterns of `--ignore`. */
   readonly ignore: readonly string[];
+  readonly files: Files;
 }
 
 export interface Stats extends Tally {
@@ -29,12 +31,12 @@ export interface Stats extends Tally {
 export async function computeStats(
   git: Git,
   reader: ObjectReader,
-  { range, ignore }: StatsOptions,
+  { range, ignore, files }: StatsOptions,
 ): Promise<Stats> {
   const { commits, end } = range;
   const [parsed, gitAttributes, ignoreFile] = await Promise.all([
     readAuthorshipLogs(
-      openNoteSource(git, reader),
+      openNoteSource(git, reader, files),
       commits.map(({ commit }) => commit),
     ),
     readText(reader, `${end}:.gitattributes`),

@@ -57,6 +57,21 @@ describe("show", () => {
     expect(json.metadata.keyframe.traces.t_1.prompt).toBe("count to\nfour");
   });
 
+  test("reads the notes of the first versions, one ref per commit, also when refs are packed", () => {
+    const legacy = {
+      files: { "b.txt": { authors: [{ author: "a", lines: [1], agent_metadata: { tool: "aider" } }] } },
+    };
+    const blob = repository.gitBytes(["hash-object", "-w", "--stdin"], { input: JSON.stringify(legacy) });
+    repository.git("update-ref", `refs/ai/authorship/${ids[2]}`, blob.toString().trim());
+    const loose = run("show", "HEAD");
+    repository.git("pack-refs", "--all");
+    const packed = run("show", "HEAD");
+    repository.git("update-ref", "-d", `refs/ai/authorship/${ids[2]}`);
+    expect(loose.stdout).toMatch(/b\.txt\n {2}aider {2}1 line {2}1\n/);
+    expect(loose.stdout).toContain("remarks on the note:\n  the note is in the JSON form");
+    expect(packed).toEqual(loose);
+  });
+
   test("of a commit without a note is not found", () => {
     expect(run("show", "HEAD")).toMatchObject({ code: 3, stdout: "" });
   });

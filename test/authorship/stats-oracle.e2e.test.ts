@@ -42,7 +42,7 @@ const data = (text: string) => `data ${Buffer.byteLength(text)}\n${text}\n`;
 
 beforeAll(() => {
   repository = createTestRepository();
-  const base: Tree = new Map([..."abc"].map((path) => [path, newLines(30)]));
+  const base: Tree = new Map(["a", "b", "c"].map((path) => [path, newLines(30)]));
   const stream: string[] = [];
   let mark = 0;
   const write = (tree: Tree, parents: readonly number[]): number => {

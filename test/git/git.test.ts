@@ -197,6 +197,11 @@ describe("notes", () => {
     execFileSync("git", ["fast-import", "--quiet"], { cwd: folder, input: stream });
     const git = open();
     const reader = openObjectReader(git);
+    write("f", "y\n");
+    const two = commit("two");
+    sh("notes", "--ref=flat", "add", "-m", "flat", two);
+    expect((await readNotes(reader, "refs/notes/flat", [one, two])).get(two)?.toString()).toBe("flat\n");
+    expect((await readNotes(reader, "refs/notes/none", [one])).size).toBe(0);
     expect((await readNotes(reader, "refs/notes/ai", [one])).get(one)?.toString()).toBe("depth1");
     const update = {
       ref: "refs/notes/ai",

@@ -39,7 +39,10 @@ export async function runDiff(
   if (shown.code > 1) return;
   const reader = openObjectReader(git);
   try {
-    const owners = openDiffOwners(git, openOwnerLookup(openNoteSource(git, reader), pendingOwners));
+    const owners = openDiffOwners(
+      git,
+      openOwnerLookup(openNoteSource(git, reader, context.files), pendingOwners),
+    );
     const files = annotateFiles(parseUnifiedDiff(shown.stdout), owners, sides);
     if (json) context.terminal.json(await diffJson(files));
     else await printFiles(context.terminal, files, await openPagedOutput(context, "diff"));

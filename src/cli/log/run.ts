@@ -28,7 +28,7 @@ export const log: RawCommand = async (context, args) => {
   const wanted = readLogArguments(args, await readDefaults(context));
   const colour = context.terminal.style("red", "x") !== "x" && !wanted.json;
   const reader = openObjectReader(git);
-  const source = openNoteSource(git, reader);
+  const source = openNoteSource(git, reader, context.files);
   const isIgnored = compileIgnoredFiles({
     gitAttributes: await readText(reader, "HEAD:.gitattributes"),
     ignoreFile: await readText(reader, "HEAD:.git-ai-ignore"),

@@ -22,7 +22,7 @@ export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"
   try {
     const commit = await mustResolveCommit(git, revision);
     const [notes, title] = await Promise.all([
-      openNoteSource(git, reader).read([commit]),
+      openNoteSource(git, reader, this.files).read([commit]),
       git.text(["log", "-1", "--no-show-signature", "--format=%h %s", commit]),
     ]);
     const bytes = notes.get(commit);

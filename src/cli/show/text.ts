@@ -114,7 +114,7 @@ function problemSection(terminal: Terminal, problems: readonly Problem[]): strin
   const lines = problems.map(({ line, message }) =>
     line === undefined ? message : `line ${line}: ${message}`,
   );
-  return [terminal.style("yellow", ["not read:", ...lines.map(printable)].join("\n  "))];
+  return [terminal.style("yellow", ["remarks on the note:", ...lines.map(printable)].join("\n  "))];
 }
 
 function indent(text: string): string {
