@@ -1,8 +1,8 @@
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
 import { listCommits } from "./commit-list.ts";
-import { type NoteSource, readAuthorshipLogs } from "./note-source.ts";
-import { patchesByCommit } from "./stats.ts";
+import type { NoteSource } from "./note-source.ts";
+import { patchesByCommit, withLogs } from "./stats.ts";
 import { createStatsCounter } from "./stats-counter.ts";
 import type { Tally } from "./stats-tally.ts";
 
@@ -14,19 +14,15 @@ export async function countCommits(
 ): Promise<Map<Oid, Tally>> {
   const tallies = new Map<Oid, Tally>();
   if (request.commits.length === 0) return tallies;
-  const [listed, parsed] = await Promise.all([
-    listCommits(git, request.commits, { alone: true }),
-    readAuthorshipLogs(source, request.commits),
-  ]);
-  const logs = new Map([...parsed].map(([commit, { log }]) => [commit, log]));
-  for await (const [commit, patches] of patchesByCommit(git, listed)) {
+  const listed = await listCommits(git, request.commits, { alone: true });
+  for await (const change of withLogs(source, listed, patchesByCommit(git, listed))) {
+    const { commit } = change;
     const counter = createStatsCounter({
       commits: [commit],
       end: commit.commit,
-      logs,
       isIgnored: request.isIgnored,
     });
-    counter.add(commit, patches);
+    counter.add(change);
     tallies.set(commit.commit, counter.finish());
   }
   return tallies;

@@ -29,7 +29,8 @@ export function ownerCells(
   owners: readonly (Owner | undefined)[],
 ): ((index: number) => string) | undefined {
   const present = new Set(owners.filter((owner) => owner !== undefined));
-  const width = Math.max(0, ...[...present].map((owner) => cellWidth(shownLabel(owner))));
+  let width = 0;
+  for (const owner of present) width = Math.max(width, cellWidth(shownLabel(owner)));
   if (width === 0) return undefined;
   const nobody = " ".repeat(width + 1);
   const cells = new Map([...present].map((owner) => [owner, paddedCell(terminal, owner, width)]));

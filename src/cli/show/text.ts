@@ -29,7 +29,7 @@ export function showText(terminal: Terminal, { title, log, problems }: ShownNote
       return owner === undefined ? [] : [{ key, owner, ranges }];
     });
     if (owned.length === 0) continue;
-    all.push(...owned);
+    for (const lines of owned) all.push(lines);
     sections.push(`${terminal.style("cyan", printable(path))}\n${indent(fileTable(terminal, owned))}`);
   }
   if (all.length === 0) sections.push("the note names no lines");
@@ -52,7 +52,7 @@ function mergeByOwner(owned: readonly OwnedLines[]): Omit<OwnedLines, "key">[] {
   for (const { owner, ranges } of owned) {
     const name = ownerName(owner);
     const row = rows.get(name) ?? { owner, ranges: [] };
-    row.ranges.push(...ranges);
+    for (const range of ranges) row.ranges.push(range);
     rows.set(name, row);
   }
   for (const { ranges } of rows.values()) ranges.sort((a, b) => a.first - b.first);
