@@ -40,7 +40,7 @@ export async function runBlame(
   const reader = openObjectReader(git);
   try {
     const lookup = openOwnerLookup(
-      openNoteSource(git, reader),
+      openNoteSource(git, reader, context.files),
       wanted.otherContents ? undefined : pendingOwners,
     );
     // started beside the blame itself: the first note would otherwise wait for a process start

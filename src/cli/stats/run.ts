@@ -19,7 +19,7 @@ export async function stats(this: CliContext, flags: StatsFlags, revision = "HEA
   const reader = openObjectReader(git);
   try {
     const range = await resolveStatsRange(git, revision);
-    const result = await computeStats(git, reader, { range, ignore: flags.ignore ?? [] });
+    const result = await computeStats(git, reader, { range, ignore: flags.ignore ?? [], files: this.files });
     if (flags.json) this.terminal.json(statsJson(result));
     else this.terminal.out(statsText(this.terminal, { stats: result, title: revision, by: flags.by }));
   } finally {

@@ -1,0 +1,9 @@
+import type { ParsedAuthorshipLog } from "../../authorship/log-codec.ts";
+import type { Oid } from "../../git/ids.ts";
+
+/** A commit's note, ready to be shown. */
+export interface ShownNote extends ParsedAuthorshipLog {
+  readonly commit: Oid;
+  /** `<short id> <subject>`, as git prints it. */
+  readonly title: string;
+}
