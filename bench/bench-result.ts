@@ -1,14 +1,14 @@
-/** One measured figure. The runner prints it; nothing here judges. */
+/** One figure of a benchmark, with what it is measured against in the same run. */
 export interface BenchResult {
   readonly name: string;
   readonly value: number;
-  readonly unit: "ms" | "notes/s" | "MiB";
-  /** The same work done by the program we are compared with, in the same unit and run. */
+  readonly unit: string;
+  /** The floor or peer, in the same unit. */
   readonly floor?: number;
-  /** value / floor. */
+  /** `value` over `floor`, or over what the name says. */
   readonly ratio?: number;
   readonly peakMemoryBytes?: number;
-  /** SHA-256 of what was computed: two runs that did the same work agree on it. */
+  /** Digest of what the measured work produced: equal runs give equal hashes. */
   readonly resultHash: string;
 }
 

@@ -41,8 +41,7 @@ function run({ program, args, cwd }: Command): { elapsedMs: number; output: Buff
   const start = performance.now();
   const result = spawnSync(program, args, { cwd, maxBuffer: 1 << 30 });
   const elapsedMs = performance.now() - start;
-  if (result.status !== 0)
-    throw new Error(`${program} ${args.join(" ")} failed: ${result.stderr.toString("utf8")}`);
+  if (result.status !== 0) throw new Error(`${program} ${args.join(" ")} failed: ${String(result.stderr)}`);
   return { elapsedMs, output: result.stdout };
 }
 

@@ -38,8 +38,16 @@ export type AgentEvent =
   | (ToolCall & {
       readonly kind: "after-edit";
       readonly paths: readonly string[];
-      /** What the agent itself says the file held before the call; null: the file did not exist. */
+      /**
+       * What the agent itself says the file held before the call; null: the file did not exist. It is the text as
+       * the agent decoded it: CRLF line ends may read as LF, and a large file may be missing.
+       */
       readonly originals?: ReadonlyMap<string, string | null>;
+      /**
+       * `commit`: where no earlier state is known, the reporter answers for all changes since HEAD. Without it, such a
+       * change is nobody's.
+       */
+      readonly baseline?: "commit";
       readonly buffers?: Buffers;
     })
   | (ToolCall & { readonly kind: "before-shell"; readonly command?: string })
@@ -82,8 +90,16 @@ export interface RefusedPayload {
   readonly why: string;
 }
 
-/** One coding agent: how its hook payloads read. Pure; never throws on any input. */
+/** One coding agent: how its hook payloads read. Never throws on any input. */
 export interface AgentAdapter {
   readonly name: string;
-  parsePayload(payload: unknown): AgentEvent | IgnoredPayload | RefusedPayload;
+  /** Pure. */
+  parsePayload(payload: unknown): HookReading;
+  /** The model behind the event, for agents whose payloads do not name it; undefined if it cannot be told. */
+  findModel?(event: AgentEvent, readTail: TailReader): string | undefined;
 }
+
+export type HookReading = AgentEvent | IgnoredPayload | RefusedPayload;
+
+/** The last bytes of a regular file, or undefined if there is none. */
+export type TailReader = (path: string, maxBytes: number) => Buffer | undefined;

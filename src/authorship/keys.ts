@@ -20,6 +20,11 @@ export function traceKey(random: Random): string {
   return `t_${randomHex(random, keyDigits)}`;
 }
 
+/** The `t_...` of a tool call: the same however often, and by whichever process, the call is recorded. */
+export function traceOfToolCall(agent: Pick<AgentId, "tool" | "id">, toolUseId: string): string {
+  return `t_${sha256Hex(`${agent.tool}:${agent.id}:${toolUseId}`).slice(0, keyDigits)}`;
+}
+
 /** Key of an agent's line: the session and the edit. */
 export function agentLineKey(session: string, trace: string): string {
   return `${session}::${trace}`;

@@ -2,6 +2,7 @@ import { annotateBlamePorcelain, annotateBlameText } from "../../authorship/blam
 import { type BlameArguments, readBlameArguments } from "../../authorship/blame-arguments.ts";
 import { blameJson } from "../../authorship/blame-json.ts";
 import { type BlameLine, parseBlamePorcelain } from "../../authorship/blame-porcelain.ts";
+import { pendingOwnersOf } from "../../authorship/journal-owners.ts";
 import { openNoteSource } from "../../authorship/note-source.ts";
 import { type OwnerLookup, openOwnerLookup } from "../../authorship/owner-lookup.ts";
 import type { PendingOwners } from "../../authorship/pending-owners.ts";
@@ -14,13 +15,18 @@ import type { CliContext } from "../context.ts";
 import { ownerCells } from "../owner-column.ts";
 import { openPagedOutput } from "../pager.ts";
 import type { RawCommand } from "../raw-commands.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable } from "../terminal.ts";
 import { streamIncremental } from "./incremental.ts";
 
 /** Largest file that `--contents -` reads from standard input, bytes. */
 const maxContentsBytes = 256 * 1024 * 1024;
 
-export const blame: RawCommand = (context, args) => runBlame(context, args);
+export const blame: RawCommand = async (context, args) => {
+  await settleFirst(context);
+  const repository = mustFindRepository(context.cwd, context.files);
+  await runBlame(context, args, pendingOwnersOf(repository, context.files));
+};
 
 /** `keyframe blame`: git's own blame with the owner of each line. */
 export async function runBlame(

@@ -3,6 +3,7 @@ import { textOfBytes } from "../../authorship/blame-porcelain.ts";
 import { type DiffOwners, openDiffOwners } from "../../authorship/diff-owners.ts";
 import { type DiffSides, readDiffSides } from "../../authorship/diff-sides.ts";
 import { changedRanges, type DiffLine, type FileDiff, parseUnifiedDiff } from "../../authorship/diff-text.ts";
+import { pendingOwnersOf } from "../../authorship/journal-owners.ts";
 import { openNoteSource } from "../../authorship/note-source.ts";
 import { type LineOwner, openOwnerLookup } from "../../authorship/owner-lookup.ts";
 import type { PendingOwners } from "../../authorship/pending-owners.ts";
@@ -15,9 +16,14 @@ import type { CliContext } from "../context.ts";
 import { ownerCells } from "../owner-column.ts";
 import { openPagedOutput, type PagedOutput } from "../pager.ts";
 import type { RawCommand } from "../raw-commands.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable, type Terminal } from "../terminal.ts";
 
-export const diff: RawCommand = (context, args) => runDiff(context, args);
+export const diff: RawCommand = async (context, args) => {
+  await settleFirst(context);
+  const repository = mustFindRepository(context.cwd, context.files);
+  await runDiff(context, args, pendingOwnersOf(repository, context.files));
+};
 
 /** `keyframe diff`: git's own diff with the owner of each added and removed line. */
 export async function runDiff(

@@ -6,6 +6,7 @@ import { openObjectReader } from "../../git/objects.ts";
 import { mustResolveCommit } from "../../git/refs.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import type { CliContext } from "../context.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable } from "../terminal.ts";
 import { showJson } from "./json.ts";
 import { showText } from "./text.ts";
@@ -17,6 +18,7 @@ export interface ShowFlags {
 
 /** `keyframe show`. @throws KeyframeError `not-found` where the commit has no note */
 export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"): Promise<void> {
+  await settleFirst(this);
   const git = openGit(mustFindRepository(this.cwd, this.files), this.processes, this.env);
   const reader = openObjectReader(git);
   try {
