@@ -3,6 +3,7 @@ import { textOfBytes } from "../../authorship/blame-porcelain.ts";
 import { type DiffOwners, openDiffOwners } from "../../authorship/diff-owners.ts";
 import { type DiffSides, readDiffSides } from "../../authorship/diff-sides.ts";
 import { changedRanges, type DiffLine, type FileDiff, parseUnifiedDiff } from "../../authorship/diff-text.ts";
+import { pendingOwnersOf } from "../../authorship/journal-owners.ts";
 import { openNoteSource } from "../../authorship/note-source.ts";
 import { type LineOwner, openOwnerLookup } from "../../authorship/owner-lookup.ts";
 import type { PendingOwners } from "../../authorship/pending-owners.ts";
@@ -11,13 +12,19 @@ import type { JsonObject } from "../../base/json.ts";
 import { openGit } from "../../git/git.ts";
 import { openObjectReader } from "../../git/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
+import { openPromptFinder, type PromptFinder } from "../../journal/session-log.ts";
 import type { CliContext } from "../context.ts";
 import { ownerCells } from "../owner-column.ts";
 import { openPagedOutput, type PagedOutput } from "../pager.ts";
 import type { RawCommand } from "../raw-commands.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable, type Terminal } from "../terminal.ts";
 
-export const diff: RawCommand = (context, args) => runDiff(context, args);
+export const diff: RawCommand = async (context, args) => {
+  await settleFirst(context);
+  const repository = mustFindRepository(context.cwd, context.files);
+  await runDiff(context, args, pendingOwnersOf(repository, context.files));
+};
 
 /** `keyframe diff`: git's own diff with the owner of each added and removed line. */
 export async function runDiff(
@@ -44,7 +51,7 @@ export async function runDiff(
       openOwnerLookup(openNoteSource(git, reader, context.files), pendingOwners),
     );
     const files = annotateFiles(parseUnifiedDiff(shown.stdout), owners, sides);
-    if (json) context.terminal.json(await diffJson(files));
+    if (json) context.terminal.json(await diffJson(files, openPromptFinder(git.repository, context.files)));
     else await printFiles(context.terminal, files, await openPagedOutput(context, "diff"));
   } finally {
     await reader.close();
@@ -106,8 +113,8 @@ function bytesOf(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
-async function diffJson(files: AsyncIterable<AnnotatedFile>): Promise<JsonObject> {
-  const records = createReferencedRecords();
+async function diffJson(files: AsyncIterable<AnnotatedFile>, findPrompt: PromptFinder): Promise<JsonObject> {
+  const records = createReferencedRecords(findPrompt);
   const list: JsonObject[] = [];
   for await (const file of files) {
     const lines = file.lines.flatMap((line): JsonObject[] => {

@@ -13,6 +13,7 @@ import type { CliContext } from "../context.ts";
 import { ownerBar } from "../owner-bar.ts";
 import { openPagedOutput } from "../pager.ts";
 import type { RawCommand } from "../raw-commands.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable, type Terminal } from "../terminal.ts";
 import { readLogArguments } from "./log-arguments.ts";
 import { type LogPiece, readLogPieces } from "./log-stream.ts";
@@ -24,6 +25,7 @@ const barCells = 16;
 
 /** `keyframe log`: git's own log with the owners of each commit's lines. */
 export const log: RawCommand = async (context, args) => {
+  await settleFirst(context);
   const git = openGit(mustFindRepository(context.cwd, context.files), context.processes, context.env);
   const wanted = readLogArguments(args, await readDefaults(context));
   const colour = context.terminal.style("red", "x") !== "x" && !wanted.json;

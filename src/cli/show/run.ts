@@ -5,7 +5,9 @@ import { openGit } from "../../git/git.ts";
 import { openObjectReader } from "../../git/objects.ts";
 import { mustResolveCommit } from "../../git/refs.ts";
 import { mustFindRepository } from "../../git/repository.ts";
+import { openPromptFinder } from "../../journal/session-log.ts";
 import type { CliContext } from "../context.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable } from "../terminal.ts";
 import { showJson } from "./json.ts";
 import { showText } from "./text.ts";
@@ -17,6 +19,7 @@ export interface ShowFlags {
 
 /** `keyframe show`. @throws KeyframeError `not-found` where the commit has no note */
 export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"): Promise<void> {
+  await settleFirst(this);
   const git = openGit(mustFindRepository(this.cwd, this.files), this.processes, this.env);
   const reader = openObjectReader(git);
   try {
@@ -36,7 +39,8 @@ export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"
       const text = this.terminal.isInteractive ? `${printable(bytes.toString("utf8"))}\n` : bytes;
       return void this.process.stdout.write(text);
     }
-    const note = { ...parseAuthorshipLog(bytes), commit, title };
+    const findPrompt = openPromptFinder(git.repository, this.files);
+    const note = { ...parseAuthorshipLog(bytes), commit, title, findPrompt };
     if (flags.json) this.terminal.json(showJson(note));
     else this.terminal.out(showText(this.terminal, note));
   } finally {

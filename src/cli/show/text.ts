@@ -5,6 +5,7 @@ import { agentLabel } from "../../authorship/owner-label.ts";
 import { countLines, type LineRange } from "../../authorship/owner-runs.ts";
 import { type AgentOwner, type Owner, resolveOwner, traceDetails } from "../../authorship/owners.ts";
 import type { JsonObject } from "../../base/json.ts";
+import type { PromptFinder } from "../../journal/session-log.ts";
 import { styledOwner } from "../owner-column.ts";
 import { formatTable, printable, type Terminal } from "../terminal.ts";
 import type { ShownNote } from "./shown-note.ts";
@@ -20,7 +21,7 @@ interface OwnedLines {
   readonly ranges: readonly LineRange[];
 }
 
-export function showText(terminal: Terminal, { title, log, problems }: ShownNote): string {
+export function showText(terminal: Terminal, { title, log, problems, findPrompt }: ShownNote): string {
   const sections = [terminal.style("bold", printable(title))];
   const all: OwnedLines[] = [];
   for (const { path, runs } of ownersByPath(log).values()) {
@@ -33,7 +34,10 @@ export function showText(terminal: Terminal, { title, log, problems }: ShownNote
     sections.push(`${terminal.style("cyan", printable(path))}\n${indent(fileTable(terminal, owned))}`);
   }
   if (all.length === 0) sections.push("the note names no lines");
-  sections.push(...sessionSections(terminal, all, log.metadata), ...problemSection(terminal, problems));
+  sections.push(
+    ...sessionSections(terminal, { all, metadata: log.metadata, findPrompt }),
+    ...problemSection(terminal, problems),
+  );
   return sections.join("\n\n");
 }
 
@@ -70,14 +74,12 @@ function rangesText(ranges: readonly LineRange[]): string {
   return ranges.length > maxShownRanges ? `${shown.join(",")},… (${ranges.length} ranges)` : shown.join(",");
 }
 
-function sessionSections(terminal: Terminal, all: readonly OwnedLines[], metadata: JsonObject): string[] {
-  const rows = mergeByOwner(all).map(({ owner, ranges }) => {
+function sessionSections(terminal: Terminal, context: NoteContext): string[] {
+  const rows = mergeByOwner(context.all).map(({ owner, ranges }) => {
     const lines = lineCount(countLines(ranges));
     if (owner.kind === "human")
       return `${styledOwner(terminal, owner)}  ${printable(owner.identity)}  ${lines}`;
-    return [sessionLine(terminal, owner, lines), ...promptLines(terminal, owner, { all, metadata })].join(
-      "\n",
-    );
+    return [sessionLine(terminal, owner, lines), ...promptLines(terminal, owner, context)].join("\n");
   });
   return rows.length === 0 ? [] : [rows.join("\n")];
 }
@@ -91,15 +93,20 @@ function sessionLine(terminal: Terminal, owner: AgentOwner, lines: string): stri
 interface NoteContext {
   readonly all: readonly OwnedLines[];
   readonly metadata: JsonObject;
+  readonly findPrompt: PromptFinder;
 }
 
 /** The prompts behind a session's edits, each once. */
-function promptLines(terminal: Terminal, owner: AgentOwner, { all, metadata }: NoteContext): string[] {
+function promptLines(
+  terminal: Terminal,
+  owner: AgentOwner,
+  { all, metadata, findPrompt }: NoteContext,
+): string[] {
   const prompts = new Map<string, number>();
   for (const { key, ranges } of all) {
     const split = splitAgentLineKey(key);
     if (split?.session !== owner.session || split.trace === undefined) continue;
-    const prompt = traceDetails(metadata, split.trace)?.prompt;
+    const prompt = traceDetails(metadata, split.trace)?.prompt ?? findPrompt(split.session, split.trace);
     if (prompt !== undefined) prompts.set(prompt, (prompts.get(prompt) ?? 0) + countLines(ranges));
   }
   return [...prompts].map(([prompt, count]) => {
