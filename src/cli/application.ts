@@ -4,12 +4,15 @@ import { checkpointCommand } from "./checkpoint/command.ts";
 import { completionCommand } from "./completion/command.ts";
 import type { CliContext } from "./context.ts";
 import { demoCommand } from "./demo/command.ts";
+import { diffCommand } from "./diff/command.ts";
 import { disableCommand } from "./disable/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { journalCommand } from "./journal/command.ts";
+import { logCommand } from "./log/command.ts";
 import { settleCommand } from "./settle/command.ts";
+import { showCommand } from "./show/command.ts";
 import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { versionCommand } from "./version/command.ts";
@@ -19,14 +22,17 @@ const root = buildRouteMap<string, CliContext>({
     enable: enableCommand,
     disable: disableCommand,
     status: statusCommand,
-    checkpoint: checkpointCommand,
     blame: blameCommand,
+    stats: statsCommand,
+    show: showCommand,
+    log: logCommand,
+    diff: diffCommand,
+    checkpoint: checkpointCommand,
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
-    demo: demoCommand,
     completion: completionCommand,
-    stats: statsCommand,
+    demo: demoCommand,
     version: versionCommand,
   },
   docs: {
