@@ -206,7 +206,7 @@ describe("keyframe disable", () => {
     expect(run(["disable", "--uninstall"]).changes).toEqual([]);
   });
 
-  test("--uninstall straight after enable restores odd layouts exactly", () => {
+  test("--uninstall restores odd layouts exactly, also after a second enable that changed the entries", () => {
     for (const original of [
       "{}",
       '{"hooks":{}}',
@@ -216,6 +216,7 @@ describe("keyframe disable", () => {
     ]) {
       repository.write(settings, original);
       run(["enable"]);
+      run(["enable", "--shared"]); // changes the entries that the first one wrote
       run(["disable", "--uninstall"]);
       expect(read(settings)).toBe(original);
     }

@@ -173,6 +173,23 @@ describe("git's hooks with Keyframe in them", () => {
     }
   });
 
+  test("go on with a strict hook although Keyframe failed", async () => {
+    for (const name of ["post-commit", "post-rewrite"]) {
+      writeHook(
+        join(folder, ".git/hooks", name),
+        `#!/bin/sh -eu\necho "theirs ${name}" >> ${quoted(join(root, "log"))}\n`,
+      );
+    }
+    await install();
+    git("commit", "-q", "--allow-empty", "-m", "one");
+    git("commit", "-q", "--allow-empty", "--amend", "-m", "two");
+    expect(log().match(/^theirs .*/gm)).toEqual([
+      "theirs post-commit",
+      "theirs post-commit",
+      "theirs post-rewrite",
+    ]);
+  });
+
   test("run a script that a hook links to, without writing to it", async () => {
     writeHook(join(folder, "scripts/hook.sh"), `#!/bin/sh\necho "theirs" >> ${quoted(join(root, "log"))}\n`);
     symlinkSync("../../scripts/hook.sh", join(folder, ".git/hooks/post-commit"));
