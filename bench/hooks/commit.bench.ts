@@ -2,22 +2,10 @@ import { createHash } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { observe } from "../../src/authorship/observe.ts";
-import { nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcessTable } from "../../src/system/process-identity.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
-import { nodeRandom } from "../../src/system/random.ts";
+import { nodeMachine } from "../../src/system/machine.ts";
 import { createTestRepository, type TestRepository } from "../../test/support/test-repository.ts";
 import type { BenchResult } from "../bench-result.ts";
 import { median } from "../measure.ts";
-
-const deps = {
-  files: nodeFiles,
-  clock: nodeClock,
-  random: nodeRandom,
-  processTable: nodeProcessTable,
-  processes: nodeProcesses,
-};
 
 /**
  * `git commit` of one file, in turn: without hooks; with them and nothing pending; with an agent's edit pending; and the
@@ -94,22 +82,23 @@ function prepare({
 
 /** A whole session of one edit, recorded as the hooks record it. */
 function edit(
-  { folder, write }: TestRepository,
+  repository: TestRepository,
   { session, path, line }: { readonly session: string; readonly path: string; readonly line: string },
 ): void {
+  const { folder } = repository;
   const origin = { agent: { tool: "claude", id: session, model: "m" }, cwd: folder };
   const absolute = join(folder, path);
   const call = { ...origin, toolUseId: `toolu_${line}`, toolName: "Write", paths: [absolute] };
   const outcomes = [
-    observe({ ...origin, kind: "session-start" }, deps),
-    observe({ ...origin, kind: "prompt", prompt: "go on" }, deps),
-    observe({ ...call, kind: "before-edit" }, deps),
+    observe({ ...origin, kind: "session-start" }, nodeMachine),
+    observe({ ...origin, kind: "prompt", prompt: "go on" }, nodeMachine),
+    observe({ ...call, kind: "before-edit" }, nodeMachine),
   ];
-  if (nodeFiles.statIfExists(absolute) === undefined) write(path, line);
+  if (nodeMachine.files.statIfExists(absolute) === undefined) repository.write(path, line);
   else appendFileSync(absolute, line);
   outcomes.push(
-    observe({ ...call, kind: "after-edit" }, deps),
-    observe({ ...origin, kind: "session-end" }, deps),
+    observe({ ...call, kind: "after-edit" }, nodeMachine),
+    observe({ ...origin, kind: "session-end" }, nodeMachine),
   );
   const problems = outcomes.flatMap((outcome) => outcome.problems);
   if (problems.length > 0) throw new Error(problems.join("\n"));

@@ -7,12 +7,10 @@ import { maxHookPayloadBytes } from "../base/limits.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../journal/problems.ts";
 import { isSwitchedOff } from "../journal/switch.ts";
-import { nodeClock } from "../system/clock.ts";
-import { nodeFiles } from "../system/files.ts";
-import { nodeProcessTable } from "../system/process-identity.ts";
-import { nodeProcesses } from "../system/processes.ts";
-import { nodeRandom } from "../system/random.ts";
+import { nodeMachine } from "../system/machine.ts";
 import { readStandardInput } from "../system/standard-input.ts";
+
+const { files, clock } = nodeMachine;
 
 /** An agent that does not close a hook's input is given up after this. */
 const inputTimeoutMs = 10_000;
@@ -46,7 +44,7 @@ export async function runHook(
 
 function findHere(): Repository | undefined {
   try {
-    return findRepository(process.cwd(), nodeFiles);
+    return findRepository(process.cwd(), files);
   } catch {
     return undefined; // the folder was removed, or may not be read: then there is nothing to record in
   }
@@ -63,15 +61,9 @@ async function observeAgent(
   const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
   if (event.kind === "ignored") return;
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
-  const repository = findRepository(event.cwd, nodeFiles) ?? here;
-  if (repository !== undefined && isSwitchedOff(repository, nodeFiles)) return;
-  const { wantsSettle } = observe(addModel(event, adapter, nodeFiles), {
-    files: nodeFiles,
-    clock: nodeClock,
-    random: nodeRandom,
-    processTable: nodeProcessTable,
-    processes: nodeProcesses,
-  });
+  const repository = findRepository(event.cwd, files) ?? here;
+  if (repository !== undefined && isSwitchedOff(repository, files)) return;
+  const { wantsSettle } = observe(addModel(event, adapter, files), nodeMachine);
   if (wantsSettle && repository !== undefined) await settleInTime(repository, "", loadSettle);
 }
 
@@ -80,7 +72,7 @@ async function settleAfterGit(
   here: Repository | undefined,
   loadSettle: () => Promise<SettleInHook>,
 ): Promise<void> {
-  if (here === undefined || isSwitchedOff(here, nodeFiles)) return;
+  if (here === undefined || isSwitchedOff(here, files)) return;
   const rewritten = gitHook === "post-rewrite" ? readInput().toString("utf8") : "";
   await settleInTime(here, rewritten, loadSettle);
 }
@@ -108,5 +100,5 @@ async function settleInTime(
 
 function leaveProblem(repository: Repository | undefined, where: string, what: string): void {
   if (repository === undefined) return;
-  recordProblem(repository, nodeFiles, { at: nodeClock.nowMs(), where, what });
+  recordProblem(repository, files, { at: clock.nowMs(), where, what });
 }

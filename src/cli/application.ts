@@ -9,6 +9,7 @@ import { disableCommand } from "./disable/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { hookCommand } from "./hook/command.ts";
 import { journalCommand } from "./journal/command.ts";
 import { logCommand } from "./log/command.ts";
 import { settleCommand } from "./settle/command.ts";
@@ -31,6 +32,7 @@ const root = buildRouteMap<string, CliContext>({
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
+    hook: hookCommand,
     completion: completionCommand,
     demo: demoCommand,
     version: versionCommand,

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -50,6 +51,17 @@ describe("keyframe enable", () => {
       problems: [],
     });
     expect(repository.git("status", "--short")).toBe("");
+  });
+
+  test("is one program by whichever of its names it is started", () => {
+    const link = join(repository.folder, "../kf");
+    symlinkSync(keyframeProgram, link);
+    run(["enable"]);
+    const result = spawnSync(process.execPath, [link, "enable", "--json"], {
+      cwd: repository.folder,
+      env: repository.env,
+    });
+    expect(JSON.parse(result.stdout.toString())).toMatchObject({ changes: [] });
   });
 
   test("works from a subfolder, and for all worktrees at once", () => {

@@ -6,7 +6,6 @@ import { openObjectReader } from "../../git/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import { clearProblems, readProblems } from "../../journal/problems.ts";
 import { repairJournal, verifyJournal } from "../../journal/verify.ts";
-import { nodeProcessTable } from "../../system/process-identity.ts";
 import type { CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { settleRepository } from "../settle-first.ts";
@@ -21,13 +20,12 @@ interface NoteFinding {
 /** `keyframe doctor` */
 export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void> {
   const repository = mustFindRepository(this.cwd, this.files);
-  const deps = { ...this, processTable: nodeProcessTable };
-  const journal = verifyJournal(deps, repository);
+  const journal = verifyJournal(this, repository);
   const notes = await verifyNotes(openGit(repository, this.processes, this.env));
   const problems = readProblems(repository, this.files);
   let repaired = 0;
   if (flags.repair) {
-    repaired = repairJournal(deps, repository);
+    repaired = repairJournal(this, repository);
     await settleRepository(this, repository);
     clearProblems(repository, this.files);
   }
