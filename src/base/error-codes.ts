@@ -19,6 +19,7 @@ export const errorCodes = {
   "not-found": "The thing that was named does not exist.",
   refused: "The request is valid, but doing it would be unsafe.",
   damaged: "A stored record fails its own check.",
+  closed: "The image, device or connection was closed while something still used it.",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -2,11 +2,9 @@ export interface ByteRange {
   readonly offsetBytes: number;
   readonly lengthBytes: number;
 }
-
 export interface ImageExtent extends ByteRange {
   readonly kind: "data" | "zero";
 }
-
 /** Where the bytes of an immutable image come from. Bytes are verified before they are yielded. */
 export interface ImageSource {
   readonly sizeBytes: number;

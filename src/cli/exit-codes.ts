@@ -15,6 +15,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   "not-found": 3,
   refused: 4,
   damaged: 5,
+  closed: 1,
 };
 
 export const usageExitCode = exitCodes.usage;
