@@ -1,0 +1,116 @@
+import {
+  Agent as HttpAgent,
+  type IncomingMessage,
+  type RequestOptions,
+  request as requestHttp,
+} from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { KeyframeError } from "../base/errors.ts";
+import { errnoOf } from "./files.ts";
+
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Must be iterated to its end or given up with `return`, which closes the connection. */
+  readonly body: AsyncIterable<Buffer>;
+}
+
+/**
+ * HTTP requests over kept connections. Any status is a result. `store-unavailable` where the server cannot be
+ * reached or breaks off, in the body too; `timed-out` where nothing arrives for `idleTimeoutMs`. Redirects are
+ * not followed.
+ */
+export interface HttpClient {
+  request(request: HttpRequest): Promise<HttpResponse>;
+  close(): void;
+}
+
+export interface HttpClientOptions {
+  readonly maxConnections: number;
+  readonly idleTimeoutMs: number;
+}
+
+export function createNodeHttpClient(options: HttpClientOptions): HttpClient {
+  const agentOptions = {
+    keepAlive: true,
+    maxSockets: options.maxConnections,
+    maxFreeSockets: options.maxConnections,
+  };
+  const httpAgent = new HttpAgent(agentOptions);
+  const httpsAgent = new HttpsAgent(agentOptions);
+  return {
+    async request(request) {
+      request.signal.throwIfAborted();
+      const isPlain = request.url.startsWith("http:");
+      const requestOptions: RequestOptions = {
+        method: request.method,
+        headers: {
+          ...request.headers,
+          ...(request.body === undefined ? {} : { "content-length": request.body.length }),
+        },
+        agent: isPlain ? httpAgent : httpsAgent,
+        signal: request.signal,
+        timeout: options.idleTimeoutMs,
+      };
+      const place = new URL(request.url).host;
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        const outgoing = (isPlain ? requestHttp : requestHttps)(request.url, requestOptions, resolve);
+        outgoing.on("error", (error) => reject(translate(error, place, request.signal)));
+        // the socket's own timer also runs while the answer's body arrives
+        outgoing.on("timeout", () => outgoing.destroy(timedOut(place, options.idleTimeoutMs)));
+        outgoing.end(request.body);
+      });
+      return {
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: bodyOf(response, place, request.signal),
+      };
+    },
+    close() {
+      httpAgent.destroy();
+      httpsAgent.destroy();
+    },
+  };
+}
+
+async function* bodyOf(
+  response: IncomingMessage,
+  place: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  try {
+    for await (const piece of response) yield piece as Buffer;
+  } catch (error) {
+    throw translate(error, place, signal);
+  }
+  if (!response.complete) {
+    throw new KeyframeError("store-unavailable", `${place} closed the connection in the middle of an answer`);
+  }
+}
+
+function translate(error: unknown, place: string, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  if (error instanceof KeyframeError) return error;
+  const code = errnoOf(error) ?? "";
+  if (code.startsWith("ERR_TLS") || code.includes("CERT")) {
+    return new KeyframeError("io-failed", `${place} has no certificate that is trusted here: ${code}`, {
+      cause: error,
+    });
+  }
+  return new KeyframeError("store-unavailable", `cannot talk to ${place}: ${code || String(error)}`, {
+    cause: error,
+  });
+}
+
+function timedOut(place: string, idleTimeoutMs: number): KeyframeError {
+  return new KeyframeError("timed-out", `${place} sent nothing for ${idleTimeoutMs} ms`);
+}
