@@ -20,8 +20,10 @@ export interface HttpResponse {
   readonly status: number;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Must be iterated to its end or given up with `return`, which closes the connection. */
+  /** Iterate it (to the end, or leave the loop, which closes the connection) or call `discard`. */
   readonly body: AsyncIterable<Buffer>;
+  /** Gives up a body that was not iterated. */
+  discard(): void;
 }
 
 /**
@@ -73,6 +75,7 @@ export function createNodeHttpClient(options: HttpClientOptions): HttpClient {
         status: response.statusCode ?? 0,
         headers: response.headers,
         body: bodyOf(response, place, request.signal),
+        discard: () => discard(response, request.method === "HEAD"),
       };
     },
     close() {
@@ -80,6 +83,16 @@ export function createNodeHttpClient(options: HttpClientOptions): HttpClient {
       httpsAgent.destroy();
     },
   };
+}
+
+/** A short rest is read so that the connection can serve again. */
+const shortBodyBytes = 64 * 1024;
+
+function discard(response: IncomingMessage, isBodyless: boolean): void {
+  response.on("error", () => undefined); // nobody waits for this body any more
+  const length = Number(response.headers["content-length"] ?? Number.NaN);
+  if (isBodyless || length <= shortBodyBytes) response.resume();
+  else response.destroy();
 }
 
 async function* bodyOf(

@@ -20,7 +20,7 @@ export async function* rangedBody(
     return;
   }
   if (response.status === 200) {
-    await discard(response);
+    response.discard();
     throw new KeyframeError("unsupported", `${what}: the server ignores byte ranges`, {
       hint: "copy the store with `keyframe image pull` or use a server that supports ranges",
     });
@@ -30,7 +30,7 @@ export async function* rangedBody(
     Number(match?.[1]) === range.offsetBytes &&
     Number(match?.[2]) === range.offsetBytes + range.lengthBytes - 1;
   if (!isRightRange) {
-    await discard(response);
+    response.discard();
     // a server clips a range that leaves the object
     throw new KeyframeError(
       "invalid-input",
@@ -49,11 +49,6 @@ export function lengthOf(response: HttpResponse, what: string): number {
 export function createdMsOf(response: HttpResponse): number {
   const ms = Date.parse(String(response.headers["last-modified"] ?? ""));
   return Number.isNaN(ms) ? 0 : ms;
-}
-
-/** Gives a body up. */
-export async function discard(response: HttpResponse): Promise<void> {
-  await response.body[Symbol.asyncIterator]().return?.();
 }
 
 /** The error of an answer that is no success; `text` is what the server said. */

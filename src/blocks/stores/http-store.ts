@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { HttpClient } from "../../system/http.ts";
-import { answerError, createdMsOf, discard, lengthOf, rangedBody, rangeHeader } from "./http-answers.ts";
+import { answerError, createdMsOf, lengthOf, rangedBody, rangeHeader } from "./http-answers.ts";
 import { checkKey, checkRange, objectNotFound } from "./object-content.ts";
 import type { ObjectStore } from "./object-store.ts";
 
@@ -27,7 +27,7 @@ export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStor
     atomicPutBytes: 0,
     async stat(key, signal) {
       const response = await ask("HEAD", key, {}, signal);
-      await discard(response);
+      response.discard();
       if (response.status === 404) return undefined;
       if (response.status !== 200) throw answerError(response.status, location + key);
       return { sizeBytes: lengthOf(response, location + key), createdMs: createdMsOf(response) };
@@ -45,7 +45,7 @@ export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStor
         yield* rangedBody(response, range, location + key);
         return;
       }
-      await discard(response);
+      response.discard();
       if (response.status === 404) throw objectNotFound({ location }, key);
       throw answerError(response.status, location + key);
     },
