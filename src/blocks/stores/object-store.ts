@@ -60,6 +60,8 @@ export interface ObjectStore {
   delete(key: string, signal: AbortSignal): Promise<void>;
   /** Removes what uploads that ended before `beforeMs` left behind; answers how many there were. */
   removeUnfinished(beforeMs: number, signal: AbortSignal): Promise<number>;
+  /** Drops local copies of an object whose bytes failed their check; the object itself is left alone. */
+  forget?(key: string): void;
   close(): Promise<void>;
 }
 

@@ -41,7 +41,6 @@ export function withCache(store: ObjectStore, options: CacheOptions): ObjectStor
       try {
         const kept = entries.read(name);
         if (kept !== undefined) {
-          // a copy, because pieces belong to their consumer
           if (kept.length > 0) yield kept;
           return;
         }
@@ -59,14 +58,19 @@ export function withCache(store: ObjectStore, options: CacheOptions): ObjectStor
       }
     },
     async delete(key, signal) {
-      // ranges of a deleted object stay until they are evicted: nothing asks for them once no manifest does
       await store.delete(key, signal);
+      entries.dropObject(sha256Hex(key));
+    },
+    forget(key) {
+      entries.dropObject(sha256Hex(key));
+      store.forget?.(key);
     },
   };
 }
 
 function entryName(key: string, range: ByteRange | undefined): string {
-  return sha256Hex(range === undefined ? key : `${key} ${range.offsetBytes} ${range.lengthBytes}`);
+  const place = range === undefined ? "whole" : `${range.offsetBytes}-${range.lengthBytes}`;
+  return `${sha256Hex(key)}-${place}`;
 }
 
 /** The files of the folder, oldest use first. */
@@ -107,6 +111,9 @@ function openEntries({ files, folder, maxBytes }: CacheOptions) {
       if (count > 0) pins.set(name, count);
       else pins.delete(name);
       evict();
+    },
+    dropObject(digest: string): void {
+      for (const name of [...sizes.keys()]) if (name.startsWith(digest)) drop(name);
     },
     /** The verified bytes, or undefined. */
     read(name: string): Buffer | undefined {
