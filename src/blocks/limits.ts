@@ -21,8 +21,8 @@ export const maxManifestLayers = 65_536;
 export const maxAncestors = 1024;
 export const maxLabelsBytes = 64 * 1024;
 
-/** Longest name of an image. */
-export const maxImageNameLength = 128;
+/** Longest name of an image: its record fits a tar header. */
+export const maxImageNameLength = 90;
 
 /** Frames of one layer that a writer remembers to store equal ones once; later ones are still found among these. */
 export const maxRememberedFrames = 1024 * 1024;

@@ -1,5 +1,5 @@
-import { createFakeRandom } from "../../src/system/random.ts";
 import type { ByteRange, ImageExtent, ImageSource } from "../../src/blocks/image-source.ts";
+import { createFakeRandom } from "../../src/system/random.ts";
 
 export interface OpenedStream extends ByteRange {
   /** Bytes that were taken from this stream so far. */
@@ -11,7 +11,10 @@ export interface MemoryImageOptions {
   readonly blockSizeBytes?: number;
   readonly pieceBytes?: number;
   /** Awaited before each piece of a stream. */
-  readonly gate?: (place: { readonly stream: OpenedStream; readonly offsetBytes: number }) => Promise<void> | void;
+  readonly gate?: (place: {
+    readonly stream: OpenedStream;
+    readonly offsetBytes: number;
+  }) => Promise<void> | void;
   /** Runs of blocks that read as zeros and are announced as such. */
   readonly zeroBlocks?: ReadonlySet<number>;
 }
@@ -42,7 +45,11 @@ export function memoryImage(content: Buffer, options: MemoryImageOptions = {}): 
         await gate?.({ stream: record, offsetBytes });
         signal.throwIfAborted();
         const pieceEnd = Math.min(end, (Math.floor(offsetBytes / pieceBytes) + 1) * pieceBytes);
-        for (let block = Math.floor(offsetBytes / blockSizeBytes); block * blockSizeBytes < pieceEnd; block += 1) {
+        for (
+          let block = Math.floor(offsetBytes / blockSizeBytes);
+          block * blockSizeBytes < pieceEnd;
+          block += 1
+        ) {
           deliveries[block] = (deliveries[block] ?? 0) + 1;
         }
         record.takenBytes += pieceEnd - offsetBytes;

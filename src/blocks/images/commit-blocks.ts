@@ -39,7 +39,7 @@ export async function commitBlocks(
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });
     const manifest = composeManifest(written, { sizeBytes, blockSizeBytes, parent, labels });
-    const id = await publishImage(store, manifest, { name, lease, signal });
+    const id = await publishImage(store, { manifest }, { name, lease, signal });
     return { ...written, id, manifest };
   } finally {
     await lease.release();

@@ -114,13 +114,12 @@ export interface PublishOptions {
  */
 export async function publishImage(
   store: ObjectStore,
-  manifest: Manifest,
+  { manifest, bytes = encodeManifest(manifest) }: { readonly manifest: Manifest; readonly bytes?: Buffer },
   { name, lease, signal }: PublishOptions,
 ): Promise<ImageId> {
-  const bytes = encodeManifest(manifest);
   const id = imageIdOf(bytes);
   lease.check();
-  for (const layer of manifest.layers) await mustHaveLayer(store, layer, signal);
+  await Promise.all(manifest.layers.map((layer) => mustHaveLayer(store, layer, signal)));
   fault("publish-image:before-manifest");
   await store.put(manifestKey(id), bytesContent(bytes), { signal });
   fault("publish-image:before-name");

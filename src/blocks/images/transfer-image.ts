@@ -8,7 +8,7 @@ import { layerKey } from "../object-keys.ts";
 import type { ObjectStore } from "../stores/object-store.ts";
 import { takeUploadLease } from "./leases.ts";
 import { publishImage } from "./publish-image.ts";
-import type { FoundImage } from "./read-image.ts";
+import { type FoundImage, readManifestBytes } from "./read-image.ts";
 import { verifiedLayerContent } from "./verified-layer-content.ts";
 
 export interface TransferOptions {
@@ -60,14 +60,9 @@ export async function transferImage(
       options.onProgress?.(doneBytes, plan.missingBytes);
       fault("transfer-image:after-layer");
     }
-    const id = await publishImage(to, image.manifest, { name, lease, signal });
-    if (id !== image.id) {
-      // another version of the encoder would name the same image differently
-      throw new KeyframeError(
-        "invalid-input",
-        `image ${image.id} was written by another version and became ${id}`,
-      );
-    }
+    // the bytes as they are stored: another version might encode the same manifest differently
+    const bytes = await readManifestBytes(from, image.id, signal);
+    const id = await publishImage(to, { manifest: image.manifest, bytes }, { name, lease, signal });
     return {
       id,
       copiedLayers: plan.missing.length,
