@@ -8,7 +8,7 @@ export interface MemoryStoreFaults {
     readonly name: "stat" | "read" | "put" | "list" | "delete";
     readonly key: string;
   }) => Promise<void> | void;
-  /** Awaited before each piece; answers what arrives instead, undefined ends the stream there. */
+  /** Awaited before each piece; answers what arrives instead. A shorter piece is the last, undefined ends the stream before it. */
   readonly onPiece?: (place: {
     readonly key: string;
     readonly offsetBytes: number;
@@ -71,6 +71,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
           faults.onPiece === undefined ? piece : await faults.onPiece({ key, offsetBytes: at, piece });
         if (delivered === undefined) return;
         yield delivered;
+        if (delivered.length < piece.length) return;
       }
     },
     async put(key, content, { signal, onProgress }) {
