@@ -1,10 +1,12 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import type { CliContext } from "./context.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { imageCommands } from "./image/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
+    image: imageCommands,
     version: versionCommand,
   },
   docs: {

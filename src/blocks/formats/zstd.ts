@@ -43,7 +43,7 @@ function nativeZstd(): RawZstd | undefined {
 
 /** The WebAssembly build, also where Node has its own: tests hold both to the same frames. */
 export async function loadWasm(): Promise<Zstd> {
-  const wasm = await import("@bokuweb/zstd-wasm");
+  const wasm = await import("./zstd-wasm.ts");
   await wasm.init();
   return bounded({
     compress: (raw) => wasm.compress(raw as Uint8Array<ArrayBuffer>, level),
