@@ -43,12 +43,12 @@ function nativeZstd(): RawZstd | undefined {
 
 /** The WebAssembly build, also where Node has its own: tests hold both to the same frames. */
 export async function loadWasm(): Promise<Zstd> {
-  const wasm = await import("./zstd-wasm.ts");
-  await wasm.init();
+  const { compress, decompress, initOnce } = await import("./zstd-wasm.ts");
+  await initOnce();
   return bounded({
-    compress: (raw) => wasm.compress(raw as Uint8Array<ArrayBuffer>, level),
+    compress: (raw) => compress(raw as Uint8Array<ArrayBuffer>, level),
     decompress: (frame, rawBytes) =>
-      wasm.decompress(frame as Uint8Array<ArrayBuffer>, { defaultHeapSize: rawBytes }),
+      decompress(frame as Uint8Array<ArrayBuffer>, { defaultHeapSize: rawBytes }),
   });
 }
 
