@@ -1,6 +1,9 @@
+import { setMaxListeners } from "node:events";
+
 /** A signal that fires at the first SIGINT or SIGTERM, so that work can be ended in order; a second one ends the process. */
 export function interruptSignal(reason: () => Error): { readonly signal: AbortSignal; stop(): void } {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // every request of the command listens
   const onSignal = () => {
     stop();
     controller.abort(reason());

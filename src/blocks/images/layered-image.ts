@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { must } from "../../base/assert.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { runsBetween, zeroLayer } from "../formats/extent-map.ts";
@@ -30,6 +31,7 @@ export function openImage(
   const limits = { maxRequestBytes: options.maxRequestBytes ?? 1024 * 1024, maxRawBytes };
   const requestsInFlight = options.requestsInFlight ?? 4;
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // the index of every layer may be on its way
   const indexes = new Map<number, Promise<LayerIndex>>();
 
   /** Shared by all readers, so no reader's signal ends it; a failure is forgotten. */
