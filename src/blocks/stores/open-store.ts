@@ -13,7 +13,8 @@ import { parseS3Location } from "./s3-location.ts";
 import { createS3Store } from "./s3-store.ts";
 import { withCache } from "./with-cache.ts";
 import { withConcurrencyLimit } from "./with-concurrency-limit.ts";
-import { defaultRetryPolicy, withRetry } from "./with-retry.ts";
+import { withRequestRetry } from "./with-request-retry.ts";
+import { defaultRetryPolicy, type RetryOptions, withRetry } from "./with-retry.ts";
 
 export interface OpenStoreOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -37,7 +38,8 @@ export function openStore(location: string, options: OpenStoreOptions): ObjectSt
   if (location.startsWith("s3://")) {
     const settings = readAwsSettings(options.env, options.files);
     const s3Location = parseS3Location(location, settings);
-    const store = createS3Store(s3Location, mustHaveCredentials(settings), client(options));
+    const retried = withRequestRetry(client(options), retryOptions(options));
+    const store = createS3Store(s3Location, mustHaveCredentials(settings), retried);
     return remote(store, options, s3Location.bucketUrl);
   }
   return createFolderStore(resolve(options.cwd, location), options);
@@ -47,11 +49,15 @@ function client(options: OpenStoreOptions): HttpClient {
   return options.createHttpClient({ maxConnections: requestsAtATime, idleTimeoutMs });
 }
 
+function retryOptions({ clock, random }: OpenStoreOptions): RetryOptions {
+  return { policy: defaultRetryPolicy, clock, random };
+}
+
 /** The limit is inside: a call that waits to be retried holds no place. */
 function remote(store: ObjectStore, options: OpenStoreOptions, identity = store.location): ObjectStore {
-  const { clock, random, files, cacheFolder } = options;
+  const { files, cacheFolder } = options;
   const limited = withConcurrencyLimit(store, requestsAtATime);
-  const retried = withRetry(limited, { policy: defaultRetryPolicy, clock, random });
+  const retried = withRetry(limited, retryOptions(options));
   const folder = join(cacheFolder, sha256Hex(`${identity} ${store.location}`).slice(0, 16));
   return withCache(retried, { files, folder, maxBytes: cacheBytes });
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../../system/clock.ts";
 import type { Random } from "../../system/random.ts";
 import type { ByteRange } from "../image-source.ts";
 import { exactly } from "./object-content.ts";
-import type { ObjectStore } from "./object-store.ts";
+import type { ObjectContent, ObjectStore, PutOptions, PutResult } from "./object-store.ts";
 
 export interface RetryPolicy {
   /** No new attempt starts later than this after the first, or after the last byte of a stream arrived. */
@@ -29,8 +29,7 @@ export function withRetry(store: ObjectStore, options: RetryOptions): ObjectStor
   return {
     ...store,
     stat: (key, signal) => retried(options, signal, () => store.stat(key, signal)),
-    put: (key, content, putOptions) =>
-      retried(options, putOptions.signal, () => store.put(key, content, putOptions)),
+    put: (key, content, putOptions) => putOn(store, { key, content, putOptions }, options),
     delete: (key, signal) => retried(options, signal, () => store.delete(key, signal)),
     removeUnfinished: (beforeMs, signal) =>
       retried(options, signal, () => store.removeUnfinished(beforeMs, signal)),
@@ -53,6 +52,29 @@ export function withRetry(store: ObjectStore, options: RetryOptions): ObjectStor
       }
     },
   };
+}
+
+/** An upload that stores more than any attempt before it has made progress, and may fail again for as long as the deadline. */
+async function putOn(
+  store: ObjectStore,
+  request: { readonly key: string; readonly content: ObjectContent; readonly putOptions: PutOptions },
+  options: RetryOptions,
+): Promise<PutResult> {
+  const { key, content, putOptions } = request;
+  const attempts = startAttempts(options, putOptions.signal);
+  let mostBytes = 0;
+  const onProgress = (doneBytes: number) => {
+    if (doneBytes > mostBytes) attempts.progressed();
+    mostBytes = Math.max(mostBytes, doneBytes);
+    putOptions.onProgress?.(doneBytes);
+  };
+  for (;;) {
+    try {
+      return await store.put(key, content, { ...putOptions, onProgress });
+    } catch (error) {
+      await attempts.waitAfter(error);
+    }
+  }
 }
 
 async function* readOn(
@@ -102,7 +124,8 @@ async function retried<T>(
   }
 }
 
-function startAttempts({ policy, clock, random, onRetry }: RetryOptions, signal: AbortSignal) {
+/** Counts the time since the last progress and waits between attempts. */
+export function startAttempts({ policy, clock, random, onRetry }: RetryOptions, signal: AbortSignal) {
   let startMs = clock.monotonicMs();
   let ceilingMs = policy.firstDelayMs;
   return {
