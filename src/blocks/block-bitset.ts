@@ -20,7 +20,7 @@ export interface BlockBitset {
 
 export function createBlockBitset(
   sizeBlocks: number,
-  words = new Uint32Array(wordCount(sizeBlocks)),
+  words: Uint32Array = new Uint32Array(wordCount(sizeBlocks)),
 ): BlockBitset {
   function find(start: number, end: number, flip: number): number {
     if (start >= end) return end;
@@ -33,7 +33,7 @@ export function createBlockBitset(
       word = (words[index] ?? 0) ^ flip;
     }
     const found = index * 32 + (31 - Math.clz32(word & -word));
-    return found < end ? found : end;
+    return Math.min(found, end);
   }
 
   function change(start: number, end: number, on: boolean): void {

@@ -1,12 +1,30 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import { blameCommand } from "./blame/command.ts";
+import { checkpointCommand } from "./checkpoint/command.ts";
 import type { CliContext } from "./context.ts";
+import { disableCommand } from "./disable/command.ts";
+import { doctorCommand } from "./doctor/command.ts";
+import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { imageCommands } from "./image/command.ts";
+import { journalCommand } from "./journal/command.ts";
+import { settleCommand } from "./settle/command.ts";
+import { statsCommand } from "./stats/command.ts";
+import { statusCommand } from "./status/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
     image: imageCommands,
+    enable: enableCommand,
+    disable: disableCommand,
+    status: statusCommand,
+    checkpoint: checkpointCommand,
+    blame: blameCommand,
+    journal: journalCommand,
+    settle: settleCommand,
+    doctor: doctorCommand,
+    stats: statsCommand,
     version: versionCommand,
   },
   docs: {

@@ -25,8 +25,11 @@ interface RawZstd {
 }
 
 interface NativeZstd {
-  zstdCompressSync(raw: Uint8Array, options: { readonly params: Record<number, number> }): Buffer;
-  zstdDecompressSync(frame: Uint8Array, options: { readonly maxOutputLength: number }): Buffer;
+  readonly zstdCompressSync: (
+    raw: Uint8Array,
+    options: { readonly params: Record<number, number> },
+  ) => Buffer;
+  readonly zstdDecompressSync: (frame: Uint8Array, options: { readonly maxOutputLength: number }) => Buffer;
 }
 
 const compressionLevelParameter = 100;

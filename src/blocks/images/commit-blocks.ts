@@ -11,11 +11,11 @@ export interface CommitOptions {
   readonly sizeBytes: number;
   readonly blockSizeBytes: number;
   /** What the blocks that are not written read as; zeros without a parent. */
-  readonly parent?: FoundImage;
-  readonly name?: ImageName;
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly parent?: FoundImage | undefined;
+  readonly name?: ImageName | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly signal: AbortSignal;
-  readonly onProgress?: (rawBytes: number) => void;
+  readonly onProgress?: ((rawBytes: number) => void) | undefined;
 }
 
 export interface CommittedImage extends WrittenLayer {
@@ -36,7 +36,7 @@ export async function commitBlocks(
     const written = await writeLayer(repository, writes, {
       blockSizeBytes,
       signal,
-      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      onProgress: options.onProgress,
     });
     const manifest = composeManifest(written, { sizeBytes, blockSizeBytes, parent, labels });
     const id = await publishImage(store, { manifest }, { name, lease, signal });

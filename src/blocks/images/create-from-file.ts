@@ -10,9 +10,9 @@ import type { FoundImage } from "./read-image.ts";
 export interface CreateFromFileOptions {
   readonly blockSizeBytes: number;
   /** Only blocks that differ from it are stored. */
-  readonly parent?: FoundImage;
-  readonly name?: ImageName;
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly parent?: FoundImage | undefined;
+  readonly name?: ImageName | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly signal: AbortSignal;
   /** Bytes of the file looked at, holes included. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
@@ -26,16 +26,21 @@ export async function createFromFile(
   path: string,
   options: CreateFromFileOptions,
 ): Promise<CommittedImage> {
-  const { onProgress, ...commitOptions } = options;
+  const { blockSizeBytes, parent, name, labels, signal } = options;
   const file = repository.openFile(path, { mode: "read" });
   try {
     const sizeBytes = file.sizeBytes();
     const blocks = fileBlocks(file, { sizeBytes, ...options });
     const writes =
-      options.parent === undefined
-        ? blocks
-        : changedBlocks(repository, options.parent, { blocks, sizeBytes, ...options });
-    return await commitBlocks(repository, writes, { ...commitOptions, sizeBytes });
+      parent === undefined ? blocks : changedBlocks(repository, parent, { blocks, blockSizeBytes, signal });
+    return await commitBlocks(repository, writes, {
+      sizeBytes,
+      blockSizeBytes,
+      parent,
+      name,
+      labels,
+      signal,
+    });
   } finally {
     await file.close();
   }
@@ -85,11 +90,17 @@ function changed(path: string): KeyframeError {
   });
 }
 
+interface ChangedBlocksOptions {
+  readonly blocks: AsyncIterable<BlockWrite>;
+  readonly blockSizeBytes: number;
+  readonly signal: AbortSignal;
+}
+
 /** Leaves out the blocks that the parent has at the same place. */
 async function* changedBlocks(
   repository: ImageRepository,
   parent: FoundImage,
-  options: FileBlocksOptions & { readonly blocks: AsyncIterable<BlockWrite> },
+  options: ChangedBlocksOptions,
 ): AsyncGenerator<BlockWrite> {
   const { blockSizeBytes, signal } = options;
   const image = openImage(repository, parent.manifest);

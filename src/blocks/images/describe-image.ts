@@ -23,7 +23,7 @@ export interface ImageDescription {
 /** What a manifest says, without reading a layer. */
 export function describeImage(manifest: Manifest): ImageDescription {
   const { blockSizeBytes, map, layers } = manifest;
-  const usedBlocks = new Array<number>(layers.length).fill(0);
+  const usedBlocks = layers.map(() => 0);
   map.starts.forEach((start, index) => {
     const layer = map.layers[index] ?? zeroLayer;
     if (layer !== zeroLayer)

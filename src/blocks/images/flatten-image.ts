@@ -7,10 +7,10 @@ import type { ImageRepository } from "./image-repository.ts";
 import { openImage } from "./layered-image.ts";
 
 export interface FlattenOptions {
-  readonly name?: ImageName;
+  readonly name?: ImageName | undefined;
   readonly signal: AbortSignal;
   /** Bytes of data read and stored anew. */
-  readonly onProgress?: (doneBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number) => void) | undefined;
 }
 
 /** A new image with the same bytes in one layer and without ancestors. The old one stays. */

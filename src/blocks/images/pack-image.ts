@@ -18,7 +18,7 @@ export interface PackOptions {
   /** The name that the image has in the pack. */
   readonly name: ImageName | undefined;
   readonly signal: AbortSignal;
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /**

@@ -17,7 +17,7 @@ export interface TransferOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 export interface TransferResult {

@@ -9,7 +9,7 @@ export interface UnpackOptions {
   /** Instead of the name in the pack. */
   readonly name: ImageName | undefined;
   readonly signal: AbortSignal;
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 export interface UnpackedImage extends TransferResult {
@@ -39,7 +39,7 @@ export async function unpackImage(
     const result = await transferImage(
       { from, to },
       { id: image.id, manifest: image.manifest },
-      { name, clock, random, signal, ...(onProgress === undefined ? {} : { onProgress }) },
+      { name, clock, random, signal, onProgress },
     );
     return { ...result, name };
   } finally {

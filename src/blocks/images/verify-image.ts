@@ -10,7 +10,7 @@ export interface VerifyOptions {
   readonly signal: AbortSignal;
   /** Layers known to be sound, by id: they are not read again. Sound ones are added. */
   readonly verified?: Set<string>;
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 export interface VerifyResult {
@@ -58,8 +58,8 @@ export async function verifyImage(
 
 interface LayerReport {
   readonly signal: AbortSignal;
-  report(problem: string): void;
-  onProgress(layerBytes: number): void;
+  readonly report: (problem: string) => void;
+  readonly onProgress: (layerBytes: number) => void;
 }
 
 async function verifyLayer(

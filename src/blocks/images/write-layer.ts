@@ -25,7 +25,7 @@ export interface WriteLayerOptions {
   readonly blockSizeBytes: number;
   readonly signal: AbortSignal;
   /** Bytes of blocks taken in so far, zeros not counted. */
-  readonly onProgress?: (rawBytes: number) => void;
+  readonly onProgress?: ((rawBytes: number) => void) | undefined;
 }
 
 export interface WrittenLayer {

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { HttpClient } from "../../system/http.ts";
+import type { HttpClient, HttpRequest } from "../../system/http.ts";
 import { answerError, createdMsOf, lengthOf, rangedBody, rangeHeader } from "./http-answers.ts";
 import { checkKey, checkRange, objectNotFound } from "./object-content.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -17,30 +17,33 @@ export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStor
         hint: "name a folder or an s3:// store, or name the image instead of listing",
       },
     );
-  const ask = (method: "GET" | "HEAD", key: string, more: Record<string, string>, signal: AbortSignal) => {
+  const ask = (request: Pick<HttpRequest, "method" | "headers" | "signal">, key: string) => {
     checkKey(key);
-    return client.request({ method, url: location + key, headers: { ...headers, ...more }, signal });
+    const all = { ...headers, ...request.headers };
+    return client.request({ ...request, url: location + key, headers: all });
   };
+
+  async function stat(key: string, signal: AbortSignal) {
+    const response = await ask({ method: "HEAD", signal }, key);
+    response.discard();
+    if (response.status === 404) return undefined;
+    if (response.status !== 200) throw answerError(response.status, location + key);
+    return { sizeBytes: lengthOf(response, location + key), createdMs: createdMsOf(response) };
+  }
 
   return {
     location,
     atomicPutBytes: 0,
-    async stat(key, signal) {
-      const response = await ask("HEAD", key, {}, signal);
-      response.discard();
-      if (response.status === 404) return undefined;
-      if (response.status !== 200) throw answerError(response.status, location + key);
-      return { sizeBytes: lengthOf(response, location + key), createdMs: createdMsOf(response) };
-    },
+    stat,
     async *read(key, range, signal) {
       if (range?.lengthBytes === 0) {
-        const stat = await this.stat(key, signal);
-        if (stat === undefined) throw objectNotFound({ location }, key);
-        checkRange(range, stat);
+        const found = await stat(key, signal);
+        if (found === undefined) throw objectNotFound({ location }, key);
+        checkRange(range, found);
         return;
       }
       if (range !== undefined) checkRange(range, { sizeBytes: Number.MAX_SAFE_INTEGER });
-      const response = await ask("GET", key, rangeHeader(range), signal);
+      const response = await ask({ method: "GET", headers: rangeHeader(range), signal }, key);
       if (response.status === 200 || response.status === 206) {
         yield* rangedBody(response, range, location + key);
         return;
@@ -52,10 +55,7 @@ export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStor
     async put() {
       throw readOnly();
     },
-    // biome-ignore lint/correctness/useYield: it never has anything to list
-    async *list() {
-      throw readOnly();
-    },
+    list: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(readOnly()) }) }),
     async delete() {
       throw readOnly();
     },

@@ -86,7 +86,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     },
     async *list(prefix, signal) {
       await begin("list", prefix, signal);
-      for (const [key, object] of [...objects]) {
+      for (const [key, object] of objects) {
         if (key.startsWith(prefix)) yield { key, ...statOf(object) };
       }
     },

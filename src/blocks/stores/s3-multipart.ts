@@ -59,7 +59,7 @@ interface PartsJob {
 async function sendParts(s3: S3Requests, job: PartsJob, options: PutOptions): Promise<string[]> {
   const partBytes = partBytesFor(job.content.sizeBytes);
   const partCount = Math.ceil(job.content.sizeBytes / partBytes);
-  const etags: string[] = new Array(partCount).fill("");
+  const etags = Array.from({ length: partCount }, () => "");
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   let next = 0;

@@ -98,7 +98,7 @@ function openEntries({ files, folder, maxBytes }: CacheOptions) {
   }
 
   function evict(): void {
-    for (const name of [...sizes.keys()]) {
+    for (const name of sizes.keys()) {
       if (totalBytes <= maxBytes) return;
       if (!pins.has(name)) drop(name);
     }
@@ -113,7 +113,7 @@ function openEntries({ files, folder, maxBytes }: CacheOptions) {
       evict();
     },
     dropObject(digest: string): void {
-      for (const name of [...sizes.keys()]) if (name.startsWith(digest)) drop(name);
+      for (const name of sizes.keys()) if (name.startsWith(digest)) drop(name);
     },
     /** The verified bytes, or undefined. */
     read(name: string): Buffer | undefined {

@@ -19,13 +19,12 @@ const defaultBlockSizeBytes = 4096;
 export async function create(this: CliContext, flags: CreateFlags, file: string): Promise<void> {
   await withImages(this, flags, async ({ repository, signal, progress }) => {
     const bar = progress("create", "bytes");
-    const name = flags.name === undefined ? {} : { name: parseImageName(flags.name) };
     const parent =
-      flags.parent === undefined ? {} : { parent: await findImage(repository.store, flags.parent, signal) };
+      flags.parent === undefined ? undefined : await findImage(repository.store, flags.parent, signal);
     const created = await createFromFile(repository, resolve(this.cwd, file), {
-      ...name,
-      ...parent,
-      blockSizeBytes: flags.blockSize ?? parent.parent?.manifest.blockSizeBytes ?? defaultBlockSizeBytes,
+      name: flags.name === undefined ? undefined : parseImageName(flags.name),
+      parent,
+      blockSizeBytes: flags.blockSize ?? parent?.manifest.blockSizeBytes ?? defaultBlockSizeBytes,
       labels: Object.fromEntries(flags.label ?? []),
       signal,
       onProgress: (done, total) => bar.update(done, total),

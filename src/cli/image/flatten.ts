@@ -17,7 +17,7 @@ export async function flatten(this: CliContext, flags: FlattenFlags, image: stri
     const bar = progress("flatten", "bytes");
     const total = describeImage(manifest).dataBytes;
     const flat = await flattenImage(repository, manifest, {
-      ...(flags.name === undefined ? {} : { name: parseImageName(flags.name) }),
+      name: flags.name === undefined ? undefined : parseImageName(flags.name),
       signal,
       onProgress: (done) => bar.update(done, total),
     }).finally(() => bar.finish());

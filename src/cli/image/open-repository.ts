@@ -20,8 +20,8 @@ export interface ImageSession {
   readonly repository: ImageRepository;
   /** Fires when the user interrupts the command. */
   readonly signal: AbortSignal;
-  openStore(location: string): ObjectStore;
-  progress(label: string, unit: "bytes" | "items"): Progress;
+  readonly openStore: (location: string) => ObjectStore;
+  readonly progress: (label: string, unit: "bytes" | "items") => Progress;
 }
 
 /** Opens the store that the flags name, runs the work, and closes what was opened. */

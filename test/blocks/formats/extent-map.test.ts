@@ -15,7 +15,7 @@ import {
 type BlockModel = (string | undefined)[];
 
 function modelOf(runs: readonly BlockRun[], blockCount: number): BlockModel {
-  const model: BlockModel = new Array(blockCount).fill(undefined);
+  const model: BlockModel = Array.from({ length: blockCount }, () => undefined);
   for (const run of runs) {
     for (let block = 0; block < run.blockCount; block += 1) {
       model[run.startBlock + block] =

@@ -233,7 +233,7 @@ test.each<[string, number, number]>([
 
 test("a writer refuses the manifest that a reader would refuse", () => {
   const manifest = sampleManifest();
-  const ancestors = new Array(1025).fill(hex(5) as ImageId);
+  const ancestors = Array.from({ length: 1025 }, () => hex(5) as ImageId);
   expect(() => encodeManifest({ ...manifest, ancestors })).toThrow(
     expect.objectContaining({ code: "too-large" }),
   );
@@ -241,7 +241,9 @@ test("a writer refuses the manifest that a reader would refuse", () => {
   expect(() => encodeManifest({ ...manifest, labels })).toThrow(
     expect.objectContaining({ code: "too-large" }),
   );
-  const layers = new Array(65_537).fill(manifest.layers[0]);
+  const [layer] = manifest.layers;
+  if (layer === undefined) throw new Error("the sample has layers");
+  const layers = Array.from({ length: 65_537 }, () => layer);
   expect(() => encodeManifest({ ...manifest, layers })).toThrow(
     expect.objectContaining({ code: "too-large" }),
   );

@@ -13,7 +13,7 @@ test.each(implementations)("%s gives back what it compressed", (_, zstd) => {
       fc.uint8Array({ minLength: 1, maxLength: 3000 }),
       fc.integer({ min: 1, max: 40 }),
       (bytes, times) => {
-        const raw = Buffer.concat(new Array(times).fill(bytes));
+        const raw = Buffer.concat(Array.from({ length: times }, () => bytes));
         expect(zstd.decompress(zstd.compress(raw), raw.length).equals(raw)).toBe(true);
       },
     ),

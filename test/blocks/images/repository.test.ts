@@ -28,6 +28,7 @@ import { findImage } from "../../../src/blocks/images/read-image.ts";
 import { removeImage } from "../../../src/blocks/images/remove-image.ts";
 import { transferImage } from "../../../src/blocks/images/transfer-image.ts";
 import { unpackImage } from "../../../src/blocks/images/unpack-image.ts";
+import type { ObjectStore } from "../../../src/blocks/stores/object-store.ts";
 import { createFakeClock } from "../../../src/system/clock.ts";
 import {
   memoryRepository,
@@ -259,10 +260,10 @@ test("a layer that an upload found present is not collected under it, in any ord
       const { store } = repository;
       return {
         ...store,
-        stat: async (...args: Parameters<typeof store.stat>) => (await gate(), store.stat(...args)),
-        put: async (...args: Parameters<typeof store.put>) => (await gate(), store.put(...args)),
-        delete: async (...args: Parameters<typeof store.delete>) => (await gate(), store.delete(...args)),
-        async *list(...args: Parameters<typeof store.list>) {
+        stat: after(gate, (...args: Parameters<ObjectStore["stat"]>) => store.stat(...args)),
+        put: after(gate, (...args: Parameters<ObjectStore["put"]>) => store.put(...args)),
+        delete: after(gate, (...args: Parameters<ObjectStore["delete"]>) => store.delete(...args)),
+        async *list(...args: Parameters<ObjectStore["list"]>) {
           await gate();
           yield* store.list(...args);
         },
@@ -492,3 +493,11 @@ test("a symbolic link in a pack is refused", async () => {
     unpackImage(await memoryRepository(), path, { name: undefined, signal }),
   ).rejects.toMatchObject({ code: "invalid-input" });
 });
+
+/** The call, made only when the gate has opened. */
+function after<Args extends unknown[], T>(gate: () => Promise<void>, call: (...args: Args) => Promise<T>) {
+  return async (...args: Args): Promise<T> => {
+    await gate();
+    return call(...args);
+  };
+}
