@@ -51,8 +51,8 @@ export async function writeLayer(
   const { blockSizeBytes, signal } = options;
   checkBlockSize(blockSizeBytes);
   const file = createScratchFile(repository);
+  const body = createLayerBody(file, repository.zstd);
   try {
-    const body = createLayerBody(file, repository.zstd);
     const packer = createFramePacker(blockSizeBytes);
     const runs: BlockRun[] = [];
     let packedBlock = 0;
@@ -87,6 +87,7 @@ export async function writeLayer(
       sharedBytes: body.sharedBytes(),
     };
   } finally {
+    await body.settled();
     await file.close();
     repository.files.remove(file.path);
   }
@@ -100,13 +101,17 @@ function createLayerBody(file: BlockFile, zstd: Zstd) {
   const stored = new Map<string, LayerFrame>();
   const pending: Buffer[] = [];
   let pendingBytes = 0;
+  let writing: Promise<void> = Promise.resolve();
   let writtenEnd = layerHeaderBytes;
   let packedBlock = 0;
   let sharedBytes = 0;
 
+  /** One write is under way while the next frames are compressed; its failure shows at the next. */
   async function writePending(): Promise<void> {
+    await writing;
     if (pendingBytes === 0) return;
-    await file.write(Buffer.concat(pending.splice(0), pendingBytes), writtenEnd);
+    writing = file.write(Buffer.concat(pending.splice(0), pendingBytes), writtenEnd);
+    writing.catch(() => undefined);
     writtenEnd += pendingBytes;
     pendingBytes = 0;
   }
@@ -134,6 +139,8 @@ function createLayerBody(file: BlockFile, zstd: Zstd) {
 
   return {
     sharedBytes: () => sharedBytes,
+    /** Nothing is being written any more. */
+    settled: () => writing.catch(() => undefined),
     async append(raw: Buffer, blockCount: number): Promise<void> {
       if (frames.length >= maxFramesPerLayer) throw tooLarge("frames");
       frames.push(place(encodeFrame(zstd, raw), blockCount));
@@ -146,6 +153,7 @@ function createLayerBody(file: BlockFile, zstd: Zstd) {
       sizes: { readonly blockSizeBytes: number; readonly packedBlocks: number },
     ) {
       await writePending();
+      await writing;
       const index = encodeLayerIndex(frames, runs);
       const objectBytes = writtenEnd + index.length;
       const header = encodeLayerHeader({
