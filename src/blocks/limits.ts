@@ -12,10 +12,10 @@ export const maxBlockSizeBytes = 2 * 1024 * 1024;
 /** Block numbers are 32-bit; the last value marks zeros. */
 export const maxBlocks = 0xffff_fffe;
 
-export const maxFramesPerLayer = 8 * 1024 * 1024;
-export const maxRunsPerLayer = 16 * 1024 * 1024;
+export const maxFramesPerLayer = 2 * 1024 * 1024;
+export const maxRunsPerLayer = 4 * 1024 * 1024;
 
-export const maxManifestBytes = 512 * 1024 * 1024;
+export const maxManifestBytes = 256 * 1024 * 1024;
 export const maxManifestLayers = 65_536;
 /** Older ancestors are left out of a manifest; its extents never need them. */
 export const maxAncestors = 1024;

@@ -64,17 +64,22 @@ export function createNodeHttpClient(options: HttpClientOptions): HttpClient {
         timeout: options.idleTimeoutMs,
       };
       const place = new URL(request.url).host;
+      let failure: KeyframeError | undefined;
+      const explain = (error: unknown) => failure ?? translate(error, place, request.signal);
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         const outgoing = (isPlain ? requestHttp : requestHttps)(request.url, requestOptions, resolve);
-        outgoing.on("error", (error) => reject(translate(error, place, request.signal)));
+        outgoing.on("error", (error) => reject(explain(error)));
         // the socket's own timer also runs while the answer's body arrives
-        outgoing.on("timeout", () => outgoing.destroy(timedOut(place, options.idleTimeoutMs)));
+        outgoing.on("timeout", () => {
+          failure = new KeyframeError("timed-out", `${place} sent nothing for ${options.idleTimeoutMs} ms`);
+          outgoing.destroy(failure);
+        });
         outgoing.end(request.body);
       });
       return {
         status: response.statusCode ?? 0,
         headers: response.headers,
-        body: bodyOf(response, place, request.signal),
+        body: bodyOf(response, place, explain),
         discard: () => discard(response, request.method === "HEAD"),
       };
     },
@@ -98,12 +103,12 @@ function discard(response: IncomingMessage, isBodyless: boolean): void {
 async function* bodyOf(
   response: IncomingMessage,
   place: string,
-  signal: AbortSignal,
+  explain: (error: unknown) => unknown,
 ): AsyncGenerator<Buffer> {
   try {
     for await (const piece of response) yield piece as Buffer;
   } catch (error) {
-    throw translate(error, place, signal);
+    throw explain(error);
   }
   if (!response.complete) {
     throw new KeyframeError("store-unavailable", `${place} closed the connection in the middle of an answer`);
@@ -122,8 +127,4 @@ function translate(error: unknown, place: string, signal: AbortSignal): unknown 
   return new KeyframeError("store-unavailable", `cannot talk to ${place}: ${code || String(error)}`, {
     cause: error,
   });
-}
-
-function timedOut(place: string, idleTimeoutMs: number): KeyframeError {
-  return new KeyframeError("timed-out", `${place} sent nothing for ${idleTimeoutMs} ms`);
 }

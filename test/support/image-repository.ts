@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { loadZstd } from "../../src/blocks/formats/zstd.ts";
 import type { ImageSource } from "../../src/blocks/image-source.ts";
 import type { BlockWrite } from "../../src/blocks/images/block-writes.ts";
@@ -59,3 +60,4 @@ export async function readImage(
 }
 
 export const neverAborted: AbortSignal = new AbortController().signal;
+setMaxListeners(0, neverAborted); // all tests of a thread listen to it

@@ -1,3 +1,4 @@
+import { isKeyframeError } from "../../base/errors.ts";
 import type { Clock } from "../../system/clock.ts";
 import { fault } from "../../system/fault.ts";
 import type { Random } from "../../system/random.ts";
@@ -59,7 +60,12 @@ async function reachedLayers(store: ObjectStore, signal: AbortSignal): Promise<S
   for await (const { key } of store.list(manifestsPrefix, signal)) {
     const id = imageOfKey(key);
     if (id === undefined) continue;
-    for (const layer of (await readManifest(store, id, signal)).layers) reached.add(layer.id);
+    try {
+      for (const layer of (await readManifest(store, id, signal)).layers) reached.add(layer.id);
+    } catch (error) {
+      // removed since it was listed; any other failure means that its layers are unknown
+      if (!isKeyframeError(error, "not-found")) throw error;
+    }
   }
   return reached;
 }

@@ -20,17 +20,24 @@ export interface CreateFromFileOptions {
 
 const pieceBytes = 1024 * 1024;
 
-/** Makes an image of a file that nobody writes to meanwhile. Holes are not read; a file that grows or shrinks is an error. */
+/** Makes an image of a file that nobody writes to meanwhile. Holes are not read; a file that changes is `refused`. */
 export async function createFromFile(
   repository: ImageRepository,
   path: string,
   options: CreateFromFileOptions,
 ): Promise<CommittedImage> {
   const { blockSizeBytes, parent, name, labels, signal } = options;
+  const stat = repository.files.statTargetIfExists(path);
+  if (stat !== undefined && stat.kind !== "file") {
+    throw new KeyframeError("invalid-input", `${path} is no plain file`, {
+      hint: "copy the device or the pipe into a file first",
+    });
+  }
   const file = repository.openFile(path, { mode: "read" });
   try {
     const sizeBytes = file.sizeBytes();
-    const blocks = fileBlocks(file, { sizeBytes, ...options });
+    const isUnchanged = () => repository.files.statTargetIfExists(path)?.mtimeMs === stat?.mtimeMs;
+    const blocks = fileBlocks(file, { ...options, sizeBytes, isUnchanged });
     const writes =
       parent === undefined ? blocks : changedBlocks(repository, parent, { blocks, blockSizeBytes, signal });
     return await commitBlocks(repository, writes, {
@@ -48,6 +55,7 @@ export async function createFromFile(
 
 interface FileBlocksOptions extends CreateFromFileOptions {
   readonly sizeBytes: number;
+  readonly isUnchanged: () => boolean;
 }
 
 /** Holes become zeros; a block that a hole covers only in part is read. */
@@ -67,7 +75,7 @@ async function* fileBlocks(file: BlockFile, options: FileBlocksOptions): AsyncGe
   }
   if (doneBytes < sizeBytes) yield zeros(doneBytes, sizeBytes);
   onProgress?.(sizeBytes, sizeBytes);
-  if (file.sizeBytes() !== sizeBytes) throw changed(file.path);
+  if (file.sizeBytes() !== sizeBytes || !options.isUnchanged()) throw changed(file.path);
 
   function zeros(from: number, to: number): BlockWrite {
     return { blockIndex: from / blockSizeBytes, zeroBlocks: Math.ceil((to - from) / blockSizeBytes) };
@@ -85,7 +93,7 @@ async function* fileBlocks(file: BlockFile, options: FileBlocksOptions): AsyncGe
 }
 
 function changed(path: string): KeyframeError {
-  return new KeyframeError("refused", `${path} changed its length while it was read`, {
+  return new KeyframeError("refused", `${path} changed while it was read`, {
     hint: "stop the program that writes to it, or make the image of a copy",
   });
 }

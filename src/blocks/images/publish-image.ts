@@ -135,8 +135,17 @@ export async function publishName(
 ): Promise<void> {
   const key = nameKey(name);
   if ((await store.put(key, bytesContent(encodeNameRecord(name, id)), { signal })) === "created") return;
-  const record = await readObject(store, key, { maxBytes: maxNameRecordBytes, signal });
-  const taken = parseNameRecord(name, record);
+  await refuseTakenName(store, { name, id, signal });
+}
+
+/** Throws `refused` if the name belongs to another image; a name that is free is fine. */
+export async function refuseTakenName(
+  store: ObjectStore,
+  { name, id, signal }: { readonly name: ImageName; readonly id: ImageId; readonly signal: AbortSignal },
+): Promise<void> {
+  const key = nameKey(name);
+  if ((await store.stat(key, signal)) === undefined) return;
+  const taken = parseNameRecord(name, await readObject(store, key, { maxBytes: maxNameRecordBytes, signal }));
   if (taken === id) return;
   throw new KeyframeError(
     "refused",

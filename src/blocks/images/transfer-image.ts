@@ -7,7 +7,7 @@ import type { ImageId, ImageName } from "../ids.ts";
 import { layerKey } from "../object-keys.ts";
 import type { ObjectStore } from "../stores/object-store.ts";
 import { takeUploadLease } from "./leases.ts";
-import { publishImage } from "./publish-image.ts";
+import { publishImage, refuseTakenName } from "./publish-image.ts";
 import { type FoundImage, readManifestBytes } from "./read-image.ts";
 import { verifiedLayerContent } from "./verified-layer-content.ts";
 
@@ -48,6 +48,7 @@ export async function transferImage(
   const { clock, random, signal, name } = options;
   const lease = await takeUploadLease({ store: to, clock, random, signal });
   try {
+    if (name !== undefined) await refuseTakenName(to, { name, id: image.id, signal });
     const plan = await planTransfer(to, image.manifest, signal);
     let doneBytes = 0;
     for (const ref of plan.missing) {

@@ -5,12 +5,14 @@ import {
   ftruncateSync,
   openSync,
   readFileSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../../src/base/errors.ts";
+import { runsOf } from "../../../src/blocks/formats/extent-map.ts";
 import { encodeTarHeader, tarPadding } from "../../../src/blocks/formats/tar-header.ts";
 import { parseImageName } from "../../../src/blocks/ids.ts";
 import { collectGarbage, planGarbage } from "../../../src/blocks/images/collect-garbage.ts";
@@ -30,6 +32,7 @@ import { transferImage } from "../../../src/blocks/images/transfer-image.ts";
 import { unpackImage } from "../../../src/blocks/images/unpack-image.ts";
 import type { ObjectStore } from "../../../src/blocks/stores/object-store.ts";
 import { createFakeClock } from "../../../src/system/clock.ts";
+import { createFakeRandom } from "../../../src/system/random.ts";
 import {
   memoryRepository,
   readImage,
@@ -131,6 +134,89 @@ test("over a parent only the blocks that differ are stored, also where the file 
   });
   expect(same.layer).toBeUndefined();
   expect(same.manifest.layers).toEqual(child.manifest.layers);
+});
+
+test("only a plain file becomes an image, and not one that changes meanwhile", async () => {
+  const repository = await memoryRepository();
+  const options = { blockSizeBytes, signal };
+  await expect(createFromFile(repository, "/dev/null", options)).rejects.toMatchObject({
+    code: "invalid-input",
+  });
+  await expect(createFromFile(repository, "/nowhere", options)).rejects.toMatchObject({ code: "not-found" });
+  const path = join(scratchFolder(), "growing");
+  for (const change of [() => writeFileSync(path, patternBytes(3_000_001)), () => utimesSync(path, 1, 1)]) {
+    writeFileSync(path, patternBytes(3_000_000));
+    let isChanged = false;
+    const onProgress = () => {
+      if (!isChanged) change();
+      isChanged = true;
+    };
+    await expect(createFromFile(repository, path, { ...options, onProgress })).rejects.toMatchObject({
+      code: "refused",
+    });
+  }
+  expect([...repository.store.objects.keys()]).toEqual([]);
+});
+
+test("60 generations of overlapping edits, each over the one before, read like a plain file with the same edits", async () => {
+  const repository = await memoryRepository();
+  const random = createFakeRandom(11);
+  const pick = (below: number) => random.bytes(4).readUInt32LE() % below;
+  const model = patternBytes(400_000);
+  let image = await commit(repository, model);
+  for (let generation = 0; generation < 60; generation += 1) {
+    const blocks = new Set(Array.from({ length: 8 }, () => pick(97)));
+    const writes = [...blocks]
+      .sort((a, b) => a - b)
+      .map((blockIndex) => {
+        const data = model.subarray(blockIndex * blockSizeBytes, (blockIndex + 1) * blockSizeBytes);
+        data.fill(pick(3) === 0 ? 0 : pick(256), pick(2048));
+        return { blockIndex, data: Buffer.from(data) };
+      });
+    image = await commitBlocks(repository, writes, {
+      sizeBytes: model.length,
+      blockSizeBytes,
+      parent: image,
+      signal,
+    });
+    expect(
+      (await readImage(openImage(repository, image.manifest))).equals(model),
+      `generation ${generation}`,
+    ).toBe(true);
+  }
+  expect(image.manifest.ancestors).toHaveLength(60);
+  expect(image.manifest.layers.length).toBeLessThan(61);
+});
+
+test("a zero block, a data block and an untouched one become zeros, the layer's bytes and the parent's", async () => {
+  const repository = await memoryRepository();
+  const parent = await commit(repository, Buffer.alloc(3 * blockSizeBytes, 0xcc));
+  const written = Buffer.concat([Buffer.alloc(blockSizeBytes), Buffer.alloc(blockSizeBytes, 0xab)]);
+  const child = await commitBlocks(repository, [{ blockIndex: 0, data: written }], {
+    sizeBytes: 3 * blockSizeBytes,
+    blockSizeBytes,
+    parent,
+    signal,
+  });
+  expect(child.rawBytes).toBe(blockSizeBytes);
+  expect([...runsOf(child.manifest.map)]).toEqual([
+    { startBlock: 0, blockCount: 1, layer: 0xffffffff, packedBlock: 0 },
+    { startBlock: 1, blockCount: 1, layer: 1, packedBlock: 0 },
+    { startBlock: 2, blockCount: 1, layer: 0, packedBlock: 2 },
+  ]);
+});
+
+test("a copy under a name that another image has is refused before anything is copied", async () => {
+  const from = await memoryRepository();
+  const image = await commit(from, patternBytes(9000, 1));
+  const to = await memoryRepository();
+  await commit(to, patternBytes(9000, 2), "base");
+  const before = [...to.store.objects.keys()];
+  const options = { name: parseImageName("base"), clock: to.clock, random: to.random, signal };
+  await expect(transferImage({ from: from.store, to: to.store }, image, options)).rejects.toMatchObject({
+    code: "refused",
+  });
+  expect([...to.store.objects.keys()]).toEqual(before);
 });
 
 test("an image does not shrink and keeps its parent's block size", async () => {

@@ -1,4 +1,6 @@
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -52,6 +54,32 @@ test("a server that is not there can be tried again later", async () => {
   const store = createHttpStore("http://127.0.0.1:1/", client());
   await expect(store.stat("layers/aa/x", signal)).rejects.toMatchObject({ code: "store-unavailable" });
   await store.close();
+});
+
+test("a server that falls silent in the middle of an answer is given up, and one that lies about the length is noticed", async () => {
+  const server = createServer((request, response) => {
+    if (request.url?.includes("silent")) response.writeHead(200, { "content-length": 100 }).write("half");
+    else if (request.url?.includes("chunked")) response.writeHead(200).end("x".repeat(100));
+    else response.writeHead(206, { "content-range": "bytes 0-9/100" }).end("0123456789");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const store = createHttpStore(
+    `http://127.0.0.1:${port}`,
+    createNodeHttpClient({ maxConnections: 4, idleTimeoutMs: 100 }),
+  );
+  const read = (key: string, lengthBytes?: number) =>
+    collect(
+      store.read(key, lengthBytes === undefined ? undefined : { offsetBytes: 0, lengthBytes }, signal),
+      1000,
+    );
+  await expect(read("layers/aa/silent")).rejects.toMatchObject({ code: "timed-out" });
+  await expect(read("layers/aa/chunked")).rejects.toMatchObject({ code: "unsupported" });
+  expect((await read("layers/aa/short", 10)).toString()).toBe("0123456789");
+  await expect(read("layers/aa/short", 20)).rejects.toMatchObject({ code: "invalid-input" });
+  await store.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test("an image is pulled by its name from a plain web server, and damage on the server is noticed", () => {
