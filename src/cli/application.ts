@@ -10,6 +10,7 @@ import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { hookCommand } from "./hook/command.ts";
+import { imageCommands } from "./image/command.ts";
 import { journalCommand } from "./journal/command.ts";
 import { logCommand } from "./log/command.ts";
 import { settleCommand } from "./settle/command.ts";
@@ -20,6 +21,7 @@ import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
+    image: imageCommands,
     enable: enableCommand,
     disable: disableCommand,
     status: statusCommand,

@@ -15,6 +15,9 @@ export const exitCodes: Record<ErrorCode, number> = {
   "not-found": 3,
   refused: 4,
   damaged: 5,
+  "store-unavailable": 6,
+  unsupported: 4,
+  closed: 1,
 };
 
 export const usageExitCode = exitCodes.usage;
