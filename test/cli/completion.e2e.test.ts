@@ -11,6 +11,12 @@ beforeEach(() => {
 });
 afterEach(() => repository.remove());
 
+const proposals = (path: readonly string[]) =>
+  repository
+    .keyframe(["complete-words", ...path, ""])
+    .stdout.split("\n")
+    .filter((name) => name !== "" && !name.startsWith("-"));
+
 describe("completion", () => {
   test.each([
     [["en"], ["enable"]],
@@ -46,14 +52,15 @@ printf '<%s>' "\${COMPREPLY[@]}"`;
   });
 
   test("every command has a help page with an example", () => {
-    const commands = repository
-      .keyframe(["complete-words", ""])
-      .stdout.split("\n")
-      .filter((name) => name !== "");
-    expect(commands).toContain("enable");
-    for (const command of commands) {
-      const help = repository.keyframe([command, "--help"]).stdout;
-      expect([command, /Examples?:/.test(help)]).toEqual([command, true]);
-    }
+    const without: string[] = [];
+    const visit = (path: readonly string[]) => {
+      const help = repository.keyframe([...path, "--help"]).stdout;
+      const isGroup = /^COMMANDS$/m.test(help);
+      if (!isGroup && !/Examples?:/.test(help)) without.push(path.join(" "));
+      if (isGroup) for (const name of proposals(path)) visit([...path, name]);
+    };
+    visit([]);
+    expect(proposals([])).toContain("enable");
+    expect(without).toEqual([]);
   });
 });
