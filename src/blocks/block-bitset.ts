@@ -33,7 +33,7 @@ export function createBlockBitset(
       word = (words[index] ?? 0) ^ flip;
     }
     const found = index * 32 + (31 - Math.clz32(word & -word));
-    return found < end ? found : end;
+    return Math.min(found, end);
   }
 
   function change(start: number, end: number, on: boolean): void {

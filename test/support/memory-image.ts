@@ -1,5 +1,5 @@
-import { createFakeRandom } from "../../src/system/random.ts";
 import type { ByteRange, ImageExtent, ImageSource } from "../../src/blocks/image-source.ts";
+import { createFakeRandom } from "../../src/system/random.ts";
 
 export interface OpenedStream extends ByteRange {
   /** Bytes that were taken from this stream so far. */
@@ -11,7 +11,10 @@ export interface MemoryImageOptions {
   readonly blockSizeBytes?: number;
   readonly pieceBytes?: number;
   /** Awaited before each piece of a stream. */
-  readonly gate?: (place: { readonly stream: OpenedStream; readonly offsetBytes: number }) => Promise<void> | void;
+  readonly gate?: (place: {
+    readonly stream: OpenedStream;
+    readonly offsetBytes: number;
+  }) => Promise<void> | void;
   /** Runs of blocks that read as zeros and are announced as such. */
   readonly zeroBlocks?: ReadonlySet<number>;
 }
@@ -30,7 +33,9 @@ export function memoryImage(content: Buffer, options: MemoryImageOptions = {}): 
   const opened: OpenedStream[] = [];
   const deliveries = new Uint32Array(Math.ceil(content.length / blockSizeBytes));
   const state = { closed: false };
-  for (const block of zeroBlocks ?? []) content.fill(0, block * blockSizeBytes, (block + 1) * blockSizeBytes);
+  for (const block of zeroBlocks ?? []) {
+    content.subarray(block * blockSizeBytes, (block + 1) * blockSizeBytes).fill(0);
+  }
 
   async function* stream(range: ByteRange, signal: AbortSignal): AsyncGenerator<Buffer> {
     const record: OpenedStream = { ...range, takenBytes: 0, ended: false };
@@ -42,7 +47,11 @@ export function memoryImage(content: Buffer, options: MemoryImageOptions = {}): 
         await gate?.({ stream: record, offsetBytes });
         signal.throwIfAborted();
         const pieceEnd = Math.min(end, (Math.floor(offsetBytes / pieceBytes) + 1) * pieceBytes);
-        for (let block = Math.floor(offsetBytes / blockSizeBytes); block * blockSizeBytes < pieceEnd; block += 1) {
+        for (
+          let block = Math.floor(offsetBytes / blockSizeBytes);
+          block * blockSizeBytes < pieceEnd;
+          block += 1
+        ) {
           deliveries[block] = (deliveries[block] ?? 0) + 1;
         }
         record.takenBytes += pieceEnd - offsetBytes;
@@ -109,6 +118,15 @@ export function createSteppedGate() {
       for (const wake of woken) wake();
     },
   };
+}
+
+/** Lets the event loop turn until the condition holds, and gives up after a bounded number of turns. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 20_000; turn += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`still not: ${condition}`);
 }
 
 /** Lets everything run that needs no outside event. */
