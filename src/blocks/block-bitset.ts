@@ -20,7 +20,7 @@ export interface BlockBitset {
 
 export function createBlockBitset(
   sizeBlocks: number,
-  words = new Uint32Array(wordCount(sizeBlocks)),
+  words: Uint32Array = new Uint32Array(wordCount(sizeBlocks)),
 ): BlockBitset {
   function find(start: number, end: number, flip: number): number {
     if (start >= end) return end;
