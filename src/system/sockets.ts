@@ -1,5 +1,5 @@
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { createSecureContext, TLSSocket } from "node:tls";
+import { createServer as createTlsServer } from "node:tls";
 import { KeyframeError } from "../base/errors.ts";
 import { errnoOf, nodeFiles } from "./files.ts";
 
@@ -9,8 +9,6 @@ export type SocketAddress = { readonly path: string } | { readonly port: number;
 export interface StreamSocketHandlers {
   /** The bytes are the handler's. */
   onData(bytes: Buffer): void;
-  /** What was queued has gone to the operating system. */
-  onDrain(): void;
   /** The connection is over, for whatever reason; nothing follows. */
   onClose(): void;
 }
@@ -29,8 +27,8 @@ export interface StreamSocket {
   /** Sends what is queued, then closes. */
   end(): void;
   destroy(): void;
-  /** Goes on as TLS, as the server; the returned socket takes the place of this one. */
-  upgradeToTls(identity: TlsIdentity): StreamSocket;
+  /** Goes on as TLS, as the server; the socket that it answers takes the place of this one. */
+  upgradeToTls(identity: TlsIdentity): Promise<StreamSocket>;
 }
 
 export interface TlsIdentity {
@@ -103,7 +101,6 @@ export function addressText(address: SocketAddress): string {
 function wrap(socket: Socket): StreamSocket {
   let handlers: StreamSocketHandlers | undefined;
   const onData = (bytes: Buffer) => handlers?.onData(bytes);
-  const onDrain = () => handlers?.onDrain();
   const onClose = () => handlers?.onClose();
   // the "close" that follows tells the handlers
   const onError = () => undefined;
@@ -112,7 +109,7 @@ function wrap(socket: Socket): StreamSocket {
     handle(newHandlers) {
       const first = handlers === undefined;
       handlers = newHandlers;
-      if (first) socket.on("data", onData).on("drain", onDrain).on("close", onClose);
+      if (first) socket.on("data", onData).on("close", onClose);
     },
     write: (bytes, done) => void socket.write(bytes, done === undefined ? undefined : () => done()),
     cork: () => socket.cork(),
@@ -123,30 +120,28 @@ function wrap(socket: Socket): StreamSocket {
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
     upgradeToTls(identity) {
-      socket.off("data", onData).off("drain", onDrain).off("close", onClose);
-      const tls = new TLSSocket(socket, {
-        isServer: true,
-        secureContext: createSecureContext({
-          cert: identity.certificate,
-          key: identity.key,
-          ...(identity.clientAuthority === undefined ? {} : { ca: identity.clientAuthority }),
-        }),
-        requestCert: identity.clientAuthority !== undefined,
-        rejectUnauthorized: identity.clientAuthority !== undefined,
-      });
-      // Node verifies a client's certificate for its own TLS servers only
-      tls.on("secure", () => {
-        if (identity.clientAuthority !== undefined && !clientIsVerified(tls)) tls.destroy();
-      });
-      return wrap(tls);
+      socket.off("data", onData).off("close", onClose);
+      return secured(socket, identity);
     },
   };
 }
 
-function clientIsVerified(tls: TLSSocket): boolean {
-  const handle = (tls as unknown as { readonly _handle?: { verifyError(): Error | null } })._handle;
-  const presented = Object.keys(tls.getPeerCertificate()).length > 0;
-  return presented && handle?.verifyError() === null;
+/** Lets a TLS server that listens nowhere do the handshake: it checks the client's certificate as it should. */
+function secured(socket: Socket, identity: TlsIdentity): Promise<StreamSocket> {
+  const authority = identity.clientAuthority;
+  const server = createTlsServer({
+    cert: identity.certificate,
+    key: identity.key,
+    ...(authority === undefined ? {} : { ca: authority, requestCert: true, rejectUnauthorized: true }),
+  });
+  return new Promise((resolve, reject) => {
+    server.once("secureConnection", (tls) => resolve(wrap(tls)));
+    server.once("tlsClientError", reject);
+    socket.once("close", () =>
+      reject(new KeyframeError("closed", "the client left during the TLS handshake")),
+    );
+    server.emit("connection", socket);
+  });
 }
 
 function listen(server: Server, address: SocketAddress): Promise<void> {
