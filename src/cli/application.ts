@@ -1,13 +1,15 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import type { CliContext } from "./context.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+
+import { imageMountCommand } from "./image-mount/command.ts";
 import { imageServeCommand } from "./image-serve/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
     image: buildRouteMap({
-      routes: { serve: imageServeCommand },
+      routes: { serve: imageServeCommand, mount: imageMountCommand },
       docs: { brief: "Disk and memory images that are fetched as they are read" },
     }),
     version: versionCommand,

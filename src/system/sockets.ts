@@ -21,7 +21,6 @@ export interface StreamSocket {
   /** Holds back what is written until `uncork`, so that it leaves in one system call. */
   cork(): void;
   uncork(): void;
-  queuedBytes(): number;
   pause(): void;
   resume(): void;
   /** Sends what is queued, then closes. */
@@ -114,7 +113,6 @@ function wrap(socket: Socket): StreamSocket {
     write: (bytes, done) => void socket.write(bytes, done === undefined ? undefined : () => done()),
     cork: () => socket.cork(),
     uncork: () => socket.uncork(),
-    queuedBytes: () => socket.writableLength,
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     end: () => void socket.end(),
