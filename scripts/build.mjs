@@ -19,13 +19,17 @@ await build({
   format: "cjs",
   outExtension: { ".js": ".cjs" },
   minify: true,
-  external: [...shared.external, "./cli/main.js"],
+  external: [...shared.external],
   outdir: "dist",
 });
 chmodSync("dist/keyframe.cjs", 0o755);
 await build({
   ...shared,
-  entryPoints: { "cli/main": "src/cli/main.ts", index: "src/index.ts" },
+  entryPoints: {
+    "cli/main": "src/cli/main.ts",
+    "cli/settle-in-hook": "src/cli/settle-in-hook.ts",
+    index: "src/index.ts",
+  },
   format: "esm",
   splitting: true,
   minifySyntax: true,

@@ -4,4 +4,6 @@ import type { CliContext } from "./context.ts";
 export type RawCommand = (context: CliContext, args: readonly string[]) => Promise<void>;
 
 /** By name; each is loaded only when called. */
-export const rawCommands: Record<string, (() => Promise<RawCommand>) | undefined> = {};
+export const rawCommands: Record<string, (() => Promise<RawCommand>) | undefined> = {
+  blame: async () => (await import("./blame/run.ts")).blame,
+};

@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { KeyframeError } from "../base/errors.ts";
 import { errnoOf } from "./files.ts";
@@ -20,6 +20,12 @@ export interface ProcessResult {
   readonly signal: string | undefined;
   readonly stdout: Buffer;
   readonly stderr: string;
+}
+
+export interface AttachedProcess {
+  /** Undefined where the child reads the terminal itself. */
+  readonly stdin: Writable | undefined;
+  readonly exited: Promise<{ readonly code: number; readonly signal: string | undefined }>;
 }
 
 export interface RunningProcess {
@@ -44,6 +50,12 @@ export interface Processes {
     args: readonly string[],
     options?: Pick<ProcessOptions, "cwd" | "env">,
   ): RunningProcess;
+  /** Starts a program that writes where we write: a pager (with a pipe to feed it), or one that replaces our output. */
+  attach(program: string, args: readonly string[], options: AttachOptions): AttachedProcess;
+}
+
+export interface AttachOptions extends Pick<ProcessOptions, "cwd" | "env"> {
+  readonly stdin: "pipe" | "inherit";
 }
 
 const defaultMaxOutputBytes = 1024 * 1024 * 1024;
@@ -116,6 +128,17 @@ export const nodeProcesses: Processes = {
     };
   },
 
+  attach(program, args, { stdin, ...options }) {
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: [stdin, "inherit", "inherit"],
+    });
+    const exited = childExit(child, program);
+    exited.catch(() => undefined);
+    return { stdin: child.stdin ?? undefined, exited };
+  },
+
   start(program, args, options = {}) {
     const child = startChild(program, args, options);
     const exited = childExit(child, program);
@@ -132,6 +155,7 @@ export const nodeProcesses: Processes = {
   },
 };
 
+type AnyChild = Pick<ChildProcess, "once">;
 type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>;
 
 function startChild(
@@ -146,10 +170,7 @@ function startChild(
   });
 }
 
-function childExit(
-  child: PipedChild,
-  program: string,
-): Promise<{ code: number; signal: string | undefined }> {
+function childExit(child: AnyChild, program: string): Promise<{ code: number; signal: string | undefined }> {
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {
       reject(

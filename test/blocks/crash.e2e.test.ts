@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { openCacheFolder } from "../../src/blocks/cache-folder.ts";
 import { openChunkCache } from "../../src/blocks/chunk-cache.ts";
@@ -11,6 +9,7 @@ import { nodeProcesses } from "../../src/system/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 import { bundledChild } from "../support/bundled-child.ts";
 import { crashBlockBytes, crashBlocks, crashRounds, crashStep } from "../support/crash-rounds.ts";
+import { faultPointsInSource } from "../support/fault-points.ts";
 import { memoryImage, patternBytes } from "../support/memory-image.ts";
 import { memoryReader } from "../support/memory-reader.ts";
 import { expectBytes, readBytes } from "../support/open-test-cache.ts";
@@ -50,14 +49,8 @@ beforeAll(() => {
 });
 
 test("the points at which these tests crash are all there are for overlays, caches and block files", () => {
-  const sources = ["src/blocks", "src/system"].flatMap((folder) =>
-    readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8")),
-  );
-  const points = sources.flatMap((text) => [
-    ...text.matchAll(/fault\("((?:overlay|cache|block-file):[a-z-]+)"\)/g),
-  ]);
   const tested = [...overlayPoints, ...cachePoints, "block-file:write"];
-  expect([...new Set(points.map((match) => match[1]))].sort()).toEqual([...tested].sort());
+  expect(faultPointsInSource("overlay:", "cache:", "block-file:")).toEqual([...tested].sort());
 });
 
 const passes = (point: string) => (once.includes(point) ? [1] : [1, 3]);
