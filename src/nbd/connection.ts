@@ -10,7 +10,7 @@ import {
   type NegotiationStep,
 } from "./negotiation.ts";
 import { clientFlagsBytes, encodeGreeting, optionHeaderBytes, parseOptionHeader } from "./option-codec.ts";
-import { createReplyWriter } from "./reply-writer.ts";
+import { createReplyWriter, type SlabPool } from "./reply-writer.ts";
 import { createTransmission, type Transmission } from "./transmission.ts";
 
 export interface ConnectionOptions {
@@ -19,6 +19,7 @@ export interface ConnectionOptions {
   /** Clients must then use STARTTLS. */
   readonly tls: TlsIdentity | undefined;
   readonly clock: Clock;
+  readonly pool: SlabPool;
   onClosed(): void;
 }
 
@@ -157,7 +158,7 @@ export function serveConnection(options: ConnectionOptions): Connection {
   function startTransmission(agreement: Agreement): void {
     negotiated.abort(new KeyframeError("closed", "negotiation is over"));
     phase = "requests";
-    const replies = createReplyWriter(socket, advanceSoon);
+    const replies = createReplyWriter({ socket, pool: options.pool, onRoom: advanceSoon });
     flushReplies = () => replies.flush();
     transmission = createTransmission({
       agreement,

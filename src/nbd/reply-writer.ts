@@ -16,6 +16,12 @@ interface Slab {
   places: number;
 }
 
+/** Buffers that are used again: memory that the kernel has to clear first costs more than the copy into it. */
+export interface SlabPool {
+  take(lengthBytes: number): Buffer;
+  giveBack(bytes: Buffer): void;
+}
+
 /**
  * Gathers the replies of one turn into few large writes. Data is read straight into the buffer that goes to the
  * socket, whether the read waits or not, and the buffers are used again.
@@ -32,22 +38,47 @@ export interface ReplyWriter {
 }
 
 const slabBytes = 256 * 1024;
-const maxIdleSlabs = 4;
+const maxIdleBytes = 32 * 1024 * 1024;
 
-/** `onRoom` is called when the other side has taken what was queued down to half of the limit. */
-export function createReplyWriter(
-  socket: Pick<StreamSocket, "write" | "cork" | "uncork">,
-  onRoom: () => void,
-): ReplyWriter {
+/** One for all connections of a server. */
+export function createSlabPool(): SlabPool {
+  const idle = new Map<number, Buffer[]>();
+  let idleBytes = 0;
+  return {
+    take(lengthBytes) {
+      const size = lengthBytes <= slabBytes ? slabBytes : 2 ** Math.ceil(Math.log2(lengthBytes));
+      const bytes = idle.get(size)?.pop();
+      if (bytes === undefined) return Buffer.allocUnsafeSlow(size);
+      idleBytes -= size;
+      return bytes;
+    },
+    giveBack(bytes) {
+      if (idleBytes + bytes.length > maxIdleBytes) return;
+      idleBytes += bytes.length;
+      const sameSize = idle.get(bytes.length);
+      if (sameSize === undefined) idle.set(bytes.length, [bytes]);
+      else sameSize.push(bytes);
+    },
+  };
+}
+
+export interface ReplyWriterOptions {
+  readonly socket: Pick<StreamSocket, "write" | "cork" | "uncork">;
+  readonly pool: SlabPool;
+  /** The other side has taken what was queued down to half of the limit. */
+  readonly onRoom: () => void;
+}
+
+export function createReplyWriter({ socket, pool, onRoom }: ReplyWriterOptions): ReplyWriter {
   let current: Slab | undefined;
-  const idle: Slab[] = [];
   let ready: ReplyPlace[] = [];
   let queuedBytes = 0;
 
   function takeSlab(lengthBytes: number): Slab {
-    if (lengthBytes > slabBytes) return { bytes: Buffer.allocUnsafeSlow(lengthBytes), used: 0, places: 0 };
-    const slab = idle.pop() ?? { bytes: Buffer.allocUnsafeSlow(slabBytes), used: 0, places: 0 };
+    const before = current;
+    const slab = { bytes: pool.take(lengthBytes), used: 0, places: 0 };
     current = slab;
+    if (before?.places === 0) pool.giveBack(before.bytes);
     return slab;
   }
 
@@ -76,7 +107,7 @@ export function createReplyWriter(
     slab.places -= 1;
     if (slab.places > 0) return;
     slab.used = 0;
-    if (slab !== current && slab.bytes.length === slabBytes && idle.length < maxIdleSlabs) idle.push(slab);
+    if (slab !== current) pool.giveBack(slab.bytes);
   }
 
   return {

@@ -3,6 +3,7 @@ import type { ListenSocket, SocketAddress, TlsIdentity } from "../system/sockets
 import { type Connection, serveConnection } from "./connection.ts";
 import type { NbdExport } from "./export.ts";
 import { maxConnections } from "./limits.ts";
+import { createSlabPool } from "./reply-writer.ts";
 
 export interface NbdServerOptions {
   readonly address: SocketAddress;
@@ -27,6 +28,7 @@ export interface NbdServerSystem {
 /** Serves disks to NBD clients until it is closed. */
 export async function startNbdServer(options: NbdServerOptions, system: NbdServerSystem): Promise<NbdServer> {
   const connections = new Set<Connection>();
+  const pool = createSlabPool();
   const server = await system.listenSocket(options.address, (socket) => {
     if (connections.size >= maxConnections) {
       socket.handle({ onData: () => undefined, onClose: () => undefined });
@@ -38,6 +40,7 @@ export async function startNbdServer(options: NbdServerOptions, system: NbdServe
       exports: options.exports,
       tls: options.tls,
       clock: system.clock,
+      pool,
       onClosed: () => void connections.delete(connection),
     });
     connections.add(connection);

@@ -170,7 +170,7 @@ export function createTransmission(options: TransmissionOptions): Transmission {
   function inBackground<T>(
     payloadBytes: number,
     running: Promise<T>,
-    then: { done(result: T): void; failed(error: unknown): void },
+    then: { readonly done: (result: T) => void; readonly failed: (error: unknown) => void },
   ): void {
     requestsInFlight += 1;
     inFlightBytes += payloadBytes;

@@ -12,7 +12,7 @@ test("a bitset answers every question like an array of booleans", () => {
   fc.assert(
     fc.property(changes, range, (steps, asked) => {
       const bits = createBlockBitset(sizeBlocks);
-      const model = new Array<boolean>(sizeBlocks).fill(false);
+      const model = Array.from({ length: sizeBlocks }, () => false);
       for (const step of steps) {
         if (step.on) bits.set(step.range.start, step.range.end);
         else bits.clear(step.range.start, step.range.end);

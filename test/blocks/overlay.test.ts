@@ -106,7 +106,7 @@ test("overlapping writes that are under way together leave each byte with one of
         at,
         bytes: Buffer.alloc(Math.min(length, size - at), index + 1),
       }));
-      await Promise.all(writes.map(({ at, bytes }) => overlay.write(bytes, at)));
+      await Promise.all(writes.map(async ({ at, bytes }) => overlay.write(bytes, at)));
       const content = await readBytes(overlay, 0, size);
       for (let at = 0; at < size; at += 1) {
         const candidates = writes.flatMap((write, index) =>

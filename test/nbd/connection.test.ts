@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";
 import { type BlockDevice, readOnlyDevice } from "../../src/blocks/block-device.ts";
 import { serveConnection } from "../../src/nbd/connection.ts";
+import { createSlabPool } from "../../src/nbd/reply-writer.ts";
 import { createFakeClock } from "../../src/system/clock.ts";
 import { createFakeSocket, type FakeSocket } from "../support/fake-socket.ts";
 import { eventually, patternBytes, settle } from "../support/memory-image.ts";
@@ -35,7 +36,10 @@ function memoryDevice(content: Buffer, changes: Partial<BlockDevice> = {}): Bloc
   };
 }
 
-function serve(device: BlockDevice, clock = createFakeClock()): FakeSocket & { closed(): boolean } {
+function serve(
+  device: BlockDevice,
+  clock = createFakeClock(),
+): FakeSocket & { readonly closed: () => boolean } {
   const fake = createFakeSocket();
   let closed = false;
   serveConnection({
@@ -46,6 +50,7 @@ function serve(device: BlockDevice, clock = createFakeClock()): FakeSocket & { c
     ],
     tls: undefined,
     clock,
+    pool: createSlabPool(),
     onClosed: () => {
       closed = true;
     },
@@ -435,10 +440,7 @@ test("any well-formed requests, cut anywhere, get exactly one answer each with t
       async (rows, sizes, slow, structured) => {
         const content = patternBytes(size);
         const model = Buffer.from(content);
-        const device = memoryDevice(
-          content,
-          slow ? { read: memoryReader(content, { slow: true }).read } : {},
-        );
+        const device = memoryDevice(content, slow ? { ...memoryReader(content, { slow: true }) } : {});
         const fake = ready(device, { structured });
         const wanted = new Map<number, { readonly command: number; readonly bytes: Buffer }>();
         const sent: Buffer[] = [];

@@ -107,11 +107,11 @@ export function createSteppedGate() {
   let allowed = 0;
   let waiting: (() => void)[] = [];
   return {
-    async gate(): Promise<void> {
+    gate: async (): Promise<void> => {
       while (allowed === 0) await new Promise<void>((resolve) => waiting.push(resolve));
       allowed -= 1;
     },
-    step(count = 1): void {
+    step: (count = 1): void => {
       allowed += count;
       const woken = waiting;
       waiting = [];
@@ -126,7 +126,7 @@ export async function eventually(condition: () => boolean): Promise<void> {
     if (condition()) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  throw new Error(`still not: ${condition}`);
+  throw new Error(`still not: ${condition.toString()}`);
 }
 
 /** Lets everything run that needs no outside event. */

@@ -7,7 +7,7 @@ export interface MountRequest {
   readonly target: string;
   readonly socketPath: string;
   readonly pidPath: string;
-  stat(path: string): FileStat | undefined;
+  readonly stat: (path: string) => FileStat | undefined;
 }
 
 /** Which client shows the disk, how it is told to, and how one knows that it did. */

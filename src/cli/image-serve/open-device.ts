@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { errorText } from "../../base/errors.ts";
 import type { BlockDevice } from "../../blocks/block-device.ts";
 import { readOnlyDevice } from "../../blocks/block-device.ts";
 import { openCacheFolder } from "../../blocks/cache-folder.ts";
@@ -76,8 +77,7 @@ function withPrefetch(context: CliContext, cache: ChunkCache, path: string): Ima
 }
 
 function replay(context: CliContext, cache: ChunkCache, recorded: Buffer): void {
-  const note = (error: unknown) =>
-    context.terminal.note(`prefetch stopped: ${error instanceof Error ? error.message : error}`);
+  const note = (error: unknown) => context.terminal.note(`prefetch stopped: ${errorText(error)}`);
   try {
     const order = parseTouchOrder(recorded);
     if (order.windowBytes !== touchWindowBytes) return;
