@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
 import type { StreamSocket, TlsIdentity } from "../system/sockets.ts";
@@ -39,6 +40,8 @@ export function serveConnection(options: ConnectionOptions): Connection {
     tls: options.tls === undefined ? "off" : "required",
   });
   const gone = new AbortController();
+  // every read that waits for bytes listens to it
+  setMaxListeners(0, gone.signal);
   const negotiated = new AbortController();
   let phase: Phase = "client-flags";
   let optionCount = 0;

@@ -153,14 +153,12 @@ export function createTransmission(options: TransmissionOptions): Transmission {
     let running: void | Promise<void>;
     try {
       running = work();
+      if (running === undefined) answerDone(request);
     } catch (error) {
       answerFailure(request, error);
       return;
     }
-    if (running === undefined) {
-      answerDone(request);
-      return;
-    }
+    if (running === undefined) return;
     inBackground(payloadBytes, running, {
       done: () => answerDone(request),
       failed: (error) => answerFailure(request, error),
@@ -183,18 +181,23 @@ export function createTransmission(options: TransmissionOptions): Transmission {
   }
 
   function read(request: Request): void {
-    if (readsZeros(request)) {
-      replies.push(encodeHoleChunk(request));
-      return;
+    try {
+      if (readsZeros(request)) replies.push(encodeHoleChunk(request));
+      else readData(request);
+    } catch (error) {
+      answerFailure(request, error);
     }
+  }
+
+  function readData(request: Request): void {
     const place = replies.reserve(readPrefixBytes + request.lengthBytes);
     const target = place.bytes.subarray(place.start + readPrefixBytes, place.end);
     let count: number | Promise<number>;
     try {
       count = device.read(target, request.offsetBytes, signal);
     } catch (error) {
-      answerReadFailure(place, request, error);
-      return;
+      giveBack(place);
+      throw error;
     }
     if (typeof count === "number") {
       finishRead(place, request, count);
@@ -202,7 +205,10 @@ export function createTransmission(options: TransmissionOptions): Transmission {
     }
     inBackground(request.lengthBytes, count, {
       done: (later) => finishRead(place, request, later),
-      failed: (error) => answerReadFailure(place, request, error),
+      failed: (error) => {
+        giveBack(place);
+        answerFailure(request, error);
+      },
     });
   }
 
@@ -214,7 +220,8 @@ export function createTransmission(options: TransmissionOptions): Transmission {
 
   function finishRead(place: ReplyPlace, request: Request, count: number): void {
     if (count !== request.lengthBytes) {
-      answerReadFailure(place, request, new Error("the disk ended before its size"));
+      giveBack(place);
+      answerFailure(request, new Error("the disk ended before its size"));
       return;
     }
     if (agreement.structuredReplies) writeDataChunkPrefix(place.bytes, place.start, request);
@@ -222,11 +229,10 @@ export function createTransmission(options: TransmissionOptions): Transmission {
     replies.commit(place);
   }
 
-  function answerReadFailure(place: ReplyPlace, request: Request, error: unknown): void {
-    // the place is given back empty: an error has another form
+  /** An error has another form than the data that the place was for. */
+  function giveBack(place: ReplyPlace): void {
     place.end = place.start;
     replies.commit(place);
-    answerFailure(request, error);
   }
 
   function answerDone(request: Request): void {

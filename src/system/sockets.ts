@@ -57,7 +57,7 @@ export const listenNodeSocket: ListenSocket = async (address, onConnection) => {
   try {
     await listen(server, address);
   } catch (error) {
-    if (errnoOf(error) !== "EADDRINUSE" || !("path" in address) || (await answers(address.path))) {
+    if (errnoOf(error) !== "EADDRINUSE" || !("path" in address) || !(await isAbandoned(address.path))) {
       throw listenError(error, address);
     }
     nodeFiles.remove(address.path);
@@ -154,14 +154,16 @@ function listen(server: Server, address: SocketAddress): Promise<void> {
   });
 }
 
-function answers(path: string): Promise<boolean> {
+/** True for a socket that nobody listens on any more; never for a file of another kind. */
+function isAbandoned(path: string): Promise<boolean> {
+  if (nodeFiles.statIfExists(path)?.kind !== "other") return Promise.resolve(false);
   return new Promise((resolve) => {
     const probe = createConnection({ path });
     probe.once("connect", () => {
       probe.destroy();
-      resolve(true);
+      resolve(false);
     });
-    probe.once("error", () => resolve(false));
+    probe.once("error", (error) => resolve(errnoOf(error) === "ECONNREFUSED"));
   });
 }
 

@@ -317,6 +317,20 @@ test.each([
   },
 );
 
+test("a disk that cannot tell its extents fails those requests only", async () => {
+  const device = memoryDevice(Buffer.alloc(size), {
+    extents: () => {
+      throw new KeyframeError("closed", "too late");
+    },
+  });
+  const fake = ready(device);
+  fake.feed(request({ command: 7, cookie: 1, length: 8192 }));
+  fake.feed(request({ command: 0, cookie: 2, length: 65_536 }));
+  fake.feed(request({ command: 0, cookie: 3, length: 512 }));
+  await eventually(() => fake.replies().length === 3);
+  expect(fake.replies().map((reply) => reply.error)).toEqual([108, 108, 0]);
+});
+
 test("answers come in the order in which the requests end", async () => {
   const content = patternBytes(size);
   const waiting = new Map<number, () => void>();

@@ -68,10 +68,13 @@ function withPrefetch(context: CliContext, cache: ChunkCache, path: string): Ima
     ...cache,
     async close() {
       const windows = cache.recordedTouches();
-      if (windows.length > 0) {
-        context.files.replaceLoosely(path, encodeTouchOrder({ windowBytes: touchWindowBytes, windows }));
+      try {
+        if (windows.length > 0) {
+          context.files.replaceLoosely(path, encodeTouchOrder({ windowBytes: touchWindowBytes, windows }));
+        }
+      } finally {
+        await cache.close();
       }
-      await cache.close();
     },
   };
 }
