@@ -148,6 +148,23 @@ test("a failed fetch wakes every waiter of the chunk with the cause", async () =
   await cache.close();
 });
 
+test("a piece of two blocks releases the waiters of these two blocks and of no other", async () => {
+  const stepped = createSteppedGate();
+  const image = memoryImage(patternBytes(chunk), { gate: stepped.gate, pieceBytes: 2 * block });
+  const cache = openTestCache(image, { streamsPerChunk: 1 });
+  const released: number[] = [];
+  const reads = Array.from({ length: 512 }, (_, index) =>
+    readBytes(cache, index * block, block).then(() => released.push(index)),
+  );
+  stepped.step();
+  await settle();
+  expect(released).toEqual([0, 1]);
+  stepped.step(1000);
+  await Promise.all(reads);
+  expect(released.length).toBe(512);
+  await cache.close();
+});
+
 test("a reader that gives up does not stop the fetch for the others", async () => {
   const stepped = createSteppedGate();
   const image = memoryImage(patternBytes(chunk), { gate: stepped.gate });
