@@ -114,7 +114,7 @@ test("overlapping writes that are under way together leave each byte with one of
         );
         const expected = candidates.length === 0 ? [0xbb] : candidates;
         if (!expected.includes(content[at] ?? -1))
-          throw new Error(`byte ${at} is ${content[at]}, not of ${expected}`);
+          throw new Error(`byte ${at} is ${content[at]}, not of ${expected.join()}`);
       }
       await overlay.close();
     }),

@@ -80,6 +80,22 @@ test("a lock holds against a second opener until the file is closed", async () =
   await second.close();
 });
 
+test("closing waits for what is under way and refuses what comes later", async () => {
+  const path = join(scratchFolder(), "f");
+  const file = openNodeBlockFile(path, { mode: "create" });
+  const writing = file.write(Buffer.alloc(4 * 1024 * KiB, 5), 0);
+  await file.close();
+  await writing;
+  expect(() => file.writeSync(Buffer.from("x"), 0)).toThrow(expect.objectContaining({ code: "closed" }));
+  expect(() => file.readSync(Buffer.alloc(1), 0)).toThrow(expect.objectContaining({ code: "closed" }));
+  await expect(file.write(Buffer.from("x"), 0)).rejects.toMatchObject({ code: "closed" });
+  const again = openNodeBlockFile(path, { mode: "read" });
+  const into = Buffer.alloc(4 * 1024 * KiB);
+  again.readSync(into, 0);
+  expect(into.equals(Buffer.alloc(4 * 1024 * KiB, 5))).toBe(true);
+  await again.close();
+});
+
 test("errors of the machine have our codes", () => {
   const folder = scratchFolder();
   expect(() => openNodeBlockFile(join(folder, "absent"), { mode: "read" })).toThrow(
