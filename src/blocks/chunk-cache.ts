@@ -170,8 +170,11 @@ export function openChunkCache(options: ChunkCacheOptions): ChunkCache {
     const ending = [...fetches.values()];
     for (const fetch of ending) fetch.fail(closedError());
     await Promise.all(ending.map((fetch) => fetch.settled()));
-    await store.close();
-    await source.close();
+    try {
+      await store.close();
+    } finally {
+      await source.close();
+    }
   }
 
   return {

@@ -78,6 +78,7 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: Fetc
   const waiters = new Set<Waiter>();
   const streams = new Set<Stream>();
   const running = new Set<Promise<void>>();
+  const steppedBack = new Set<() => void>();
   let filling = false;
   let failed = false;
   let zerosMarked = false;
@@ -124,6 +125,7 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: Fetc
       waiters.add(waiter);
       if (priority === "demand") {
         host.noteBlocked(1);
+        callBack();
         if (!filling) filling = host.takeFillSlot(chunkIndex);
       }
       attempt(schedule);
@@ -242,8 +244,7 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: Fetc
           throw wrongLength("go on after", expectedEnd);
         await store(stream, piece);
         if (stream.next >= stream.end) return;
-        const turn = onlyPrefetch() ? host.whenNobodyIsBlocked() : undefined;
-        if (turn !== undefined) await turn;
+        await takeTurn();
       }
     } finally {
       stream.abort.abort(new KeyframeError("closed", "the rest of this stream is not needed"));
@@ -279,15 +280,30 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: Fetc
     }
   }
 
-  function onlyPrefetch(): boolean {
-    if (filling) return false;
-    for (const waiter of waiters) if (waiter.priority === "demand") return false;
-    return true;
+  /** What nobody waits for steps back while readers elsewhere are blocked, until one of this chunk is. */
+  async function takeTurn(): Promise<void> {
+    while (!isUrgent()) {
+      const nobodyIsBlocked = host.whenNobodyIsBlocked();
+      if (nobodyIsBlocked === undefined) return;
+      await Promise.race([nobodyIsBlocked, new Promise<void>((resolve) => steppedBack.add(resolve))]);
+    }
+  }
+
+  function callBack(): void {
+    for (const resume of steppedBack) resume();
+    steppedBack.clear();
+  }
+
+  function isUrgent(): boolean {
+    if (filling || failed) return true;
+    for (const waiter of waiters) if (waiter.priority === "demand") return true;
+    return false;
   }
 
   function fail(cause: unknown): void {
     if (failed) return;
     failed = true;
+    callBack();
     for (const stream of streams) stream.abort.abort(cause);
     for (const waiter of waiters) waiter.reject(cause);
     if (filling) host.releaseFillSlot();
@@ -305,6 +321,7 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: Fetc
     wait,
     fill() {
       filling = true;
+      callBack();
       attempt(schedule);
     },
     fail,

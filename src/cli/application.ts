@@ -21,7 +21,6 @@ import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
-    image: imageCommands,
     enable: enableCommand,
     disable: disableCommand,
     status: statusCommand,
@@ -35,6 +34,7 @@ const root = buildRouteMap<string, CliContext>({
     settle: settleCommand,
     doctor: doctorCommand,
     hook: hookCommand,
+    image: imageCommands,
     completion: completionCommand,
     demo: demoCommand,
     version: versionCommand,

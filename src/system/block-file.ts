@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { KeyframeError } from "../base/errors.ts";
 import { fault } from "./fault.ts";
 import { errnoOf, syncFolder, toFileError } from "./files.ts";
 import { fallocateModes, type LibcRange, libc, seekWhence } from "./libc.ts";
@@ -49,7 +50,9 @@ export interface BlockFile {
   dataRuns(range: LibcRange): Generator<DataRun>;
   /** Refuses other openers until this one is closed or dies; true also where locks are not to be had (a warning says so). */
   tryLock(): boolean;
+  /** Waits for what is under way; everything that comes later is `closed`. */
   close(): Promise<void>;
+  /** For a file that nothing has been started on. */
   closeSync(): void;
 }
 
@@ -74,14 +77,35 @@ const openFlags = {
 
 export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
   const translate = (error: unknown, verb: string) => toFileError(error, path, verb);
+  let closed = false;
   const attempt = <T>(verb: string, operation: () => T): T => {
     try {
+      mustBeOpen();
       return operation();
     } catch (error) {
       throw translate(error, verb);
     }
   };
   const descriptor = attempt("open", () => openSync(path, openFlags[mode], 0o644));
+  const underWay = new Set<Promise<unknown>>();
+
+  // a closed descriptor's number may belong to another file already
+  function mustBeOpen(): void {
+    if (closed) throw new KeyframeError("closed", `${path} was closed while it was in use`);
+  }
+
+  async function tracked<T>(verb: string, operation: () => Promise<T>): Promise<T> {
+    mustBeOpen();
+    const running = operation();
+    underWay.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw translate(error, verb);
+    } finally {
+      underWay.delete(running);
+    }
+  }
 
   const readOnce = (into: Uint8Array, done: number, offsetBytes: number) =>
     readSync(descriptor, into, done, into.length - done, offsetBytes + done);
@@ -92,6 +116,7 @@ export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
     allocatedBytes: () => attempt("look at", () => fstatSync(descriptor).blocks * 512),
     // written without closures: it is the hot path of every cached read
     readSync(into, offsetBytes) {
+      mustBeOpen();
       try {
         let done = readOnce(into, 0, offsetBytes);
         while (done < into.length) {
@@ -104,8 +129,8 @@ export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
         throw translate(error, "read");
       }
     },
-    async read(into, offsetBytes) {
-      try {
+    read: (into, offsetBytes) =>
+      tracked("read", async () => {
         let done = 0;
         while (done < into.length) {
           const { bytesRead } = await readAsync(
@@ -119,10 +144,7 @@ export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
           done += bytesRead;
         }
         return done;
-      } catch (error) {
-        throw translate(error, "read");
-      }
-    },
+      }),
     writeSync(from, offsetBytes) {
       attempt("write", () => {
         fault("block-file:write");
@@ -132,8 +154,8 @@ export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
         }
       });
     },
-    async write(from, offsetBytes) {
-      try {
+    write: (from, offsetBytes) =>
+      tracked("write", async () => {
         fault("block-file:write");
         let done = 0;
         while (done < from.length) {
@@ -146,25 +168,34 @@ export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
           );
           done += bytesWritten;
         }
-      } catch (error) {
-        throw translate(error, "write");
-      }
-    },
+      }),
     truncate: (sizeBytes) => attempt("resize", () => ftruncateSync(descriptor, sizeBytes)),
-    async syncData() {
-      try {
-        await syncAsync(descriptor);
-      } catch (error) {
-        throw translate(error, "sync");
-      }
-    },
+    syncData: () => tracked("sync", () => syncAsync(descriptor)),
     syncDataSync: () => attempt("sync", () => fdatasyncSync(descriptor)),
-    preallocate: (range) => allocate(descriptor, fallocateModes.allocate, range, translate),
-    punchHole: (range) => allocate(descriptor, fallocateModes.punchHole, range, translate),
-    dataRuns: (range) => dataRuns(descriptor, range),
+    preallocate(range) {
+      mustBeOpen();
+      return allocate(descriptor, fallocateModes.allocate, range, translate);
+    },
+    punchHole(range) {
+      mustBeOpen();
+      return allocate(descriptor, fallocateModes.punchHole, range, translate);
+    },
+    dataRuns(range) {
+      mustBeOpen();
+      return dataRuns(descriptor, range);
+    },
     tryLock: () => attempt("lock", () => libc()?.tryLock(descriptor) ?? true),
-    close: () => closeAsync(descriptor),
-    closeSync: () => closeSync(descriptor),
+    async close() {
+      mustBeOpen();
+      closed = true;
+      await Promise.allSettled(underWay);
+      await closeAsync(descriptor);
+    },
+    closeSync() {
+      mustBeOpen();
+      closed = true;
+      closeSync(descriptor);
+    },
   };
 };
 

@@ -33,7 +33,9 @@ export function memoryImage(content: Buffer, options: MemoryImageOptions = {}): 
   const opened: OpenedStream[] = [];
   const deliveries = new Uint32Array(Math.ceil(content.length / blockSizeBytes));
   const state = { closed: false };
-  for (const block of zeroBlocks ?? []) content.fill(0, block * blockSizeBytes, (block + 1) * blockSizeBytes);
+  for (const block of zeroBlocks ?? []) {
+    content.subarray(block * blockSizeBytes, (block + 1) * blockSizeBytes).fill(0);
+  }
 
   async function* stream(range: ByteRange, signal: AbortSignal): AsyncGenerator<Buffer> {
     const record: OpenedStream = { ...range, takenBytes: 0, ended: false };
@@ -105,17 +107,26 @@ export function createSteppedGate() {
   let allowed = 0;
   let waiting: (() => void)[] = [];
   return {
-    async gate(): Promise<void> {
+    gate: async (): Promise<void> => {
       while (allowed === 0) await new Promise<void>((resolve) => waiting.push(resolve));
       allowed -= 1;
     },
-    step(count = 1): void {
+    step: (count = 1): void => {
       allowed += count;
       const woken = waiting;
       waiting = [];
       for (const wake of woken) wake();
     },
   };
+}
+
+/** Lets the event loop turn until the condition holds, and gives up after a bounded number of turns. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 20_000; turn += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`still not: ${condition.toString()}`);
 }
 
 /** Lets everything run that needs no outside event. */

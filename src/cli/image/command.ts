@@ -1,6 +1,9 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { imageMountCommand } from "../image-mount/command.ts";
+import { imageServeCommand } from "../image-serve/command.ts";
 import type { CreateFlags } from "./create.ts";
+import type { ExportFlags } from "./export.ts";
 import type { FlattenFlags } from "./flatten.ts";
 import type { GcFlags } from "./gc.ts";
 import type { StoreFlags } from "./open-repository.ts";
@@ -209,6 +212,26 @@ const rmCommand = buildCommand<StoreFlags, [string], CliContext>({
   },
 });
 
+const exportCommand = buildCommand<ExportFlags, [string], CliContext>({
+  loader: async () => (await import("./export.ts")).exportOverlay,
+  parameters: {
+    flags: {
+      ...storeFlags,
+      name: nameFlag,
+      overlay: { kind: "parsed", parse: String, brief: "Folder that took the writes", placeholder: "path" },
+    },
+    positional: { kind: "tuple", parameters: [imageArgument] },
+  },
+  docs: {
+    brief: "Make an image of what an overlay holds over its image",
+    fullDescription:
+      "Stores the blocks in which an overlay differs from its image as one layer, and publishes the image that has them.\n" +
+      "The overlay is not changed; stop the server that writes to it first.\n\n" +
+      "Example:\n  keyframe image serve base --overlay ./work --socket /tmp/disk.sock\n" +
+      "  keyframe image export base --overlay ./work --name base-with-tools",
+  },
+});
+
 export const imageCommands = buildRouteMap<string, CliContext>({
   routes: {
     create: createCommand,
@@ -223,6 +246,9 @@ export const imageCommands = buildRouteMap<string, CliContext>({
     flatten: flattenCommand,
     rm: rmCommand,
     gc: gcCommand,
+    serve: imageServeCommand,
+    mount: imageMountCommand,
+    export: exportCommand,
   },
   docs: { brief: "Disk and memory images: layers, stores, verification" },
 });

@@ -30,6 +30,19 @@ export async function withImages<T>(
   flags: StoreFlags,
   work: (session: ImageSession) => Promise<T>,
 ): Promise<T> {
+  const session = await openImageSession(context, flags);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+/** The same for work that outlives a function call, such as a server's: the caller closes it. */
+export async function openImageSession(
+  context: CliContext,
+  flags: StoreFlags,
+): Promise<ImageSession & { close(): Promise<void> }> {
   const { files, clock, random, env, cwd } = context;
   const folders = imageFolders(env);
   const machine = { files, clock, random, openFile: openNodeBlockFile };
@@ -46,19 +59,24 @@ export async function withImages<T>(
     opened.push(store);
     return store;
   };
+  const close = async () => {
+    interrupt.stop();
+    for (const store of opened) await store.close();
+  };
   try {
     removeOldScratch(context, folders.scratch);
     const store = open(flags.store ?? folders.images);
     const repository = { ...machine, store, zstd: await loadZstd(), scratchFolder: folders.scratch };
-    return await work({
+    return {
       repository,
       signal: interrupt.signal,
       openStore: open,
       progress: (label, unit) => startProgress({ label, unit, stream: context.process.stderr, clock }),
-    });
-  } finally {
-    interrupt.stop();
-    for (const store of opened) await store.close();
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 
