@@ -4,7 +4,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
-const cpus = { x64: "x64", arm64: "arm64", arm: "arm", ia32: "ia32", ppc64: "ppc64", riscv64: "riscv64", s390x: "s390x" };
+const cpus = {
+  x64: "x64",
+  arm64: "arm64",
+  arm: "arm",
+  ia32: "ia32",
+  ppc64: "ppc64",
+  riscv64: "riscv64",
+  s390x: "s390x",
+};
 const systems = ["android", "darwin", "freebsd", "linux", "openharmony", "win32"];
 
 let added = 0;
@@ -21,7 +29,14 @@ for (const parent of Object.values(lock.packages)) {
       : words.some((word) => word.startsWith("gnu"))
         ? ["glibc"]
         : undefined;
-    lock.packages[key] = { version, cpu, ...(parent.dev ? { dev: true } : {}), ...(libc ? { libc } : {}), optional: true, os };
+    lock.packages[key] = {
+      version,
+      cpu,
+      ...(parent.dev ? { dev: true } : {}),
+      ...(libc ? { libc } : {}),
+      optional: true,
+      os,
+    };
     added += 1;
   }
 }
