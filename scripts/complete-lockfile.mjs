@@ -4,15 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
-const cpus = {
-  x64: "x64",
-  arm64: "arm64",
-  arm: "arm",
-  ia32: "ia32",
-  ppc64: "ppc64",
-  riscv64: "riscv64",
-  s390x: "s390x",
-};
+const cpus = ["x64", "arm64", "arm", "ia32", "ppc64", "riscv64", "s390x"];
 const systems = ["android", "darwin", "freebsd", "linux", "openharmony", "win32"];
 
 let added = 0;
@@ -22,7 +14,7 @@ for (const parent of Object.values(lock.packages)) {
     if (lock.packages[key] !== undefined) continue;
     const words = name.split(/[/-]/);
     const os = systems.filter((system) => words.includes(system));
-    const cpu = Object.keys(cpus).filter((word) => words.includes(word));
+    const cpu = cpus.filter((word) => words.includes(word));
     if (os.length === 0 || cpu.length === 0) throw new Error(`cannot tell the platform of ${name}`);
     const libc = words.some((word) => word.startsWith("musl"))
       ? ["musl"]

@@ -70,7 +70,7 @@ export async function run({ tiny }: { readonly tiny: boolean }): Promise<BenchRe
         const read = ways[name];
         collect();
         const start = process.memoryUsage().heapUsed;
-        for (let index = 0; index < reads; index += 1) read(index);
+        for (let index = 0; index < reads; index += 1) void read(index);
         const perRead = (process.memoryUsage().heapUsed - start) / reads;
         if (round >= 0) allocated[name].push(perRead);
       }

@@ -177,7 +177,7 @@ export function createTransmission(options: TransmissionOptions): Transmission {
       inFlightBytes -= payloadBytes;
       options.onProgress();
     };
-    running.then(then.done, then.failed).then(ended);
+    void running.then(then.done, then.failed).then(ended);
   }
 
   function read(request: Request): void {
