@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
@@ -119,6 +120,26 @@ describe("a program that is killed", () => {
       expect(readdirSync(join(target, ".staging"))).toEqual([]);
     },
   );
+});
+
+test("a program that is interrupted ends in order: nothing half-made stays, not even its lease", async () => {
+  const file = join(folder, "large.raw");
+  writeFileSync(file, patternBytes(300_000_000));
+  const program = spawn(process.execPath, ["dist/keyframe.cjs", "image", "create", file], {
+    env,
+    stdio: "ignore",
+  });
+  const home = join(env.KEYFRAME_HOME, "images");
+  const ended = new Promise((resolve) => program.once("exit", resolve));
+  const watcher = watch(join(home, ".staging"), (_, name) => {
+    if (name?.startsWith("layer-") !== true) return;
+    watcher.close(); // once: a second signal would end the program at once
+    program.kill("SIGINT");
+  });
+  expect(await ended).toBe(1);
+  expect(readdirSync(join(home, ".staging"))).toEqual([]);
+  expect(readdirSync(join(home, "leases"))).toEqual([]);
+  expect(images(home)).toHaveLength(1);
 });
 
 test("a full disk is reported, leaves no image and no half file", () => {
