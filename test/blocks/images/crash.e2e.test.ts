@@ -94,7 +94,7 @@ describe("a program that is killed", () => {
       const killed = image(commandFor(action), { KEYFRAME_FAULT: `${point}:${pass}` });
       expect(killed, killed.stderr).toMatchObject({ signal: "SIGKILL" });
 
-      for (const store of [home, target])
+      for (const store of new Set([home, target]))
         expect(image(["verify", "--store", store, "--json"]), point).toMatchObject({ code: 0 });
       expect((await bytesOf(home, "base")).equals(base)).toBe(true);
       if (!publishedPoints.has(point))
@@ -113,7 +113,6 @@ describe("a program that is killed", () => {
         ).toMatchObject({ code: 0 });
         expect((await bytesOf(join(folder, "unpacked"), "base")).equals(base)).toBe(true);
       }
-      expect(image(["verify"])).toMatchObject({ code: 0 });
       dropLeases(target);
       expect(image(["gc", "--grace", "0s", "--store", target])).toMatchObject({ code: 0 });
       expect(image(["verify", "--store", target])).toMatchObject({ code: 0 });
