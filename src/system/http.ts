@@ -60,19 +60,28 @@ export function createNodeHttpClient(options: HttpClientOptions): HttpClient {
           ...(request.body === undefined ? {} : { "content-length": request.body.length }),
         },
         agent: isPlain ? httpAgent : httpsAgent,
-        signal: request.signal,
         timeout: options.idleTimeoutMs,
       };
       const place = new URL(request.url).host;
       let failure: KeyframeError | undefined;
       const explain = (error: unknown) => failure ?? translate(error, place, request.signal);
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        const outgoing = (isPlain ? requestHttp : requestHttps)(request.url, requestOptions, resolve);
+        const outgoing = (isPlain ? requestHttp : requestHttps)(request.url, requestOptions, (answer) => {
+          // who iterates the body gets its errors; before and after that nobody does, and an abort must not end the process
+          answer.on("error", () => undefined);
+          resolve(answer);
+        });
         outgoing.on("error", (error) => reject(explain(error)));
+        // Not by the option `signal`: the agent hands that on to the socket, which outlives this request and would be
+        // destroyed under a later one. And without an error: destroying a request whose answer has arrived but was not
+        // read returns the socket to the pool first, where nobody hears the error and the process ends.
+        const onAbort = () => void outgoing.destroy();
+        request.signal.addEventListener("abort", onAbort, { once: true });
+        outgoing.once("close", () => request.signal.removeEventListener("abort", onAbort));
         // the socket's own timer also runs while the answer's body arrives
         outgoing.on("timeout", () => {
           failure = new KeyframeError("timed-out", `${place} sent nothing for ${options.idleTimeoutMs} ms`);
-          outgoing.destroy(failure);
+          outgoing.destroy();
         });
         outgoing.end(request.body);
       });
@@ -94,7 +103,6 @@ export function createNodeHttpClient(options: HttpClientOptions): HttpClient {
 const shortBodyBytes = 64 * 1024;
 
 function discard(response: IncomingMessage, isBodyless: boolean): void {
-  response.on("error", () => undefined); // nobody waits for this body any more
   const length = Number(response.headers["content-length"] ?? Number.NaN);
   if (isBodyless || length <= shortBodyBytes) response.resume();
   else response.destroy();

@@ -28,7 +28,7 @@ export async function startNginx(folder: string, root: string): Promise<RunningS
   );
   writeFileSync(
     join(folder, "nginx.conf"),
-    `worker_processes 1; daemon off; pid ${folder}/pid; error_log ${folder}/error.log;
+    `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
 ${process.getuid?.() === 0 ? "user root;" : ""}
 events { worker_connections 256; }
 http { access_log ${folder}/access.log; default_type application/octet-stream; ${temporary.join(" ")}

@@ -31,7 +31,7 @@ import { sha256Bytes } from "./sha256.ts";
 export const layerHeaderBytes = 128;
 const magic = Buffer.from("KFLAYER\0", "latin1");
 const version = 1;
-export const frameEntryBytes = 56;
+const frameEntryBytes = 56;
 const runEntryBytes = 12;
 
 export const codecs = { raw: 0, zstd: 1 } as const;

@@ -20,7 +20,7 @@ import { sha256Bytes } from "./sha256.ts";
 //         40  8 length of the manifest
 //         48 16 zero
 
-export const manifestHeaderBytes = 64;
+const manifestHeaderBytes = 64;
 const magic = Buffer.from("KFIMAGE\0", "latin1");
 const version = 1;
 const layerEntryBytes = 48;

@@ -6,10 +6,7 @@ import type { ImageRepository } from "./image-repository.ts";
 import { openImage } from "./layered-image.ts";
 
 /** Runs of blocks that come from different places, so that they may differ. Blocks past the end of the shorter image are not in it. */
-export function* runsThatMayDiffer(
-  a: Manifest,
-  b: Manifest,
-): Generator<{ startBlock: number; endBlock: number }> {
+function* runsThatMayDiffer(a: Manifest, b: Manifest): Generator<{ startBlock: number; endBlock: number }> {
   const end = Math.min(a.map.blockCount, b.map.blockCount);
   const left = runsOf(a.map);
   const right = runsOf(b.map);

@@ -34,7 +34,7 @@ export async function flattenImage(
 }
 
 /** Everything an image holds, as writes of whole blocks. */
-export async function* imageBlocks(image: ImageSource, signal: AbortSignal): AsyncGenerator<BlockWrite> {
+async function* imageBlocks(image: ImageSource, signal: AbortSignal): AsyncGenerator<BlockWrite> {
   const { sizeBytes, blockSizeBytes } = image;
   for (const extent of image.extents({ offsetBytes: 0, lengthBytes: sizeBytes })) {
     let blockIndex = extent.offsetBytes / blockSizeBytes;

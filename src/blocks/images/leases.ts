@@ -71,7 +71,7 @@ export async function takeCollectLease(options: LeaseOptions): Promise<Lease> {
 }
 
 /** Leases that have not run out. */
-export async function activeLeases(
+async function activeLeases(
   store: ObjectStore,
   clock: Clock,
   signal: AbortSignal,

@@ -126,6 +126,6 @@ async function* readRange(
   }
 }
 
-export function describeLayer(store: ObjectStore, ref: LayerRef): string {
+function describeLayer(store: ObjectStore, ref: LayerRef): string {
   return `layer ${ref.id.slice(0, 16)} in ${store.location}`;
 }

@@ -75,11 +75,7 @@ export async function transferImage(
   }
 }
 
-export async function planTransfer(
-  to: ObjectStore,
-  manifest: Manifest,
-  signal: AbortSignal,
-): Promise<TransferPlan> {
+async function planTransfer(to: ObjectStore, manifest: Manifest, signal: AbortSignal): Promise<TransferPlan> {
   const missing: LayerRef[] = [];
   for (const layer of manifest.layers) {
     const stat = await to.stat(layerKey(layer.id), signal);

@@ -14,7 +14,7 @@ import {
 import type { LayerRef } from "../formats/manifest-format.ts";
 import { sha256Bytes } from "../formats/sha256.ts";
 import type { Zstd } from "../formats/zstd.ts";
-import { maxFramesPerLayer, maxRememberedFrames, maxRunsPerLayer } from "../limits.ts";
+import { maxFrameBytes, maxFramesPerLayer, maxRememberedFrames, maxRunsPerLayer } from "../limits.ts";
 import { layerKey } from "../object-keys.ts";
 import { fileContent } from "../stores/object-content.ts";
 import { type BlockWrite, classifyBlocks } from "./block-writes.ts";
@@ -94,12 +94,14 @@ export async function writeLayer(
 }
 
 const writeBehindBytes = 1024 * 1024;
+const pendingCapacity = writeBehindBytes + maxFrameBytes;
 
 /** Frames one after the other in a file, equal ones once, then the index and at last the header. */
 function createLayerBody(file: BlockFile, zstd: Zstd) {
   const frames: LayerFrame[] = [];
   const stored = new Map<string, LayerFrame>();
-  const pending: Buffer[] = [];
+  // two that take turns, instead of new memory for every frame: collecting that lags far behind a writer
+  let [pending, spare] = [Buffer.allocUnsafe(pendingCapacity), Buffer.allocUnsafe(pendingCapacity)];
   let pendingBytes = 0;
   let writing: Promise<void> = Promise.resolve();
   let writtenEnd = layerHeaderBytes;
@@ -110,8 +112,9 @@ function createLayerBody(file: BlockFile, zstd: Zstd) {
   async function writePending(): Promise<void> {
     await writing;
     if (pendingBytes === 0) return;
-    writing = file.write(Buffer.concat(pending.splice(0), pendingBytes), writtenEnd);
+    writing = file.write(pending.subarray(0, pendingBytes), writtenEnd);
     writing.catch(() => undefined);
+    [pending, spare] = [spare, pending];
     writtenEnd += pendingBytes;
     pendingBytes = 0;
   }
@@ -132,8 +135,7 @@ function createLayerBody(file: BlockFile, zstd: Zstd) {
       digest: encoded.digest,
     };
     if (stored.size < maxRememberedFrames) stored.set(key, frame);
-    pending.push(Buffer.from(encoded.stored));
-    pendingBytes += encoded.stored.length;
+    pendingBytes += encoded.stored.copy(pending, pendingBytes);
     return frame;
   }
 

@@ -43,6 +43,7 @@ export async function* rangedBody(
 export function lengthOf(response: HttpResponse, what: string): number {
   const length = Number(response.headers["content-length"] ?? Number.NaN);
   if (Number.isSafeInteger(length) && length >= 0) return length;
+  response.discard();
   throw new KeyframeError("unsupported", `${what}: the server does not say how long the object is`);
 }
 

@@ -26,7 +26,7 @@ export interface UnfinishedUpload {
 }
 
 /** The same for the same length, so that a later process finds the parts of an earlier one. */
-export function partBytesFor(sizeBytes: number): number {
+function partBytesFor(sizeBytes: number): number {
   const mebibyte = 1024 * 1024;
   return Math.max(minPartBytes, Math.ceil(sizeBytes / maxParts / mebibyte) * mebibyte);
 }

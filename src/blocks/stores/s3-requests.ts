@@ -16,11 +16,6 @@ export interface S3Request {
   readonly signal: AbortSignal;
 }
 
-export interface S3Answer {
-  readonly status: number;
-  readonly response: HttpResponse;
-}
-
 export interface S3Requests {
   readonly location: S3Location;
   /** Any status is an answer. */

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
@@ -93,7 +94,7 @@ describe("a program that is killed", () => {
       const killed = image(commandFor(action), { KEYFRAME_FAULT: `${point}:${pass}` });
       expect(killed, killed.stderr).toMatchObject({ signal: "SIGKILL" });
 
-      for (const store of [home, target])
+      for (const store of new Set([home, target]))
         expect(image(["verify", "--store", store, "--json"]), point).toMatchObject({ code: 0 });
       expect((await bytesOf(home, "base")).equals(base)).toBe(true);
       if (!publishedPoints.has(point))
@@ -112,13 +113,32 @@ describe("a program that is killed", () => {
         ).toMatchObject({ code: 0 });
         expect((await bytesOf(join(folder, "unpacked"), "base")).equals(base)).toBe(true);
       }
-      expect(image(["verify"])).toMatchObject({ code: 0 });
       dropLeases(target);
       expect(image(["gc", "--grace", "0s", "--store", target])).toMatchObject({ code: 0 });
       expect(image(["verify", "--store", target])).toMatchObject({ code: 0 });
       expect(readdirSync(join(target, ".staging"))).toEqual([]);
     },
   );
+});
+
+test("a program that is interrupted ends in order: nothing half-made stays, not even its lease", async () => {
+  const file = join(folder, "large.raw");
+  writeFileSync(file, patternBytes(300_000_000));
+  const program = spawn(process.execPath, ["dist/keyframe.cjs", "image", "create", file], {
+    env,
+    stdio: "ignore",
+  });
+  const home = join(env.KEYFRAME_HOME, "images");
+  const ended = new Promise((resolve) => program.once("exit", resolve));
+  const watcher = watch(join(home, ".staging"), (_, name) => {
+    if (name?.startsWith("layer-") !== true) return;
+    watcher.close(); // once: a second signal would end the program at once
+    program.kill("SIGINT");
+  });
+  expect(await ended).toBe(1);
+  expect(readdirSync(join(home, ".staging"))).toEqual([]);
+  expect(readdirSync(join(home, "leases"))).toEqual([]);
+  expect(images(home)).toHaveLength(1);
 });
 
 test("a full disk is reported, leaves no image and no half file", () => {

@@ -82,6 +82,21 @@ test("a server that falls silent in the middle of an answer is given up, and one
   await new Promise((resolve) => server.close(resolve));
 });
 
+test("a signal that fires when an answer has arrived but was not read to its end harms no other request", async () => {
+  const bytes = patternBytes(1000);
+  await writer.put("layers/aa/late", bytesContent(bytes), { signal });
+  const store = createHttpStore(nginx.url, client());
+  for (let time = 0; time < 20; time += 1) {
+    const controller = new AbortController();
+    const reading = store.read("layers/aa/late", undefined, controller.signal)[Symbol.asyncIterator]();
+    expect((await reading.next()).value?.length).toBe(1000);
+    controller.abort(new Error("late"));
+    await reading.next().catch(() => undefined);
+    expect((await collect(store.read("layers/aa/late", undefined, signal), 1000)).equals(bytes)).toBe(true);
+  }
+  await store.close();
+});
+
 test("an image is pulled by its name from a plain web server, and damage on the server is noticed", () => {
   const env = { KEYFRAME_HOME: join(folder, "home") };
   const file = join(folder, "disk.raw");

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -201,6 +201,28 @@ test("push, kill, push again, pull: the image arrives, and never half of it", as
   expect(JSON.parse(runKeyframe(["image", "info", "base", "--json"], other).stdout).sizeBytes).toBe(
     2 * longBytes,
   );
+});
+
+test("an image is made, found, flattened, removed and collected in a bucket without a folder in between", () => {
+  const env = { ...gateway.env, KEYFRAME_HOME: join(folder, "direct") };
+  const store = ["--store", "s3://images/direct"];
+  const file = join(folder, "direct.raw");
+  writeFileSync(file, patternBytes(400_000));
+  expect(runKeyframe(["image", "create", file, "--name", "one", ...store], env)).toMatchObject({ code: 0 });
+  writeFileSync(file, patternBytes(400_000).fill(1, 8192, 9000));
+  const child = runKeyframe(["image", "create", file, "--name", "two", "--parent", "one", ...store], env);
+  expect(child, child.stderr).toMatchObject({ code: 0 });
+  const differs = runKeyframe(["image", "diff", "one", "two", "--json", ...store], env);
+  expect(JSON.parse(differs.stdout)).toMatchObject({ ranges: [{ offsetBytes: 8192, lengthBytes: 4096 }] });
+  expect(runKeyframe(["image", "flatten", "two", "--name", "flat", ...store], env)).toMatchObject({
+    code: 0,
+  });
+  for (const name of ["one", "two"])
+    expect(runKeyframe(["image", "rm", name, ...store], env)).toMatchObject({ code: 0 });
+  const collected = runKeyframe(["image", "gc", "--grace", "0s", "--json", ...store], env);
+  expect(JSON.parse(collected.stdout).layers).toHaveLength(2);
+  expect(runKeyframe(["image", "verify", ...store], env)).toMatchObject({ code: 0 });
+  expect(readdirSync(join(folder, "direct", "cache", "scratch"))).toEqual([]);
 });
 
 test("two programs that push different images under one name leave one of them, whole", async () => {
