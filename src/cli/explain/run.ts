@@ -1,4 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
+import type { StoreKind } from "../../checkpoints/checkpoint-tree.ts";
 import { type Explanation, explainCheckpoint, readConversation } from "../../checkpoints/explain.ts";
 import { createBlameLookup, type LineOwner, parseLineOfFile } from "../../checkpoints/line-owner.ts";
 import type { ReadSession } from "../../checkpoints/read-checkpoints.ts";
@@ -74,7 +75,13 @@ async function explainOne(
   context.terminal.out(formatExplanation(explanation, { chosen, short: flags.short === true, owner }));
   if (flags.short || session === undefined) return;
   context.terminal.out(`\nTranscript (${flags.full ? "full session" : "checkpoint scope"}):`);
-  await printConversation(context, { transcripts, id, session, full: flags.full === true });
+  await printConversation(context, {
+    transcripts,
+    id,
+    session,
+    store: places[0].store,
+    full: flags.full === true,
+  });
 }
 
 function chooseSession({ sessions }: Explanation, wanted: string | undefined, id: string): number {
@@ -93,15 +100,16 @@ interface Conversation {
   readonly transcripts: TranscriptReader;
   readonly id: Explanation["id"];
   readonly session: ReadSession;
+  readonly store: StoreKind;
   readonly full: boolean;
 }
 
 async function printConversation(
   context: CliContext,
-  { transcripts, id, session, full }: Conversation,
+  { transcripts, id, session, store, full }: Conversation,
 ): Promise<void> {
   if (session.files.transcript.length === 0) return context.terminal.out("  (none was recorded)");
-  const lines = await readConversation(transcripts, id, session, full ? "full" : "checkpoint");
+  const lines = readConversation(transcripts, id, session, { scope: full ? "full" : "checkpoint", store });
   if (lines === undefined) {
     return context.terminal.out("  (the format of this agent is not known; use --raw-transcript)");
   }
