@@ -9,14 +9,19 @@ import { disableCommand } from "./disable/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { explainCommand } from "./explain/command.ts";
 import { hookCommand } from "./hook/command.ts";
 import { imageCommands } from "./image/command.ts";
 import { journalCommand } from "./journal/command.ts";
+import { listCommand } from "./list/command.ts";
 import { logCommand } from "./log/command.ts";
+import { migrateCommand } from "./migrate/command.ts";
+import { searchCommand } from "./search/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { showCommand } from "./show/command.ts";
 import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
+import { tokensCommand } from "./tokens/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
@@ -29,12 +34,17 @@ const root = buildRouteMap<string, CliContext>({
     show: showCommand,
     log: logCommand,
     diff: diffCommand,
+    list: listCommand,
+    explain: explainCommand,
+    search: searchCommand,
+    tokens: tokensCommand,
+    migrate: migrateCommand,
+    image: imageCommands,
     checkpoint: checkpointCommand,
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
     hook: hookCommand,
-    image: imageCommands,
     completion: completionCommand,
     demo: demoCommand,
     version: versionCommand,

@@ -355,7 +355,7 @@ function makeCertificates(folder: string): void {
 test.each([
   [["image", "serve", "nothing.raw", "--port", "0"], "not-found", 3],
   [["image", "serve", "package.json"], "usage", 2],
-  [["image", "serve", "src", "--port", "0"], "invalid-input", 2],
+  [["image", "serve", "src", "--port", "0"], "not-found", 3],
   [["image", "mount", "package.json", "/dev/nbd999"], "modprobe nbd", 3],
   [["image", "mount", "package.json", "no-such-folder"], "mkdir", 3],
 ])("%j says what is wrong and what to do", (args, text, code) => {

@@ -250,5 +250,11 @@ export const imageCommands = buildRouteMap<string, CliContext>({
     mount: imageMountCommand,
     export: exportCommand,
   },
-  docs: { brief: "Disk and memory images: layers, stores, verification" },
+  docs: {
+    brief: "Disk and memory images: layers, stores, verification",
+    fullDescription:
+      "Images are layers of verified chunks in a folder, on a web server or in a bucket; only what is read is fetched.\n\n" +
+      "Examples:\n  keyframe image create disk.raw --name base\n" +
+      "  keyframe image push base s3://bucket/images\n  keyframe image serve base --overlay ./work --socket /tmp/disk.sock",
+  },
 });
