@@ -19,6 +19,13 @@ export const errorCodes = {
   "not-found": "The thing that was named does not exist.",
   refused: "The request is valid, but doing it would be unsafe.",
   damaged: "A stored record fails its own check.",
+  // sandboxes
+  "already-exists": "The name is taken.",
+  "in-use": "Something still depends on it or runs from it.",
+  "not-ready": "The snapshot is still being written, or its writer ended before it was complete.",
+  "guest-failed": "The guest refused a request.",
+  "guest-gone": "The machine has ended or its guest does not answer any more.",
+  "hypervisor-failed": "QEMU refused a request or ended.",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -15,6 +15,12 @@ export const exitCodes: Record<ErrorCode, number> = {
   "not-found": 3,
   refused: 4,
   damaged: 5,
+  "already-exists": 4,
+  "in-use": 4,
+  "not-ready": 6,
+  "guest-failed": 1,
+  "guest-gone": 1,
+  "hypervisor-failed": 1,
 };
 
 export const usageExitCode = exitCodes.usage;
