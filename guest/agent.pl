@@ -184,7 +184,8 @@ sub open_ports {
     }
     for my $number (sort { $a <=> $b } keys %$device) {
         sysopen my $handle, $device->{$number}, O_RDWR | O_NONBLOCK or fatal("open $device->{$number}: $!");
-        fcntl $handle, F_SETOWN, $$;
+        # a number: perl passes a pointer for anything else
+        fcntl $handle, F_SETOWN, $$ + 0;
         fcntl $handle, F_SETFL, O_NONBLOCK | O_ASYNC;
         push @ports, { number => $number, handle => $handle, in => '', out => '', up => 0, session => 0 };
     }
@@ -777,13 +778,26 @@ sub identity {
     }
     if (my $machine = $f->{4}) { write_file("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
     if (my $boot = $f->{5}) {
-        # the kernel's own cannot be set: cover it
-        write_file('/run/boot-id', "$boot->[0]\n")
-          && mount('/run/boot-id', '/proc/sys/kernel/random/boot_id', '', MS_BIND)
-          && mount('/run/boot-id', "$image/proc/sys/kernel/random/boot_id", '', MS_BIND)
-          or push @problems, "boot_id: $!";
+        cover_boot_id("$boot->[0]\n") or push @problems, "boot_id: $!";
     }
-    send_frame($port, T_IDENTITY_REPLY, $id, join "\n", @problems);
+    my @lines = map { "problem: $_" } @problems;
+    if (opendir my $folder, "$image/etc/keyframe/on-fork.d") {
+        push @lines, map { "hook: /etc/keyframe/on-fork.d/$_" }
+          grep { -f "$image/etc/keyframe/on-fork.d/$_" && -x _ } sort readdir $folder;
+    }
+    send_frame($port, T_IDENTITY_REPLY, $id, join "\n", @lines);
+}
+
+my $boot_id_covered = 0;
+
+# the kernel's own cannot be set: a file lies over it, written in place from then on
+sub cover_boot_id {
+    open my $file, '>', '/run/boot-id' or return 0;
+    syswrite $file, $_[0] or return 0;
+    close $file;
+    return 1 if $boot_id_covered;
+    for my $root ('', $image) { mount('/run/boot-id', "$root/proc/sys/kernel/random/boot_id", '', MS_BIND) or return 0 }
+    return $boot_id_covered = 1;
 }
 
 # in place of what is there, a link included: the image may point anywhere

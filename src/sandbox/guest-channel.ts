@@ -21,8 +21,8 @@ import {
 export interface GuestChannel {
   /** Resolves with an answer that was made inside the guest. */
   ping(): Promise<void>;
-  /** Renews what must not be equal in two copies of a guest; answers what could not be done, one text each. */
-  renewIdentity(identity: GuestIdentity): Promise<readonly string[]>;
+  /** Renews what must not be equal in two copies of a guest. */
+  renewIdentity(identity: GuestIdentity): Promise<RenewedIdentity>;
   run(request: CommandRequest): GuestCommand;
   /** Writes standard input to a file of the image: complete when it exits with 0, else unchanged. */
   putFile(path: string, mode: number): GuestCommand;
@@ -36,6 +36,13 @@ export interface GuestChannel {
   close(): void;
   /** Resolves when the conversation is over, whoever ended it. */
   readonly closed: Promise<void>;
+}
+
+export interface RenewedIdentity {
+  /** What could not be done, one text each. */
+  readonly problems: readonly string[];
+  /** Programs of the image that renew what lives in processes: the caller runs them. */
+  readonly hooks: readonly string[];
 }
 
 export interface GuestChannelOptions {
@@ -171,7 +178,9 @@ function createChannelState(connection: Duplex) {
     },
     async renewIdentity(identity) {
       const text = (await ask(guestFrameTypes.identity, encodeIdentity(identity))).toString("utf8");
-      return text === "" ? [] : text.split("\n");
+      const lines = (prefix: string) =>
+        text.split("\n").flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
+      return { problems: lines("problem: "), hooks: lines("hook: ") };
     },
     run: (request) => begin(guestFrameTypes.exec, encodeCommandRequest(request)),
     putFile: (path, mode) => begin(guestFrameTypes.put, encodeFileRequest(path, mode)),

@@ -23,7 +23,12 @@ export interface DiskLayerFile {
 
 export type MachineStart =
   | { readonly kind: "boot"; readonly kernelPath: string; readonly initrdPath: string }
-  | { readonly kind: "restore"; readonly deviceState: Uint8Array };
+  | {
+      readonly kind: "restore";
+      readonly deviceState: Uint8Array;
+      /** What saved the device state; another version is refused. */
+      readonly hypervisor: string;
+    };
 
 export interface MachineRequest {
   readonly shape: MachineShape;
@@ -61,6 +66,10 @@ export interface Hypervisor {
 
 export interface Machine {
   readonly address: MachineAddress;
+  /** Program and version, e.g. "qemu 7.2.22". */
+  version(): Promise<string>;
+  /** The files of the disk, topmost layer first. */
+  diskFiles(): Promise<readonly string[]>;
   isRunning(): Promise<boolean>;
   /** Stops the processors. Devices are at rest when it resolves. */
   pause(): Promise<void>;

@@ -61,6 +61,13 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
     const address = { folder: request.folder, memoryPath: request.memoryPath, process };
     const machine = openMachine(world, address, monitor);
     if (request.start.kind === "restore") {
+      const version = await machine.version();
+      if (version !== request.start.hypervisor) {
+        throw new KeyframeError(
+          "refused",
+          `the snapshot was made by ${request.start.hypervisor} and cannot be loaded by ${version}`,
+        );
+      }
       await Promise.race([loadDeviceState(request.folder, monitor, request.start.deviceState), ended]);
       await machine.resume();
     }
@@ -136,6 +143,20 @@ function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClie
   let topNode: string | undefined;
   return {
     address,
+    async version() {
+      const answer = await monitor.execute("query-version");
+      const version = isRecord(answer) && isRecord(answer["qemu"]) ? answer["qemu"] : {};
+      return `qemu ${version["major"]}.${version["minor"]}.${version["micro"]}`;
+    },
+    async diskFiles() {
+      const files: string[] = [];
+      let image = findDisk(await monitor.execute("query-block"))["image"];
+      while (isRecord(image)) {
+        files.push(layerFileName(String(image["filename"])));
+        image = image["backing-image"];
+      }
+      return files;
+    },
     async isRunning() {
       const status = await monitor.execute("query-status");
       return isRecord(status) && status["running"] === true;
@@ -147,7 +168,7 @@ function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClie
       await monitor.execute("cont");
     },
     async prepareDiskLayer(layer, id) {
-      topNode = findTopNode(await monitor.execute("query-block"));
+      topNode = String(findDisk(await monitor.execute("query-block"))["node-name"]);
       await monitor.execute("blockdev-add", {
         "node-name": nodeName(id),
         ...planLayerFile(layer),
@@ -193,14 +214,21 @@ function nodeName(layerId: string): string {
   return `layer-${layerId}`;
 }
 
-/** QEMU names the device by its path in the device tree. */
-function findTopNode(devices: unknown): string {
+/** What is in the disk device now. QEMU names a device by its path in the device tree. */
+function findDisk(devices: unknown): Record<string, unknown> {
   for (const device of Array.isArray(devices) ? devices : []) {
     if (!isRecord(device) || !String(device["qdev"]).includes(diskDevice)) continue;
-    const inserted = device["inserted"];
-    if (isRecord(inserted) && typeof inserted["node-name"] === "string") return inserted["node-name"];
+    if (isRecord(device["inserted"])) return device["inserted"];
   }
   throw new KeyframeError("hypervisor-failed", "QEMU does not list the sandbox's disk");
+}
+
+/** A layer whose backing file was named on the command line is shown as the JSON of its whole stack. */
+function layerFileName(shown: string): string {
+  if (!shown.startsWith("json:")) return shown;
+  const layer: unknown = JSON.parse(shown.slice("json:".length));
+  const file = isRecord(layer) ? layer["file"] : undefined;
+  return isRecord(file) ? String(file["filename"]) : shown;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -66,7 +66,8 @@ export interface Files {
   statTargetIfExists(path: string): FileStat | undefined;
   /** Sorted by name; undefined if there is no such folder. */
   listIfExists(path: string): FolderEntry[] | undefined;
-  makeFolder(path: string): void;
+  /** With the folders above it. `mode` is for those that it makes; 0o777 less the umask by default. */
+  makeFolder(path: string, options?: WriteOptions): void;
   /**
    * Replaces the whole file: temporary file beside it, fsync, rename, fsync of the folder. After a crash at any
    * moment the path holds the old bytes or the new ones.
@@ -113,7 +114,8 @@ export const nodeFiles: Files = {
         .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
         .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
     ),
-  makeFolder: (path) => void translated(path, "create", () => mkdirSync(path, { recursive: true })),
+  makeFolder: (path, options) =>
+    void translated(path, "create", () => mkdirSync(path, { recursive: true, mode: options?.mode })),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
   replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
   createExclusively(path, content, options) {
