@@ -5,11 +5,11 @@ import { fault } from "../system/fault.ts";
 import { toFileError } from "../system/files.ts";
 import type { MemoryMapping } from "../system/process-memory.ts";
 import { createDiskLayer, freezeDiskLayer, parseDiskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
-import { lockInHome, type SandboxWorld } from "./home.ts";
+import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { Machine } from "./hypervisor.ts";
 import { newDiskLayerId, newSnapshotId, type ObjectName, type SandboxId, type SnapshotId } from "./ids.ts";
 import { maxPauseMs } from "./limits.ts";
-import { memoryDiffSizeBytes, writeMemoryDiff } from "./memory-diff-file.ts";
+import { capturedPages, memoryDiffSizeBytes, writeMemoryDiff } from "./memory-diff-file.ts";
 import { roomFor, warmPageBuffer } from "./page-buffer.ts";
 import { countPages, type PageRun, pageBytes, parsePrivatePages } from "./page-runs.ts";
 import { preallocate } from "./preallocate.ts";
@@ -122,12 +122,14 @@ async function prepareBranch(
     hypervisor: await machine.version(),
     disk: [],
   };
-  if (options.name !== undefined) claimName(world, "snapshot", options.name, id);
   const { folder, memory } = snapshotFiles(world, id);
   let memoryFile: DataFile | undefined;
   try {
-    world.files.makeFolder(folder, { mode: 0o700 });
-    saveSnapshotRecord(world, snapshot);
+    await withLock(world, snapshotsLock, async () => {
+      if (options.name !== undefined) claimName(world, "snapshot", options.name, id);
+      world.files.makeFolder(folder, { mode: 0o700 });
+      saveSnapshotRecord(world, snapshot);
+    });
     // what the machine will use is recorded before it does
     saveSandboxRecord(world, { ...sandbox, disk: [newTop, ...disk] });
     fault("branch:after-intent");
@@ -262,7 +264,10 @@ async function finishBranch(
     const memoryBytes = sandbox.shape.memoryMiB * 1024 * 1024;
     let written: ReturnType<typeof writeMemoryDiff>;
     try {
-      written = writeMemoryDiff(memoryFile, captured, { memoryBytes, base });
+      written = writeMemoryDiff(memoryFile, capturedPages(captured.runs, captured.bytes), {
+        memoryBytes,
+        base,
+      });
     } finally {
       base?.close();
     }

@@ -96,6 +96,22 @@ export function openSandboxHome(files: Files, random: Random, root: string): San
   };
 }
 
+/** A new path for something unfinished. It carries who works on it, so that what a dead process left can be told. */
+export function stagingPath(world: SandboxWorld, kind: string): string {
+  const { pid, startTicks } = world.processTable.self();
+  return join(world.home.folder("staging"), `${kind}.${pid}.${startTicks}.${randomHex(world.random, 12)}`);
+}
+
+/** True for a staging entry whose process has ended. */
+export function isLeftInStaging(world: SandboxWorld, name: string): boolean {
+  const [, pid, startTicks] = name.split(".");
+  const process = world.processTable.identify(Number(pid));
+  return process === undefined || process.startTicks !== startTicks;
+}
+
+/** Held while something that uses a snapshot is recorded, and while snapshots are removed: never in between. */
+export const snapshotsLock = "snapshots";
+
 /** One holder at a time, over all processes; given back by the kernel if the holder dies. */
 export function lockInHome(world: SandboxWorld, name: string, waitMs = 30_000): Promise<HeldLock> {
   return acquireNamedLock(`${world.home.secret}-${name}`, { waitMs, clock: world.clock });

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import { KeyframeError } from "../base/errors.ts";
 import { openDataFile } from "../system/data-file.ts";
-import { randomHex } from "../system/random.ts";
-import { type SandboxWorld, withLock } from "./home.ts";
+import { type SandboxWorld, stagingPath, withLock } from "./home.ts";
 import type { SnapshotId } from "./ids.ts";
 import { type MemoryDiffReader, openMemoryDiff } from "./memory-diff-file.ts";
 import { writeMemoryImage } from "./memory-image.ts";
@@ -71,7 +69,7 @@ function hasImage(world: SandboxWorld, path: string, sizeBytes: number): boolean
 }
 
 function makeImage(world: SandboxWorld, path: string, write: (temporary: string) => void): void {
-  const temporary = join(world.home.folder("staging"), `memory-${randomHex(world.random, 12)}`);
+  const temporary = stagingPath(world, "memory");
   try {
     write(temporary);
     // what is there is of an earlier boot: gone before the name of this boot says that it can be trusted

@@ -14,10 +14,32 @@ import {
 } from "./memory-diff.ts";
 import { isZeroPage, type PageRun, pageBytes } from "./page-runs.ts";
 
-/** Pages that were copied out of a machine: `bytes` holds the runs' pages one after the other. */
-export interface CapturedPages {
+/** Pages to be stored. */
+export interface PageSource {
   readonly runs: readonly PageRun[];
-  readonly bytes: Buffer;
+  /** `offset` is where the first page would be if the runs lay one after the other, bytes. Valid until the next call. */
+  read(firstPage: number, pageCount: number, offset: number): Buffer;
+}
+
+/** Pages that were copied out of a machine: `bytes` holds the runs' pages one after the other. */
+export function capturedPages(runs: readonly PageRun[], bytes: Buffer): PageSource {
+  return {
+    runs,
+    read: (_firstPage, pageCount, offset) => bytes.subarray(offset, offset + pageCount * pageBytes),
+  };
+}
+
+/** Pages of a whole image in a file. */
+export function imagePages(runs: readonly PageRun[], image: DataFile): PageSource {
+  const room = Buffer.allocUnsafe(maxDataRunPages * pageBytes);
+  return {
+    runs,
+    read(firstPage, pageCount) {
+      const pages = room.subarray(0, pageCount * pageBytes);
+      image.read(firstPage * pageBytes, pages);
+      return pages;
+    },
+  };
 }
 
 export interface WrittenDiff {
@@ -34,24 +56,22 @@ export interface WrittenDiff {
  */
 export function writeMemoryDiff(
   file: DataFile,
-  captured: CapturedPages,
+  source: PageSource,
   options: {
     readonly memoryBytes: number;
     readonly base: DataFile | undefined;
   },
 ): WrittenDiff {
-  const pieces = classify(captured, options.base);
+  const pieces = classify(source, options.base);
   const runs: DiffRun[] = [];
   let dataPages = 0;
   let zeroPages = 0;
   for (const piece of pieces) {
-    const content = captured.bytes.subarray(piece.offset, piece.offset + piece.pageCount * pageBytes);
     const isData = piece.kind === "data";
-    runs.push({
-      ...piece,
-      dataPage: isData ? dataPages : 0,
-      digest: isData ? hash("sha256", content, "hex") : "",
-    });
+    const digest = isData
+      ? hash("sha256", source.read(piece.firstPage, piece.pageCount, piece.offset), "hex")
+      : "";
+    runs.push({ ...piece, dataPage: isData ? dataPages : 0, digest });
     if (isData) dataPages += piece.pageCount;
     else zeroPages += piece.pageCount;
   }
@@ -60,10 +80,8 @@ export function writeMemoryDiff(
   for (const [index, piece] of pieces.entries()) {
     const run = runs[index];
     if (run?.kind !== "data") continue;
-    file.write(
-      dataOffset + run.dataPage * pageBytes,
-      captured.bytes.subarray(piece.offset, piece.offset + piece.pageCount * pageBytes),
-    );
+    const pages = source.read(piece.firstPage, piece.pageCount, piece.offset);
+    file.write(dataOffset + run.dataPage * pageBytes, pages);
   }
   file.write(0, table.bytes);
   file.sync();
@@ -72,19 +90,20 @@ export function writeMemoryDiff(
 
 interface Piece extends PageRun {
   readonly kind: "zero" | "data";
-  /** Of its first page in the captured bytes. */
+  /** For PageSource.read. */
   readonly offset: number;
 }
 
-/** Cuts captured runs into runs of data and of zero pages, leaving out pages that are equal to the base's. */
-function classify(captured: CapturedPages, base: DataFile | undefined): Piece[] {
+/** Cuts runs into runs of data and of zero pages, leaving out pages that are equal to the base's. */
+function classify(source: PageSource, base: DataFile | undefined): Piece[] {
   const pieces: Piece[] = [];
   const basePages = Buffer.allocUnsafe(maxDataRunPages * pageBytes);
   let offset = 0;
-  for (const run of captured.runs) {
+  for (const run of source.runs) {
     for (let done = 0; done < run.pageCount; done += maxDataRunPages) {
       const count = Math.min(maxDataRunPages, run.pageCount - done);
       const firstPage = run.firstPage + done;
+      const pages = source.read(firstPage, count, offset);
       base?.read(firstPage * pageBytes, basePages.subarray(0, count * pageBytes));
       let open: { kind: Piece["kind"]; firstPage: number; offset: number } | undefined;
       const close = (endPage: number) => {
@@ -92,21 +111,13 @@ function classify(captured: CapturedPages, base: DataFile | undefined): Piece[] 
         open = undefined;
       };
       for (let index = 0; index < count; index += 1) {
-        const at = offset + index * pageBytes;
-        const zero = isZeroPage(captured.bytes, at);
+        const at = index * pageBytes;
+        const zero = isZeroPage(pages, at);
         const same =
-          base === undefined
-            ? zero
-            : captured.bytes.compare(
-                basePages,
-                index * pageBytes,
-                (index + 1) * pageBytes,
-                at,
-                at + pageBytes,
-              ) === 0;
+          base === undefined ? zero : pages.compare(basePages, at, at + pageBytes, at, at + pageBytes) === 0;
         const kind = same ? undefined : zero ? "zero" : "data";
         if (open !== undefined && open.kind !== kind) close(firstPage + index);
-        if (kind !== undefined) open ??= { kind, firstPage: firstPage + index, offset: at };
+        if (kind !== undefined) open ??= { kind, firstPage: firstPage + index, offset: offset + at };
       }
       close(firstPage + count);
       offset += count * pageBytes;

@@ -125,6 +125,11 @@ export function writeRecord(files: Files, path: string, record: WrittenRecord): 
   files.replace(path, Buffer.from(`${JSON.stringify(record, null, 2)}\n`), { mode: 0o600 });
 }
 
+/** A record from somewhere else than a file of ours; `damaged` if it is none. */
+export function parseSnapshotRecord(value: unknown, what: string): SnapshotRecord {
+  return checked(snapshotRecord, value, what);
+}
+
 /** Undefined if there is no such file; `damaged` if it is not such a record. */
 function reader<T>(schema: z.ZodType<T>): (files: Files, path: string) => T | undefined {
   return (files, path) => {
@@ -138,14 +143,18 @@ function reader<T>(schema: z.ZodType<T>): (files: Files, path: string) => T | un
     } catch (cause) {
       throw new KeyframeError("damaged", `${path} is not JSON`, { cause });
     }
-    const result = schema.safeParse(value);
-    if (result.success) return result.data;
-    const issue = result.error.issues[0];
-    throw new KeyframeError(
-      "damaged",
-      `${path} is not a record that this program knows: ${issue?.path.join(".")}: ${issue?.message}`,
-    );
+    return checked(schema, value, path);
   };
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new KeyframeError(
+    "damaged",
+    `${path} is not a record that this program knows: ${issue?.path.join(".")}: ${issue?.message}`,
+  );
 }
 
 function parsed<T>(value: T | undefined, context: z.RefinementCtx): T {

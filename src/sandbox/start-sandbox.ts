@@ -4,7 +4,7 @@ import type { Accelerator } from "./acceleration.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
 import { prepareGuestKernel } from "./guest-kernel.ts";
 import { openGuestSession } from "./guest-session.ts";
-import { type SandboxWorld, withLock } from "./home.ts";
+import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { Machine, MachineShape, MachineStart } from "./hypervisor.ts";
 import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "./ids.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "./limits.ts";
@@ -63,7 +63,6 @@ export async function bootSandbox(
     image: image.name,
     generation: 1,
     below: [layer],
-    memoryPath: ensureZeroMemory(world, shape.memoryMiB),
     start: { kind: "boot", kernelPath: kernel.kernelPath, initrdPath: kernel.initrdPath },
   });
 }
@@ -116,7 +115,6 @@ export async function forkSnapshot(
   openChain(world, snapshot);
   checkSnapshotDisk(world, snapshot);
   const deviceState = readDeviceState(world, snapshot);
-  const memoryPath = await ensureMemoryImage(world, snapshot);
   const start: MachineStart = { kind: "restore", deviceState, hypervisor: snapshot.hypervisor };
   const results: ForkResult[] = [];
   let next = 0;
@@ -134,7 +132,6 @@ export async function forkSnapshot(
         base: snapshot,
         generation: snapshot.generation + 1,
         below: snapshot.disk,
-        memoryPath,
         start,
       }).then(
         (sandbox): ForkResult => ({ ok: true, sandbox }),
@@ -162,7 +159,6 @@ export interface SandboxPlan extends StartOptions {
   readonly generation: number;
   /** Disk layers under the new top. */
   readonly below: readonly LayerRef[];
-  readonly memoryPath: string;
   readonly start: MachineStart;
 }
 
@@ -175,17 +171,21 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
   const id = plan.id ?? newSandboxId(world.random);
   const folder = world.home.sandboxFolder(id);
   const isNew = plan.id === undefined;
-  if (isNew && plan.name !== undefined) claimName(world, "sandbox", plan.name, id);
   let machine: Machine | undefined;
   let layer: LayerRef | undefined;
   try {
     const starting = await recordStart(world, id, plan);
     layer = starting.disk[0];
     fault("start:after-record");
+    // after the record, which keeps the image from being collected: QEMU would make a missing one, of zeros
+    const memory =
+      plan.base === undefined
+        ? ensureZeroMemory(world, plan.shape.memoryMiB)
+        : await ensureMemoryImage(world, plan.base);
     machine = await world.hypervisor.start({
       shape: plan.shape,
       folder,
-      memoryPath: plan.memoryPath,
+      memoryPath: memory,
       disk: diskLayerFiles(world, starting.disk),
       start: plan.start,
       ...(plan.lifetimeMs === undefined ? {} : { lifetimeMs: plan.lifetimeMs }),
@@ -214,9 +214,10 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
   }
 }
 
-/** Under the base snapshot's lock, so that it is not deleted between the look and the reference. */
+/** Under the snapshots' lock: the base is not removed between the look and the reference, nor the name's claim. */
 async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan): Promise<SandboxRecord> {
-  const record = (): SandboxRecord => {
+  return withLock(world, snapshotsLock, async () => {
+    if (plan.id === undefined && plan.name !== undefined) claimName(world, "sandbox", plan.name, id);
     if (plan.base !== undefined) mustBeReady(world, findSnapshot(world, plan.base.id));
     const layer: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
     const starting: SandboxRecord = {
@@ -238,7 +239,5 @@ async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan
     saveSandboxRecord(world, starting);
     createDiskLayer(world, layer, plan.below, plan.shape.diskBytes);
     return starting;
-  };
-  if (plan.base === undefined) return record();
-  return withLock(world, `snapshot-${plan.base.id}`, async () => record());
+  });
 }
