@@ -475,6 +475,8 @@ sub start {
     return refuse($port, $id, 'fork', $!) unless defined $pid;
     if (!$pid) {
         close $result_read;
+        # a file is copied without exec: nothing closes by itself, and a pipe's end held here would keep others waiting
+        close $_ for grep { defined } $signals, (map { $_->{handle} } @ports), map { @$_{qw(in out err)} } $stream, values %streams;
         in_child($group, $terminal, [$child_in, $child_out, $child_err]);
         my $stage = $type == T_EXEC ? run_command($f) : run_file($type, $f);
         syswrite $result_write, pack('V', $! + 0) . "$stage: $!";
@@ -644,7 +646,7 @@ sub list_tree {
         my $path = $name eq '' ? $root : "$root/$name";
         my @stat = $name eq '' ? stat $path : lstat $path;
         next unless @stat;
-        my $kind = -l _ && $name ne '' ? 'l' : -d _ ? 'd' : -f _ ? 'f' : 'o';
+        my $kind = $name ne '' && -l _ ? 'l' : -d _ ? 'd' : -f _ ? 'f' : 'o';
         $out .= pack('(V/a)*', join(' ', $kind, sprintf('%o', $stat[2] & 07777), $stat[7]), $name);
         if ($kind eq 'd' && opendir my $folder, $path) {
             push @todo, map { $name eq '' ? $_ : "$name/$_" } grep { $_ ne '.' && $_ ne '..' } sort readdir $folder;

@@ -1,10 +1,11 @@
+import * as z from "zod";
 import { KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Files } from "../system/files.ts";
 import type { Processes } from "../system/processes.ts";
-
-/** How QEMU runs the guest's instructions. `tcg` emulates them: everything works, slowly. */
-export type Accelerator = "kvm" | "hvf" | "tcg";
+import { prepareGuestKernel } from "./guest-kernel.ts";
+import type { SandboxWorld } from "./home.ts";
+import type { Accelerator } from "./hypervisor.ts";
 
 export interface Acceleration {
   readonly accelerator: Accelerator;
@@ -70,6 +71,36 @@ export async function probeAcceleration(
   } finally {
     limit.abort();
     probe.kill("SIGKILL");
+  }
+}
+
+const remembered = z.object({
+  bootId: z.string(),
+  accelerator: z.enum(["kvm", "hvf", "tcg"]),
+  reason: z.string(),
+});
+
+/** The user's choice, else what a probe found: once per boot of this machine. */
+export async function chooseAcceleration(
+  world: SandboxWorld,
+  chosen: Accelerator | undefined,
+): Promise<Acceleration> {
+  if (chosen !== undefined) return { accelerator: chosen, reason: "chosen by KEYFRAME_ACCELERATOR" };
+  const path = `${world.home.root}/acceleration.json`;
+  const { bootId } = world.processTable.self();
+  const known = remembered.safeParse(parseJson(world.files.readIfExists(path)));
+  if (known.success && known.data.bootId === bootId) return known.data;
+  const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
+  const found = await probeAcceleration(world, kernel);
+  world.files.replaceLoosely(path, Buffer.from(JSON.stringify({ bootId, ...found })), { mode: 0o600 });
+  return found;
+}
+
+function parseJson(bytes: Buffer | undefined): unknown {
+  try {
+    return JSON.parse(bytes?.toString("utf8") ?? "null");
+  } catch {
+    return undefined; // a torn cache: probe again
   }
 }
 

@@ -4,12 +4,13 @@ import { type DataFile, openDataFile } from "../system/data-file.ts";
 import { fault } from "../system/fault.ts";
 import { toFileError } from "../system/files.ts";
 import type { MemoryMapping } from "../system/process-memory.ts";
+import { nextTurn } from "../system/turn.ts";
 import { createDiskLayer, freezeDiskLayer, parseDiskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
 import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { Machine } from "./hypervisor.ts";
 import { newDiskLayerId, newSnapshotId, type ObjectName, type SandboxId, type SnapshotId } from "./ids.ts";
 import { maxPauseMs } from "./limits.ts";
-import { capturedPages, memoryDiffSizeBytes, writeMemoryDiff } from "./memory-diff-file.ts";
+import { capturedPages, memoryDiffSizeBytes, type WrittenDiff, writeMemoryDiff } from "./memory-diff-file.ts";
 import { roomFor, warmPageBuffer } from "./page-buffer.ts";
 import { countPages, type PageRun, pageBytes, parsePrivatePages } from "./page-runs.ts";
 import { preallocate } from "./preallocate.ts";
@@ -257,14 +258,14 @@ async function finishBranch(
   const files = snapshotFiles(world, snapshot.id);
   try {
     // let whoever waits for the guest go on before this process computes
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     injected("branch:write-memory", files.memory);
     const base =
       sandbox.base === undefined ? undefined : openDataFile(world.home.memoryImage(sandbox.base), "read");
     const memoryBytes = sandbox.shape.memoryMiB * 1024 * 1024;
-    let written: ReturnType<typeof writeMemoryDiff>;
+    let written: WrittenDiff;
     try {
-      written = writeMemoryDiff(memoryFile, capturedPages(captured.runs, captured.bytes), {
+      written = await writeMemoryDiff(memoryFile, capturedPages(captured.runs, captured.bytes), {
         memoryBytes,
         base,
       });
@@ -274,7 +275,9 @@ async function finishBranch(
     injected("branch:write-device-state", files.deviceState);
     world.files.replace(files.deviceState, captured.deviceState, { mode: 0o600 });
     injected("branch:freeze-disk", files.folder);
-    const disk = prepared.disk.map((layer) => ({ ...layer, sha256: freezeDiskLayer(world, layer).sha256 }));
+    const disk: SnapshotRecord["disk"] = [];
+    for (const layer of prepared.disk)
+      disk.push({ ...layer, sha256: (await freezeDiskLayer(world, layer)).sha256 });
     const { writer: _writer, ...rest } = snapshot;
     const complete = {
       ...rest,

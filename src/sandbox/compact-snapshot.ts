@@ -33,7 +33,7 @@ export async function compactSnapshot(
   options: { readonly name?: ObjectName } = {},
 ): Promise<ReadySnapshot> {
   openChain(world, source);
-  checkSnapshotDisk(world, source);
+  await checkSnapshotDisk(world, source);
   const id = newSnapshotId(world.random);
   const layer: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
   const { parent: _parent, name: _name, seal: _seal, suspendOf: _suspendOf, ...kept } = source;
@@ -87,7 +87,7 @@ async function flattenMemory(
     const all = [{ firstPage: 0, pageCount: memoryBytes / pageBytes }];
     return {
       memoryBytes,
-      ...writeMemoryDiff(target, imagePages(all, image), { memoryBytes, base: undefined }),
+      ...(await writeMemoryDiff(target, imagePages(all, image), { memoryBytes, base: undefined })),
     };
   } finally {
     target.close();
@@ -113,7 +113,7 @@ async function flattenDisk(world: SandboxWorld, source: ReadySnapshot, layer: La
   } finally {
     file.close();
   }
-  return recordDiskLayer(world, layer, digestFile(world, path)).sha256;
+  return recordDiskLayer(world, layer, await digestFile(world, path)).sha256;
 }
 
 /** Every layer named, as for a machine: nothing that a header says is followed. */

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { KeyframeError } from "../base/errors.ts";
 import { openDataFile } from "../system/data-file.ts";
 import type { FileStat } from "../system/files.ts";
+import { nextTurn } from "../system/turn.ts";
 import type { SandboxWorld } from "./home.ts";
 import type { DiskLayers } from "./hypervisor.ts";
 import { type DiskLayerId, parseDiskLayerId } from "./ids.ts";
@@ -57,7 +58,7 @@ export function parseDiskLayerFiles(paths: readonly string[]): LayerRef[] {
  * Records a layer that no machine writes any more. Waits until its bytes are on the disk, then takes its digest.
  * A layer that is recorded already keeps its record.
  */
-export function freezeDiskLayer(world: SandboxWorld, layer: LayerRef): DiskLayerRecord {
+export async function freezeDiskLayer(world: SandboxWorld, layer: LayerRef): Promise<DiskLayerRecord> {
   const known = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
   if (known !== undefined) return known;
   const path = world.home.diskLayer(layer.id, layer.kind);
@@ -67,7 +68,7 @@ export function freezeDiskLayer(world: SandboxWorld, layer: LayerRef): DiskLayer
   } finally {
     file.close();
   }
-  return recordDiskLayer(world, layer, digestFile(world, path));
+  return recordDiskLayer(world, layer, await digestFile(world, path));
 }
 
 /** Writes the record of a layer whose digest was just computed. */
@@ -88,11 +89,11 @@ export function recordDiskLayer(world: SandboxWorld, layer: LayerRef, sha256: st
  * Throws `damaged` unless the layer is the one that was recorded, and has this digest where one is expected. A file
  * that has not been touched since its digest was taken is not read again, unless `deep`.
  */
-export function checkDiskLayer(
+export async function checkDiskLayer(
   world: SandboxWorld,
   layer: LayerRef,
   options: { readonly expected?: string; readonly deep?: boolean } = {},
-): void {
+): Promise<void> {
   const path = world.home.diskLayer(layer.id, layer.kind);
   const record = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
   if (record === undefined) throw new KeyframeError("damaged", `disk layer ${layer.id} has no record`);
@@ -104,7 +105,7 @@ export function checkDiskLayer(
   }
   const seen = seenAs(mustStat(world, path));
   if (options.deep !== true && sameFile(seen, record.file)) return;
-  if (digestFile(world, path) !== record.sha256) {
+  if ((await digestFile(world, path)) !== record.sha256) {
     throw new KeyframeError("damaged", `disk layer ${path} does not match its digest`);
   }
   writeRecord(world.files, world.home.diskLayerRecord(layer.id), { ...record, file: seen });
@@ -117,9 +118,12 @@ export function removeDiskLayer(world: SandboxWorld, id: DiskLayerId): void {
   world.files.remove(world.home.diskLayerRecord(id));
 }
 
-export function digestFile(world: SandboxWorld, path: string): string {
+export async function digestFile(world: SandboxWorld, path: string): Promise<string> {
   const hash = createHash("sha256");
-  for (const piece of world.files.readChunks(path)) hash.update(piece);
+  for (const piece of world.files.readChunks(path)) {
+    hash.update(piece);
+    await nextTurn();
+  }
   return hash.digest("hex");
 }
 

@@ -1,6 +1,8 @@
 import type { Duplex } from "node:stream";
 import type { ProcessIdentity } from "../system/process-table.ts";
-import type { Accelerator } from "./acceleration.ts";
+
+/** How the guest's instructions are run. `tcg` emulates them: everything works, slowly. */
+export type Accelerator = "kvm" | "hvf" | "tcg";
 
 /** What a machine is made of. Equal in a guest and in everything restored from it. */
 export interface MachineShape {

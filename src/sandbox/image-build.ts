@@ -135,7 +135,7 @@ async function publish(world: SandboxWorld, image: string, options: ImageBuildOp
     file.close();
   }
   options.progress("computing its digest");
-  const sha256 = digestFile(world, image);
+  const sha256 = await digestFile(world, image);
   return withLock(world, "images", async () => {
     const record: ImageRecord = {
       format: 1,

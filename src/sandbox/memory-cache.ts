@@ -15,7 +15,7 @@ export async function ensureMemoryImage(world: SandboxWorld, snapshot: ReadySnap
   if (hasImage(world, path, snapshot.memory.memoryBytes)) return path;
   return withLock(world, `memory-${snapshot.id}`, async () => {
     if (hasImage(world, path, snapshot.memory.memoryBytes)) return path;
-    makeImage(world, path, (temporary) => {
+    await makeImage(world, path, async (temporary) => {
       const chain: MemoryDiffReader[] = [];
       const target = openDataFile(temporary, "create");
       try {
@@ -29,7 +29,7 @@ export async function ensureMemoryImage(world: SandboxWorld, snapshot: ReadySnap
             );
           }
         }
-        writeMemoryImage(target, chain, snapshot.memory.memoryBytes);
+        await writeMemoryImage(target, chain, snapshot.memory.memoryBytes);
       } finally {
         target.close();
         for (const reader of chain) reader.close();
@@ -40,11 +40,11 @@ export async function ensureMemoryImage(world: SandboxWorld, snapshot: ReadySnap
 }
 
 /** What a machine maps that boots: memory of zeros, one hole. */
-export function ensureZeroMemory(world: SandboxWorld, memoryMiB: number): string {
+export async function ensureZeroMemory(world: SandboxWorld, memoryMiB: number): Promise<string> {
   const path = world.home.zeroMemory(memoryMiB);
   const sizeBytes = memoryMiB * 1024 * 1024;
   if (hasImage(world, path, sizeBytes)) return path;
-  makeImage(world, path, (temporary) => {
+  await makeImage(world, path, async (temporary) => {
     const target = openDataFile(temporary, "create");
     try {
       target.resize(sizeBytes);
@@ -57,6 +57,7 @@ export function ensureZeroMemory(world: SandboxWorld, memoryMiB: number): string
 
 export function removeMemoryImage(world: SandboxWorld, id: SnapshotId): void {
   world.files.remove(world.home.memoryImage(id));
+  world.files.remove(`${world.home.memoryImage(id)}.boot`);
 }
 
 /**
@@ -68,10 +69,14 @@ function hasImage(world: SandboxWorld, path: string, sizeBytes: number): boolean
   return world.files.readIfExists(`${path}.boot`)?.toString("latin1") === world.processTable.self().bootId;
 }
 
-function makeImage(world: SandboxWorld, path: string, write: (temporary: string) => void): void {
+async function makeImage(
+  world: SandboxWorld,
+  path: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = stagingPath(world, "memory");
   try {
-    write(temporary);
+    await write(temporary);
     // what is there is of an earlier boot: gone before the name of this boot says that it can be trusted
     world.files.remove(path);
     world.files.replaceLoosely(`${path}.boot`, Buffer.from(world.processTable.self().bootId), {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { KeyframeError } from "../base/errors.ts";
 import { type DataFile, openDataFile } from "../system/data-file.ts";
+import { nextTurn } from "../system/turn.ts";
 import {
   type DiffRun,
   encodeMemoryDiffTable,
@@ -12,7 +13,7 @@ import {
   parseMemoryDiffHeader,
   parseMemoryDiffTable,
 } from "./memory-diff.ts";
-import { isZeroPage, type PageRun, pageBytes } from "./page-runs.ts";
+import { isZeroPage, type PageRun, pageBytes, pagesPerTurn } from "./page-runs.ts";
 
 /** Pages to be stored. */
 export interface PageSource {
@@ -54,19 +55,21 @@ export interface WrittenDiff {
  * preallocated file, from its start, and waits until it is on the disk. The file is never truncated: that would give
  * back what was preallocated.
  */
-export function writeMemoryDiff(
+export async function writeMemoryDiff(
   file: DataFile,
   source: PageSource,
   options: {
     readonly memoryBytes: number;
     readonly base: DataFile | undefined;
   },
-): WrittenDiff {
-  const pieces = classify(source, options.base);
+): Promise<WrittenDiff> {
+  const turn = createTurns();
+  const pieces = await classify(source, options.base, turn);
   const runs: DiffRun[] = [];
   let dataPages = 0;
   let zeroPages = 0;
   for (const piece of pieces) {
+    await turn(piece.pageCount);
     const isData = piece.kind === "data";
     const digest = isData
       ? hash("sha256", source.read(piece.firstPage, piece.pageCount, piece.offset), "hex")
@@ -80,12 +83,24 @@ export function writeMemoryDiff(
   for (const [index, piece] of pieces.entries()) {
     const run = runs[index];
     if (run?.kind !== "data") continue;
+    await turn(piece.pageCount);
     const pages = source.read(piece.firstPage, piece.pageCount, piece.offset);
     file.write(dataOffset + run.dataPage * pageBytes, pages);
   }
   file.write(0, table.bytes);
   file.sync();
   return { tableDigest: table.digest, dataPages, zeroPages, fileBytes: dataOffset + dataPages * pageBytes };
+}
+
+/** Lets the program's other work run after every so many pages. */
+function createTurns(): (pages: number) => Promise<void> {
+  let pagesDone = 0;
+  return async (pages) => {
+    pagesDone += pages;
+    if (pagesDone <= pagesPerTurn) return;
+    pagesDone = 0;
+    await nextTurn();
+  };
 }
 
 interface Piece extends PageRun {
@@ -95,7 +110,11 @@ interface Piece extends PageRun {
 }
 
 /** Cuts runs into runs of data and of zero pages, leaving out pages that are equal to the base's. */
-function classify(source: PageSource, base: DataFile | undefined): Piece[] {
+async function classify(
+  source: PageSource,
+  base: DataFile | undefined,
+  turn: (pages: number) => Promise<void>,
+): Promise<Piece[]> {
   const pieces: Piece[] = [];
   const basePages = Buffer.allocUnsafe(maxDataRunPages * pageBytes);
   let offset = 0;
@@ -103,6 +122,7 @@ function classify(source: PageSource, base: DataFile | undefined): Piece[] {
     for (let done = 0; done < run.pageCount; done += maxDataRunPages) {
       const count = Math.min(maxDataRunPages, run.pageCount - done);
       const firstPage = run.firstPage + done;
+      await turn(count);
       const pages = source.read(firstPage, count, offset);
       base?.read(firstPage * pageBytes, basePages.subarray(0, count * pageBytes));
       let open: { kind: Piece["kind"]; firstPage: number; offset: number } | undefined;

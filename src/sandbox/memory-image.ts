@@ -1,7 +1,8 @@
 import type { DataFile } from "../system/data-file.ts";
+import { nextTurn } from "../system/turn.ts";
 import type { DiffRun } from "./memory-diff.ts";
 import type { MemoryDiffReader } from "./memory-diff-file.ts";
-import { type PageRun, pageBytes } from "./page-runs.ts";
+import { type PageRun, pageBytes, pagesPerTurn } from "./page-runs.ts";
 
 /** A run of the flat image: which link of the chain holds it. */
 export interface FlatRun extends PageRun {
@@ -37,11 +38,11 @@ export function flattenChain(chain: readonly (readonly DiffRun[])[], pageCount: 
 }
 
 /** Writes the image of a chain into an empty file. Every page comes from a run whose digest has been checked. */
-export function writeMemoryImage(
+export async function writeMemoryImage(
   target: DataFile,
   chain: readonly MemoryDiffReader[],
   memoryBytes: number,
-): void {
+): Promise<void> {
   target.resize(memoryBytes);
   const flat = flattenChain(
     chain.map((reader) => reader.table.runs),
@@ -49,11 +50,19 @@ export function writeMemoryImage(
   );
   // pieces of one run are not neighbours in the image: by link and run, each is read and checked once
   flat.sort((a, b) => a.link - b.link || a.run.dataPage - b.run.dataPage || a.firstPage - b.firstPage);
+  let turnPages = 0;
   let last: { readonly run: DiffRun; readonly pages: Buffer } | undefined;
   for (const piece of flat) {
     const reader = chain[piece.link];
     if (reader === undefined) continue;
-    if (last?.run !== piece.run) last = { run: piece.run, pages: reader.readRun(piece.run) };
+    if (last?.run !== piece.run) {
+      turnPages += piece.run.pageCount;
+      if (turnPages > pagesPerTurn) {
+        turnPages = 0;
+        await nextTurn();
+      }
+      last = { run: piece.run, pages: reader.readRun(piece.run) };
+    }
     const from = (piece.firstPage - piece.run.firstPage) * pageBytes;
     target.write(piece.firstPage * pageBytes, last.pages.subarray(from, from + piece.pageCount * pageBytes));
   }

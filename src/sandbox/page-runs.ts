@@ -1,6 +1,9 @@
 /** Bytes of a page, here and in the guest. */
 export const pageBytes = 4096;
 
+/** Pages that are hashed, compared or written before others get their turn: 8 MiB, some 10 ms. */
+export const pagesPerTurn = 2048;
+
 /** Consecutive pages: numbers count from the start of guest memory. */
 export interface PageRun {
   readonly firstPage: number;

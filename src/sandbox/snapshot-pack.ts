@@ -51,14 +51,14 @@ interface Member {
 }
 
 /** Writes a snapshot and all that it stands on into one file. */
-export function packSnapshot(
+export async function packSnapshot(
   world: SandboxWorld,
   head: ReadySnapshot,
   target: string,
-): { readonly sizeBytes: number } {
+): Promise<{ readonly sizeBytes: number }> {
   const chain = openChain(world, head);
   for (const link of chain) {
-    checkSnapshotDisk(world, link);
+    await checkSnapshotDisk(world, link);
     readDeviceState(world, link);
   }
   const members = planMembers(chain, {
@@ -66,11 +66,12 @@ export function packSnapshot(
     deviceState: (link) => snapshotFiles(world, link.id).deviceState,
     layer: (layer) => world.home.diskLayer(layer.id, layer.kind),
   });
-  const described = members.map(({ name, path }) => {
+  const described: PackMembers = [];
+  for (const { name, path } of members) {
     const sizeBytes = world.files.statIfExists(path)?.sizeBytes;
     if (sizeBytes === undefined) throw new KeyframeError("damaged", `${path} is missing`);
-    return { name, sizeBytes, sha256: digestFile(world, path) };
-  });
+    described.push({ name, sizeBytes, sha256: await digestFile(world, path) });
+  }
   const header = Buffer.from(JSON.stringify({ format: 1, snapshots: chain, members: described }));
   const file = openDataFile(target, "create");
   try {
@@ -119,7 +120,7 @@ export async function unpackSnapshot(
       deviceState: (link) => staged("device-state", link.id),
       layer: (layer) => staged("layer", layer.id),
     });
-    for (const link of chain) checkStaged(link, staged);
+    for (const link of chain) await checkStaged(world, link, staged);
     return await withLock(world, snapshotsLock, async () => moveIn(world, chain, staged, name));
   } finally {
     archive.close();
@@ -230,7 +231,11 @@ function copyMember(
 }
 
 /** The parts must be what the sealed record says, and a layer must be nothing but a layer. */
-function checkStaged(link: ReadySnapshot, staged: (kind: string, id: string) => string): void {
+async function checkStaged(
+  world: SandboxWorld,
+  link: ReadySnapshot,
+  staged: (kind: string, id: string) => string,
+): Promise<void> {
   const diff = openMemoryDiff(staged("memory", link.id), link.memory.tableDigest);
   try {
     if (diff.table.memoryBytes !== link.memory.memoryBytes)
@@ -239,11 +244,11 @@ function checkStaged(link: ReadySnapshot, staged: (kind: string, id: string) => 
   } finally {
     diff.close();
   }
-  if (digestStaged(staged("device-state", link.id)) !== link.deviceState.sha256)
+  if ((await digestFile(world, staged("device-state", link.id))) !== link.deviceState.sha256)
     throw damaged(`the device state of ${link.id}`);
   for (const layer of link.disk) {
     const path = staged("layer", layer.id);
-    if (digestStaged(path) !== layer.sha256)
+    if ((await digestFile(world, path)) !== layer.sha256)
       throw damaged(`disk layer ${layer.id} does not match the snapshot's record`);
     if (layer.kind === "raw") continue;
     const file = openDataFile(path, "read");
@@ -254,24 +259,6 @@ function checkStaged(link: ReadySnapshot, staged: (kind: string, id: string) => 
     } finally {
       file.close();
     }
-  }
-}
-
-function digestStaged(path: string): string {
-  const file = openDataFile(path, "read");
-  const hash = createHash("sha256");
-  try {
-    const room = Buffer.allocUnsafe(1024 * 1024);
-    for (let left = file.sizeBytes(), at = 0; left > 0; ) {
-      const piece = room.subarray(0, Math.min(room.length, left));
-      file.read(at, piece);
-      hash.update(piece);
-      at += piece.length;
-      left -= piece.length;
-    }
-    return hash.digest("hex");
-  } finally {
-    file.close();
   }
 }
 

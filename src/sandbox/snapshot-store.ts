@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { sha256Hex } from "../base/digest.ts";
 import { KeyframeError } from "../base/errors.ts";
-import { checkDiskLayer, digestFile } from "./disk-layers.ts";
+import { checkDiskLayer } from "./disk-layers.ts";
 import type { SandboxWorld } from "./home.ts";
 import { parseSnapshotId, type SnapshotId } from "./ids.ts";
 import { maxChainDepth } from "./limits.ts";
@@ -146,12 +146,8 @@ export function readDeviceState(world: SandboxWorld, snapshot: ReadySnapshot): B
 }
 
 /** Throws `damaged` at the first disk layer that is not what the snapshot was made with. */
-export function checkSnapshotDisk(world: SandboxWorld, snapshot: ReadySnapshot, deep = false): void {
-  for (const layer of snapshot.disk) checkDiskLayer(world, layer, { expected: layer.sha256, deep });
-}
-
-export function digestDeviceState(world: SandboxWorld, id: SnapshotId): string {
-  return digestFile(world, snapshotFiles(world, id).deviceState);
+export async function checkSnapshotDisk(world: SandboxWorld, snapshot: ReadySnapshot): Promise<void> {
+  for (const layer of snapshot.disk) await checkDiskLayer(world, layer, { expected: layer.sha256 });
 }
 
 /** Takes the name for the id; `already-exists` if another has it. */

@@ -1,11 +1,10 @@
 import { KeyframeError } from "../base/errors.ts";
 import { fault } from "../system/fault.ts";
-import type { Accelerator } from "./acceleration.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
 import { prepareGuestKernel } from "./guest-kernel.ts";
 import { openGuestSession } from "./guest-session.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
-import type { Machine, MachineShape, MachineStart } from "./hypervisor.ts";
+import type { Accelerator, Machine, MachineShape, MachineStart } from "./hypervisor.ts";
 import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "./ids.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "./limits.ts";
 import { ensureMemoryImage, ensureZeroMemory } from "./memory-cache.ts";
@@ -55,7 +54,7 @@ export async function bootSandbox(
 ): Promise<StartedSandbox> {
   const shape = planShape(options);
   const layer: LayerRef = { id: image.layer, kind: "raw" };
-  checkDiskLayer(world, layer);
+  await checkDiskLayer(world, layer);
   const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
   return startSandbox(world, {
     ...options,
@@ -113,7 +112,7 @@ export async function forkSnapshot(
     );
   }
   openChain(world, snapshot);
-  checkSnapshotDisk(world, snapshot);
+  await checkSnapshotDisk(world, snapshot);
   const deviceState = readDeviceState(world, snapshot);
   const start: MachineStart = { kind: "restore", deviceState, hypervisor: snapshot.hypervisor };
   const results: ForkResult[] = [];
@@ -180,7 +179,7 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     // after the record, which keeps the image from being collected: QEMU would make a missing one, of zeros
     const memory =
       plan.base === undefined
-        ? ensureZeroMemory(world, plan.shape.memoryMiB)
+        ? await ensureZeroMemory(world, plan.shape.memoryMiB)
         : await ensureMemoryImage(world, plan.base);
     machine = await world.hypervisor.start({
       shape: plan.shape,

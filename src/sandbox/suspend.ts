@@ -55,7 +55,7 @@ export async function resumeSandbox(
     }
     const snapshot = mustBeReady(world, findSnapshot(world, stopped.suspended));
     openChain(world, snapshot);
-    checkSnapshotDisk(world, snapshot);
+    await checkSnapshotDisk(world, snapshot);
     try {
       const started = await startSandbox(world, {
         id: stopped.id,

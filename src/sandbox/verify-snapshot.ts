@@ -18,12 +18,12 @@ export interface SnapshotProblem {
 }
 
 /** Reads everything that a snapshot and its ancestors are made of, and says what is wrong: all of it, not the first. */
-export function verifySnapshot(world: SandboxWorld, head: SnapshotRecord): SnapshotProblem[] {
+export async function verifySnapshot(world: SandboxWorld, head: SnapshotRecord): Promise<SnapshotProblem[]> {
   const problems: SnapshotProblem[] = [];
   const seen = new Set<string>();
-  const attempt = <T>(snapshot: string, work: () => T): T | undefined => {
+  const attempt = async <T>(snapshot: string, work: () => T | Promise<T>): Promise<T | undefined> => {
     try {
-      return work();
+      return await work();
     } catch (error) {
       if (!isKeyframeError(error)) throw error;
       problems.push({ snapshot, problem: errorText(error) });
@@ -33,9 +33,9 @@ export function verifySnapshot(world: SandboxWorld, head: SnapshotRecord): Snaps
   for (let next: SnapshotRecord | undefined = head; next !== undefined; ) {
     const { id, parent }: SnapshotRecord = next;
     const record = next;
-    const ready = attempt(id, () => mustBeReady(world, record));
-    if (ready !== undefined) verifyLink(world, ready, attempt, problems, seen);
-    next = parent === undefined ? undefined : attempt(id, () => findSnapshot(world, parent.id));
+    const ready = await attempt(id, () => mustBeReady(world, record));
+    if (ready !== undefined) await verifyLink(world, ready, attempt, problems, seen);
+    next = parent === undefined ? undefined : await attempt(id, () => findSnapshot(world, parent.id));
     if (next !== undefined && parent !== undefined && next.seal !== parent.seal) {
       problems.push({
         snapshot: id,
@@ -46,21 +46,22 @@ export function verifySnapshot(world: SandboxWorld, head: SnapshotRecord): Snaps
   return problems;
 }
 
-function verifyLink(
+async function verifyLink(
   world: SandboxWorld,
   link: ReadySnapshot,
-  attempt: (snapshot: string, work: () => void) => void,
+  attempt: (snapshot: string, work: () => void | Promise<void>) => Promise<void>,
   problems: SnapshotProblem[],
   seen: Set<string>,
-): void {
+): Promise<void> {
   if (sealOf(link) !== link.seal)
     problems.push({ snapshot: link.id, problem: "its record does not match its seal" });
-  attempt(link.id, () => void readDeviceState(world, link));
-  attempt(link.id, () => {
+  await attempt(link.id, () => void readDeviceState(world, link));
+  await attempt(link.id, async () => {
     const diff = openMemoryDiff(snapshotFiles(world, link.id).memory, link.memory.tableDigest);
     try {
-      for (const run of diff.table.runs)
-        if (run.kind === "data") attempt(link.id, () => void diff.readRun(run));
+      for (const run of diff.table.runs) {
+        if (run.kind === "data") await attempt(link.id, () => void diff.readRun(run));
+      }
     } finally {
       diff.close();
     }
@@ -68,6 +69,6 @@ function verifyLink(
   for (const layer of link.disk) {
     if (seen.has(layer.id)) continue;
     seen.add(layer.id);
-    attempt(link.id, () => checkDiskLayer(world, layer, { expected: layer.sha256, deep: true }));
+    await attempt(link.id, () => checkDiskLayer(world, layer, { expected: layer.sha256, deep: true }));
   }
 }
