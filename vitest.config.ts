@@ -23,7 +23,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          globalSetup: ["test/support/build-once.ts"],
+          globalSetup: ["test/support/build-once.ts", "test/support/sandbox-images.ts"],
         },
       },
     ],

@@ -59,7 +59,13 @@ export async function branchSandbox(
     try {
       const prepared = await prepareBranch(world, record, machine, options);
       const captured = await captureOrUndo(world, machine, prepared, options);
-      const durable = finishBranch(world, prepared, captured).finally(() => lock.release());
+      const durable = (async () => {
+        try {
+          return await finishBranch(world, prepared, captured);
+        } finally {
+          await lock.release();
+        }
+      })();
       durable.catch(() => undefined); // the caller may look later, or never
       return { id: prepared.snapshot.id, pause: captured.pause, durable };
     } finally {

@@ -1,0 +1,10 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** One folder for a whole run: the first test that needs a Debian image makes it there, the others use it. */
+export default function setup(): () => void {
+  const folder = mkdtempSync(join(tmpdir(), "kf-img-"));
+  process.env["KEYFRAME_TEST_IMAGES"] = folder;
+  return () => rmSync(folder, { recursive: true, force: true });
+}
