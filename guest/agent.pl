@@ -226,16 +226,22 @@ sub serve {
             for my $fd (keys %on_read) {
                 next unless vec($readable, $fd, 1);
                 my $code = $on_read{$fd} or next;
-                $code->();
+                attempt($code);
             }
             for my $fd (keys %on_write) {
                 next unless vec($writable, $fd, 1);
                 my $code = $on_write{$fd} or next;
-                $code->();
+                attempt($code);
             }
         }
         expire() if defined $wait;
     }
+}
+
+# one command's trouble must not end the guest: this is process 1
+sub attempt {
+    my ($code) = @_;
+    eval { $code->(); 1 } or syswrite STDERR, "keyframe guest: $@";
 }
 
 sub next_deadline {
@@ -477,8 +483,10 @@ sub start {
         close $result_read;
         # a file is copied without exec: nothing closes by itself, and a pipe's end held here would keep others waiting
         close $_ for grep { defined } $signals, (map { $_->{handle} } @ports), map { @$_{qw(in out err)} } $stream, values %streams;
-        in_child($group, $terminal, [$child_in, $child_out, $child_err]);
-        my $stage = $type == T_EXEC ? run_command($f) : run_file($type, $f);
+        my $stage = eval {
+            in_child($group, $terminal, [$child_in, $child_out, $child_err]);
+            $type == T_EXEC ? run_command($f) : run_file($type, $f);
+        } // "run: $@";
         syswrite $result_write, pack('V', $! + 0) . "$stage: $!";
         syscall(SYS_EXIT_GROUP, 127);
     }
@@ -525,7 +533,8 @@ sub kill_tree {
 
 sub open_terminal {
     sysopen my $master, '/dev/ptmx', O_RDWR | O_NOCTTY or return;
-    ioctl $master, TIOCSPTLCK, pack('l', 0) or return;
+    my $unlocked = pack 'l', 0;
+    ioctl $master, TIOCSPTLCK, $unlocked or return;
     my $number = pack 'l', 0;
     ioctl $master, TIOCGPTN, $number or return;
     sysopen my $slave, '/dev/pts/' . unpack('l', $number), O_RDWR | O_NOCTTY or return;

@@ -119,10 +119,10 @@ test("a timeout kills the whole tree, descendants with a session of their own in
   expect(await countProcesses("7777")).toBe(0);
 });
 
-/** How many processes have the word in their command line. */
-async function countProcesses(word: string): Promise<number> {
-  const script = `n=0; for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f 2>/dev/null | grep -q '^sleep ${word}' && n=$((n+1)); done; echo $n`;
-  return Number((await run(script)).stdout.toString());
+/** How many processes have this argument; the pattern is not its own match. */
+async function countProcesses(argument: string): Promise<number> {
+  const pattern = `${argument.slice(0, -1)}[${argument.slice(-1)}]`;
+  return Number((await run(`grep -lszx '${pattern}' /proc/[0-9]*/cmdline | wc -l`)).stdout.toString());
 }
 
 test("a descendant that holds the output does not keep a finished command", async () => {
