@@ -13,6 +13,7 @@ export default defineConfig({
           pool: "threads",
           isolate: false,
           testTimeout: 60_000,
+          setupFiles: ["test/support/property-seed.ts"],
         },
       },
       {
@@ -22,6 +23,7 @@ export default defineConfig({
           pool: "forks",
           fileParallelism: false,
           testTimeout: 300_000,
+          setupFiles: ["test/support/property-seed.ts"],
           hookTimeout: 300_000,
           globalSetup: ["test/support/build-once.ts", "test/support/sandbox-images.ts"],
         },

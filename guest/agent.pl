@@ -496,13 +496,14 @@ sub start {
     close $_ for grep { defined } $child_in, $child_out, $child_err, $terminal, $result_write;
     for my $handle (grep { defined } @$stream{qw(in out err)}) { fcntl $handle, F_SETFL, O_NONBLOCK }
     $stream->{deadline} = now() + unpack('V', $f->{5}[0]) / 1000 if $f->{5};
-    # the pipe closes by itself at exec; bytes in it are why there was none
+    want($stream);
+    # the pipe closes by itself at exec, or when a file has been copied; bytes in it are why there was neither
     watch_read($result_read, sub {
         my $got = sysread $result_read, my $why, 4096;
         ignore_read($result_read);
         close $result_read;
         if ($got) { $stream->{failed} = $why; pump($stream) if defined $stream->{status} }
-        else { reply($stream, T_STARTED, pack 'V', $pid); want($stream) }
+        else { reply($stream, T_STARTED, pack 'V', $pid) }
         $stream->{started} = 1;
         pump($stream) if defined $stream->{status};
     });

@@ -1,27 +1,37 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the named groups; without a name, all of them. Safe to run again.
-#   scripts/install-debian-packages.sh sandbox
+# Installs the Debian packages that real-program tests need: scripts/install-debian-packages.sh [group...]
+# Groups: nbd, s3, http, sandbox. All of them without arguments. Does nothing for what is installed already.
 set -euo pipefail
 
-# qemu-system-x86: the machines. linux-image-cloud-amd64: the guest's kernel and modules. mmdebstrap, e2fsprogs,
-# fakeroot, uidmap: images without root. zstd: OCI layers. perl-base: the guest program's interpreter.
-# qemu-utils: `qemu-img check`, an oracle in the tests. util-linux, coreutils: setpriv, timeout.
 declare -A groups=(
-  [sandbox]="qemu-system-x86 qemu-utils linux-image-cloud-amd64 mmdebstrap e2fsprogs fakeroot uidmap zstd tar perl-base util-linux coreutils"
+  [nbd]="qemu-utils libnbd-bin nbdfuse fio nbdkit e2fsprogs openssl"
+  [s3]="ceph-mon ceph-osd ceph-common radosgw curl python3"
+  [http]="nginx-light"
+  # machines, the guest's kernel, images without root, OCI layers, the guest program's interpreter, oracles
+  [sandbox]="qemu-system-x86 qemu-utils linux-image-cloud-amd64 mmdebstrap e2fsprogs fakeroot uidmap zstd tar perl-base"
 )
 
-names=("$@")
-[ ${#names[@]} -gt 0 ] || names=("${!groups[@]}")
-missing=()
-for name in "${names[@]}"; do
-  [ -n "${groups[$name]:-}" ] || { echo "no group $name; known: ${!groups[*]}" >&2; exit 2; }
-  for package in ${groups[$name]}; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+wanted=()
+for group in "${@:-${!groups[@]}}"; do
+  for name in $group; do
+    if [[ -z ${groups[$name]:-} ]]; then
+      echo "no package group $name (there are: ${!groups[*]})" >&2
+      exit 2
+    fi
+    read -ra packages <<<"${groups[$name]}"
+    wanted+=("${packages[@]}")
   done
 done
-[ ${#missing[@]} -gt 0 ] || { echo "already installed: ${names[*]}"; exit 0; }
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-export DEBIAN_FRONTEND=noninteractive
-as_root apt-get update -qq
-as_root apt-get install -y --no-install-recommends "${missing[@]}"
+missing=()
+for package in "${wanted[@]}"; do
+  [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == "install ok installed" ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+as_root=()
+[[ $(id -u) -eq 0 ]] || as_root=(sudo)
+"${as_root[@]}" apt-get update -q
+# RUNLEVEL=1: a daemon is not started by its installation
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -q --no-install-recommends \
+  -o DPkg::Lock::Timeout=600 "${missing[@]}"

@@ -19,3 +19,8 @@ export function formatBytes(sizeBytes: number): string {
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
+
+/** True if no character is beyond 0x7f: such a text is the same in UTF-8 and in one byte per character. */
+export function isAscii(text: string): boolean {
+  return !/\P{ASCII}/u.test(text);
+}

@@ -26,6 +26,9 @@ export const errorCodes = {
   "guest-failed": "The guest refused a request.",
   "guest-gone": "The machine has ended or its guest does not answer any more.",
   "hypervisor-failed": "QEMU refused a request or ended.",
+  "store-unavailable": "An object store could not be reached, broke off or asked to come back later.",
+  unsupported: "The store, file system or server cannot do what was asked.",
+  closed: "The image, device or connection was closed while something still used it.",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -2,16 +2,30 @@
 // The program's entry. Hooks are handled here, with nothing else loaded; every other command is a chunk of its own.
 
 import { pathToFileURL } from "node:url";
+import { runHook } from "./hook.ts";
 
 const argv = process.argv.slice(2);
+if (argv[0] === "hook" && !argv.includes("--help")) {
+  void runHook(argv.slice(1), async () => (await loadSettle()).settleInHook);
+} else runCommandLine();
 
-// the command line is an ES module beside this file: resolved at run time, never bundled into the hook entry
-const cli: Promise<typeof import("../cli/main.ts")> = import(pathToFileURL(`${__dirname}/cli/main.js`).href);
-cli
-  .then(({ main }) => main(argv))
-  .catch((error: unknown) => {
-    process.stderr.write(
-      `keyframe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    process.exitCode = 1;
-  });
+function runCommandLine(): void {
+  const cli: Promise<typeof import("../cli/main.ts")> = loadChunk("main");
+  cli
+    .then(({ main }) => main(argv))
+    .catch((error: unknown) => {
+      process.stderr.write(
+        `keyframe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      );
+      process.exitCode = 1;
+    });
+}
+
+function loadSettle(): Promise<typeof import("../cli/settle-in-hook.ts")> {
+  return loadChunk("settle-in-hook");
+}
+
+/** ES modules beside this file: resolved at run time, never bundled into the hook entry. */
+function loadChunk(name: string) {
+  return import(pathToFileURL(`${__dirname}/cli/${name}.js`).href);
+}

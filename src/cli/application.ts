@@ -1,19 +1,46 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import { blameCommand } from "./blame/command.ts";
+import { checkpointCommand } from "./checkpoint/command.ts";
+import { completionCommand } from "./completion/command.ts";
 import type { CliContext } from "./context.ts";
+import { demoCommand } from "./demo/command.ts";
+import { diffCommand } from "./diff/command.ts";
+import { disableCommand } from "./disable/command.ts";
+import { doctorCommand } from "./doctor/command.ts";
+import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
-import { imageBuildCommand } from "./image-build/command.ts";
+import { hookCommand } from "./hook/command.ts";
+import { imageCommands } from "./image/command.ts";
+import { journalCommand } from "./journal/command.ts";
+import { logCommand } from "./log/command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
+import { settleCommand } from "./settle/command.ts";
+import { showCommand } from "./show/command.ts";
 import { snapshotRoutes } from "./snapshot/commands.ts";
+import { statsCommand } from "./stats/command.ts";
+import { statusCommand } from "./status/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
   routes: {
-    image: buildRouteMap<string, CliContext>({
-      routes: { build: imageBuildCommand },
-      docs: { brief: "Disk images" },
-    }),
     sandbox: sandboxRoutes,
     snapshot: snapshotRoutes,
+    image: imageCommands,
+    enable: enableCommand,
+    disable: disableCommand,
+    status: statusCommand,
+    blame: blameCommand,
+    stats: statsCommand,
+    show: showCommand,
+    log: logCommand,
+    diff: diffCommand,
+    checkpoint: checkpointCommand,
+    journal: journalCommand,
+    settle: settleCommand,
+    doctor: doctorCommand,
+    hook: hookCommand,
+    completion: completionCommand,
+    demo: demoCommand,
     version: versionCommand,
   },
   docs: {

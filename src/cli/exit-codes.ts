@@ -21,6 +21,9 @@ export const exitCodes: Record<ErrorCode, number> = {
   "guest-failed": 1,
   "guest-gone": 1,
   "hypervisor-failed": 1,
+  "store-unavailable": 6,
+  unsupported: 4,
+  closed: 1,
 };
 
 export const usageExitCode = exitCodes.usage;

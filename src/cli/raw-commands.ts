@@ -4,4 +4,9 @@ import type { CliContext } from "./context.ts";
 export type RawCommand = (context: CliContext, args: readonly string[]) => Promise<void>;
 
 /** By name; each is loaded only when called. */
-export const rawCommands: Record<string, (() => Promise<RawCommand>) | undefined> = {};
+export const rawCommands: Record<string, (() => Promise<RawCommand>) | undefined> = {
+  diff: async () => (await import("./diff/run.ts")).diff,
+  log: async () => (await import("./log/run.ts")).log,
+  blame: async () => (await import("./blame/run.ts")).blame,
+  "complete-words": async () => (await import("./completion/complete-words.ts")).completeWords,
+};

@@ -1,8 +1,9 @@
 import { stripVTControlCharacters, styleText } from "node:util";
-import stringWidth from "string-width";
+import { cellWidth } from "../base/cell-width.ts";
 
 export interface OutputStream {
-  write(text: string): unknown;
+  /** `done` is called when the bytes are on their way, so that a fast writer can wait for a slow reader. */
+  write(content: string | Uint8Array, done?: () => void): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
@@ -49,14 +50,14 @@ export function formatTable(rows: readonly (readonly string[])[], columns: reado
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, index) => {
-      widths[index] = Math.max(widths[index] ?? 0, stringWidth(cell));
+      widths[index] = Math.max(widths[index] ?? 0, cellWidth(cell));
     });
   }
   return rows
     .map((row) =>
       row
         .map((cell, index) => {
-          const padding = " ".repeat((widths[index] ?? 0) - stringWidth(cell));
+          const padding = " ".repeat((widths[index] ?? 0) - cellWidth(cell));
           return columns[index]?.align === "right" ? padding + cell : cell + padding;
         })
         .join("  ")

@@ -33,16 +33,27 @@ export async function probeAcceleration(
     return { accelerator: "tcg", reason: "this machine has no /dev/kvm" };
   }
   const probe = world.processes.start("qemu-system-x86_64", [
-    ...["-M", "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on", "-accel", candidate, "-cpu", "max"],
-    ...["-m", "256M", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"],
-    ...[
-      "-kernel",
-      kernel.kernelPath,
-      "-initrd",
-      kernel.initrdPath,
-      "-append",
-      "console=ttyS0 panic=-1 reboot=t",
-    ],
+    "-M",
+    "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on",
+    "-accel",
+    candidate,
+    "-cpu",
+    "max",
+    "-m",
+    "256M",
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-serial",
+    "stdio",
+    "-kernel",
+    kernel.kernelPath,
+    "-initrd",
+    kernel.initrdPath,
+    "-append",
+    "console=ttyS0 panic=-1 reboot=t",
   ]);
   const limit = new AbortController();
   try {

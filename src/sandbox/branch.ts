@@ -5,9 +5,9 @@ import { fault } from "../system/fault.ts";
 import { toFileError } from "../system/files.ts";
 import type { MemoryMapping } from "../system/process-memory.ts";
 import { nextTurn } from "../system/turn.ts";
-import { createDiskLayer, freezeDiskLayer, parseDiskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
+import { createDiskLayer, freezeDiskLayer, layersFrom, removeDiskLayer } from "./disk-layers.ts";
 import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
-import type { Machine } from "./hypervisor.ts";
+import type { DiskLayerFile, Machine } from "./hypervisor.ts";
 import { newDiskLayerId, newSnapshotId, type ObjectName, type SandboxId, type SnapshotId } from "./ids.ts";
 import { maxPauseMs } from "./limits.ts";
 import { capturedPages, memoryDiffSizeBytes, type WrittenDiff, writeMemoryDiff } from "./memory-diff-file.ts";
@@ -111,7 +111,7 @@ async function prepareBranch(
   }
   const parent =
     sandbox.base === undefined ? undefined : mustBeReady(world, findSnapshot(world, sandbox.base));
-  const disk = parseDiskLayerFiles(await machine.diskFiles());
+  const disk = layersFrom(sandbox.disk, await machine.topDiskLayer());
   const newTop: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
   const snapshot: SnapshotRecord = {
     format: 1,
@@ -148,10 +148,7 @@ async function prepareBranch(
     injected("branch:preallocate", memory);
     preallocate(memoryFile, memory, memoryDiffSizeBytes(runs), world.warn);
     const buffer = warmPageBuffer(runs);
-    await machine.prepareDiskLayer(
-      { path: world.home.diskLayer(newTop.id, newTop.kind), format: newTop.kind },
-      newTop.id,
-    );
+    await machine.prepareDiskLayer(layerFile(world, newTop));
     fault("branch:after-prepare");
     return { sandbox, snapshot, disk, newTop, mapping, memoryFile, buffer, pageMap };
   } catch (error) {
@@ -175,11 +172,11 @@ async function captureOrUndo(
     prepared.memoryFile.close();
     removeSnapshotFiles(world, prepared.snapshot);
     // The layer may be in use: the machine knows. If it is not, both go; if it is, it stays in the record.
-    const disk = await machine.diskFiles().then(parseDiskLayerFiles, () => undefined);
-    if (disk !== undefined && disk[0]?.id !== prepared.newTop.id) {
-      await machine.dropDiskLayer(prepared.newTop.id).catch(() => undefined); // it goes with the machine otherwise
+    const top = await machine.topDiskLayer().catch(() => undefined); // it has ended: its record goes with it
+    if (top !== undefined && top !== prepared.newTop.id) {
+      await machine.dropDiskLayer(layerFile(world, prepared.newTop)).catch(() => undefined); // it goes with the machine otherwise
       removeDiskLayer(world, prepared.newTop.id);
-      saveSandboxRecord(world, { ...prepared.sandbox, disk });
+      saveSandboxRecord(world, { ...prepared.sandbox, disk: [...prepared.disk] });
     }
     throw error;
   }
@@ -202,7 +199,7 @@ async function capture(
     await machine.pause();
     const pausedMs = clock.monotonicMs();
     injected("branch:paused", machine.address.folder);
-    await machine.switchDiskLayer(prepared.newTop.id);
+    await machine.switchDiskLayer(layerFile(world, prepared.newTop));
     const diskMs = clock.monotonicMs();
     injected("branch:after-disk", machine.address.folder);
     const { deviceState } = await machine.saveDeviceState();
@@ -309,6 +306,10 @@ async function finishBranch(
 function removeSnapshotFiles(world: SandboxWorld, snapshot: SnapshotRecord): void {
   world.files.removeTree(snapshotFiles(world, snapshot.id).folder);
   if (snapshot.name !== undefined) releaseName(world, "snapshot", snapshot.name, snapshot.id);
+}
+
+function layerFile(world: SandboxWorld, layer: LayerRef): DiskLayerFile {
+  return { path: world.home.diskLayer(layer.id, layer.kind), format: layer.kind };
 }
 
 /** A fault point whose injected errno reads like the file system's own. */

@@ -31,18 +31,18 @@ export async function copyIn(
       for (const entry of files.listIfExists(path) ?? [])
         await visit(`${path}/${entry.name}`, `${target}/${entry.name}`);
     } else if (stat.kind === "file") {
-      await writeGuestFile(
-        guest,
-        target,
-        Readable.from(files.readChunks(path, { chunkBytes: 256 * 1024 })),
-        stat.mode,
-      );
+      await writeGuestFile(guest, target, Readable.from(copiedChunks(files, path)), stat.mode);
       result.fileCount += 1;
       result.sizeBytes += stat.sizeBytes;
     } else result.skipped.push(path);
   };
   await visit(from, to);
   return result;
+}
+
+/** Pieces of a file that stay valid: a stream reads ahead. */
+function* copiedChunks(files: Files, path: string): Generator<Buffer> {
+  for (const chunk of files.readChunks(path, { chunkBytes: 64 * 1024 })) yield Buffer.from(chunk);
 }
 
 /** Writes one file of the image from a stream. */

@@ -5,7 +5,7 @@ import type { FileStat } from "../system/files.ts";
 import { nextTurn } from "../system/turn.ts";
 import type { SandboxWorld } from "./home.ts";
 import type { DiskLayers } from "./hypervisor.ts";
-import { type DiskLayerId, parseDiskLayerId } from "./ids.ts";
+import type { DiskLayerId } from "./ids.ts";
 import { maxDiskLayers } from "./limits.ts";
 import { encodeEmptyOverlay } from "./qcow2-header.ts";
 import { type DiskLayerRecord, type LayerRef, readDiskLayerRecord, writeRecord } from "./records.ts";
@@ -42,16 +42,15 @@ export function diskLayerFiles(world: SandboxWorld, layers: readonly LayerRef[])
   return layers.map((layer) => ({ path: world.home.diskLayer(layer.id, layer.kind), format: layer.kind }));
 }
 
-/** The layers that these files are. */
-export function parseDiskLayerFiles(paths: readonly string[]): LayerRef[] {
-  return paths.map((path) => {
-    const [, idText, kind] = /\/(dl-[0-9a-f]{12})\.(qcow2|raw)$/.exec(path) ?? [];
-    const id = parseDiskLayerId(idText ?? "");
-    if (id === undefined || (kind !== "qcow2" && kind !== "raw")) {
-      throw new KeyframeError("damaged", `the machine's disk has a file that is not a layer: ${path}`);
-    }
-    return { id, kind };
-  });
+/**
+ * The layers of a disk whose top is `top`. A record may begin with layers that were prepared and never switched to:
+ * the machine knows what is on top.
+ */
+export function layersFrom(recorded: readonly LayerRef[], top: string): LayerRef[] {
+  const at = recorded.findIndex((layer) => layer.id === top);
+  if (at === -1)
+    throw new KeyframeError("damaged", `the machine's disk has a layer that is not recorded: ${top}`);
+  return recorded.slice(at);
 }
 
 /**

@@ -70,18 +70,18 @@ export interface Machine {
   readonly address: MachineAddress;
   /** Program and version, e.g. "qemu 7.2.22". */
   version(): Promise<string>;
-  /** The files of the disk, topmost layer first. */
-  diskFiles(): Promise<readonly string[]>;
+  /** The name, without extension, of the file that the disk's topmost layer is: what the guest writes now. */
+  topDiskLayer(): Promise<string>;
   isRunning(): Promise<boolean>;
   /** Stops the processors. Devices are at rest when it resolves. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** Prepares `layer`, an empty overlay in the file system, to become the top of the disk. Before the pause. */
-  prepareDiskLayer(layer: DiskLayerFile, id: string): Promise<void>;
+  prepareDiskLayer(layer: DiskLayerFile): Promise<void>;
   /** Puts the prepared layer on top: what was on top is never written again. In the pause. */
-  switchDiskLayer(id: string): Promise<void>;
+  switchDiskLayer(layer: DiskLayerFile): Promise<void>;
   /** Takes back a prepared layer that was not switched to. */
-  dropDiskLayer(id: string): Promise<void>;
+  dropDiskLayer(layer: DiskLayerFile): Promise<void>;
   /** In the pause. */
   saveDeviceState(): Promise<MachineSnapshot>;
   /** Connects to the guest program on one of its ports. */

@@ -52,7 +52,7 @@ export function readOciLayers(files: Files, root: string): OciLayer[] {
 
 function packingOf(mediaType: string): OciLayer["packing"] {
   if (/[+.]gzip$/.test(mediaType)) return "gzip";
-  if (/\+zstd$/.test(mediaType)) return "zstd";
+  if (mediaType.endsWith("+zstd")) return "zstd";
   return "none";
 }
 

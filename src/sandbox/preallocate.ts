@@ -1,8 +1,11 @@
 import type { DataFile } from "../system/data-file.ts";
-import { toFileError } from "../system/files.ts";
-import { isUnsupported, openLibc } from "../system/libc.ts";
+import { errnoOf, toFileError } from "../system/files.ts";
+import { fallocateModes, libc } from "../system/libc.ts";
 
 const warned = new Set<string>();
+
+/** The ways in which a kernel says that this file system or this file cannot. */
+const unsupported = new Set(["ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL"]);
 
 /**
  * Reserves the blocks of a file before a guest is stopped, so that a full disk is found out in time and nothing is
@@ -15,8 +18,8 @@ export function preallocate(
   sizeBytes: number,
   warn: (text: string) => void,
 ): void {
-  const libc = openLibc();
-  if (libc === undefined) {
+  const library = libc();
+  if (library === undefined) {
     warnOnce(
       "koffi",
       "cannot reserve disk space before a snapshot: the optional package koffi is not installed",
@@ -25,9 +28,9 @@ export function preallocate(
     return;
   }
   try {
-    libc.allocate(file.descriptor, 0, sizeBytes);
+    library.fallocate(file.descriptor, fallocateModes.allocate, { offsetBytes: 0, lengthBytes: sizeBytes });
   } catch (error) {
-    if (!isUnsupported(error)) throw toFileError(error, path, "reserve space for");
+    if (!unsupported.has(errnoOf(error) ?? "")) throw toFileError(error, path, "reserve space for");
     warnOnce("file-system", `the file system of ${path} cannot reserve space: going on without`, warn);
   }
 }

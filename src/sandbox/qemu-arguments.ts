@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { DiskLayerFile, DiskLayers, MachineRequest } from "./hypervisor.ts";
 import { guestPortCount } from "./limits.ts";
 
@@ -22,45 +23,56 @@ export const diskDevice = "disk0";
 export function planQemuArguments(request: MachineRequest, tscKhz: number): string[] {
   const { shape, folder } = request;
   const at = (name: string) => escapeCommas(`${folder}/${name}`);
+  const top = request.disk[0];
+  if (top === undefined) throw new RangeError("a disk has at least one layer");
   const restoring = request.start.kind === "restore";
   const args = [
-    ...["-M", `${shape.machine},acpi=on,pit=off,pic=off,rtc=on,isa-serial=on,memory-backend=mem`],
-    ...["-accel", shape.accelerator === "tcg" ? "tcg,tb-size=32" : shape.accelerator],
-    ...["-cpu", shape.processor, "-m", `${shape.memoryMiB}M`, "-smp", String(shape.cpus)],
-    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
-    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    ...["-pidfile", `${folder}/${machineFiles.pid}`],
-    ...[
-      "-object",
-      `memory-backend-file,id=mem,size=${shape.memoryMiB}M,share=off,mem-path=${escapeCommas(request.memoryPath)}`,
-    ],
-    ...[
-      "-chardev",
-      `file,id=console,append=on,path=${at(machineFiles.console)}`,
-      "-serial",
-      "chardev:console",
-    ],
-    ...[
-      "-blockdev",
-      JSON.stringify(planDisk(request.disk)),
-      "-device",
-      `virtio-blk-device,drive=${topNode},id=${diskDevice}`,
-    ],
-    ...["-device", `virtio-serial-device,id=serial0,max_ports=${guestPortCount + 1}`],
+    "-M",
+    `${shape.machine},acpi=on,pit=off,pic=off,rtc=on,isa-serial=on,memory-backend=mem`,
+    "-accel",
+    shape.accelerator === "tcg" ? "tcg,tb-size=32" : shape.accelerator,
+    "-cpu",
+    shape.processor,
+    "-m",
+    `${shape.memoryMiB}M`,
+    "-smp",
+    String(shape.cpus),
+    "-nodefaults",
+    "-no-user-config",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-sandbox",
+    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    "-pidfile",
+    `${folder}/${machineFiles.pid}`,
+    "-object",
+    `memory-backend-file,id=mem,size=${shape.memoryMiB}M,share=off,mem-path=${escapeCommas(request.memoryPath)}`,
+    "-chardev",
+    `file,id=console,append=on,path=${at(machineFiles.console)}`,
+    "-serial",
+    "chardev:console",
+    "-blockdev",
+    JSON.stringify(planDisk(request.disk)),
+    "-device",
+    `virtio-blk-device,drive=${diskNodeName(top)},id=${diskDevice}`,
+    "-device",
+    `virtio-serial-device,id=serial0,max_ports=${guestPortCount + 1}`,
   ];
   for (let port = 0; port < guestPortCount; port += 1) {
     args.push(
-      ...["-chardev", `socket,id=guest${port},server=on,wait=off,path=${at(machineFiles.guestPort(port))}`],
-      ...[
-        "-device",
-        `virtserialport,chardev=guest${port},name=keyframe.${port},id=port${port},nr=${port + 1}`,
-      ],
+      "-chardev",
+      `socket,id=guest${port},server=on,wait=off,path=${at(machineFiles.guestPort(port))}`,
+      "-device",
+      `virtserialport,chardev=guest${port},name=keyframe.${port},id=port${port},nr=${port + 1}`,
     );
   }
   for (const name of [machineFiles.control, machineFiles.watchdog]) {
     args.push(
-      ...["-chardev", `socket,id=${name},server=on,wait=off,path=${at(name)}`],
-      ...["-mon", `chardev=${name},mode=control`],
+      "-chardev",
+      `socket,id=${name},server=on,wait=off,path=${at(name)}`,
+      "-mon",
+      `chardev=${name},mode=control`,
     );
   }
   if (request.start.kind === "boot") {
@@ -73,12 +85,15 @@ export function planQemuArguments(request: MachineRequest, tscKhz: number): stri
   return args;
 }
 
-const topNode = "layer-start";
+/** QEMU's name for a layer: its file's, which is its id. At most 31 characters. */
+export function diskNodeName(layer: DiskLayerFile): string {
+  return basename(layer.path, `.${layer.format}`);
+}
 
 function planDisk(layers: DiskLayers): object {
   const [top, ...below] = layers;
   if (top === undefined) throw new RangeError("a disk has at least one layer");
-  return { "node-name": topNode, ...planLayer(top, below), discard: "unmap" };
+  return { "node-name": diskNodeName(top), ...planLayer(top, below), discard: "unmap" };
 }
 
 /** Every layer is named here: nothing that a header says about backing files is followed. */

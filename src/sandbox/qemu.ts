@@ -8,7 +8,13 @@ import { makeMemoryFolder } from "../system/temporary-folder.ts";
 import { connectUnixSocket, maxSocketPathBytes } from "../system/unix-socket.ts";
 import type { Hypervisor, Machine, MachineAddress, MachineRequest } from "./hypervisor.ts";
 import { maxDeviceStateBytes } from "./limits.ts";
-import { diskDevice, machineFiles, planLayerFile, planQemuArguments } from "./qemu-arguments.ts";
+import {
+  diskDevice,
+  diskNodeName,
+  machineFiles,
+  planLayerFile,
+  planQemuArguments,
+} from "./qemu-arguments.ts";
 import { openQmp, type QmpClient } from "./qmp-client.ts";
 
 export interface QemuWorld {
@@ -140,23 +146,16 @@ async function loadDeviceState(folder: string, monitor: QmpClient, state: Uint8A
 }
 
 function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClient): Machine {
+  const topDiskLayer = async () => String(findDisk(await monitor.execute("query-block"))["node-name"]);
   let topNode: string | undefined;
   return {
     address,
     async version() {
       const answer = await monitor.execute("query-version");
       const version = isRecord(answer) && isRecord(answer["qemu"]) ? answer["qemu"] : {};
-      return `qemu ${version["major"]}.${version["minor"]}.${version["micro"]}`;
+      return `qemu ${["major", "minor", "micro"].map((part) => String(version[part])).join(".")}`;
     },
-    async diskFiles() {
-      const files: string[] = [];
-      let image = findDisk(await monitor.execute("query-block"))["image"];
-      while (isRecord(image)) {
-        files.push(layerFileName(String(image["filename"])));
-        image = image["backing-image"];
-      }
-      return files;
-    },
+    topDiskLayer,
     async isRunning() {
       const status = await monitor.execute("query-status");
       return isRecord(status) && status["running"] === true;
@@ -167,20 +166,20 @@ function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClie
     async resume() {
       await monitor.execute("cont");
     },
-    async prepareDiskLayer(layer, id) {
-      topNode = String(findDisk(await monitor.execute("query-block"))["node-name"]);
+    async prepareDiskLayer(layer) {
+      topNode = await topDiskLayer();
       await monitor.execute("blockdev-add", {
-        "node-name": nodeName(id),
+        "node-name": diskNodeName(layer),
         ...planLayerFile(layer),
         backing: null,
         discard: "unmap",
       });
     },
-    async switchDiskLayer(id) {
-      await monitor.execute("blockdev-snapshot", { node: topNode, overlay: nodeName(id) });
+    async switchDiskLayer(layer) {
+      await monitor.execute("blockdev-snapshot", { node: topNode, overlay: diskNodeName(layer) });
     },
-    async dropDiskLayer(id) {
-      await monitor.execute("blockdev-del", { "node-name": nodeName(id) });
+    async dropDiskLayer(layer) {
+      await monitor.execute("blockdev-del", { "node-name": diskNodeName(layer) });
     },
     async saveDeviceState() {
       const folder = makeMemoryFolder("keyframe-state-");
@@ -210,10 +209,6 @@ function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClie
   };
 }
 
-function nodeName(layerId: string): string {
-  return `layer-${layerId}`;
-}
-
 /** What is in the disk device now. QEMU names a device by its path in the device tree. */
 function findDisk(devices: unknown): Record<string, unknown> {
   for (const device of Array.isArray(devices) ? devices : []) {
@@ -221,14 +216,6 @@ function findDisk(devices: unknown): Record<string, unknown> {
     if (isRecord(device["inserted"])) return device["inserted"];
   }
   throw new KeyframeError("hypervisor-failed", "QEMU does not list the sandbox's disk");
-}
-
-/** A layer whose backing file was named on the command line is shown as the JSON of its whole stack. */
-function layerFileName(shown: string): string {
-  if (!shown.startsWith("json:")) return shown;
-  const layer: unknown = JSON.parse(shown.slice("json:".length));
-  const file = isRecord(layer) ? layer["file"] : undefined;
-  return isRecord(file) ? String(file["filename"]) : shown;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

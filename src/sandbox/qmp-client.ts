@@ -46,7 +46,7 @@ export async function openQmp(connection: Duplex, clock: Clock): Promise<QmpClie
       return;
     }
     if (message.kind === "event") {
-      for (const each of [...waiting]) {
+      for (const each of Array.from(waiting)) {
         if (!each.matches(message.event)) continue;
         waiting.delete(each);
         each.resolve(message.event);

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fdatasyncSync,
@@ -7,12 +8,15 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   readSync,
+  realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   type Stats,
   statSync,
@@ -20,8 +24,9 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
-import { KeyframeError } from "../base/errors.ts";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { errorText, KeyframeError } from "../base/errors.ts";
 
 export type FileKind = "file" | "folder" | "symlink" | "other";
 
@@ -59,7 +64,11 @@ export interface Files {
     path: string,
     options?: { readonly offsetBytes?: number; readonly chunkBytes?: number },
   ): Generator<Buffer>;
+  /** The last bytes of a file, at most `maxBytes`. */
+  readTail(path: string, maxBytes: number): Buffer;
   readLinkIfExists(path: string): string | undefined;
+  /** The path with every symlink resolved; undefined if it does not exist. */
+  realPathIfExists(path: string): string | undefined;
   /** Does not follow a symlink at the end. */
   statIfExists(path: string): FileStat | undefined;
   /** Follows symlinks. */
@@ -68,6 +77,8 @@ export interface Files {
   listIfExists(path: string): FolderEntry[] | undefined;
   /** With the folders above it. `mode` is for those that it makes; 0o777 less the umask by default. */
   makeFolder(path: string, options?: WriteOptions): void;
+  /** A new empty folder that only this user can read; answers its real path. The caller removes it. */
+  makeTemporaryFolder(prefix: string): string;
   /**
    * Replaces the whole file: temporary file beside it, fsync, rename, fsync of the folder. After a crash at any
    * moment the path holds the old bytes or the new ones.
@@ -80,9 +91,13 @@ export interface Files {
   /** One O_APPEND write; a short write is an error. `sync` waits for the disk. */
   append(path: string, content: Uint8Array, options?: WriteOptions & { readonly sync?: boolean }): void;
   rename(from: string, to: string): void;
+  /** Sets the permission bits exactly, whatever the umask. */
+  setMode(path: string, mode: number): void;
   makeSymlink(target: string, path: string): void;
   /** Removes a file or symlink; absence is fine. */
   remove(path: string): void;
+  /** Removes a folder if it is empty; false if it is not, or not there. */
+  removeEmptyFolder(path: string): boolean;
   /** Removes a folder and all below it; absence is fine. */
   removeTree(path: string): void;
 }
@@ -105,6 +120,20 @@ export const nodeFiles: Files = {
       closeSync(descriptor);
     }
   },
+  readTail(path, maxBytes) {
+    const descriptor = translated(path, "open", () => openSync(path, "r"));
+    try {
+      const size = fstatSync(descriptor).size;
+      const buffer = Buffer.alloc(Math.min(size, maxBytes));
+      const count = translated(path, "read", () =>
+        readSync(descriptor, buffer, 0, buffer.length, size - buffer.length),
+      );
+      return buffer.subarray(0, count);
+    } finally {
+      closeSync(descriptor);
+    }
+  },
+  realPathIfExists: (path) => ifExists(path, "look at", () => realpathSync(path)),
   readLinkIfExists: (path) => ifExists(path, "read", () => readlinkSync(path)),
   statIfExists: (path) => ifExists(path, "look at", () => toFileStat(lstatSync(path))),
   statTargetIfExists: (path) => ifExists(path, "look at", () => toFileStat(statSync(path))),
@@ -116,10 +145,12 @@ export const nodeFiles: Files = {
     ),
   makeFolder: (path, options) =>
     void translated(path, "create", () => mkdirSync(path, { recursive: true, mode: options?.mode })),
+  makeTemporaryFolder: (prefix) =>
+    translated(tmpdir(), "create a folder in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
   replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
   createExclusively(path, content, options) {
-    const temporary = temporaryPath(path);
+    const temporary = temporaryPathFor(path);
     return translated(path, "create", () => {
       writeWhole(temporary, content, { mode: options?.mode ?? 0o644, flags: "wx", sync: false });
       try {
@@ -137,8 +168,19 @@ export const nodeFiles: Files = {
     translated(path, "append to", () => writeWhole(path, content, { mode, flags: "a", sync }));
   },
   rename: (from, to) => translated(to, "rename to", () => renameSync(from, to)),
+  setMode: (path, mode) => translated(path, "set the mode of", () => chmodSync(path, mode)),
   makeSymlink: (target, path) => translated(path, "create", () => symlinkSync(target, path)),
-  remove: (path) => void ifExists(path, "remove", () => unlinkSync(path)),
+  remove: (path) => ifExists(path, "remove", () => unlinkSync(path)),
+  removeEmptyFolder(path) {
+    try {
+      rmdirSync(path);
+      return true;
+    } catch (error) {
+      const errno = errnoOf(error) ?? "";
+      if (["ENOTEMPTY", "EEXIST", "ENOENT", "ENOTDIR"].includes(errno)) return false;
+      throw toFileError(error, path, "remove");
+    }
+  },
   removeTree: (path) => translated(path, "remove", () => rmSync(path, { recursive: true, force: true })),
 };
 
@@ -147,7 +189,8 @@ export const temporaryName = /\.(\d+)\.\d+\.tmp$/;
 
 let temporaryCount = 0;
 
-function temporaryPath(path: string): string {
+/** A fresh name beside a file, for what shall replace it; recognised by `temporaryName` if its process dies. */
+export function temporaryPathFor(path: string): string {
   temporaryCount += 1;
   return `${path}.${process.pid}.${temporaryCount}.tmp`;
 }
@@ -157,7 +200,7 @@ function replaceFile(
   content: Uint8Array,
   options: WriteOptions & { readonly sync: boolean },
 ): void {
-  const temporary = temporaryPath(path);
+  const temporary = temporaryPathFor(path);
   translated(path, "write", () => {
     try {
       writeWhole(temporary, content, { mode: options.mode ?? 0o644, flags: "wx", sync: options.sync });
@@ -269,13 +312,9 @@ export function toFileError(error: unknown, path: string, verb: string): Keyfram
   if (errno === "ENOENT" || errno === "ENOTDIR") {
     return new KeyframeError("not-found", `cannot ${verb} ${path}: it does not exist`, { cause: error });
   }
-  return new KeyframeError(
-    "io-failed",
-    `cannot ${verb} ${path}: ${error instanceof Error ? error.message : error}`,
-    {
-      cause: error,
-    },
-  );
+  return new KeyframeError("io-failed", `cannot ${verb} ${path}: ${errorText(error)}`, {
+    cause: error,
+  });
 }
 
 /** The `code` of a Node error ("ENOENT"), if it has one. */

@@ -1,110 +1,88 @@
 import { createRequire } from "node:module";
-import { KeyframeError } from "../base/errors.ts";
+import { constants as osConstants } from "node:os";
 
-/** A page range of another process: byte address and length. */
-export interface AddressRange {
-  readonly address: bigint;
-  readonly sizeBytes: number;
-}
-
-/** Calls that Node does not offer. Each throws an Error whose `code` is the errno's name, as Node's own do. */
+/** Calls of the C library that Node does not offer. Each answers 0 or more, or throws an error with `code` as Node's do. */
 export interface Libc {
-  /** The fallocate system call itself: never glibc's emulation, which writes to every block. */
-  allocate(descriptor: number, offsetBytes: number, sizeBytes: number): void;
-  /** Copies ranges of another process, one after the other, into the front of `into`. */
-  readProcess(pid: number, ranges: readonly AddressRange[], into: Uint8Array): void;
+  /** `mode` 0 allocates, `punchHole` frees; see fallocate(2). */
+  fallocate(descriptor: number, mode: number, range: LibcRange): void;
+  /** The offset that was found, or undefined past the last data (ENXIO). */
+  seek(descriptor: number, offsetBytes: number, whence: number): number | undefined;
+  /** False if another open file holds the lock. Ends with the descriptor, so with the process too. */
+  tryLock(descriptor: number): boolean;
 }
 
-/** Undefined where koffi (an optional package) is not installed or has no build for this platform. */
-export function openLibc(): Libc | undefined {
-  loaded ??= { libc: loadLibc() };
-  return loaded.libc;
+export interface LibcRange {
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
 }
 
-let loaded: { readonly libc: Libc | undefined } | undefined;
+export const fallocateModes = { allocate: 0, punchHole: 0x02 | 0x01 } as const;
+export const seekWhence = { data: 3, hole: 4 } as const;
 
-const rangesPerCall = 1000;
-
-function loadLibc(): Libc | undefined {
-  const koffi = requireKoffi();
-  if (koffi === undefined) return undefined;
-  const libc = koffi.load(null);
-  const fallocate = libc.func("fallocate", "int", ["int", "int", "int64_t", "int64_t"]);
-  const readv = libc.func("process_vm_readv", "int64_t", [
-    "int",
-    "void*",
-    "unsigned long",
-    "void*",
-    "unsigned long",
-    "unsigned long",
-  ]);
-  return {
-    allocate(descriptor, offsetBytes, sizeBytes) {
-      if (fallocate(descriptor, 0, offsetBytes, sizeBytes) !== 0) throw lastError(koffi, "fallocate");
-    },
-    readProcess(pid, ranges, into) {
-      const remote = Buffer.alloc(rangesPerCall * 16);
-      const local = Buffer.alloc(16);
-      const start = BigInt(koffi.address(into));
-      let done = 0;
-      for (let first = 0; first < ranges.length; first += rangesPerCall) {
-        const part = ranges.slice(first, first + rangesPerCall);
-        let sizeBytes = 0;
-        for (const [index, range] of part.entries()) {
-          remote.writeBigUInt64LE(range.address, index * 16);
-          remote.writeBigUInt64LE(BigInt(range.sizeBytes), index * 16 + 8);
-          sizeBytes += range.sizeBytes;
-        }
-        if (done + sizeBytes > into.length) throw new RangeError("the buffer is smaller than the ranges");
-        local.writeBigUInt64LE(start + BigInt(done), 0);
-        local.writeBigUInt64LE(BigInt(sizeBytes), 8);
-        const got = Number(readv(pid, local, 1, remote, part.length, 0));
-        if (got < 0) throw lastError(koffi, "process_vm_readv");
-        if (got !== sizeBytes)
-          throw Object.assign(new Error("process_vm_readv: short read"), { code: "EFAULT" });
-        done += sizeBytes;
-      }
-    },
-  };
+/**
+ * The C library through koffi, loaded at the first call; undefined where koffi or the platform lacks it. The reason is
+ * told once, as a process warning.
+ */
+export function libc(): Libc | undefined {
+  if (!tried) {
+    tried = true;
+    loaded = load();
+  }
+  return loaded;
 }
+
+let tried = false;
+let loaded: Libc | undefined;
 
 interface Koffi {
-  load(name: string | null): {
-    func(
-      name: string,
-      result: string,
-      parameters: readonly string[],
-    ): (...args: unknown[]) => number | bigint;
-  };
-  address(value: unknown): number | bigint;
+  load(path: string): { func(declaration: string): (...args: readonly (number | bigint)[]) => number };
   errno(): number;
-  readonly os: { readonly errno: Readonly<Record<string, number>> };
 }
 
-function requireKoffi(): Koffi | undefined {
+const lockExclusiveNonBlocking = 2 | 4;
+
+function load(): Libc | undefined {
+  if (process.platform !== "linux") return warn(`there is none for ${process.platform}`);
   try {
-    return createRequire(import.meta.url)("koffi") as Koffi;
-  } catch {
-    return undefined; // optional by design: callers have a slower way, or say what they lack
+    const koffi = createRequire(import.meta.url)("koffi") as Koffi;
+    const library = koffi.load("libc.so.6");
+    const fallocate = library.func("int fallocate(int fd, int mode, int64_t offset, int64_t length)");
+    const lseek = library.func("int64_t lseek(int fd, int64_t offset, int whence)");
+    const flock = library.func("int flock(int fd, int operation)");
+    const failure = (call: string) => libcError(call, koffi.errno());
+    return {
+      fallocate(descriptor, mode, range) {
+        if (fallocate(descriptor, mode, range.offsetBytes, range.lengthBytes) !== 0)
+          throw failure("fallocate");
+      },
+      seek(descriptor, offsetBytes, whence) {
+        const found = Number(lseek(descriptor, offsetBytes, whence));
+        if (found >= 0) return found;
+        const error = failure("lseek");
+        if (error.code === "ENXIO") return undefined;
+        throw error;
+      },
+      tryLock(descriptor) {
+        if (flock(descriptor, lockExclusiveNonBlocking) === 0) return true;
+        const error = failure("flock");
+        if (error.code === "EAGAIN") return false;
+        throw error;
+      },
+    };
+  } catch (error) {
+    return warn(error instanceof Error ? error.message : String(error));
   }
 }
 
-function lastError(koffi: Koffi, call: string): Error {
-  const number = koffi.errno();
-  const code = Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `E${number}`;
-  return Object.assign(new Error(`${call}: ${code}`), { code, errno: number });
+function warn(reason: string): undefined {
+  process.emitWarning(
+    `koffi cannot be used (${reason.split("\n")[0]}): disk images are neither preallocated nor locked against a second writer`,
+    "KeyframeWarning",
+  );
+  return undefined;
 }
 
-/** True if this error is the machine's way of saying that it has no such call or not for this file. */
-export function isUnsupported(error: unknown): boolean {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  return ["ENOSYS", "EOPNOTSUPP", "ENOTSUP", "EINVAL"].includes(String(error.code));
-}
-
-/** For adapters: a KeyframeError that says that another process's memory is off limits, and what to change. */
-export function memoryRefused(pid: number, cause: unknown): KeyframeError {
-  return new KeyframeError("permission-denied", `cannot read the memory of process ${pid}`, {
-    hint: "the kernel's ptrace rules forbid it: set kernel.yama.ptrace_scope to 0, or run as the same user that started the sandbox",
-    cause,
-  });
+function libcError(call: string, errno: number): Error & { readonly code: string } {
+  const code = Object.entries(osConstants.errno).find(([, value]) => value === errno)?.[0] ?? `E${errno}`;
+  return Object.assign(new Error(`${code}: ${call}`), { code: code === "EWOULDBLOCK" ? "EAGAIN" : code });
 }

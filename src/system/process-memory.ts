@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { KeyframeError } from "../base/errors.ts";
 import { errnoOf } from "./files.ts";
-import { type AddressRange, memoryRefused, openLibc } from "./libc.ts";
+import { type AddressRange, openProcessVm } from "./process-vm.ts";
 
 /** A part of another process's address space. */
 export interface MemoryMapping {
@@ -35,9 +35,9 @@ export const nodeProcessMemory: ProcessMemory = {
     refusable(pid, () => readAt(`/proc/${pid}/pagemap`, mapping.address / 512n, into));
   },
   read(pid, ranges, into) {
-    const libc = openLibc();
-    if (libc !== undefined) {
-      refusable(pid, () => libc.readProcess(pid, ranges, into));
+    const readProcess = openProcessVm();
+    if (readProcess !== undefined) {
+      refusable(pid, () => readProcess(pid, ranges, into));
       return;
     }
     // twice as slow, and always there
@@ -82,7 +82,12 @@ function refusable<T>(pid: number, operation: () => T): T {
     return operation();
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === "EPERM" || errno === "EACCES") throw memoryRefused(pid, error);
+    if (errno === "EPERM" || errno === "EACCES") {
+      throw new KeyframeError("permission-denied", `cannot read the memory of process ${pid}`, {
+        hint: "the kernel's ptrace rules forbid it: set kernel.yama.ptrace_scope to 0, or run as the user that started the sandbox",
+        cause: error,
+      });
+    }
     if (errno === "ESRCH" || errno === "ENOENT") {
       throw new KeyframeError("guest-gone", `process ${pid} has ended`, { cause: error });
     }

@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import type { ChildProcess, ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { KeyframeError } from "../base/errors.ts";
 import { errnoOf } from "./files.ts";
@@ -20,6 +20,12 @@ export interface ProcessResult {
   readonly signal: string | undefined;
   readonly stdout: Buffer;
   readonly stderr: string;
+}
+
+export interface AttachedProcess {
+  /** Undefined where the child reads the terminal itself. */
+  readonly stdin: Writable | undefined;
+  readonly exited: Promise<{ readonly code: number; readonly signal: string | undefined }>;
 }
 
 export interface RunningProcess {
@@ -44,6 +50,17 @@ export interface Processes {
     args: readonly string[],
     options?: Pick<ProcessOptions, "cwd" | "env">,
   ): RunningProcess;
+  /** Starts a program that writes where we write: a pager (with a pipe to feed it), or one that replaces our output. */
+  attach(program: string, args: readonly string[], options: AttachOptions): AttachedProcess;
+}
+
+export interface AttachOptions extends Pick<ProcessOptions, "cwd" | "env"> {
+  readonly stdin: "pipe" | "inherit";
+}
+
+/** Loaded when first used: it costs a hook, which seldom starts a program, as much as all of its own code. */
+function childProcess() {
+  return process.getBuiltinModule("node:child_process");
 }
 
 const defaultMaxOutputBytes = 1024 * 1024 * 1024;
@@ -89,7 +106,7 @@ export const nodeProcesses: Processes = {
   },
 
   runSync(program, args, options = {}) {
-    const result = spawnSync(program, args, {
+    const result = childProcess().spawnSync(program, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
       input: options.stdin ?? "",
@@ -116,6 +133,17 @@ export const nodeProcesses: Processes = {
     };
   },
 
+  attach(program, args, { stdin, ...options }) {
+    const child = childProcess().spawn(program, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: [stdin, "inherit", "inherit"],
+    });
+    const exited = childExit(child, program);
+    exited.catch(() => undefined);
+    return { stdin: child.stdin ?? undefined, exited };
+  },
+
   start(program, args, options = {}) {
     const child = startChild(program, args, options);
     const exited = childExit(child, program);
@@ -132,6 +160,7 @@ export const nodeProcesses: Processes = {
   },
 };
 
+type AnyChild = Pick<ChildProcess, "once">;
 type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>;
 
 function startChild(
@@ -139,17 +168,14 @@ function startChild(
   args: readonly string[],
   options: Pick<ProcessOptions, "cwd" | "env">,
 ): PipedChild {
-  return spawn(program, args, {
+  return childProcess().spawn(program, args, {
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: ["pipe", "pipe", "pipe"],
   });
 }
 
-function childExit(
-  child: PipedChild,
-  program: string,
-): Promise<{ code: number; signal: string | undefined }> {
+function childExit(child: AnyChild, program: string): Promise<{ code: number; signal: string | undefined }> {
   return new Promise((resolve, reject) => {
     child.once("error", (error) => {
       reject(

@@ -79,7 +79,7 @@ test("a chain of diffs gives the image of its head, whatever changed, became zer
       async (states, extra) => {
         const chain: Awaited<ReturnType<typeof storeDiff>>[] = [];
         let base: string | undefined;
-        let before = new Array<number>(pages).fill(0);
+        let before = Array.from({ length: pages }, () => 0);
         for (const state of states) {
           // what changed is always captured; what did not may be, as after a write of the same value
           const touched = state.map((value, page) => value !== before[page] || extra[page] === true);
@@ -98,7 +98,11 @@ test("a chain of diffs gives the image of its head, whatever changed, became zer
 });
 
 test("every page changed, none changed, and the last page alone are stored as what they are", async () => {
-  const all = await storeDiff(imageOf(new Array(600).fill(9)), new Array(600).fill(true), undefined);
+  const all = await storeDiff(
+    imageOf(Array.from({ length: 600 }, () => 9)),
+    Array.from({ length: 600 }, () => true),
+    undefined,
+  );
   expect(all.written.dataPages).toBe(600);
   expect(statSync(all.path).size).toBeLessThanOrEqual(600 * pageBytes * 1.02);
   expect(statSync(all.path).size).toBeLessThanOrEqual(memoryDiffSizeBytes(all.runs));

@@ -87,7 +87,11 @@ async function handOver(
     own.execPath,
     [
       own.argv[1] ?? "",
-      ...["sandbox", verb, id, "--announce", `${base}.sock`],
+      "sandbox",
+      verb,
+      id,
+      "--announce",
+      `${base}.sock`,
       ...(flags.name === undefined ? [] : ["--name", flags.name]),
       ...(flags.count === undefined ? [] : ["--count", String(flags.count)]),
     ],

@@ -1,0 +1,104 @@
+import { addModel } from "../agents/add-model.ts";
+import { decodePayload } from "../agents/payload.ts";
+import { findAgentAdapter } from "../agents/registry.ts";
+import { observe } from "../authorship/observe.ts";
+import { errorText } from "../base/errors.ts";
+import { maxHookPayloadBytes } from "../base/limits.ts";
+import { findRepository, type Repository } from "../git/repository.ts";
+import { recordProblem } from "../journal/problems.ts";
+import { isSwitchedOff } from "../journal/switch.ts";
+import { nodeMachine } from "../system/machine.ts";
+import { readStandardInput } from "../system/standard-input.ts";
+
+const { files, clock } = nodeMachine;
+
+/** An agent that does not close a hook's input is given up after this. */
+const inputTimeoutMs = 10_000;
+
+/** A git hook that has not settled everything by then leaves the rest to the next command. */
+const settleTimeoutMs = 20_000;
+
+/**
+ * Settles what is pending in a repository, and what git says was rewritten; in a chunk of its own, since most hooks
+ * have nothing to settle.
+ */
+export type SettleInHook = (repository: Repository, rewritten: string) => Promise<void>;
+
+/**
+ * `keyframe hook <agent>` and `keyframe hook git <name> [arguments]`. Prints nothing and ends with 0, whatever happens:
+ * what went wrong is left for `status` and `doctor`.
+ */
+export async function runHook(
+  args: readonly string[],
+  loadSettle: () => Promise<SettleInHook>,
+): Promise<void> {
+  const [name = "", gitHook = ""] = args;
+  const here = findHere();
+  try {
+    if (name === "git") await settleAfterGit(gitHook, here, loadSettle);
+    else await observeAgent(name, here, loadSettle);
+  } catch (error) {
+    leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
+  }
+}
+
+function findHere(): Repository | undefined {
+  try {
+    return findRepository(process.cwd(), files);
+  } catch {
+    return undefined; // the folder was removed, or may not be read: then there is nothing to record in
+  }
+}
+
+async function observeAgent(
+  name: string,
+  here: Repository | undefined,
+  loadSettle: () => Promise<SettleInHook>,
+): Promise<void> {
+  const adapter = findAgentAdapter(name);
+  if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
+  const decoded = decodePayload(readInput());
+  const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
+  if (event.kind === "ignored") return;
+  if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
+  const repository = findRepository(event.cwd, files) ?? here;
+  if (repository !== undefined && isSwitchedOff(repository, files)) return;
+  const { wantsSettle } = observe(addModel(event, adapter, files), nodeMachine);
+  if (wantsSettle && repository !== undefined) await settleInTime(repository, "", loadSettle);
+}
+
+async function settleAfterGit(
+  gitHook: string,
+  here: Repository | undefined,
+  loadSettle: () => Promise<SettleInHook>,
+): Promise<void> {
+  if (here === undefined || isSwitchedOff(here, files)) return;
+  const rewritten = gitHook === "post-rewrite" ? readInput().toString("utf8") : "";
+  await settleInTime(here, rewritten, loadSettle);
+}
+
+function readInput(): Buffer {
+  return readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs });
+}
+
+/** Settling can be cut off anywhere: the next command goes on where it was. */
+async function settleInTime(
+  repository: Repository,
+  rewritten: string,
+  loadSettle: () => Promise<SettleInHook>,
+): Promise<void> {
+  const timer = setTimeout(() => {
+    leaveProblem(repository, "settle", `not finished within ${settleTimeoutMs} ms`);
+    process.exit(0);
+  }, settleTimeoutMs);
+  try {
+    await (await loadSettle())(repository, rewritten);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function leaveProblem(repository: Repository | undefined, where: string, what: string): void {
+  if (repository === undefined) return;
+  recordProblem(repository, files, { at: clock.nowMs(), where, what });
+}

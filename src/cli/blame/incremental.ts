@@ -1,0 +1,43 @@
+import { incrementalHeaders } from "../../authorship/blame-annotate.ts";
+import { type BlameHeader, parseBlameHeader } from "../../authorship/blame-porcelain.ts";
+import type { OwnerLookup } from "../../authorship/owner-lookup.ts";
+import { readLinesAsync } from "../../base/lines.ts";
+import { unquotePath } from "../../git/quoted-path.ts";
+import type { CliContext } from "../context.ts";
+
+/** Longest header line; `--incremental` prints no content. */
+const maxHeaderBytes = 1024 * 1024;
+
+/** `--incremental`: git's groups as they come, with the owners before the `filename` line that ends each. */
+export async function streamIncremental(
+  context: CliContext,
+  gitArguments: readonly string[],
+  lookup: OwnerLookup,
+): Promise<void> {
+  const child = context.processes.start("git", ["blame", ...gitArguments], {
+    cwd: context.cwd,
+    env: context.env,
+  });
+  child.stdin.end();
+  child.stderr.on("data", (piece: Buffer) => context.process.stderr.write(piece));
+  let header: BlameHeader | undefined;
+  for await (const line of readLinesAsync(child.stdout as AsyncIterable<Buffer>, maxHeaderBytes)) {
+    if ("oversized" in line) continue;
+    const text = line.bytes.toString("utf8");
+    if (text.startsWith("filename ") && header !== undefined) {
+      const owners = await groupOwners(header, unquotePath(text.slice("filename ".length)), lookup);
+      context.process.stdout.write(incrementalHeaders(header.finalLine, owners));
+      header = undefined;
+    } else header ??= parseBlameHeader(text);
+    const content = Buffer.concat([line.bytes, Buffer.from(line.terminated ? "\n" : "")]);
+    await new Promise<void>((resolve) => context.process.stdout.write(content, resolve));
+  }
+  context.process.exitCode = (await child.exited).code;
+}
+
+async function groupOwners(header: BlameHeader, path: string, lookup: OwnerLookup) {
+  await lookup.load([header.commit]);
+  return Array.from({ length: header.count ?? 1 }, (_, offset) =>
+    lookup.ownerOf({ commit: header.commit, path, line: header.originalLine + offset }),
+  );
+}

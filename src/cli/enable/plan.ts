@@ -1,0 +1,151 @@
+import type { AgentProgram } from "../../agents/agent-program.ts";
+import { addClaudeHooks, hasClaudeHooks, removeClaudeHooks } from "../../agents/claude-settings.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { absent, type FileChange, type FileState, sameState, textFile } from "../../base/file-change.ts";
+import { isExcludedByUs, setExcluded } from "../../git/exclude.ts";
+import type { HookAction } from "../../git/hooks/hook-block.ts";
+import type { HookSituation } from "../../git/hooks/hook-situation.ts";
+import { type HookPlan, type InstallChange, planHook, planHookRemoval } from "../../git/hooks/plan.ts";
+import { type InstalledPath, restoreExactly } from "./installed.ts";
+import type { SettingsSituation } from "./settings-situation.ts";
+
+/** Everything that `enable`, `disable` and `status` look at. */
+export interface Situation {
+  readonly hooks: readonly HookSituation[];
+  readonly settings: readonly SettingsSituation[];
+  readonly exclude: { readonly path: string; readonly state: FileState };
+  /** Of the paths that Keyframe may make in the work tree, those that some rule of git's ignores. */
+  readonly ignored: ReadonlySet<string>;
+  readonly installed: readonly InstalledPath[];
+  readonly switchedOff: boolean;
+  /** True if `keyframe` is found on the PATH. */
+  readonly onPath: boolean;
+}
+
+export interface EnableOptions {
+  readonly shared: boolean;
+  readonly agents: readonly string[];
+  readonly hookAction: HookAction;
+  readonly installed: AgentProgram;
+}
+
+export interface AgentPlan {
+  readonly agent: string;
+  readonly path: string;
+  readonly standing: "on" | "outdated" | "off";
+  readonly changes: readonly InstallChange[];
+}
+
+export interface EnablePlan {
+  readonly hooks: readonly HookPlan[];
+  readonly agents: readonly AgentPlan[];
+  readonly exclude: readonly InstallChange[];
+}
+
+/** What turning Keyframe on changes. Nothing, if it is on already. */
+export function planEnable(situation: Situation, options: EnableOptions): EnablePlan {
+  const hooks = situation.hooks.map((hook) => planHook(hook, options.hookAction));
+  const agents = options.agents.includes("claude") ? planClaude(situation, options) : [];
+  return { hooks, agents, exclude: planExclude(situation) };
+}
+
+export function enableChanges(plan: EnablePlan): readonly InstallChange[] {
+  return [...[...plan.hooks, ...plan.agents].flatMap((part) => part.changes), ...plan.exclude];
+}
+
+/** What taking Keyframe out changes: afterwards every file holds what it held before, byte for byte. */
+export function planUninstall(situation: Situation): readonly FileChange[] {
+  const changes: FileChange[] = situation.hooks.flatMap(planHookRemoval);
+  for (const { path, state } of situation.settings) {
+    const text = settingsText(path, state);
+    if (text === undefined || !hasClaudeHooks(text)) continue;
+    changes.push({ path, before: state, after: withText(state, removeClaudeHooks(text)), why: "taken back" });
+  }
+  const { path, state } = situation.exclude;
+  const bare = setExcluded(fileText(state) ?? "", []);
+  changes.push({ path, before: state, after: withText(state, bare), why: "taken back" });
+  return changes
+    .filter((change) => !sameState(change.before, change.after))
+    .map((change) => restoreExactly(change, situation.installed));
+}
+
+function planClaude(situation: Situation, options: EnableOptions): readonly AgentPlan[] {
+  const isShared = situation.settings.some(
+    ({ scope, path, state }) => scope === "shared" && hasClaudeHooks(settingsText(path, state) ?? "{}"),
+  );
+  // Claude Code runs equal commands of several settings once: with shared settings the personal ones say the same
+  const onPath: AgentProgram = { kind: "on-path" };
+  const program = options.shared || (isShared && situation.onPath) ? onPath : options.installed;
+  return situation.settings
+    .filter(({ scope }) => scope === "personal" || options.shared || isShared)
+    .map((settings) => planSettings(settings, settings.scope === "shared" ? onPath : program));
+}
+
+function planSettings(settings: SettingsSituation, program: AgentProgram): AgentPlan {
+  const { path, state } = settings;
+  if (program.kind === "installed" && settings.committed) {
+    throw new KeyframeError("refused", `${path} is committed, so it cannot name a program of this machine`, {
+      hint: "take it out of git (`git rm --cached`), or use `keyframe enable --shared`",
+    });
+  }
+  const text = settingsText(path, state);
+  const after = withText(
+    state,
+    settingsEdit(path, () => addClaudeHooks(text, program)),
+  );
+  const had = text !== undefined && settingsEdit(path, () => hasClaudeHooks(text));
+  const agent = "claude";
+  if (sameState(state, after)) return { agent, path, standing: "on", changes: [] };
+  const original = text === undefined ? state : withText(state, removeClaudeHooks(text));
+  const why = "let Claude Code tell Keyframe about its edits";
+  return {
+    agent,
+    path,
+    standing: had ? "outdated" : "off",
+    changes: [{ path, before: state, after, original, why }],
+  };
+}
+
+function planExclude({ hooks, settings, exclude, ignored }: Situation): readonly InstallChange[] {
+  const text = fileText(exclude.state) ?? "";
+  const made = [
+    ...settings.filter(({ scope, committed }) => scope === "personal" && !committed),
+    ...hooks,
+  ].flatMap(({ workTreePath }) => workTreePath ?? []);
+  const paths = [...new Set(made)].filter((path) => !ignored.has(path) || isExcludedByUs(text, path));
+  const after = withText(exclude.state, setExcluded(text, paths));
+  if (sameState(exclude.state, after) || paths.length === 0) return [];
+  const original = exclude.state.kind === "absent" ? absent : withText(exclude.state, setExcluded(text, []));
+  const why = "keep what is personal out of `git status`";
+  return [{ path: exclude.path, before: exclude.state, after, original, why }];
+}
+
+/** Undefined where there are no settings: no file, or a blank one. */
+function settingsText(path: string, state: FileState): string | undefined {
+  if (state.kind === "symlink") {
+    throw new KeyframeError("refused", `${path} is a symlink; Keyframe does not write through it`, {
+      hint: "put a file of its own there",
+    });
+  }
+  const text = fileText(state);
+  return text?.trim() === "" ? undefined : text;
+}
+
+function settingsEdit<T>(path: string, edit: () => T): T {
+  try {
+    return edit();
+  } catch (cause) {
+    if (!(cause instanceof KeyframeError)) throw cause;
+    throw new KeyframeError(cause.code, `cannot add hooks to ${path}: ${cause.message}`, {
+      hint: "repair the file and run the command again",
+    });
+  }
+}
+
+function fileText(state: FileState): string | undefined {
+  return state.kind === "file" ? state.content.toString("utf8") : undefined;
+}
+
+function withText(state: FileState, text: string): FileState {
+  return textFile(text, state.kind === "file" ? state.mode : 0o644);
+}

@@ -1,0 +1,82 @@
+import { delimiter, join } from "node:path";
+import { KeyframeError } from "../../base/errors.ts";
+import { shellQuote } from "../../base/shell-words.ts";
+import { type Git, openGit } from "../../git/git.ts";
+import type { HookAction } from "../../git/hooks/hook-block.ts";
+import { readHookSituations } from "../../git/hooks/hook-situation.ts";
+import { mustFindRepository } from "../../git/repository.ts";
+import { isSwitchedOff } from "../../journal/switch.ts";
+import { readFileState } from "../../system/file-changes.ts";
+import type { Files } from "../../system/files.ts";
+import type { CliContext } from "../context.ts";
+import { readInstalled } from "./installed.ts";
+import type { EnableOptions, Situation } from "./plan.ts";
+import { readSettingsSituations } from "./settings-situation.ts";
+
+/** The repository of the current folder, as `enable`, `disable` and `status` see it. @throws KeyframeError */
+export async function openSituation(context: CliContext): Promise<{ git: Git; situation: Situation }> {
+  const { files, env } = context;
+  const repository = mustFindRepository(context.cwd, files);
+  if (repository.workTree === undefined) {
+    throw new KeyframeError(
+      "refused",
+      `${repository.gitDir} is a bare repository: nobody edits files in it`,
+      {
+        hint: "run the command in a clone, or in one of its worktrees",
+      },
+    );
+  }
+  const git = openGit(repository, context.processes, env);
+  const [hooks, settings] = [await readHookSituations(git, files), await readSettingsSituations(git, files)];
+  const excludePath = join(repository.commonDir, "info", "exclude");
+  const made = [...hooks, ...settings].flatMap(({ workTreePath }) => workTreePath ?? []);
+  return {
+    git,
+    situation: {
+      hooks,
+      settings,
+      exclude: { path: excludePath, state: readFileState(excludePath, files) },
+      ignored: await ignoredPaths(git, made),
+      installed: readInstalled(repository, files),
+      switchedOff: isSwitchedOff(repository, files),
+      onPath: isOnPath("keyframe", env, files),
+    },
+  };
+}
+
+/** How hooks start this very program. */
+export function enableOptions(
+  program: CliContext["program"],
+  choice: Pick<EnableOptions, "shared" | "agents">,
+): EnableOptions {
+  const hookAction: HookAction = {
+    pendingPaths: pendingPaths.join(" "),
+    command: `${shellQuote(program.node)} ${shellQuote(program.entry)} hook git`,
+    requires: shellQuote(program.entry),
+  };
+  return { ...choice, hookAction, installed: { kind: "installed", ...program } };
+}
+
+/** Where the journal of a worktree has something to settle: lines with an owner, or a shell call that has not ended. */
+const pendingPaths = ["*/owned", "shell/*.json"].map(
+  (path) => `"\${GIT_DIR:-.git}"/keyframe/journal/${path}`,
+);
+
+async function ignoredPaths(git: Git, paths: readonly string[]): Promise<Set<string>> {
+  // ends with 1 where nothing is ignored
+  const { stdout } = await git.run(["check-ignore", "-z", "--stdin"], {
+    stdin: paths.map((path) => `${path}\0`).join(""),
+    okCodes: [0, 1],
+  });
+  return new Set(stdout.toString("utf8").split("\0"));
+}
+
+function isOnPath(program: string, env: NodeJS.ProcessEnv, files: Files): boolean {
+  return (env["PATH"] ?? "")
+    .split(delimiter)
+    .filter((folder) => folder !== "")
+    .some((folder) => {
+      const stat = files.statTargetIfExists(join(folder, program));
+      return stat?.kind === "file" && (stat.mode & 0o111) !== 0;
+    });
+}

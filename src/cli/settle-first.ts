@@ -1,0 +1,24 @@
+import { type SettleOutcome, settle } from "../authorship/settle.ts";
+import { errorText } from "../base/errors.ts";
+import { openGit } from "../git/git.ts";
+import { findRepository, type Repository } from "../git/repository.ts";
+import type { CliContext } from "./context.ts";
+
+/**
+ * Settles commits that no hook saw, before a command shows owners: so the answer is the same as if the hook had run.
+ * A failure is told and does not stop the command, which then shows what is settled.
+ */
+export async function settleFirst(context: CliContext): Promise<void> {
+  const repository = findRepository(context.cwd, context.files);
+  if (repository === undefined) return;
+  try {
+    await settleRepository(context, repository);
+  } catch (error) {
+    context.terminal.note(`keyframe: some commits could not be settled: ${errorText(error)}`);
+  }
+}
+
+export function settleRepository(context: CliContext, repository: Repository): Promise<SettleOutcome> {
+  const git = openGit(repository, context.processes, context.env);
+  return settle(git, context);
+}

@@ -1,0 +1,11 @@
+import { parseRewrites } from "../authorship/rewritten-commits.ts";
+import { settle } from "../authorship/settle.ts";
+import { openGit } from "../git/git.ts";
+import type { Repository } from "../git/repository.ts";
+import { nodeMachine } from "../system/machine.ts";
+
+/** What a git hook does. `rewritten` is what git tells its `post-rewrite` hook. */
+export async function settleInHook(repository: Repository, rewritten: string): Promise<void> {
+  const git = openGit(repository, nodeMachine.processes);
+  await settle(git, nodeMachine, { rewrites: parseRewrites(rewritten) });
+}

@@ -1,0 +1,50 @@
+import type { Repository } from "../../git/repository.ts";
+import { readHeads } from "../../journal/head-files.ts";
+import { listEpochs } from "../../journal/layout.ts";
+import { sessionOfOwner } from "../../journal/line-owners.ts";
+import type { Head } from "../../journal/path-state.ts";
+import type { Files } from "../../system/files.ts";
+
+/** Lines of one file that wait for a commit, by owner. */
+export interface PendingFile {
+  readonly path: string;
+  readonly owners: readonly PendingOwner[];
+}
+
+export interface PendingOwner {
+  readonly kind: "agent" | "human";
+  /** `claude`, or `Name <email>`. */
+  readonly name: string;
+  /** The agent's conversation. */
+  readonly session?: string;
+  readonly model?: string;
+  readonly lines: number;
+}
+
+/** What the journal of a worktree holds for the next commits, by path. */
+export function readPendingFiles(repository: Repository, files: Files): PendingFile[] {
+  const heads = new Map<string, Head>();
+  for (const epoch of listEpochs(repository, files)) {
+    for (const head of readHeads(files, epoch)) heads.set(head.path, head);
+  }
+  return [...heads.values()]
+    .map((head) => ({ path: head.path, owners: ownersOf(head) }))
+    .filter(({ owners }) => owners.length > 0)
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function ownersOf(head: Head): PendingOwner[] {
+  const lines = new Map<string, number>();
+  for (const [count, owner] of head.current.runs) {
+    if (owner === null) continue;
+    const key = sessionOfOwner(owner);
+    lines.set(key, (lines.get(key) ?? 0) + count);
+  }
+  return [...lines].map(([key, count]) => describeOwner(head, key, count));
+}
+
+function describeOwner(head: Head, key: string, lines: number): PendingOwner {
+  const agent = head.agents[key];
+  if (agent === undefined) return { kind: "human", name: head.humans[key] ?? key, lines };
+  return { kind: "agent", name: agent.tool, session: agent.id, model: agent.model, lines };
+}

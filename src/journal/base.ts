@@ -1,0 +1,15 @@
+import { isOid } from "../git/ids.ts";
+import { type Repository, readHeadFromFiles } from "../git/repository.ts";
+import { runGitSync } from "../git/sync.ts";
+import type { Files } from "../system/files.ts";
+import type { Processes } from "../system/processes.ts";
+import type { Base } from "./layout.ts";
+
+/** The commit that HEAD is at now. Asks git only where refs are not plain files. */
+export function readBase(repository: Repository, files: Files, processes: Processes): Base {
+  const head = readHeadFromFiles(repository, files);
+  if (head !== undefined) return head.oid ?? "initial";
+  const result = runGitSync(repository, processes, ["rev-parse", "--verify", "--quiet", "HEAD"]);
+  const oid = result.stdout.toString("latin1").trim();
+  return isOid(oid) ? oid : "initial";
+}

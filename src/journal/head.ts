@@ -1,0 +1,83 @@
+import type { AgentId } from "../agents/agent-event.ts";
+import type { JournalEvent } from "./journal-event.ts";
+import { maxEarlierStates } from "./limits.ts";
+import { ownersIn, sessionOfOwner } from "./line-owners.ts";
+import type { Head, PathState } from "./path-state.ts";
+import { encodeRecordLine, parseRecordLine } from "./record-line.ts";
+
+const absent: PathState = { kind: "absent", mode: 0, digest: "", sizeBytes: 0, runs: [] };
+
+/** The head after an event. Pure; applying the same event twice gives the same head. */
+export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
+  if (head?.eventId === event.id) return head;
+  if (event.carried !== undefined) return { ...event.carried, eventId: event.id };
+  const state = event.state ?? head?.current ?? absent;
+  const begunBefore = (head?.begun ?? []).filter((call) => call.toolUseId !== event.toolUseId);
+  return {
+    path: event.path,
+    eventId: event.id,
+    current: state,
+    mark: event.mark ?? (event.state === undefined ? (head?.mark ?? null) : null),
+    earlier: earlierStates(head, state),
+    agents: { ...head?.agents, ...agentsOf(event) },
+    humans:
+      event.owner !== null && event.human !== undefined
+        ? { ...head?.humans, [event.owner]: event.human }
+        : (head?.humans ?? {}),
+    evidence:
+      event.owner !== null && event.evidence !== undefined
+        ? { ...head?.evidence, [event.owner]: event.evidence }
+        : (head?.evidence ?? {}),
+    counters: countersAfter(head?.counters ?? {}, event),
+    begun:
+      event.kind === "begin" && event.toolUseId !== undefined
+        ? [...begunBefore, { toolUseId: event.toolUseId, at: event.at }]
+        : begunBefore,
+  };
+}
+
+/** True if some line of a state belongs to someone: such a head has something to settle. */
+export function hasOwners(head: Head): boolean {
+  return [head.current, ...head.earlier].some((state) => ownersIn(state.runs).size > 0);
+}
+
+export function encodeHead(head: Head): Buffer {
+  return encodeRecordLine(head);
+}
+
+/** Undefined if the bytes are not a whole head. */
+export function parseHead(bytes: Buffer): Head | undefined {
+  const record = parseRecordLine(bytes);
+  if (record === undefined || typeof record["path"] !== "string" || typeof record["current"] !== "object")
+    return undefined;
+  // the sum has been checked: the record is as encodeHead wrote it
+  return record as unknown as Head;
+}
+
+function earlierStates(head: Head | undefined, state: PathState): readonly PathState[] {
+  if (head === undefined) return [];
+  const { current, earlier } = head;
+  const isNewState = current.digest !== state.digest || current.kind !== state.kind;
+  if (!isNewState || ownersIn(current.runs).size === 0)
+    return earlier.filter((other) => other.digest !== state.digest);
+  return [current, ...earlier].filter((other) => other.digest !== state.digest).slice(0, maxEarlierStates);
+}
+
+function agentsOf(event: JournalEvent): Record<string, AgentId> {
+  if (event.owner === null || event.agent === undefined) return {};
+  return { [sessionOfOwner(event.owner)]: event.agent };
+}
+
+function countersAfter(counters: Head["counters"], event: JournalEvent): Head["counters"] {
+  const next: Record<string, { generated: number; overridden: number }> = { ...counters };
+  const add = (session: string, generated: number, overridden: number) => {
+    const old = next[session] ?? { generated: 0, overridden: 0 };
+    next[session] = { generated: old.generated + generated, overridden: old.overridden + overridden };
+  };
+  if (event.owner?.startsWith("s_") && event.takenLines)
+    add(sessionOfOwner(event.owner), event.takenLines, 0);
+  for (const [session, lines] of Object.entries(event.overridden ?? {})) {
+    if (session.startsWith("s_")) add(session, 0, lines);
+  }
+  return next;
+}

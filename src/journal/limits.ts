@@ -1,0 +1,17 @@
+/** Longest event line that is read back, bytes. */
+export const maxEventLineBytes = 16 * 1024 * 1024;
+
+/** How much of a log's end is read to finish what a killed process began, bytes. */
+export const maxRecoveryBytes = 32 * 1024 * 1024;
+
+/** Files above this are recorded by digest only: their lines have no owner. */
+export const maxLinedFileBytes = 32 * 1024 * 1024;
+
+/** States of a path that are kept besides the newest, for commits of content staged earlier. */
+export const maxEarlierStates = 16;
+
+/** How long a process waits for the journal's lock, milliseconds. */
+export const lockTimeoutMs = 5000;
+
+/** The file of recorded problems is cut to its newer half above this, bytes. */
+export const maxProblemsBytes = 256 * 1024;

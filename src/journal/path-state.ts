@@ -1,0 +1,50 @@
+import type { AgentId } from "../agents/agent-event.ts";
+import type { RepoPath } from "../git/ids.ts";
+import type { LineOwnerRun } from "./line-owners.ts";
+
+/** What a path held at one moment, and who owns its lines. */
+export interface PathState {
+  readonly kind: "file" | "symlink" | "absent";
+  /** Permission bits of a file; 0 otherwise. */
+  readonly mode: number;
+  /** SHA-256 of the content (of the link target for a symlink); empty for an absent path. */
+  readonly digest: string;
+  readonly sizeBytes: number;
+  /** Why the content has no lines to own; absent for text. */
+  readonly unlined?: "binary" | "large";
+  /** Covers all lines of a text file; empty otherwise. */
+  readonly runs: readonly LineOwnerRun[];
+}
+
+/** Lets a later scan see without reading that a file has not changed. */
+export interface StatMark {
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly sizeBytes: number;
+  readonly inode: number;
+}
+
+/** How a change was seen: between the hooks of an edit tool, around a shell call, or by an editor at a save. */
+export type Evidence = "edit" | "shell" | "save";
+
+/** All that is pending for one path: what settling a commit needs, without reading the log. */
+export interface Head {
+  readonly path: RepoPath;
+  /** The last event that reached this head. */
+  readonly eventId: string;
+  readonly current: PathState;
+  /** Null where the file was not looked at on disk. */
+  readonly mark: StatMark | null;
+  /** Newest first. */
+  readonly earlier: readonly PathState[];
+  /** By session key, for the owners in the states. */
+  readonly agents: Readonly<Record<string, AgentId>>;
+  /** By human key: `Name <email>`. */
+  readonly humans: Readonly<Record<string, string>>;
+  /** By owner key: how its edits were seen. */
+  readonly evidence: Readonly<Record<string, Evidence>>;
+  /** By session key: lines written, and lines that others then changed or removed. */
+  readonly counters: Readonly<Record<string, { readonly generated: number; readonly overridden: number }>>;
+  /** Calls of agents on this path that have begun and not ended. */
+  readonly begun: readonly { readonly toolUseId: string; readonly at: number }[];
+}

@@ -1,0 +1,16 @@
+import type { Repository } from "../git/repository.ts";
+import type { JournalDeps } from "./journal.ts";
+import { journalFolder, listEpochs, lockPath, shellCallsFolder } from "./layout.ts";
+import { lockTimeoutMs } from "./limits.ts";
+import { withLock } from "./lock.ts";
+
+/** Forgets everything that is pending in a worktree, open shell calls included. Notes of commits stay. */
+export function resetJournal(deps: JournalDeps, repository: Repository): void {
+  const { files } = deps;
+  files.makeFolder(journalFolder(repository));
+  const options = { timeoutMs: lockTimeoutMs, onTakeover: () => undefined };
+  withLock(deps, lockPath(repository), options, () => {
+    for (const epoch of listEpochs(repository, files)) files.removeTree(epoch.folder);
+    files.removeTree(shellCallsFolder(repository));
+  });
+}
