@@ -15,7 +15,7 @@ import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
 
 let lab: SandboxLab;
 let sandbox: SandboxRecord;
-const folder = mkdtempSync(join(tmpdir(), "kf-files-"));
+const folder = mkdtempSync(join(tmpdir(), "sbx-files-"));
 
 beforeAll(async () => {
   lab = openSandboxLab();

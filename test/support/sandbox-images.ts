@@ -8,7 +8,7 @@ import { join } from "node:path";
  */
 export default function setup(): () => void {
   if (process.env["KEYFRAME_TEST_IMAGES"] !== undefined) return () => undefined;
-  const folder = mkdtempSync(join(tmpdir(), "kf-img-"));
+  const folder = mkdtempSync(join(tmpdir(), "sbx-img-"));
   process.env["KEYFRAME_TEST_IMAGES"] = folder;
   return () => rmSync(folder, { recursive: true, force: true });
 }

@@ -38,7 +38,7 @@ export const labMemoryMiB = 160;
 
 /** A home of its own with a Debian image, on the real QEMU. Emulated: what every machine has. */
 export function openSandboxLab(): SandboxLab {
-  const root = mkdtempSync(join(tmpdir(), "kf-"));
+  const root = mkdtempSync(join(tmpdir(), "sbx-"));
   const built = join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
   if (!existsSync(join(built, "images", "debian.json"))) {
     mkdirSync(built, { recursive: true });
