@@ -22,7 +22,7 @@ export interface SandboxLab {
   readonly world: SandboxWorld;
   readonly image: ImageRecord;
   readonly warnings: string[];
-  boot(name?: string): Promise<StartedSandbox>;
+  boot(name?: string, memoryMiB?: number): Promise<StartedSandbox>;
   /** The output of a shell command in a guest; throws if it fails. */
   sh(sandbox: SandboxRecord, script: string, options?: Omit<CommandRequest, "argv">): Promise<string>;
   /** The program as users run it. */
@@ -34,7 +34,7 @@ export interface SandboxLab {
   close(): Promise<void>;
 }
 
-export const labMemoryMiB = 160;
+const labMemoryMiB = 160;
 
 /** A home of its own with a Debian image, on the real QEMU. Emulated: what every machine has. */
 export function openSandboxLab(): SandboxLab {
@@ -71,10 +71,10 @@ export function openSandboxLab(): SandboxLab {
     world,
     image,
     warnings,
-    boot: (name) =>
+    boot: (name, memoryMiB = labMemoryMiB) =>
       bootSandbox(world, image, {
         ...(name === undefined ? {} : { name: parseObjectName(name) }),
-        memoryMiB: labMemoryMiB,
+        memoryMiB,
         cpus: 1,
         diskBytes: 1024 ** 3,
         accelerator: "tcg",
