@@ -16,9 +16,11 @@ import { journalCommand } from "./journal/command.ts";
 import { listCommand } from "./list/command.ts";
 import { logCommand } from "./log/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
+import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { showCommand } from "./show/command.ts";
+import { snapshotRoutes } from "./snapshot/commands.ts";
 import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { tokensCommand } from "./tokens/command.ts";
@@ -40,6 +42,8 @@ const root = buildRouteMap<string, CliContext>({
     tokens: tokensCommand,
     migrate: migrateCommand,
     image: imageCommands,
+    sandbox: sandboxRoutes,
+    snapshot: snapshotRoutes,
     checkpoint: checkpointCommand,
     journal: journalCommand,
     settle: settleCommand,

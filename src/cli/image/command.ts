@@ -1,5 +1,6 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { imageBuildCommand } from "../image-build/command.ts";
 import { imageMountCommand } from "../image-mount/command.ts";
 import { imageServeCommand } from "../image-serve/command.ts";
 import type { CreateFlags } from "./create.ts";
@@ -234,6 +235,7 @@ const exportCommand = buildCommand<ExportFlags, [string], CliContext>({
 
 export const imageCommands = buildRouteMap<string, CliContext>({
   routes: {
+    build: imageBuildCommand,
     create: createCommand,
     ls: lsCommand,
     info: infoCommand,
