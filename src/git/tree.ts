@@ -1,6 +1,7 @@
 import type { Git } from "./git.ts";
 import { gitFailed } from "./git.ts";
 import { isOid, type Oid } from "./ids.ts";
+import { streamObjects } from "./object-stream.ts";
 
 export interface TreeEntry {
   /** "100644", "040000", ... */
@@ -40,7 +41,7 @@ export function parseTree(content: Buffer, oidBytes: 20 | 32): TreeEntry[] {
   for (let start = 0; start < content.length; ) {
     const space = content.indexOf(0x20, start);
     const nul = content.indexOf(0, space);
-    if (space === -1 || nul === -1 || nul + oidBytes >= content.length + 1) return entries;
+    if (space === -1 || nul === -1 || nul + 1 + oidBytes > content.length) return entries;
     const mode = content.toString("latin1", start, space);
     entries.push({
       mode,
@@ -52,3 +53,32 @@ export function parseTree(content: Buffer, oidBytes: 20 | 32): TreeEntry[] {
   }
   return entries;
 }
+
+/** Every file below many trees, asked for level by level in bulk; a tree that is not on this machine is absent. */
+export async function listTrees(git: Git, roots: readonly Oid[]): Promise<Map<Oid, TreeEntry[]>> {
+  const files = new Map<Oid, TreeEntry[]>();
+  let level = roots.map((root) => ({ root, path: "", name: `${root}^{tree}` }));
+  for (let depth = 0; level.length > 0 && depth < maxTreeDepth; depth += 1) {
+    const next: typeof level = [];
+    let at = 0;
+    for await (const object of streamObjects(
+      git,
+      level.map(({ name }) => name),
+    )) {
+      const place = level[at];
+      at += 1;
+      if (place === undefined || object.info?.type !== "tree") continue;
+      const found = files.get(place.root) ?? [];
+      files.set(place.root, found);
+      for (const entry of parseTree(await object.bytes(), object.info.oid.length === 40 ? 20 : 32)) {
+        const path = `${place.path}${entry.path}`;
+        if (entry.type === "tree") next.push({ root: place.root, path: `${path}/`, name: entry.oid });
+        else found.push({ ...entry, path });
+      }
+    }
+    level = next;
+  }
+  return files;
+}
+
+const maxTreeDepth = 12;

@@ -1,0 +1,180 @@
+import { KeyframeError } from "../base/errors.ts";
+import type { Git } from "../git/git.ts";
+import type { Oid } from "../git/ids.ts";
+import { readSmallObjects, streamObjects } from "../git/object-stream.ts";
+import { isMessageDocument, joinMessages } from "../transcripts/message-chunks.ts";
+import { type CheckpointTree, type SessionFiles, sessionsOf, type StoreKind } from "./checkpoint-tree.ts";
+import type { CheckpointId } from "./ids.ts";
+import { maxMetadataBytes, maxPromptBytes, maxSessions } from "./limits.ts";
+import { parseRootMetadata, parseSessionMetadata, type RootMetadata, type SessionMetadata } from "./metadata.ts";
+import type { CheckpointStores } from "./stores.ts";
+
+/** A checkpoint wherever it is: the preferred place first, the same checkpoint in other stores behind. */
+export type CheckpointPlaces = readonly [CheckpointTree, ...CheckpointTree[]];
+
+const preference: readonly StoreKind[] = ["refs", "v1", "v2"];
+
+/** Every checkpoint on this machine, from trees alone. */
+export async function listCheckpointPlaces(
+  stores: CheckpointStores,
+  options: { readonly raw?: boolean } = {},
+): Promise<Map<CheckpointId, CheckpointPlaces>> {
+  const places = new Map<CheckpointId, CheckpointPlaces>();
+  const lists = await Promise.all(preference.map((kind) => stores[kind].list(options)));
+  for (const trees of lists) {
+    for (const [id, tree] of trees) {
+      const found = places.get(id);
+      places.set(id, found === undefined ? [tree] : [...found, tree]);
+    }
+  }
+  return places;
+}
+
+export async function findCheckpointPlaces(
+  stores: CheckpointStores,
+  id: CheckpointId,
+): Promise<CheckpointPlaces | undefined> {
+  const [first, ...rest] = (await Promise.all(preference.map((kind) => stores[kind].find(id)))).filter(
+    (tree) => tree !== undefined,
+  );
+  return first === undefined ? undefined : [first, ...rest];
+}
+
+/** What happened to a piece of a checkpoint: a reader must be able to say which. */
+export type Absence = "never recorded" | "missing here" | "damaged" | "too large";
+
+export interface ReadCheckpoint {
+  readonly id: CheckpointId;
+  readonly places: CheckpointPlaces;
+  readonly root: RootMetadata | Absence;
+  readonly sessions: readonly ReadSession[];
+}
+
+export interface ReadSession {
+  readonly files: SessionFiles;
+  readonly metadata: SessionMetadata | Absence;
+}
+
+/** Reads the metadata of many checkpoints in two bulk reads, root first because it orders the sessions. */
+export async function readCheckpoints(
+  git: Git,
+  places: Iterable<readonly [CheckpointId, CheckpointPlaces]>,
+): Promise<ReadCheckpoint[]> {
+  const list = [...places];
+  const rootOids = list.flatMap(([, [tree]]) => tree.files.get("metadata.json") ?? []);
+  const sessionOids: Oid[] = [];
+  for (const [, [tree]] of list) {
+    for (const [path, oid] of tree.files) if (/^\d{1,6}\/metadata\.json$/.test(path)) sessionOids.push(oid);
+  }
+  const contents = await readSmallObjects(git, [...rootOids, ...sessionOids], maxMetadataBytes);
+  return list.map(([id, at]) => {
+    const [tree] = at;
+    const root = decode(contents, tree.files.get("metadata.json"), parseRootMetadata);
+    const files = sessionsOf(tree, typeof root === "string" ? [] : root.sessions).slice(0, maxSessions);
+    const sessions = files.map((session) => ({
+      files: session,
+      metadata: decode(contents, session.metadata, parseSessionMetadata),
+    }));
+    return { id, places: at, root, sessions };
+  });
+}
+
+function decode<T>(
+  contents: ReadonlyMap<string, Buffer | "missing" | "oversized">,
+  oid: Oid | undefined,
+  parse: (content: Buffer) => T | undefined,
+): T | Absence {
+  if (oid === undefined) return "never recorded";
+  const content = contents.get(oid);
+  if (content === undefined || content === "missing") return "missing here";
+  if (content === "oversized") return "too large";
+  return parse(content) ?? "damaged";
+}
+
+/** The prompts of many sessions; absent where there is no file, with the reason where there is one but no content. */
+export async function readPrompts(
+  git: Git,
+  sessions: readonly SessionFiles[],
+): Promise<Map<Oid, readonly string[] | Absence>> {
+  const oids = sessions.flatMap(({ prompt }) => prompt ?? []);
+  const prompts = new Map<Oid, readonly string[] | Absence>();
+  for (const [oid, content] of await readSmallObjects(git, oids, maxPromptBytes)) {
+    prompts.set(
+      oid as Oid,
+      content === "missing" ? "missing here" : content === "oversized" ? "too large" : splitPrompts(content.toString()),
+    );
+  }
+  return prompts;
+}
+
+/** Prompts of one file, as every version separates them. */
+export function splitPrompts(text: string): string[] {
+  return text.split("\n\n---\n\n").map((prompt) => prompt.trim()).filter((prompt) => prompt !== "");
+}
+
+/**
+ * The raw transcript as a stream. Every chunk is looked for before the first byte is given, so a transcript is whole
+ * or an error, never cut short.
+ * @throws KeyframeError `not-here` naming what is absent, `damaged` where the tree lacks a chunk, `not-found` where none
+ * was recorded
+ */
+export async function openTranscript(git: Git, id: CheckpointId, files: SessionFiles): Promise<AsyncGenerator<Buffer>> {
+  if (files.transcript.length === 0) {
+    throw new KeyframeError("not-found", `session ${files.index} of checkpoint ${id} has no transcript recorded`);
+  }
+  if (files.missingChunks.length > 0) {
+    throw new KeyframeError(
+      "damaged",
+      `the transcript of session ${files.index} of checkpoint ${id} lacks chunk ${files.missingChunks.join(", ")}`,
+      { hint: "the record itself is incomplete; another store or remote may hold it whole" },
+    );
+  }
+  const missing = await missingObjects(git, files.transcript);
+  if (missing.length > 0) {
+    throw new KeyframeError(
+      "not-here",
+      `${missing.length} of ${files.transcript.length} objects of the transcript of checkpoint ${id}, session ${files.index}, are not on this machine: ${missing.slice(0, 3).join(", ")}`,
+      { hint: `run \`keyframe fetch\` to get them from the remote` },
+    );
+  }
+  return streamTranscript(git, files.transcript);
+}
+
+async function* streamTranscript(git: Git, chunks: readonly Oid[]): AsyncGenerator<Buffer> {
+  let first = true;
+  let asDocuments: Buffer[] | undefined;
+  for await (const object of streamObjects(git, chunks)) {
+    if (asDocuments !== undefined) {
+      asDocuments.push(await object.bytes());
+      continue;
+    }
+    let begun = false;
+    for await (const piece of object.chunks()) {
+      if (first && !begun && chunks.length > 1 && isMessageDocument(piece)) {
+        const rest: Buffer[] = [piece];
+        for await (const more of object.chunks()) rest.push(more);
+        asDocuments = [Buffer.concat(rest)];
+        break;
+      }
+      if (!first && !begun) yield Buffer.from("\n");
+      begun = true;
+      yield piece;
+    }
+    if (!first && !begun && asDocuments === undefined) yield Buffer.from("\n");
+    first = false;
+  }
+  if (asDocuments !== undefined) yield joinMessages(asDocuments);
+}
+
+/** Which of some objects are absent here; one `cat-file --batch-check` for all. */
+export async function missingObjects(git: Git, oids: readonly Oid[]): Promise<Oid[]> {
+  const result = await git.run(["cat-file", "--batch-check=%(objectname)", "--buffer"], {
+    stdin: [...new Set(oids)].map((oid) => `${oid}\n`).join(""),
+    env: { GIT_NO_LAZY_FETCH: "1" },
+  });
+  return result.stdout
+    .toString("latin1")
+    .split("\n")
+    .filter((line) => line.endsWith(" missing"))
+    .map((line) => line.slice(0, -" missing".length) as Oid);
+}
