@@ -20,8 +20,8 @@ export function mergeSessionsInto(root: JsonObject, sessions: readonly JsonObjec
 /** Sorted by bytes, each once; a list past the limit is cut, because a metadata file must stay small. */
 function unionOfFiles(sessions: readonly JsonObject[]): JsonValue {
   const lists = sessions.map((session) => session.get("files_touched")).filter((list) => Array.isArray(list));
-  if (lists.length === 0) return null;
   const files = [...new Set(lists.flat().filter((path) => typeof path === "string"))];
+  if (files.length === 0) return null;
   return files.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).slice(0, maxFilesTouched);
 }
 

@@ -1,7 +1,9 @@
+import { basename, dirname } from "node:path/posix";
 import { KeyframeError } from "../base/errors.ts";
 import { blobOid, type CommitMark, type ObjectFormat, openBulkWriter, type PathChange } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
-import type { Oid } from "../git/ids.ts";
+import { isOid, type Oid } from "../git/ids.ts";
+import { missingObjects } from "../git/missing-objects.ts";
 import { type RefUpdate, updateRefs } from "../git/refs.ts";
 import { fault } from "../system/fault.ts";
 import { maxWriteAttempts } from "./limits.ts";
@@ -50,8 +52,9 @@ export async function commitTargets(targets: readonly CommitTarget[], context: C
   const marks: CommitMark[] = [];
   try {
     const written = new Set<Oid>();
-    for (const target of targets) {
-      const changes = diffFiles(target, context.format);
+    const folders = await treesWithAbsentFiles(context.git, targets, context.format);
+    for (const [number, target] of targets.entries()) {
+      const changes = diffFiles(target, context.format, folders[number] ?? new Map());
       for (const { oid, source } of changes.added) {
         if (!("bytes" in source) || written.has(oid)) continue;
         await writer.blob(source.bytes);
@@ -79,17 +82,58 @@ export async function commitTargets(targets: readonly CommitTarget[], context: C
   return updateRefs(context.git, updates, context.reason);
 }
 
-function diffFiles({ before, after }: CommitTarget, format: ObjectFormat) {
+/** `folders`: trees that were made already, because they name files that are not on this machine. */
+function diffFiles({ before, after }: CommitTarget, format: ObjectFormat, folders: ReadonlyMap<string, Oid>) {
   const paths: PathChange[] = [];
   const added: { readonly oid: Oid; readonly source: BlobSource }[] = [];
+  for (const [path, oid] of folders) paths.push({ kind: "tree", path, oid });
   for (const path of before.keys()) if (!after.has(path)) paths.push({ kind: "delete", path });
   for (const [path, source] of after) {
     const oid = oidOf(source, format);
-    if (before.get(path) === oid) continue;
-    paths.push({ kind: "blob", path, oid });
+    const inFolder = folders.has(dirname(path));
+    const belowFolder = !inFolder && [...folders.keys()].some((folder) => path.startsWith(`${folder}/`));
+    if (before.get(path) === oid && !belowFolder) continue;
+    if (!inFolder) paths.push({ kind: "blob", path, oid });
     added.push({ oid, source });
   }
   return { paths, added };
+}
+
+/**
+ * `fast-import` does not link a file whose object is not on this machine, although a record may well name one (it was
+ * never fetched). Such folders are built as trees, each with the files right in it.
+ */
+async function treesWithAbsentFiles(
+  git: Git,
+  targets: readonly CommitTarget[],
+  format: ObjectFormat,
+): Promise<Map<string, Oid>[]> {
+  const linked = targets.flatMap(({ before, after }) =>
+    [...after].flatMap(([path, source]) => ("oid" in source && before.get(path) !== source.oid ? [source.oid] : [])),
+  );
+  const absent = new Set(await missingObjects(git, linked));
+  const requests: { readonly target: number; readonly folder: string; readonly listing: string }[] = [];
+  for (const [number, { before, after }] of targets.entries()) {
+    const folders = new Set<string>();
+    for (const [path, source] of after) {
+      if ("oid" in source && absent.has(source.oid) && before.get(path) !== source.oid) folders.add(dirname(path));
+    }
+    for (const folder of folders) {
+      const files = [...after].filter(([path]) => dirname(path) === folder);
+      const listing = files.map(([path, source]) => `100644 blob ${oidOf(source, format)}\t${basename(path)}\n`);
+      requests.push({ target: number, folder, listing: listing.join("") });
+    }
+  }
+  const trees = targets.map(() => new Map<string, Oid>());
+  if (requests.length === 0) return trees;
+  const made = await git.text(["mktree", "--missing", "--batch"], {
+    stdin: requests.map(({ listing }) => `${listing}\n`).join(""),
+  });
+  for (const [index, oid] of made.split("\n").entries()) {
+    const request = requests[index];
+    if (request !== undefined && isOid(oid)) trees[request.target]?.set(request.folder, oid);
+  }
+  return trees;
 }
 
 /**

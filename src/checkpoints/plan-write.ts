@@ -130,14 +130,16 @@ function planRoot(before: CheckpointState, write: CheckpointWrite, planned: Plan
 }
 
 function sessionPaths(index: number, id: CheckpointId, { files, layout }: Planned): JsonValue {
-  const at = (name: string) => (files.has(`${index}/${name}`) ? `${layout.pathPrefix(id)}/${index}/${name}` : "");
+  const path = (name: string) => `${layout.pathPrefix(id)}/${index}/${name}`;
+  const at = (name: string) => (files.has(`${index}/${name}`) ? path(name) : "");
   const paths: JsonObject = new Map([["metadata", at("metadata.json")]]);
   const compact = at("transcript.jsonl");
   if (layout.compactHashName === undefined) {
-    paths.set("transcript", at(layout.transcriptBase));
+    // named even where nothing was recorded: other readers expect them
+    paths.set("transcript", path(layout.transcriptBase));
     if (at("context.md") !== "") paths.set("context", at("context.md"));
     if (compact !== "") paths.set("compact_transcript", compact);
-    paths.set("content_hash", at(layout.contentHashName));
+    paths.set("content_hash", path(layout.contentHashName));
   } else {
     paths.set("transcript", compact);
     paths.set("content_hash", at(layout.compactHashName));

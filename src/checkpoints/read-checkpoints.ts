@@ -1,8 +1,6 @@
-import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
-import { readSmallObjects, streamObjects } from "../git/object-stream.ts";
-import { isMessageDocument, joinMessages } from "../transcripts/message-chunks.ts";
+import { readSmallObjects } from "../git/object-stream.ts";
 import { type CheckpointTree, type SessionFiles, sessionsOf, type StoreKind } from "./checkpoint-tree.ts";
 import type { CheckpointId } from "./ids.ts";
 import { maxMetadataBytes, maxPromptBytes, maxSessions } from "./limits.ts";
@@ -110,71 +108,4 @@ export async function readPrompts(
 /** Prompts of one file, as every version separates them. */
 export function splitPrompts(text: string): string[] {
   return text.split("\n\n---\n\n").map((prompt) => prompt.trim()).filter((prompt) => prompt !== "");
-}
-
-/**
- * The raw transcript as a stream. Every chunk is looked for before the first byte is given, so a transcript is whole
- * or an error, never cut short.
- * @throws KeyframeError `not-here` naming what is absent, `damaged` where the tree lacks a chunk, `not-found` where none
- * was recorded
- */
-export async function openTranscript(git: Git, id: CheckpointId, files: SessionFiles): Promise<AsyncGenerator<Buffer>> {
-  if (files.transcript.length === 0) {
-    throw new KeyframeError("not-found", `session ${files.index} of checkpoint ${id} has no transcript recorded`);
-  }
-  if (files.missingChunks.length > 0) {
-    throw new KeyframeError(
-      "damaged",
-      `the transcript of session ${files.index} of checkpoint ${id} lacks chunk ${files.missingChunks.join(", ")}`,
-      { hint: "the record itself is incomplete; another store or remote may hold it whole" },
-    );
-  }
-  const missing = await missingObjects(git, files.transcript);
-  if (missing.length > 0) {
-    throw new KeyframeError(
-      "not-here",
-      `${missing.length} of ${files.transcript.length} objects of the transcript of checkpoint ${id}, session ${files.index}, are not on this machine: ${missing.slice(0, 3).join(", ")}`,
-      { hint: `run \`keyframe fetch\` to get them from the remote` },
-    );
-  }
-  return streamTranscript(git, files.transcript);
-}
-
-async function* streamTranscript(git: Git, chunks: readonly Oid[]): AsyncGenerator<Buffer> {
-  let first = true;
-  let asDocuments: Buffer[] | undefined;
-  for await (const object of streamObjects(git, chunks)) {
-    if (asDocuments !== undefined) {
-      asDocuments.push(await object.bytes());
-      continue;
-    }
-    let begun = false;
-    for await (const piece of object.chunks()) {
-      if (first && !begun && chunks.length > 1 && isMessageDocument(piece)) {
-        const rest: Buffer[] = [piece];
-        for await (const more of object.chunks()) rest.push(more);
-        asDocuments = [Buffer.concat(rest)];
-        break;
-      }
-      if (!first && !begun) yield Buffer.from("\n");
-      begun = true;
-      yield piece;
-    }
-    if (!first && !begun && asDocuments === undefined) yield Buffer.from("\n");
-    first = false;
-  }
-  if (asDocuments !== undefined) yield joinMessages(asDocuments);
-}
-
-/** Which of some objects are absent here; one `cat-file --batch-check` for all. */
-export async function missingObjects(git: Git, oids: readonly Oid[]): Promise<Oid[]> {
-  const result = await git.run(["cat-file", "--batch-check=%(objectname)", "--buffer"], {
-    stdin: [...new Set(oids)].map((oid) => `${oid}\n`).join(""),
-    env: { GIT_NO_LAZY_FETCH: "1" },
-  });
-  return result.stdout
-    .toString("latin1")
-    .split("\n")
-    .filter((line) => line.endsWith(" missing"))
-    .map((line) => line.slice(0, -" missing".length) as Oid);
 }

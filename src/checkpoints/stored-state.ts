@@ -40,25 +40,45 @@ export async function listShardedTree(
  * @throws KeyframeError `not-here`, `damaged` or `too-large`: merging without knowing what is there would destroy it
  */
 export async function loadStates(git: Git, stored: FilesById): Promise<Map<CheckpointId, CheckpointState>> {
+  const states = new Map<CheckpointId, CheckpointState>();
+  for (const [id, state] of await tryLoadStates(git, stored)) {
+    if (state instanceof KeyframeError) throw state;
+    states.set(id, state);
+  }
+  return states;
+}
+
+/** The same, one checkpoint's trouble being its own. */
+export async function tryLoadStates(
+  git: Git,
+  stored: FilesById,
+): Promise<Map<CheckpointId, CheckpointState | KeyframeError>> {
   const wanted: Oid[] = [];
   for (const files of stored.values()) {
     for (const [path, oid] of files) if (isMetadataPath(path)) wanted.push(oid);
   }
   const contents = await readSmallObjects(git, wanted, maxMetadataBytes);
-  const states = new Map<CheckpointId, CheckpointState>();
-  for (const [id, files] of stored) {
-    const sessions = new Map<number, JsonObject>();
-    let root: JsonObject | undefined;
+  return new Map([...stored].map(([id, files]) => [id, toState(id, files, contents)]));
+}
+
+type Contents = Awaited<ReturnType<typeof readSmallObjects>>;
+
+function toState(id: CheckpointId, files: ReadonlyMap<string, Oid>, contents: Contents): CheckpointState | KeyframeError {
+  if (files.size === 0) return emptyState;
+  const sessions = new Map<number, JsonObject>();
+  let root: JsonObject | undefined;
+  try {
     for (const [path, oid] of files) {
       if (!isMetadataPath(path)) continue;
       const document = decode(contents.get(oid), `${id}/${path}`);
       if (path === "metadata.json") root = document;
       else sessions.set(Number(path.split("/")[0]), document);
     }
-    const sources = new Map([...files].map(([path, oid]) => [path, { oid }]));
-    states.set(id, files.size === 0 ? emptyState : { files: sources, root, sessions });
+  } catch (error) {
+    if (error instanceof KeyframeError) return error;
+    throw error;
   }
-  return states;
+  return { files: new Map([...files].map(([path, oid]) => [path, { oid }])), root, sessions };
 }
 
 function isMetadataPath(path: string): boolean {

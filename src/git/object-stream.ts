@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { asBuffer } from "../base/bytes.ts";
+import type { RunningProcess } from "../system/processes.ts";
 import { type Git, gitFailed } from "./git.ts";
 import { isOid } from "./ids.ts";
 import type { ObjectInfo, ObjectType } from "./objects.ts";
@@ -44,12 +45,7 @@ export async function* streamObjects(
       const name = asked.shift() ?? "";
       const info = parseHeader(header);
       const content = info === undefined ? undefined : reader.content(info.sizeBytes);
-      yield {
-        name,
-        info,
-        chunks: () => content?.chunks() ?? emptyChunks(),
-        bytes: async () => collect(content?.chunks() ?? emptyChunks(), info?.sizeBytes ?? 0),
-      };
+      yield toStreamedObject(name, info, content);
       await content?.skip();
     }
     await feed;
@@ -61,7 +57,41 @@ export async function* streamObjects(
   }
 }
 
-/** A read of one object with bounded memory; `info` is undefined where it is absent. */
+/** Reads large objects one after the other through one long-lived process, each as a stream. */
+export interface ObjectStream {
+  /** The next object. What was not taken of the one before is skipped. */
+  read(name: string): Promise<StreamedObject>;
+  close(): Promise<void>;
+}
+
+export function openObjectStream(git: Git): ObjectStream {
+  const args = ["cat-file", "--batch"];
+  let started: { readonly child: RunningProcess; readonly reader: ReturnType<typeof createPieceReader> } | undefined;
+  let before: Content | undefined;
+  return {
+    async read(name) {
+      if (started === undefined) {
+        const child = git.start(args, { env: { GIT_NO_LAZY_FETCH: "1" } });
+        child.stdin.on("error", () => undefined);
+        child.stderr.resume();
+        started = { child, reader: createPieceReader(child.stdout) };
+      }
+      await before?.skip();
+      started.child.stdin.write(`${name}\n`);
+      const header = await started.reader.line();
+      if (header === undefined) throw gitFailed(args, { ...(await started.child.exited), stderr: "" });
+      const info = parseHeader(header);
+      before = info === undefined ? undefined : started.reader.content(info.sizeBytes);
+      return toStreamedObject(name, info, before);
+    },
+    async close() {
+      started?.child.kill("SIGKILL");
+      await started?.child.exited;
+    },
+  };
+}
+
+/** Small objects in bulk; an object over the limit is not read. */
 export async function readSmallObjects(
   git: Git,
   oids: Iterable<string>,
@@ -76,6 +106,17 @@ export async function readSmallObjects(
     else found.set(object.name, await object.bytes());
   }
   return found;
+}
+
+type Content = ReturnType<ReturnType<typeof createPieceReader>["content"]>;
+
+function toStreamedObject(name: string, info: ObjectInfo | undefined, content: Content | undefined): StreamedObject {
+  return {
+    name,
+    info,
+    chunks: () => content?.chunks() ?? emptyChunks(),
+    bytes: async () => collect(content?.chunks() ?? emptyChunks(), info?.sizeBytes ?? 0),
+  };
 }
 
 const namesPerWrite = 256;

@@ -22,17 +22,18 @@ export interface CompactBuilder {
   result(toolUseId: string, result: ToolResult): void;
   /** Ends the open line, so that what follows starts another. */
   flush(): void;
-  /** Lines that are complete, in order; each is handed out once. */
-  take(): CompactLine[];
-  /** The line number (0-based) at which what comes next would appear: the open line's if it is continued. */
-  position(): Position;
 }
 
-export interface Position {
-  readonly complete: number;
-  /** The open line at the time, to tell later whether it was continued. */
-  readonly open: object | undefined;
+export interface CompactState extends CompactBuilder {
+  /** Lines completed since the last call, in order. */
+  take(): CompactLine[];
+  /** The line that may still grow. */
+  open(): CompactLine | undefined;
+  readonly completeLines: number;
+  /** Parts of the open line; 0 without one. */
   readonly openParts: number;
+  /** Parts that a line has had in the end, by its number. */
+  partsOf(line: number): number;
 }
 
 interface OpenLine {
@@ -41,26 +42,22 @@ interface OpenLine {
   inputTokens: number | undefined;
   outputTokens: number | undefined;
   readonly content: AssistantBlock[];
-  parts: number;
 }
 
-export function createCompactBuilder(): CompactBuilder & {
-  /** The line number a position has become, now that what followed it is known. */
-  resolve(position: Position): number;
-} {
+export function createCompactState(): CompactState {
   let done: CompactLine[] = [];
-  let complete = 0;
   let open: OpenLine | undefined;
+  let openParts = 0;
+  const parts: number[] = [];
 
   function add(line: CompactLine): void {
     done.push(line);
-    complete += 1;
+    parts.push(openParts);
   }
   function flush(): void {
-    if (open === undefined) return;
-    const { parts: _, ...line } = open;
-    add({ type: "assistant", ...line });
+    if (open !== undefined) add({ type: "assistant", ...open });
     open = undefined;
+    openParts = 0;
   }
   return {
     user(ts, content) {
@@ -77,15 +74,15 @@ export function createCompactBuilder(): CompactBuilder & {
           inputTokens: part.inputTokens,
           outputTokens: part.outputTokens,
           content: [...part.content],
-          parts: 1,
         };
+        openParts = 1;
         return;
       }
       if (part.continues !== true) open.ts = part.ts ?? open.ts;
       open.inputTokens = part.inputTokens ?? open.inputTokens;
       open.outputTokens = part.outputTokens ?? open.outputTokens;
       open.content.push(...part.content);
-      open.parts += 1;
+      openParts += 1;
     },
     result(toolUseId, result) {
       for (const block of open?.content ?? []) {
@@ -98,11 +95,13 @@ export function createCompactBuilder(): CompactBuilder & {
       done = [];
       return lines;
     },
-    position: () => ({ complete, open, openParts: open?.parts ?? 0 }),
-    resolve(position) {
-      const continued =
-        position.open !== undefined && (position.open as OpenLine).parts > position.openParts;
-      return position.complete + (position.open !== undefined && !continued ? 1 : 0);
+    open: () => (open === undefined ? undefined : { type: "assistant", ...open, content: [...open.content] }),
+    get completeLines() {
+      return parts.length;
     },
+    get openParts() {
+      return openParts;
+    },
+    partsOf: (line) => (line === parts.length ? openParts : (parts[line] ?? 0)),
   };
 }
