@@ -14,7 +14,8 @@ export function mergeSessionsInto(root: JsonObject, sessions: readonly JsonObjec
   });
   if (usages.length > 0) root.set("token_usage", sumUsage(usages, 0));
   if (sessions.some((session) => session.get("kind") === "agent_review")) root.set("has_review", true);
-  if (sessions.some((session) => session.get("kind") === "agent_investigate")) root.set("has_investigation", true);
+  if (sessions.some((session) => session.get("kind") === "agent_investigate"))
+    root.set("has_investigation", true);
 }
 
 /** Sorted by bytes, each once; a list past the limit is cut, because a metadata file must stay small. */
@@ -35,7 +36,11 @@ const usageKeys = [
 
 function sumUsage(usages: readonly JsonObject[], depth: number): JsonObject {
   const sum: JsonObject = new Map();
-  for (const key of usageKeys) sum.set(key, usages.reduce((total, usage) => total + whole(usage.get(key)), 0));
+  for (const key of usageKeys)
+    sum.set(
+      key,
+      usages.reduce((total, usage) => total + whole(usage.get(key)), 0),
+    );
   const nested = usages.flatMap((usage) => {
     const inner = usage.get("subagent_tokens");
     return inner instanceof Map ? [inner] : [];

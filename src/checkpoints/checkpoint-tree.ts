@@ -110,7 +110,7 @@ function hasChunks(folder: ReadonlyMap<string, Oid>, base: string): boolean {
 
 function takeChunks(folder: Map<string, Oid>, base: string): Map<number, Oid> {
   const chunks = new Map<number, Oid>();
-  for (const [name, oid] of [...folder]) {
+  for (const [name, oid] of folder) {
     const match = chunkName.exec(name);
     const number = name === base ? 0 : match?.[1] === base ? Number(match[2]) : undefined;
     if (number === undefined) continue;

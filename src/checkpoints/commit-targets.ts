@@ -1,6 +1,12 @@
 import { basename, dirname } from "node:path/posix";
 import { KeyframeError } from "../base/errors.ts";
-import { blobOid, type CommitMark, type ObjectFormat, openBulkWriter, type PathChange } from "../git/bulk-writer.ts";
+import {
+  blobOid,
+  type CommitMark,
+  type ObjectFormat,
+  openBulkWriter,
+  type PathChange,
+} from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid } from "../git/ids.ts";
 import { missingObjects } from "../git/missing-objects.ts";
@@ -35,7 +41,8 @@ export interface CommitContext {
 /** True if the target would leave its tree as it is. */
 export function isUnchanged(target: Pick<CommitTarget, "before" | "after">, format: ObjectFormat): boolean {
   if (target.before.size !== target.after.size) return false;
-  for (const [path, source] of target.after) if (target.before.get(path) !== oidOf(source, format)) return false;
+  for (const [path, source] of target.after)
+    if (target.before.get(path) !== oidOf(source, format)) return false;
   return true;
 }
 
@@ -47,7 +54,10 @@ function oidOf(source: BlobSource, format: ObjectFormat): Oid {
  * Writes the objects of all targets, then moves all their refs together. False if another writer was first: nothing
  * has moved. A crash before the refs move leaves unreachable objects and nothing else.
  */
-export async function commitTargets(targets: readonly CommitTarget[], context: CommitContext): Promise<boolean> {
+export async function commitTargets(
+  targets: readonly CommitTarget[],
+  context: CommitContext,
+): Promise<boolean> {
   const writer = openBulkWriter(context.git, context.format);
   const marks: CommitMark[] = [];
   try {
@@ -63,9 +73,13 @@ export async function commitTargets(targets: readonly CommitTarget[], context: C
       const common = { identity: context.identity, atSeconds: context.nowSeconds };
       const parents: (Oid | CommitMark)[] = [...target.parents];
       if (parents.length === 0 && target.initialSubject !== undefined) {
-        parents.push(await writer.commit({ ...common, parents: [], changes: [], message: target.initialSubject }));
+        parents.push(
+          await writer.commit({ ...common, parents: [], changes: [], message: target.initialSubject }),
+        );
       }
-      marks.push(await writer.commit({ ...common, parents, changes: changes.paths, message: target.message }));
+      marks.push(
+        await writer.commit({ ...common, parents, changes: changes.paths, message: target.message }),
+      );
     }
   } catch (error) {
     writer.abandon();
@@ -109,18 +123,23 @@ async function treesWithAbsentFiles(
   format: ObjectFormat,
 ): Promise<Map<string, Oid>[]> {
   const linked = targets.flatMap(({ before, after }) =>
-    [...after].flatMap(([path, source]) => ("oid" in source && before.get(path) !== source.oid ? [source.oid] : [])),
+    [...after].flatMap(([path, source]) =>
+      "oid" in source && before.get(path) !== source.oid ? [source.oid] : [],
+    ),
   );
   const absent = new Set(await missingObjects(git, linked));
   const requests: { readonly target: number; readonly folder: string; readonly listing: string }[] = [];
   for (const [number, { before, after }] of targets.entries()) {
     const folders = new Set<string>();
     for (const [path, source] of after) {
-      if ("oid" in source && absent.has(source.oid) && before.get(path) !== source.oid) folders.add(dirname(path));
+      if ("oid" in source && absent.has(source.oid) && before.get(path) !== source.oid)
+        folders.add(dirname(path));
     }
     for (const folder of folders) {
       const files = [...after].filter(([path]) => dirname(path) === folder);
-      const listing = files.map(([path, source]) => `100644 blob ${oidOf(source, format)}\t${basename(path)}\n`);
+      const listing = files.map(
+        ([path, source]) => `100644 blob ${oidOf(source, format)}\t${basename(path)}\n`,
+      );
       requests.push({ target: number, folder, listing: listing.join("") });
     }
   }

@@ -52,7 +52,8 @@ export function createSessionCompactors(): SessionCompactors {
       const known = kept.get(request.sessionId);
       kept.delete(request.sessionId);
       const continued = known === undefined ? undefined : await continueFrom(known, request);
-      const progress = continued ?? (await feed(begin(request, createCompactor(lineCompactor)), request, request.open()));
+      const progress =
+        continued ?? (await feed(begin(request, createCompactor(lineCompactor)), request, request.open()));
       const version = finish(progress, request);
       kept.set(request.sessionId, progress);
       trim(kept);
@@ -63,10 +64,22 @@ export function createSessionCompactors(): SessionCompactors {
 
 function begin(request: CompactRequest, compactor: Compactor): Progress {
   const origin = `${request.agent} ${request.cliVersion}`;
-  return { compactor, origin, hash: createHash("sha1"), rawBytes: 0, digest: "", pieces: [], compactBytes: 0 };
+  return {
+    compactor,
+    origin,
+    hash: createHash("sha1"),
+    rawBytes: 0,
+    digest: "",
+    pieces: [],
+    compactBytes: 0,
+  };
 }
 
-async function feed(progress: Progress, request: CompactRequest, content: AsyncIterable<Buffer>): Promise<Progress> {
+async function feed(
+  progress: Progress,
+  request: CompactRequest,
+  content: AsyncIterable<Buffer>,
+): Promise<Progress> {
   for await (const piece of content) {
     progress.hash.update(piece);
     progress.rawBytes += piece.length;
@@ -115,8 +128,8 @@ function finish(progress: Progress, request: CompactRequest): CompactVersion {
   const bytes = Buffer.concat([...progress.pieces, encodeLines(open === undefined ? [] : [open], request)]);
   return {
     bytes: bytes.length === 0 || bytes.length > maxChunkBytes ? undefined : bytes,
-    compactLineOf: compactor.compactLineOf,
-    rawLineOf: compactor.rawLineOf,
+    compactLineOf: (line) => compactor.compactLineOf(line),
+    rawLineOf: (line) => compactor.rawLineOf(line),
   };
 }
 

@@ -3,11 +3,11 @@ import type { JsonObject } from "../base/json-document.ts";
 import type { Git } from "../git/git.ts";
 import { readSmallObjects } from "../git/object-stream.ts";
 import { maxChunkBytes } from "../transcripts/limits.ts";
-import { type SessionFiles, sessionsOf, type StoreKind } from "./checkpoint-tree.ts";
+import { type SessionFiles, type StoreKind, sessionsOf } from "./checkpoint-tree.ts";
 import type { CompactVersion, SessionCompactors } from "./compact-sessions.ts";
+import { parseRootMetadata } from "./metadata.ts";
 import type { MigrationStep } from "./plan-migration.ts";
 import type { CheckpointState, Layout } from "./plan-write.ts";
-import { parseRootMetadata } from "./metadata.ts";
 import { encodeMetadata } from "./plan-write.ts";
 import type { TranscriptReader } from "./read-transcript.ts";
 import { refsLayout } from "./refs-store.ts";
@@ -40,7 +40,8 @@ export async function convertCheckpoint(
   for (const [path, source] of state.files) {
     if (path.startsWith("tasks/")) tasks.set(path.slice("tasks/".length), source);
   }
-  const named = state.root === undefined ? [] : (parseRootMetadata(encodeMetadata(state.root))?.sessions ?? []);
+  const named =
+    state.root === undefined ? [] : (parseRootMetadata(encodeMetadata(state.root))?.sessions ?? []);
   for (const files of sessionsOf(step.from, named)) {
     const stored = files.index === -1 ? state.root : state.sessions.get(files.index);
     const where = `checkpoint ${step.id}, session ${files.index}`;
@@ -54,8 +55,11 @@ export async function convertCheckpoint(
       }
     }
     const sessionId = stored.get("session_id");
-    if (step.sessions !== undefined && !(typeof sessionId === "string" && step.sessions.has(sessionId))) continue;
-    sessions.push(await convertSession(conversion, files, stored, (text) => warnings.push(`${where}: ${text}`)));
+    if (step.sessions !== undefined && !(typeof sessionId === "string" && step.sessions.has(sessionId)))
+      continue;
+    sessions.push(
+      await convertSession(conversion, files, stored, (text) => warnings.push(`${where}: ${text}`)),
+    );
   }
   const root: JsonObject = new Map(state.root);
   if (to === "refs") root.delete("checkpoint_version");
@@ -77,17 +81,25 @@ async function convertSession(
   // absent: the older kind, which holds only what the checkpoint added
   const reusable = compact !== undefined && metadata.get("compact_transcript_start") !== undefined;
   const needsRawStart =
-    step.from.store === "v2" && start === undefined && Number(metadata.get("compact_transcript_start") ?? 0) > 0;
+    step.from.store === "v2" &&
+    start === undefined &&
+    Number(metadata.get("compact_transcript_start") ?? 0) > 0;
   if (files.transcript.length === 0) warn("no transcript was recorded");
   else if ((to === "v2" && !reusable) || needsRawStart) {
     const version = await makeCompact({ transcripts, compactors, step, files, metadata, warn });
     if (version !== undefined && needsRawStart) {
-      metadata.set("checkpoint_transcript_start", version.rawLineOf(Number(metadata.get("compact_transcript_start"))));
+      metadata.set(
+        "checkpoint_transcript_start",
+        version.rawLineOf(Number(metadata.get("compact_transcript_start"))),
+      );
     }
     if (to === "v2" && !reusable) {
       compact = version?.bytes === undefined ? undefined : { bytes: version.bytes };
       if (version !== undefined) {
-        metadata.set("compact_transcript_start", version.compactLineOf(typeof start === "number" ? start : 0));
+        metadata.set(
+          "compact_transcript_start",
+          version.compactLineOf(typeof start === "number" ? start : 0),
+        );
       }
     }
   }
@@ -116,7 +128,14 @@ interface CompactJob {
   readonly warn: (text: string) => void;
 }
 
-async function makeCompact({ transcripts, compactors, step, files, metadata, warn }: CompactJob): Promise<CompactVersion | undefined> {
+async function makeCompact({
+  transcripts,
+  compactors,
+  step,
+  files,
+  metadata,
+  warn,
+}: CompactJob): Promise<CompactVersion | undefined> {
   const text = (key: string) => {
     const value = metadata.get(key);
     return typeof value === "string" ? value : "";
@@ -131,7 +150,8 @@ async function makeCompact({ transcripts, compactors, step, files, metadata, war
     cliVersion: text("cli_version"),
     open: () => transcripts.open(step.id, files),
   });
-  if (version === undefined) warn(`no compact transcript, the format of ${text("agent") || "its agent"} is not known`);
+  if (version === undefined)
+    warn(`no compact transcript, the format of ${text("agent") || "its agent"} is not known`);
   return version;
 }
 

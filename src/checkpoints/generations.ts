@@ -92,4 +92,3 @@ async function readSpan(git: Git, main: Oid | undefined, ids: readonly Checkpoin
   dates.sort((a, b) => Date.parse(a) - Date.parse(b));
   return { oldest_checkpoint_at: dates[0] ?? "", newest_checkpoint_at: dates.at(-1) ?? "" };
 }
-

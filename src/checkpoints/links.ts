@@ -24,8 +24,13 @@ export interface LinkOptions {
 /** Commits that name checkpoints, newest first, from one `git log`. */
 export async function readLinkedCommits(git: Git, options: LinkOptions = {}): Promise<LinkedCommit[]> {
   const from = options.revisions ?? [
-    ...["--exclude=refs/heads/entire/*", "--exclude=refs/remotes/*/entire/*", "--exclude=refs/heads/entire/**"],
-    ...["--branches", "--remotes", "--tags", "HEAD"],
+    "--exclude=refs/heads/entire/*",
+    "--exclude=refs/heads/entire/**",
+    "--exclude=refs/remotes/*/entire/*",
+    "--branches",
+    "--remotes",
+    "--tags",
+    "HEAD",
   ];
   const result = await git.run(
     [
@@ -42,9 +47,12 @@ export async function readLinkedCommits(git: Git, options: LinkOptions = {}): Pr
   );
   const commits: LinkedCommit[] = [];
   for (const record of result.stdout.toString("utf8").split("\0\x1e")) {
-    const [oid = "", shortOid = "", author = "", date = "", subject = "", message = ""] = record.trimStart().split("\0");
+    const [oid = "", shortOid = "", author = "", date = "", subject = "", message = ""] = record
+      .trimStart()
+      .split("\0");
     const checkpoints = namedCheckpoints(message);
-    if (checkpoints.length > 0) commits.push({ oid: oid as Oid, shortOid, author, date, subject, checkpoints });
+    if (checkpoints.length > 0)
+      commits.push({ oid: oid as Oid, shortOid, author, date, subject, checkpoints });
   }
   return commits;
 }
@@ -59,7 +67,10 @@ export function linksByCheckpoint(commits: readonly LinkedCommit[]): Map<Checkpo
 }
 
 /** Who wrote each checkpoint's record (`Name <email>`), from the commits of the checkpoint refs themselves. */
-export async function readRecordAuthors(git: Git, refs: readonly string[]): Promise<Map<CheckpointId, string>> {
+export async function readRecordAuthors(
+  git: Git,
+  refs: readonly string[],
+): Promise<Map<CheckpointId, string>> {
   const authors = new Map<CheckpointId, string>();
   if (refs.length === 0) return authors;
   const result = await git.run(["log", "--stdin", "--no-merges", "--format=%an <%ae>%x00%s"], {

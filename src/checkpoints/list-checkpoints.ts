@@ -79,7 +79,8 @@ export async function* listCheckpoints(
     for (const { newest, createdMs: _, ...checkpoint } of page) {
       const oid = newest?.files.prompt;
       const found = oid === undefined ? undefined : prompts.get(oid);
-      const unread = typeof found === "string" ? [...checkpoint.unread, `prompt: ${found}`] : checkpoint.unread;
+      const unread =
+        typeof found === "string" ? [...checkpoint.unread, `prompt: ${found}`] : checkpoint.unread;
       yield { ...checkpoint, unread, prompt: typeof found === "string" ? undefined : found?.[0] };
     }
   }
@@ -106,7 +107,10 @@ function summarise({ id, places, root, sessions }: ReadCheckpoint): Summarised {
   const known = sessions.flatMap((session) =>
     typeof session.metadata === "string" ? [] : [{ ...session, metadata: session.metadata }],
   );
-  const dated = known.map((session) => ({ session, atMs: Date.parse(session.metadata.createdAt ?? "") || 0 }));
+  const dated = known.map((session) => ({
+    session,
+    atMs: Date.parse(session.metadata.createdAt ?? "") || 0,
+  }));
   const newest = dated.reduce<(typeof dated)[number] | undefined>(
     (best, next) => (best === undefined || next.atMs >= best.atMs ? next : best),
     undefined,
@@ -137,14 +141,18 @@ function summarise({ id, places, root, sessions }: ReadCheckpoint): Summarised {
 
 /** Pure, so that every filter is a row of a table in the tests. */
 export function passes(checkpoint: Omit<ListedCheckpoint, "prompt">, filter: CheckpointFilter): boolean {
-  const has = (text: string | undefined, part: string) => text?.toLowerCase().includes(part.toLowerCase()) === true;
+  const has = (text: string | undefined, part: string) =>
+    text?.toLowerCase().includes(part.toLowerCase()) === true;
   const { branch, author, agent, session, file, since, until } = filter;
   if (branch !== undefined && checkpoint.branch !== branch) return false;
   if (author !== undefined && !has(checkpoint.author, author)) return false;
   if (agent !== undefined && !checkpoint.agents.some((name) => has(name, agent))) return false;
   if (session !== undefined && !checkpoint.sessionIds.some((id) => id.startsWith(session))) return false;
   const folder = file?.replace(/\/+$/, "");
-  if (folder !== undefined && !checkpoint.filesTouched.some((path) => path === folder || path.startsWith(`${folder}/`)))
+  if (
+    folder !== undefined &&
+    !checkpoint.filesTouched.some((path) => path === folder || path.startsWith(`${folder}/`))
+  )
     return false;
   const createdMs = Date.parse(checkpoint.createdAt ?? "");
   if (since !== undefined && !(createdMs >= Date.parse(since))) return false;

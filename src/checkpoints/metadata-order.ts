@@ -75,7 +75,11 @@ export function orderKeys(object: JsonObject, order: readonly string[]): JsonObj
 }
 
 /** `given` over what is stored: members that only a newer or other writer knows are kept. */
-export function keepUnknown(stored: JsonObject | undefined, given: JsonObject, order: readonly string[]): JsonObject {
+export function keepUnknown(
+  stored: JsonObject | undefined,
+  given: JsonObject,
+  order: readonly string[],
+): JsonObject {
   if (stored === undefined) return given;
   const merged: JsonObject = new Map();
   for (const [key, value] of stored) if (!order.includes(key) || given.has(key)) merged.set(key, value);

@@ -100,9 +100,12 @@ export function parseSessionMetadata(content: Buffer): SessionMetadata | undefin
     toolUseId: text(fields["tool_use_id"]),
     stepCount: count(fields["checkpoints_count"]) || count(fields["steps_count"]),
     filesTouched: texts(fields["files_touched"]),
-    transcriptStart: count(fields["checkpoint_transcript_start"]) || count(fields["transcript_lines_at_start"]),
+    transcriptStart:
+      count(fields["checkpoint_transcript_start"]) || count(fields["transcript_lines_at_start"]),
     compactStart:
-      fields["compact_transcript_start"] === undefined ? undefined : count(fields["compact_transcript_start"]),
+      fields["compact_transcript_start"] === undefined
+        ? undefined
+        : count(fields["compact_transcript_start"]),
     tokenUsage: parseTokenUsage(fields["token_usage"]),
     summary: parseSummary(fields["summary"]),
   };

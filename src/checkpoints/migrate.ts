@@ -1,10 +1,10 @@
 import { errorText, isKeyframeError, KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { fault } from "../system/fault.ts";
+import { type StoreKind, sessionsOf } from "./checkpoint-tree.ts";
+import { commitMessage } from "./commit-messages.ts";
 import { createSessionCompactors } from "./compact-sessions.ts";
 import { convertCheckpoint } from "./convert-checkpoint.ts";
-import { sessionsOf, type StoreKind } from "./checkpoint-tree.ts";
-import { commitMessage } from "./commit-messages.ts";
 import type { CheckpointId } from "./ids.ts";
 import { findCandidates, type MigrationPlan, planMigration } from "./plan-migration.ts";
 import { type CheckpointPlaces, listCheckpointPlaces, readCheckpoints } from "./read-checkpoints.ts";
@@ -32,8 +32,18 @@ export async function readMigrationPlan(
       const tree = trees.find(({ store }) => wanted(store));
       return tree === undefined ? [] : [[id, [tree]]];
     });
-  const sources = await readCheckpoints(git, pick((store) => store !== to));
-  const targets = new Map((await readCheckpoints(git, pick((store) => store === to))).map((read) => [read.id, read]));
+  const sources = await readCheckpoints(
+    git,
+    pick((store) => store !== to),
+  );
+  const targets = new Map(
+    (
+      await readCheckpoints(
+        git,
+        pick((store) => store === to),
+      )
+    ).map((read) => [read.id, read]),
+  );
   return planMigration(
     places,
     sources.map((source) => ({ source, target: targets.get(source.id) })),
@@ -82,10 +92,14 @@ export async function applyMigration(
     const steps = plan.steps.slice(from, from + (await target.preferredBatch()));
     from += steps.length;
     const writes: CheckpointWrite[] = [];
-    const states = await tryLoadStates(git, new Map(steps.map(({ id, from: { files } }) => [id, new Map(files)])));
+    const states = await tryLoadStates(
+      git,
+      new Map(steps.map(({ id, from: { files } }) => [id, new Map(files)])),
+    );
     for (const step of steps) {
       try {
-        const state = states.get(step.id) ?? new KeyframeError("damaged", `checkpoint ${step.id} has no files`);
+        const state =
+          states.get(step.id) ?? new KeyframeError("damaged", `checkpoint ${step.id} has no files`);
         if (state instanceof KeyframeError) throw state;
         const converted = await convertCheckpoint({ git, transcripts, compactors, step, state, to: plan.to });
         writes.push(converted.write);
@@ -98,7 +112,11 @@ export async function applyMigration(
       onProgress?.({ done, total: plan.steps.length });
     }
     fault("migration:before-batch");
-    await target.write(writes, { message: commitMessage(plan.to, "migration"), nowSeconds, identity: migrationIdentity });
+    await target.write(writes, {
+      message: commitMessage(plan.to, "migration"),
+      nowSeconds,
+      identity: migrationIdentity,
+    });
     fault("migration:after-batch");
   }
   await transcripts.close();
@@ -116,7 +134,9 @@ export async function verifyMigration(
       const tree = target.get(id);
       if (tree === undefined) return true;
       const held = new Set(sessionsOf(tree).map(({ transcript }) => transcript.join(" ")));
-      return sessionsOf(from).some(({ transcript }) => transcript.length > 0 && !held.has(transcript.join(" ")));
+      return sessionsOf(from).some(
+        ({ transcript }) => transcript.length > 0 && !held.has(transcript.join(" ")),
+      );
     })
     .map(({ id }) => id);
 }

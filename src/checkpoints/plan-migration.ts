@@ -61,7 +61,9 @@ export function planMigration(
     const [from] = source.places;
     const createdMs = Math.max(
       0,
-      ...source.sessions.map(({ metadata }) => Date.parse(typeof metadata === "string" ? "" : (metadata.createdAt ?? "")) || 0),
+      ...source.sessions.map(
+        ({ metadata }) => Date.parse(typeof metadata === "string" ? "" : (metadata.createdAt ?? "")) || 0,
+      ),
     );
     if (target === undefined || force) {
       steps.push({ id: source.id, from, sessions: undefined, createdMs });

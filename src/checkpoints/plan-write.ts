@@ -35,7 +35,11 @@ export const emptyState: CheckpointState = { files: new Map(), root: undefined, 
  * What a checkpoint holds after a write; pure. A session goes into the folder that holds its id already, else into a
  * new one behind the last, so no other session's folder is ever written over.
  */
-export function planCheckpoint(stored: CheckpointState, write: CheckpointWrite, layout: Layout): CheckpointState {
+export function planCheckpoint(
+  stored: CheckpointState,
+  write: CheckpointWrite,
+  layout: Layout,
+): CheckpointState {
   const before = write.whole === true ? emptyState : stored;
   const files = new Map(before.files);
   const sessions = new Map(before.sessions);
@@ -46,10 +50,12 @@ export function planCheckpoint(stored: CheckpointState, write: CheckpointWrite, 
       sessionOrder,
     );
     sessions.set(index, metadata);
-    for (const path of [...files.keys()]) {
-      if (path.startsWith(`${index}/`) && isReplaced(path.slice(`${index}/`.length), layout)) files.delete(path);
+    for (const path of files.keys()) {
+      if (path.startsWith(`${index}/`) && isReplaced(path.slice(`${index}/`.length), layout))
+        files.delete(path);
     }
-    for (const [name, source] of sessionFiles(session, metadata, layout)) files.set(`${index}/${name}`, source);
+    for (const [name, source] of sessionFiles(session, metadata, layout))
+      files.set(`${index}/${name}`, source);
   }
   const newest = newestSession(sessions);
   for (const [path, source] of write.tasks ?? []) {

@@ -1,10 +1,15 @@
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
 import { readSmallObjects } from "../git/object-stream.ts";
-import { type CheckpointTree, type SessionFiles, sessionsOf, type StoreKind } from "./checkpoint-tree.ts";
+import { type CheckpointTree, type SessionFiles, type StoreKind, sessionsOf } from "./checkpoint-tree.ts";
 import type { CheckpointId } from "./ids.ts";
 import { maxMetadataBytes, maxPromptBytes, maxSessions } from "./limits.ts";
-import { parseRootMetadata, parseSessionMetadata, type RootMetadata, type SessionMetadata } from "./metadata.ts";
+import {
+  parseRootMetadata,
+  parseSessionMetadata,
+  type RootMetadata,
+  type SessionMetadata,
+} from "./metadata.ts";
 import type { CheckpointStores } from "./stores.ts";
 
 /** A checkpoint wherever it is: the preferred place first, the same checkpoint in other stores behind. */
@@ -99,7 +104,11 @@ export async function readPrompts(
   for (const [oid, content] of await readSmallObjects(git, oids, maxPromptBytes)) {
     prompts.set(
       oid as Oid,
-      content === "missing" ? "missing here" : content === "oversized" ? "too large" : splitPrompts(content.toString()),
+      content === "missing"
+        ? "missing here"
+        : content === "oversized"
+          ? "too large"
+          : splitPrompts(content.toString()),
     );
   }
   return prompts;
@@ -107,5 +116,8 @@ export async function readPrompts(
 
 /** Prompts of one file, as every version separates them. */
 export function splitPrompts(text: string): string[] {
-  return text.split("\n\n---\n\n").map((prompt) => prompt.trim()).filter((prompt) => prompt !== "");
+  return text
+    .split("\n\n---\n\n")
+    .map((prompt) => prompt.trim())
+    .filter((prompt) => prompt !== "");
 }

@@ -36,9 +36,13 @@ export function openTranscriptReader(git: Git): TranscriptReader {
         throw new KeyframeError("not-found", `no transcript was recorded for ${session}`);
       }
       if (files.missingChunks.length > 0) {
-        throw new KeyframeError("damaged", `the transcript of ${session} lacks chunk ${files.missingChunks.join(", ")}`, {
-          hint: "the record itself is incomplete; another store or remote may hold it whole",
-        });
+        throw new KeyframeError(
+          "damaged",
+          `the transcript of ${session} lacks chunk ${files.missingChunks.join(", ")}`,
+          {
+            hint: "the record itself is incomplete; another store or remote may hold it whole",
+          },
+        );
       }
       const absent = await missing(files.transcript);
       if (absent.length > 0) {
@@ -48,9 +52,7 @@ export function openTranscriptReader(git: Git): TranscriptReader {
           { hint: "run `keyframe fetch` to get them from the remote" },
         );
       }
-      yield* joined(
-        files.transcript.map((oid) => () => objects.read(oid)),
-      );
+      yield* joined(files.transcript.map((oid) => () => objects.read(oid)));
     },
     missing,
     async close() {

@@ -4,9 +4,9 @@ import type { CheckpointTree } from "./checkpoint-tree.ts";
 import { type CommitTarget, commitTargets, isUnchanged, retryUntilFirst } from "./commit-targets.ts";
 import { type CheckpointId, checkpointRef } from "./ids.ts";
 import type { Layout } from "./plan-write.ts";
-import { type RefAt, readStoreRefs } from "./store-refs.ts";
 import type { CheckpointStore } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
+import { type RefAt, readStoreRefs } from "./store-refs.ts";
 import { type FilesById, loadStates } from "./stored-state.ts";
 import { planAll, v1Layout } from "./v1-store.ts";
 

@@ -43,7 +43,8 @@ export async function readStoreRefs(git: Git): Promise<StoreRefs> {
     if (id === undefined) all.push(at);
     else perCheckpoint.set(id, at);
   }
-  const rank = ({ ref }: RefAt) => (ref.endsWith("/sessions") ? 2 : 0) + (ref.startsWith("refs/remotes/") ? 1 : 0);
+  const rank = ({ ref }: RefAt) =>
+    (ref.endsWith("/sessions") ? 2 : 0) + (ref.startsWith("refs/remotes/") ? 1 : 0);
   return {
     v1: all.filter(({ ref }) => !ref.startsWith(checkpointRefPrefix)).sort((a, b) => rank(a) - rank(b)),
     v2Main: all.find(({ ref }) => ref === v2Main),

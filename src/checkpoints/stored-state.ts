@@ -63,7 +63,11 @@ export async function tryLoadStates(
 
 type Contents = Awaited<ReturnType<typeof readSmallObjects>>;
 
-function toState(id: CheckpointId, files: ReadonlyMap<string, Oid>, contents: Contents): CheckpointState | KeyframeError {
+function toState(
+  id: CheckpointId,
+  files: ReadonlyMap<string, Oid>,
+  contents: Contents,
+): CheckpointState | KeyframeError {
   if (files.size === 0) return emptyState;
   const sessions = new Map<number, JsonObject>();
   let root: JsonObject | undefined;

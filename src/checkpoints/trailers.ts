@@ -17,5 +17,7 @@ export function trailingCheckpoints(message: string): CheckpointId[] {
   const start = lines.lastIndexOf("") + 1;
   const block = lines.slice(start);
   const isTrailerBlock = start > 0 && block.every((line) => /^(?:[A-Za-z0-9-]+:[ \t]|[ \t])/.test(line));
-  return isTrailerBlock ? namedCheckpoints(block.filter((line) => line.startsWith("Entire-")).join("\n")) : [];
+  return isTrailerBlock
+    ? namedCheckpoints(block.filter((line) => line.startsWith("Entire-")).join("\n"))
+    : [];
 }

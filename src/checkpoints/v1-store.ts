@@ -1,11 +1,11 @@
 import type { Oid } from "../git/ids.ts";
-import { commitTargets, isUnchanged, retryUntilFirst, underFolders } from "./commit-targets.ts";
 import type { CheckpointTree } from "./checkpoint-tree.ts";
+import { commitTargets, isUnchanged, retryUntilFirst, underFolders } from "./commit-targets.ts";
 import { type CheckpointId, shardedPath } from "./ids.ts";
 import { type CheckpointState, emptyState, type Layout, planCheckpoint } from "./plan-write.ts";
-import { readStoreRefs, v1Branch } from "./store-refs.ts";
 import type { CheckpointStore } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
+import { readStoreRefs, v1Branch } from "./store-refs.ts";
 import { type FilesById, listShardedTree, loadStates } from "./stored-state.ts";
 
 export const v1Layout: Layout = {

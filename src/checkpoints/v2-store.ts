@@ -1,14 +1,20 @@
 import type { Oid } from "../git/ids.ts";
 import type { CheckpointTree } from "./checkpoint-tree.ts";
-import { type CommitTarget, commitTargets, isUnchanged, retryUntilFirst, underFolders } from "./commit-targets.ts";
+import {
+  type CommitTarget,
+  commitTargets,
+  isUnchanged,
+  retryUntilFirst,
+  underFolders,
+} from "./commit-targets.ts";
 import { createGenerationCache, type Generation, rotateFullGeneration } from "./generations.ts";
 import { type CheckpointId, shardedPath } from "./ids.ts";
 import { checkpointsPerGeneration } from "./limits.ts";
-import { readStoreRefs, type StoreRefs, v2Current, v2Main } from "./store-refs.ts";
 import type { CheckpointStore, CheckpointWrite, WriteOptions } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
+import { readStoreRefs, type StoreRefs, v2Current, v2Main } from "./store-refs.ts";
 import { type FilesById, listShardedTree, loadStates } from "./stored-state.ts";
-import { planAll, onlyIds } from "./v1-store.ts";
+import { onlyIds, planAll } from "./v1-store.ts";
 import { v2Layout } from "./v2-layout.ts";
 
 /**
@@ -49,7 +55,9 @@ export function openV2Store(context: StoreContext): CheckpointStore {
     const message = options.message(writes.filter(({ id }) => changed.includes(id)));
     const part = (side: "main" | "raw", some: readonly CheckpointId[]) => ({
       before: underFolders(some.map((id) => [shardedPath(id), onlySide(stored.get(id) ?? new Map(), side)])),
-      after: underFolders(some.map((id) => [shardedPath(id), onlySide(planned.get(id)?.files ?? new Map(), side)])),
+      after: underFolders(
+        some.map((id) => [shardedPath(id), onlySide(planned.get(id)?.files ?? new Map(), side)]),
+      ),
     });
     const targets: CommitTarget[] = [
       { ...targetOf(v2Main, refs.v2Main?.oid), ...part("main", changed), message },
@@ -93,7 +101,8 @@ function tipOf(refs: StoreRefs, kept: readonly Generation[], ref: string): Oid |
   return ref === v2Current ? refs.v2Current?.oid : kept.find((generation) => generation.ref === ref)?.oid;
 }
 
-const mainFile = /^(?:metadata\.json|\d+\/(?:metadata\.json|prompt\.txt|transcript\.jsonl|transcript_hash\.txt|context\.md))$/;
+const mainFile =
+  /^(?:metadata\.json|\d+\/(?:metadata\.json|prompt\.txt|transcript\.jsonl|transcript_hash\.txt|context\.md))$/;
 
 function onlySide<T>(files: ReadonlyMap<string, T>, side: "main" | "raw"): Map<string, T> {
   return new Map([...files].filter(([path]) => mainFile.test(path) === (side === "main")));

@@ -43,10 +43,8 @@ export interface BulkWriter {
 
 export function openBulkWriter(git: Git, objectFormat: ObjectFormat): BulkWriter {
   // records must survive a power cut before a commit may name them; "batch" makes that one flush for all
-  const args = [
-    ...["-c", "core.fsync=committed,loose-object", "-c", "core.fsyncMethod=batch"],
-    ...["fast-import", "--quiet", "--done", "--force", "--date-format=raw"],
-  ];
+  const args = ["-c", "core.fsync=committed,loose-object", "-c", "core.fsyncMethod=batch", "fast-import"];
+  args.push("--quiet", "--done", "--force", "--date-format=raw");
   const child = git.start(args);
   const scratchRef = `refs/keyframe/scratch/${child.pid}`;
   const commits = new Map<CommitMark, Oid>();
@@ -114,7 +112,8 @@ export function openBulkWriter(git: Git, objectFormat: ObjectFormat): BulkWriter
         const oid = oids[index];
         if (oid !== undefined) commits.set(mark, oid);
       });
-      if (commits.size !== order.length) throw importFailed(args, result, `${stderr} (commit ids are absent)`);
+      if (commits.size !== order.length)
+        throw importFailed(args, result, `${stderr} (commit ids are absent)`);
       return commits;
     },
     abandon() {

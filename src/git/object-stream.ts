@@ -66,7 +66,9 @@ export interface ObjectStream {
 
 export function openObjectStream(git: Git): ObjectStream {
   const args = ["cat-file", "--batch"];
-  let started: { readonly child: RunningProcess; readonly reader: ReturnType<typeof createPieceReader> } | undefined;
+  let started:
+    | { readonly child: RunningProcess; readonly reader: ReturnType<typeof createPieceReader> }
+    | undefined;
   let before: Content | undefined;
   return {
     async read(name) {
@@ -110,7 +112,11 @@ export async function readSmallObjects(
 
 type Content = ReturnType<ReturnType<typeof createPieceReader>["content"]>;
 
-function toStreamedObject(name: string, info: ObjectInfo | undefined, content: Content | undefined): StreamedObject {
+function toStreamedObject(
+  name: string,
+  info: ObjectInfo | undefined,
+  content: Content | undefined,
+): StreamedObject {
   return {
     name,
     info,

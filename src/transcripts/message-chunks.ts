@@ -15,7 +15,9 @@ export function cutMessages(document: Buffer, maxBytes = maxChunkBytes): Buffer[
   let sizeBytes = envelopeBytes;
   const flush = () => {
     // what is beside the messages is kept once, in the first chunk
-    chunks.push(Buffer.from(JSON.stringify(chunks.length === 0 ? { ...rest, messages: held } : { messages: held })));
+    chunks.push(
+      Buffer.from(JSON.stringify(chunks.length === 0 ? { ...rest, messages: held } : { messages: held })),
+    );
     held = [];
     sizeBytes = envelopeBytes;
   };
@@ -42,8 +44,10 @@ export function joinMessages(chunks: readonly Buffer[]): Buffer {
 
 /** True if the transcript is one JSON document rather than lines. */
 export function isMessageDocument(start: Buffer): boolean {
-  return /^\s*\{\s*"(?:messages|info|sessionId|projectHash)"\s*:/.test(start.toString("utf8", 0, 200)) &&
-    !/^\s*\{[^\n]*\}\s*\n\s*\{/.test(start.toString("utf8", 0, 65536));
+  return (
+    /^\s*\{\s*"(?:messages|info|sessionId|projectHash)"\s*:/.test(start.toString("utf8", 0, 200)) &&
+    !/^\s*\{[^\n]*\}\s*\n\s*\{/.test(start.toString("utf8", 0, 65536))
+  );
 }
 
 function parseMessages(document: Buffer): { messages: unknown[] } & Record<string, unknown> {
@@ -55,6 +59,7 @@ function parseMessages(document: Buffer): { messages: unknown[] } & Record<strin
   }
   const messages =
     typeof parsed === "object" && parsed !== null && "messages" in parsed ? parsed.messages : undefined;
-  if (!Array.isArray(messages)) throw new KeyframeError("damaged", "a chunk of the transcript has no messages");
+  if (!Array.isArray(messages))
+    throw new KeyframeError("damaged", "a chunk of the transcript has no messages");
   return { ...(parsed as Record<string, unknown>), messages };
 }

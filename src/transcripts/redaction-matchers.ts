@@ -132,7 +132,9 @@ function namesSecret(text: string, at: number, name: string): boolean {
 function isSecretValue(name: string, value: string): boolean {
   if (isPlaceholder(value) || isKnownDigest(value)) return false;
   if (/^passw|^pwd|^passphrase/i.test(name)) {
-    return /\d/.test(value) && /[A-Za-z]/.test(value) && !/^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+$/.test(value);
+    return (
+      /\d/.test(value) && /[A-Za-z]/.test(value) && !/^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+$/.test(value)
+    );
   }
   return looksRandom(value);
 }
@@ -148,8 +150,9 @@ function looksRandom(value: string): boolean {
 /** What stands where a secret would: `${TOKEN}`, `process.env.TOKEN`, `your-key-here`, `xxxx`, `REDACTED`. */
 function isPlaceholder(value: string): boolean {
   return (
-    /^[$%<{[(*]|redacted|example|your[-_]?|placeholder|changeme|dummy|xxxx|\*\*\*|process\.env|os\.environ|getenv/i.test(value) ||
-    /^(.)\1*$/.test(value)
+    /^[$%<{[(*]|redacted|example|your[-_]?|placeholder|changeme|dummy|xxxx|\*\*\*|process\.env|os\.environ|getenv/i.test(
+      value,
+    ) || /^(.)\1*$/.test(value)
   );
 }
 

@@ -25,7 +25,13 @@ export const prefixRules: readonly PrefixRule[] = [
   rule("github-token", ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], "A-Za-z0-9", 30, 255),
   rule("github-pat", ["github_pat_"], word, 40, 255),
   rule("gitlab-token", ["glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "gloas-"], `.${wordDash}`, 18, 300),
-  rule("slack-token", ["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xapp-"], "A-Za-z0-9.-", 10, 300),
+  rule(
+    "slack-token",
+    ["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xapp-"],
+    "A-Za-z0-9.-",
+    10,
+    300,
+  ),
   rule("slack-webhook", ["hooks.slack.com/services/"], "A-Za-z0-9/+_", 30, 100),
   rule("aws-key-id", ["AKIA", "ASIA", "ABIA", "ACCA"], "A-Z0-9", 16, 16),
   rule("google-key", ["AIza"], wordDash, 35, 35),
@@ -85,9 +91,13 @@ export function parseUserRule(value: unknown): PrefixRule {
     isLength(maxLength) &&
     minLength <= maxLength;
   if (!fits) {
-    throw new KeyframeError("invalid-input", `not a redaction rule: ${JSON.stringify(value)?.slice(0, 200)}`, {
-      hint: 'a rule is {"name": "acme-key", "prefix": "acme_", "characters": "A-Za-z0-9", "minLength": 16, "maxLength": 64}',
-    });
+    throw new KeyframeError(
+      "invalid-input",
+      `not a redaction rule: ${JSON.stringify(value)?.slice(0, 200)}`,
+      {
+        hint: 'a rule is {"name": "acme-key", "prefix": "acme_", "characters": "A-Za-z0-9", "minLength": 16, "maxLength": 64}',
+      },
+    );
   }
   return rule(name, [prefix], characters, minLength, maxLength);
 }

@@ -100,7 +100,9 @@ const blockBytes = 1024 * 1024;
 const newline = Buffer.from("\n");
 
 function omittedLine(sizeBytes: number): Buffer {
-  return Buffer.from(JSON.stringify({ type: "keyframe-omitted", reason: "line too long", size_bytes: sizeBytes }));
+  return Buffer.from(
+    JSON.stringify({ type: "keyframe-omitted", reason: "line too long", size_bytes: sizeBytes }),
+  );
 }
 
 function plainSpans(text: string, matchers: readonly Matcher[]): Span[] {

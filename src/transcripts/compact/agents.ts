@@ -3,7 +3,11 @@ import { createCodexCompactor } from "./codex.ts";
 import type { LineCompactor } from "./compactor.ts";
 
 /** By registry name; the display name that metadata carries beside it. */
-const agents: readonly { readonly name: string; readonly display: string; readonly compact?: () => LineCompactor }[] = [
+const agents: readonly {
+  readonly name: string;
+  readonly display: string;
+  readonly compact?: () => LineCompactor;
+}[] = [
   { name: "claude-code", display: "Claude Code", compact: () => compactClaudeLine },
   { name: "codex", display: "Codex", compact: createCodexCompactor },
   { name: "cursor", display: "Cursor", compact: () => compactClaudeLine },

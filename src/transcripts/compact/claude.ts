@@ -1,5 +1,5 @@
-import type { AssistantBlock, ToolResult, UserBlock } from "./compact-line.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
+import type { AssistantBlock, ToolResult, UserBlock } from "./compact-line.ts";
 import { type Fields, fieldsOf, listOf, numberOf, textOf } from "./json-fields.ts";
 
 /** Claude Code and agents that write its lines (Cursor, Factory Droid): `{type, timestamp, message{...}}`. */
@@ -16,7 +16,9 @@ function compactAssistant(message: Fields, ts: string | undefined, into: Compact
   const usage = fieldsOf(message["usage"]);
   const content = message["content"];
   const blocks =
-    typeof content === "string" ? [{ text: content, type: "text" as const }] : listOf(content).flatMap(assistantBlock);
+    typeof content === "string"
+      ? [{ text: content, type: "text" as const }]
+      : listOf(content).flatMap(assistantBlock);
   // a message so far without anything to show still opens the line of its id
   if (blocks.length === 0) return;
   into.assistant({
@@ -74,7 +76,9 @@ function toolResult(block: Fields, detail: Fields | undefined): ToolResult {
   return {
     output,
     status: block["is_error"] === true ? "error" : "success",
-    ...(filePath === undefined ? {} : { file: { filePath, ...(numLines === undefined ? {} : { numLines }) } }),
+    ...(filePath === undefined
+      ? {}
+      : { file: { filePath, ...(numLines === undefined ? {} : { numLines }) } }),
     ...(matchCount === undefined ? {} : { matchCount }),
   };
 }

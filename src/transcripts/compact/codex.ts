@@ -26,7 +26,10 @@ export function createCodexCompactor() {
       case "custom_tool_call": {
         const id = textOf(payload["call_id"]);
         const name = textOf(payload["name"]);
-        const input = payload["type"] === "function_call" ? parseArguments(payload["arguments"]) : { input: payload["input"] };
+        const input =
+          payload["type"] === "function_call"
+            ? parseArguments(payload["arguments"])
+            : { input: payload["input"] };
         into.assistant({
           ts,
           id: undefined,

@@ -73,7 +73,8 @@ export function createCompactor(compactLine: LineCompactor): Compactor {
       }
       const rest = buffer.subarray(start);
       pendingBytes += rest.length;
-      if (rest.length > 0) pending = pendingBytes > maxTranscriptLineBytes ? [] : [...pending, Buffer.from(rest)];
+      if (rest.length > 0)
+        pending = pendingBytes > maxTranscriptLineBytes ? [] : [...pending, Buffer.from(rest)];
     },
     take: () => state.take(),
     endLine() {
