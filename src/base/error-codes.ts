@@ -18,6 +18,7 @@ export const errorCodes = {
   "too-large": "Input exceeds a named limit.",
   "not-found": "The thing that was named does not exist.",
   refused: "The request is valid, but doing it would be unsafe.",
+  "not-here": "The thing is recorded, but its data is not on this machine.",
   damaged: "A stored record fails its own check.",
 } as const;
 

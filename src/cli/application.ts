@@ -6,9 +6,14 @@ import { disableCommand } from "./disable/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
+import { explainCommand } from "./explain/command.ts";
 import { journalCommand } from "./journal/command.ts";
+import { listCommand } from "./list/command.ts";
+import { migrateCommand } from "./migrate/command.ts";
+import { searchCommand } from "./search/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { statusCommand } from "./status/command.ts";
+import { tokensCommand } from "./tokens/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
@@ -21,6 +26,11 @@ const root = buildRouteMap<string, CliContext>({
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
+    explain: explainCommand,
+    list: listCommand,
+    migrate: migrateCommand,
+    search: searchCommand,
+    tokens: tokensCommand,
     version: versionCommand,
   },
   docs: {

@@ -13,6 +13,7 @@ export const exitCodes: Record<ErrorCode, number> = {
   "invalid-input": 2,
   "too-large": 2,
   "not-found": 3,
+  "not-here": 3,
   refused: 4,
   damaged: 5,
 };

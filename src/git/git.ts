@@ -9,7 +9,7 @@ export interface Git {
   run(args: readonly string[], options?: GitOptions): Promise<ProcessResult>;
   /** Standard output as text, without its last newline. */
   text(args: readonly string[], options?: GitOptions): Promise<string>;
-  start(args: readonly string[]): RunningProcess;
+  start(args: readonly string[], options?: Pick<ProcessOptions, "env">): RunningProcess;
 }
 
 export interface GitOptions extends Pick<ProcessOptions, "stdin" | "signal" | "timeoutMs" | "env"> {
@@ -40,7 +40,8 @@ export function openGit(
     repository,
     run,
     text: async (args, options) => (await run(args, options)).stdout.toString("utf8").replace(/\n$/, ""),
-    start: (args) => processes.start("git", [...prefix, ...args], { cwd, env: cleanEnv }),
+    start: (args, options = {}) =>
+      processes.start("git", [...prefix, ...args], { cwd, env: { ...cleanEnv, ...options.env } }),
   };
 }
 

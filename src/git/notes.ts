@@ -1,6 +1,7 @@
 import { KeyframeError } from "../base/errors.ts";
 import { fault } from "../system/fault.ts";
 import type { Git } from "./git.ts";
+import { committerIdentity } from "./identity.ts";
 import { isOid, type Oid } from "./ids.ts";
 import type { ObjectReader } from "./objects.ts";
 import { resolveRevision } from "./refs.ts";
@@ -128,11 +129,4 @@ function importStream(plan: ImportPlan): Buffer {
 function noteSpellings(commit: Oid): [string, string, string] {
   const [a, b, rest] = [commit.slice(0, 2), commit.slice(2, 4), commit.slice(4)];
   return [commit, `${a}/${b}${rest}`, `${a}/${b}/${rest}`];
-}
-
-/** The user's own `Name <email>`; where git knows none, a neutral one. */
-async function committerIdentity(git: Git): Promise<string> {
-  const result = await git.run(["var", "GIT_COMMITTER_IDENT"], { okCodes: [0, 1, 128] });
-  const match = /^(.*<[^>]*>) \d+ [+-]\d{4}$/.exec(result.stdout.toString("utf8").trim());
-  return result.code === 0 && match?.[1] !== undefined ? match[1] : "Keyframe <keyframe@localhost>";
 }

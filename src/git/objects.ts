@@ -26,17 +26,22 @@ export interface ObjectReader {
   close(): Promise<void>;
 }
 
-export function openObjectReader(git: Git): ObjectReader {
+export interface ObjectReaderOptions {
+  /** False: what a partial clone lacks is absent, instead of fetched behind the user's back. True by default. */
+  readonly lazyFetch?: boolean;
+}
+
+export function openObjectReader(git: Git, { lazyFetch = true }: ObjectReaderOptions = {}): ObjectReader {
   let contents: BatchProcess | undefined;
   let checks: BatchProcess | undefined;
   return {
     async read(name) {
-      contents ??= startBatch(git, "--batch");
+      contents ??= startBatch(git, "--batch", lazyFetch);
       const answer = await contents.ask(name);
       return answer === undefined ? undefined : { ...answer.info, content: answer.content };
     },
     async info(name) {
-      checks ??= startBatch(git, "--batch-check");
+      checks ??= startBatch(git, "--batch-check", lazyFetch);
       return (await checks.ask(name))?.info;
     },
     async close() {
@@ -60,9 +65,9 @@ interface BatchProcess {
   close(): Promise<void>;
 }
 
-function startBatch(git: Git, mode: "--batch" | "--batch-check"): BatchProcess {
+function startBatch(git: Git, mode: "--batch" | "--batch-check", lazyFetch: boolean): BatchProcess {
   const args = ["cat-file", mode];
-  const child: RunningProcess = git.start(args);
+  const child: RunningProcess = git.start(args, lazyFetch ? {} : { env: { GIT_NO_LAZY_FETCH: "1" } });
   const waiters: Waiter[] = [];
   const parser = createAnswerParser(mode === "--batch");
   let stderr = "";

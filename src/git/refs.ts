@@ -47,7 +47,11 @@ export async function updateRefs(git: Git, updates: readonly RefUpdate[], messag
     )
     .join("");
   const args = ["update-ref", "-m", message, "--stdin", "-z"];
-  const result = await git.run(args, { stdin: `start\0${script}commit\0`, okCodes: [0, 1, 128] });
+  // a ref that moved must not move back with the power
+  const result = await git.run(["-c", "core.fsync=reference", ...args], {
+    stdin: `start\0${script}commit\0`,
+    okCodes: [0, 1, 128],
+  });
   if (result.code === 0) return true;
   if (
     /but expected|reference already exists|unable to resolve reference|File exists|cannot lock ref/.test(

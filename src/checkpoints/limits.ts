@@ -1,0 +1,20 @@
+/** Metadata larger than this is reported, not read: a writer without limits once made one of 112 MB. */
+export const maxMetadataBytes = 8 * 1024 * 1024;
+
+/** What we write stays far below; longer lists are cut and say so. */
+export const maxFilesTouched = 2000;
+
+/** Largest prompt file that is read to show its first line. */
+export const maxPromptBytes = 4 * 1024 * 1024;
+
+/** Nested `subagent_tokens` beyond this are not summed. */
+export const maxTokenDepth = 16;
+
+/** Sessions of one checkpoint that are read; real data has up to 23. */
+export const maxSessions = 500;
+
+/** Checkpoints that one generation of full transcripts holds before it is archived. */
+export const checkpointsPerGeneration = 100;
+
+/** How often a writer starts again after another was first. */
+export const maxWriteAttempts = 12;

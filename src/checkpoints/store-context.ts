@@ -1,0 +1,24 @@
+import { type ObjectFormat, readObjectFormat } from "../git/bulk-writer.ts";
+import type { Git } from "../git/git.ts";
+import { committerIdentity } from "../git/identity.ts";
+import type { CommitContext } from "./commit-targets.ts";
+import type { WriteOptions } from "./store.ts";
+
+/** What the stores share: the repository, and facts about it that are asked for once. */
+export interface StoreContext {
+  readonly git: Git;
+  commitContext(options: WriteOptions, reason: string): Promise<CommitContext>;
+}
+
+export function openStoreContext(git: Git): StoreContext {
+  let format: Promise<ObjectFormat> | undefined;
+  let identity: Promise<string> | undefined;
+  return {
+    git,
+    async commitContext({ nowSeconds, identity: given }, reason) {
+      format ??= readObjectFormat(git);
+      identity ??= committerIdentity(git);
+      return { git, format: await format, identity: given ?? (await identity), nowSeconds, reason };
+    },
+  };
+}

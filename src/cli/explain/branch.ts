@@ -1,0 +1,71 @@
+import type { CheckpointId } from "../../checkpoints/ids.ts";
+import { type LinkedCommit, linksByCheckpoint, readLinkedCommits } from "../../checkpoints/links.ts";
+import { listCheckpointPlaces, readCheckpoints, readPrompts } from "../../checkpoints/read-checkpoints.ts";
+import type { CheckpointStores } from "../../checkpoints/stores.ts";
+import type { Git } from "../../git/git.ts";
+import { firstLine } from "../checkpoint-text.ts";
+import type { CliContext } from "../context.ts";
+import { printable } from "../terminal.ts";
+
+const maxCommits = 500;
+
+interface BranchView {
+  readonly git: Git;
+  readonly stores: CheckpointStores;
+  readonly json: boolean;
+}
+
+/** The checkpoints that the commits of HEAD name, newest first; works on a detached HEAD. */
+export async function explainBranch(context: CliContext, { git, stores, json }: BranchView): Promise<void> {
+  const branch = (
+    await git.run(["symbolic-ref", "--quiet", "--short", "HEAD"], { okCodes: [0, 1, 128] })
+  ).stdout
+    .toString("utf8")
+    .trim();
+  const links = linksByCheckpoint(await readLinkedCommits(git, { revisions: ["HEAD"], limit: maxCommits }));
+  const prompts = await readFirstPrompts(git, stores, links);
+  const name = branch === "" ? "(detached HEAD)" : branch;
+  if (json) {
+    return context.terminal.json({
+      branch: branch === "" ? null : branch,
+      checkpoints: [...links].map(([id, commits]) => ({
+        id,
+        stored: prompts.has(id),
+        prompt: prompts.get(id) ?? null,
+        commits,
+      })),
+    });
+  }
+  context.terminal.out(`Branch: ${printable(name)}\nCheckpoints: ${links.size}`);
+  for (const [id, commits] of links) {
+    const prompt = prompts.has(id) ? `"${firstLine(prompts.get(id), 80)}"` : "(not on this machine)";
+    context.terminal.out(`\n[${id}] ${prompt}`);
+    for (const { date, shortOid, subject } of commits) {
+      context.terminal.out(`  ${date.slice(0, 10)} (${shortOid}) ${printable(subject)}`);
+    }
+  }
+}
+
+/** By checkpoint that is stored here; undefined where it has no prompt. */
+async function readFirstPrompts(
+  git: Git,
+  stores: CheckpointStores,
+  links: ReadonlyMap<CheckpointId, readonly LinkedCommit[]>,
+): Promise<Map<CheckpointId, string | undefined>> {
+  const places = await listCheckpointPlaces(stores, { raw: false });
+  const read = await readCheckpoints(
+    git,
+    [...places].filter(([id]) => links.has(id)),
+  );
+  const prompts = await readPrompts(
+    git,
+    read.flatMap(({ sessions }) => sessions.at(-1)?.files ?? []),
+  );
+  return new Map(
+    read.map(({ id, sessions }) => {
+      const oid = sessions.at(-1)?.files.prompt;
+      const found = oid === undefined ? undefined : prompts.get(oid);
+      return [id, typeof found === "string" ? undefined : found?.[0]];
+    }),
+  );
+}

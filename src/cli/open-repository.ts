@@ -1,0 +1,17 @@
+import { type CheckpointStores, openCheckpointStores } from "../checkpoints/stores.ts";
+import { type Git, openGit } from "../git/git.ts";
+import { mustFindRepository } from "../git/repository.ts";
+import type { CliContext } from "./context.ts";
+
+/** The repository that the command runs in. @throws KeyframeError `not-found` */
+export function openRepositoryGit({ cwd, files, processes, env }: CliContext): Git {
+  return openGit(mustFindRepository(cwd, files), processes, env);
+}
+
+export function openRepositoryCheckpoints(context: CliContext): {
+  readonly git: Git;
+  readonly stores: CheckpointStores;
+} {
+  const git = openRepositoryGit(context);
+  return { git, stores: openCheckpointStores(git) };
+}

@@ -1,0 +1,42 @@
+import { searchCheckpoints } from "../../checkpoints/search.ts";
+import { openSearchIndex, searchFolder } from "../../checkpoints/search-index.ts";
+import { localTime } from "../checkpoint-text.ts";
+import type { CliContext } from "../context.ts";
+import { openRepositoryCheckpoints } from "../open-repository.ts";
+import { printable } from "../terminal.ts";
+
+export interface SearchFlags {
+  readonly limit: number;
+  readonly json?: boolean;
+}
+
+/** Prints what was found, newest first, with what could not be searched. */
+export async function search(
+  this: CliContext,
+  { limit, json }: SearchFlags,
+  ...words: string[]
+): Promise<void> {
+  const { git, stores } = openRepositoryCheckpoints(this);
+  const index = openSearchIndex(this.files, searchFolder(git.repository.commonDir));
+  const { hits, unsearched } = await searchCheckpoints(git, stores, index, words);
+  if (json) return this.terminal.json({ total: hits.length, hits: hits.slice(0, limit), unsearched });
+  for (const { id, createdAt, agent, kind, text } of hits.slice(0, limit)) {
+    this.terminal.out(
+      `${this.terminal.style("yellow", id)}  ${localTime(createdAt)}  ${agent ?? "unknown agent"}  ${kind}`,
+    );
+    this.terminal.out(`    ${excerpt(text, words[0] ?? "", this.terminal.columns - 4)}`);
+  }
+  this.terminal.out(`${hits.length} found${hits.length > limit ? `, ${limit} shown` : ""}`);
+  if (unsearched.length > 0) {
+    const reasons = [...new Set(unsearched.map(({ why }) => why))].join("; ");
+    this.terminal.note(`! the transcripts of ${unsearched.length} sessions were not searched: ${reasons}`);
+  }
+}
+
+/** The text around the first match, on one line. */
+function excerpt(text: string, word: string, width: number): string {
+  const flat = printable(text).replace(/\s+/g, " ");
+  const at = Math.max(0, flat.toLowerCase().indexOf(word.toLowerCase()));
+  const start = Math.max(0, at - Math.floor(Math.max(20, width) / 3));
+  return `${start > 0 ? "…" : ""}${flat.slice(start, start + Math.max(20, width) - 2)}`;
+}

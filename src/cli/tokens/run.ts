@@ -1,0 +1,37 @@
+import { countTokens, type TokenGrouping } from "../../checkpoints/count-tokens.ts";
+import { listCheckpoints } from "../../checkpoints/list-checkpoints.ts";
+import type { CliContext } from "../context.ts";
+import { openRepositoryCheckpoints } from "../open-repository.ts";
+import { formatTable, printable } from "../terminal.ts";
+
+export interface TokensFlags {
+  readonly by: TokenGrouping;
+  readonly since?: string;
+  readonly until?: string;
+  readonly json?: boolean;
+}
+
+/** Prints one row a group. */
+export async function tokens(this: CliContext, { by, json, ...filter }: TokensFlags): Promise<void> {
+  const { git, stores } = openRepositoryCheckpoints(this);
+  const rows = await countTokens(listCheckpoints(git, stores, { filter, withAuthors: by === "author" }), by);
+  if (json) return this.terminal.json(rows);
+  const number = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+  const table = rows.map((row) => [
+    printable(row.name),
+    number(row.checkpoints),
+    ...[
+      row.tokens.inputTokens,
+      row.tokens.cacheReadTokens,
+      row.tokens.cacheCreationTokens,
+      row.tokens.outputTokens,
+    ].map(number),
+  ]);
+  const right = { align: "right" } as const;
+  this.terminal.out(
+    formatTable(
+      [[by, "checkpoints", "input", "cache read", "cache written", "output"], ...table],
+      [{}, right, right, right, right, right],
+    ),
+  );
+}

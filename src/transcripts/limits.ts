@@ -1,0 +1,8 @@
+/** A chunk of a stored transcript ends at the first line end at or after this many bytes. */
+export const chunkTargetBytes = 64 * 1024;
+
+/** No stored file is larger: what the readers of the format accept, and what hosting services take. */
+export const maxChunkBytes = 50 * 1024 * 1024;
+
+/** A longer line is replaced by a marker before anything else looks at it. */
+export const maxTranscriptLineBytes = 16 * 1024 * 1024;

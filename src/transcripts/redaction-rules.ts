@@ -1,0 +1,115 @@
+import { KeyframeError } from "../base/errors.ts";
+
+/**
+ * A key format: a fixed prefix, then a run of characters. Nothing follows the run, so matching is linear whatever the
+ * text; a length outside the limits is not that key.
+ */
+export interface PrefixRule {
+  readonly name: string;
+  readonly prefixes: readonly string[];
+  /** Characters of the run, as between the brackets of a regular expression. */
+  readonly characters: string;
+  readonly minLength: number;
+  readonly maxLength: number;
+  /** The prefix stands inside a word; otherwise a word must begin with it. */
+  readonly inside?: boolean;
+}
+
+const word = "A-Za-z0-9_";
+const wordDash = "A-Za-z0-9_-";
+
+export const prefixRules: readonly PrefixRule[] = [
+  rule("anthropic-key", ["sk-ant-"], wordDash, 20, 300),
+  rule("openai-key", ["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-or-v1-"], wordDash, 20, 300),
+  rule("secret-key", ["sk-"], "A-Za-z0-9", 32, 200),
+  rule("github-token", ["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], "A-Za-z0-9", 30, 255),
+  rule("github-pat", ["github_pat_"], word, 40, 255),
+  rule("gitlab-token", ["glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "gloas-"], `.${wordDash}`, 18, 300),
+  rule(
+    "slack-token",
+    ["xoxb-", "xoxp-", "xoxa-", "xoxr-", "xoxs-", "xoxe-", "xapp-"],
+    "A-Za-z0-9.-",
+    10,
+    300,
+  ),
+  rule("slack-webhook", ["hooks.slack.com/services/"], "A-Za-z0-9/+_", 30, 100),
+  rule("aws-key-id", ["AKIA", "ASIA", "ABIA", "ACCA"], "A-Z0-9", 16, 16),
+  rule("google-key", ["AIza"], wordDash, 35, 35),
+  rule("google-oauth", ["ya29.", "GOCSPX-"], wordDash, 20, 400),
+  rule("stripe-key", ["sk_live_", "sk_test_", "rk_live_", "rk_test_", "whsec_"], "A-Za-z0-9", 16, 250),
+  rule("npm-token", ["npm_"], "A-Za-z0-9", 36, 36),
+  rule("pypi-token", ["pypi-AgEIcHlwaS5vcmc", "pypi-AgENdGVzdC5weXBpLm9yZw"], wordDash, 40, 400),
+  rule("huggingface-token", ["hf_"], "A-Za-z0-9", 30, 50),
+  rule("sendgrid-key", ["SG."], `.${wordDash}`, 60, 80),
+  rule("digitalocean-token", ["dop_v1_", "doo_v1_", "dor_v1_"], "a-f0-9", 64, 64),
+  rule("doppler-token", ["dp.pt.", "dp.st.", "dp.sa."], `.${wordDash}`, 40, 90),
+  rule("shopify-token", ["shpat_", "shpca_", "shppa_", "shpss_"], "a-fA-F0-9", 32, 32),
+  rule("linear-key", ["lin_api_", "lin_oauth_"], "A-Za-z0-9", 32, 80),
+  rule("notion-token", ["ntn_", "secret_"], "A-Za-z0-9", 43, 60),
+  rule("figma-token", ["figd_"], wordDash, 30, 60),
+  rule("grafana-token", ["glsa_", "glc_"], "A-Za-z0-9_+/=", 32, 400),
+  rule("vault-token", ["hvs.", "hvb."], wordDash, 60, 300),
+  { ...rule("terraform-token", [".atlasv1."], `=${wordDash}`, 60, 80), inside: true },
+  { ...rule("telegram-token", [":AA"], wordDash, 33, 33), inside: true },
+  rule("sentry-token", ["sntrys_", "sntryu_"], "A-Za-z0-9_+/=", 40, 400),
+  rule("databricks-token", ["dapi"], "a-f0-9", 32, 40),
+  rule("groq-key", ["gsk_"], "A-Za-z0-9", 50, 60),
+  rule("xai-key", ["xai-"], "A-Za-z0-9", 70, 90),
+  rule("replicate-token", ["r8_"], "A-Za-z0-9", 37, 40),
+  rule("perplexity-key", ["pplx-"], "A-Za-z0-9", 40, 60),
+  rule("age-key", ["AGE-SECRET-KEY-1"], "A-Z0-9", 58, 58),
+  rule("azure-storage-key", ["AccountKey="], "A-Za-z0-9+/=", 80, 100),
+];
+
+function rule(
+  name: string,
+  prefixes: readonly string[],
+  characters: string,
+  minLength: number,
+  maxLength: number,
+): PrefixRule {
+  return { name, prefixes, characters, minLength, maxLength };
+}
+
+/**
+ * A user's own rule from settings. Rules are data, never expressions, so no setting can make redaction slow.
+ * @throws KeyframeError `invalid-input`
+ */
+export function parseUserRule(value: unknown): PrefixRule {
+  const given = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  const { name, prefix, characters = wordDash, minLength = 8, maxLength = 400 } = given;
+  const fits =
+    typeof name === "string" &&
+    /^[a-z0-9-]{1,60}$/.test(name) &&
+    typeof prefix === "string" &&
+    prefix.length >= 2 &&
+    prefix.length <= 100 &&
+    typeof characters === "string" &&
+    /^(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9_.+/=~:@%])+-?$/.test(characters) &&
+    isClass(characters) &&
+    isLength(minLength) &&
+    isLength(maxLength) &&
+    minLength <= maxLength;
+  if (!fits) {
+    throw new KeyframeError(
+      "invalid-input",
+      `not a redaction rule: ${JSON.stringify(value)?.slice(0, 200)}`,
+      {
+        hint: 'a rule is {"name": "acme-key", "prefix": "acme_", "characters": "A-Za-z0-9", "minLength": 16, "maxLength": 64}',
+      },
+    );
+  }
+  return rule(name, [prefix], characters, minLength, maxLength);
+}
+
+function isClass(characters: string): boolean {
+  try {
+    return characters.length <= 40 && new RegExp(`[${characters}]`).source !== "";
+  } catch {
+    return false; // a range out of order
+  }
+}
+
+function isLength(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 1000;
+}
