@@ -9,7 +9,7 @@ export const authorshipRef = "refs/notes/ai";
 const legacyRefFolder = "refs/ai/authorship";
 
 /** Asking for single notes is faster than listing all of them up to about this many commits. */
-const maxSingleReads = 64;
+const maxSingleReads = 256;
 
 /** Reads the notes of commits: a few by name, many after one listing. Commits without a note are absent. */
 export interface NoteSource {

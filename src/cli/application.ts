@@ -12,6 +12,7 @@ import { listCommand } from "./list/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
 import { searchCommand } from "./search/command.ts";
 import { settleCommand } from "./settle/command.ts";
+import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { tokensCommand } from "./tokens/command.ts";
 import { versionCommand } from "./version/command.ts";
@@ -31,6 +32,7 @@ const root = buildRouteMap<string, CliContext>({
     migrate: migrateCommand,
     search: searchCommand,
     tokens: tokensCommand,
+    stats: statsCommand,
     version: versionCommand,
   },
   docs: {

@@ -67,7 +67,7 @@ async function passThrough(context: CliContext, wanted: BlameArguments): Promise
 interface Owners {
   readonly lookup: OwnerLookup;
   /** Called when no more notes are needed, so that their reader ends while we print. */
-  loaded(): void;
+  readonly loaded: () => void;
 }
 
 async function printBlame(

@@ -1,6 +1,9 @@
 import { relative } from "node:path";
 import { parseHookCommand } from "../../agents/agent-program.ts";
 import { claudeHookCommands } from "../../agents/claude-settings.ts";
+import { settle } from "../../authorship/settle.ts";
+import { errorText } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
 import { type Problem, readProblems } from "../../journal/problems.ts";
 import type { Files } from "../../system/files.ts";
 import type { CliContext } from "../context.ts";
@@ -32,9 +35,11 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   const { files } = this;
   const { git, situation } = await openSituation(this);
   const plan = planEnable(situation, enableOptions(this.program, { shared: false, agents: ["claude"] }));
+  const state = situation.switchedOff ? "disabled" : stateOf(plan);
+  if (state === "on" || state === "partly") await settleFirst(this, git);
   const found: Status = {
     repository: git.repository.workTree ?? git.repository.gitDir,
-    state: situation.switchedOff ? "disabled" : stateOf(plan),
+    state,
     hooks: plan.hooks.map(({ name, path, standing }) => ({ name, path, standing })),
     agents: plan.agents.map(({ agent, path, standing }) => ({ agent, path, standing })),
     programs: hookPrograms(situation, files),
@@ -43,6 +48,15 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   };
   if (flags.json) this.terminal.json(found);
   else printStatus(this.terminal, found);
+}
+
+/** What is committed is not pending: a commit that no hook saw is settled now. */
+async function settleFirst(context: CliContext, git: Git): Promise<void> {
+  try {
+    await settle(git, context);
+  } catch (error) {
+    context.terminal.note(`keyframe: cannot settle now: ${errorText(error)}`);
+  }
 }
 
 function stateOf(plan: EnablePlan): Status["state"] {
