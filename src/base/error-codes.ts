@@ -20,6 +20,10 @@ export const errorCodes = {
   refused: "The request is valid, but doing it would be unsafe.",
   "not-here": "The thing is recorded, but its data is not on this machine.",
   damaged: "A stored record fails its own check.",
+  "never-recorded": "Nobody ever recorded the thing: no machine and no remote can have it.",
+  // remotes
+  "not-on-remote": "The thing is recorded, and the remote that was asked does not have its data.",
+  "remote-failed": "A remote could not be reached, refused us, or broke off.",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

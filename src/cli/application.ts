@@ -7,9 +7,11 @@ import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { explainCommand } from "./explain/command.ts";
+import { fetchCommand } from "./fetch/command.ts";
 import { journalCommand } from "./journal/command.ts";
 import { listCommand } from "./list/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
+import { pushCommand } from "./push/command.ts";
 import { searchCommand } from "./search/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { statsCommand } from "./stats/command.ts";
@@ -29,6 +31,8 @@ const root = buildRouteMap<string, CliContext>({
     doctor: doctorCommand,
     explain: explainCommand,
     list: listCommand,
+    fetch: fetchCommand,
+    push: pushCommand,
     migrate: migrateCommand,
     search: searchCommand,
     tokens: tokensCommand,

@@ -16,6 +16,9 @@ export const exitCodes: Record<ErrorCode, number> = {
   "not-here": 3,
   refused: 4,
   damaged: 5,
+  "never-recorded": 3,
+  "not-on-remote": 3,
+  "remote-failed": 6,
 };
 
 export const usageExitCode = exitCodes.usage;

@@ -6,7 +6,7 @@ import { openTranscriptReader, type TranscriptReader } from "../../checkpoints/r
 import { type ResolvedCheckpoint, resolveCheckpoints } from "../../checkpoints/resolve-checkpoint.ts";
 import type { Git } from "../../git/git.ts";
 import type { CliContext } from "../context.ts";
-import { openRepositoryCheckpoints } from "../open-repository.ts";
+import { openReadableCheckpoints } from "../open-repository.ts";
 import { explainBranch } from "./branch.ts";
 import { formatConversationLine, formatExplanation } from "./format.ts";
 
@@ -20,7 +20,7 @@ export interface ExplainFlags {
 
 /** Explains what a word means; without one, the branch. */
 export async function explain(this: CliContext, flags: ExplainFlags, word?: string): Promise<void> {
-  const { git, stores } = openRepositoryCheckpoints(this);
+  const { git, stores } = openReadableCheckpoints(this);
   if (word === undefined) return explainBranch(this, { git, stores, json: flags.json === true });
   const at = parseLineOfFile(word);
   const owner = at === undefined ? undefined : await createBlameLookup(git, this.cwd)(at);
