@@ -1,179 +1,34 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { fork } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, connect, createServer as createSocketServer } from "node:net";
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { bundleChildProgram } from "./child-program.ts";
 
 /** A real git server on the loopback interface; what it sends is counted. */
 export interface GitServer {
   /** The folder's repositories are below it. */
   readonly url: string;
-  /** Bytes that clients have received since the last call. */
-  takeSentBytes(): number;
-  /** Requests (HTTP) or connections since the last call. */
-  takeRequests(): number;
+  /** What clients have received, and in how many requests (HTTP) or connections, since the last call. */
+  takeTraffic(): Promise<{ readonly sent: number; readonly requests: number }>;
   close(): Promise<void>;
 }
 
-/** `git http-backend` behind a small CGI server. */
-export async function serveOverHttp(folder: string): Promise<GitServer> {
-  let sent = 0;
-  let requests = 0;
-  const running = new Set<ChildProcess>();
-  const server = createServer((request, response) => {
-    requests += 1;
-    const child = runBackend(folder, request);
-    running.add(child);
-    child.once("close", () => running.delete(child));
-    void relay(child, request, response, (bytes) => {
-      sent += bytes;
-    });
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+/** `git http-backend` behind a small CGI server, or `git daemon`. */
+export async function startGitServer(kind: "http" | "daemon", folder: string): Promise<GitServer> {
+  const program = bundleChildProgram(fileURLToPath(new URL("git-server-program.ts", import.meta.url)));
+  const child = fork(program.path, [kind, folder], { stdio: "inherit" });
+  const [{ port }] = (await once(child, "message")) as [{ port: number }];
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    takeSentBytes: () => take(sent, () => (sent = 0)),
-    takeRequests: () => take(requests, () => (requests = 0)),
-    async close() {
-      for (const child of running) child.kill("SIGKILL");
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
+    url: `${kind === "http" ? "http" : "git"}://127.0.0.1:${port}`,
+    async takeTraffic() {
+      child.send({});
+      const [traffic] = (await once(child, "message")) as [{ sent: number; requests: number }];
+      return traffic;
     },
-  };
-}
-
-function runBackend(folder: string, request: IncomingMessage): ChildProcess {
-  const url = new URL(request.url ?? "/", "http://localhost");
-  return spawn("git", ["http-backend"], {
-    env: {
-      PATH: process.env["PATH"],
-      GIT_CONFIG_NOSYSTEM: "1",
-      GIT_CONFIG_GLOBAL: "/dev/null",
-      GIT_PROJECT_ROOT: folder,
-      GIT_HTTP_EXPORT_ALL: "1",
-      REQUEST_METHOD: request.method,
-      PATH_INFO: decodeURIComponent(url.pathname),
-      QUERY_STRING: url.search.slice(1),
-      CONTENT_TYPE: request.headers["content-type"] ?? "",
-      REMOTE_USER: "somebody",
-      REMOTE_ADDR: "127.0.0.1",
-      ...(request.headers["content-encoding"] === undefined
-        ? {}
-        : { HTTP_CONTENT_ENCODING: request.headers["content-encoding"] }),
-      ...(request.headers["git-protocol"] === undefined
-        ? {}
-        : { GIT_PROTOCOL: String(request.headers["git-protocol"]) }),
-      ...(request.headers["content-length"] === undefined
-        ? {}
-        : { CONTENT_LENGTH: request.headers["content-length"] }),
-    },
-    stdio: ["pipe", "pipe", "ignore"],
-  });
-}
-
-async function relay(
-  child: ChildProcess,
-  request: IncomingMessage,
-  response: ServerResponse,
-  count: (bytes: number) => void,
-): Promise<void> {
-  child.stdin?.on("error", () => undefined);
-  if (child.stdin) request.pipe(child.stdin);
-  let head: Buffer | undefined = Buffer.alloc(0);
-  for await (const piece of child.stdout as AsyncIterable<Buffer>) {
-    let body = piece;
-    if (head !== undefined) {
-      head = Buffer.concat([head, piece]);
-      const end = head.indexOf("\r\n\r\n");
-      if (end === -1) continue;
-      for (const line of head.toString("latin1", 0, end).split("\r\n")) {
-        const colon = line.indexOf(":");
-        const [name, value] = [line.slice(0, colon), line.slice(colon + 1).trim()];
-        if (name.toLowerCase() === "status") response.statusCode = Number.parseInt(value, 10);
-        else response.setHeader(name, value);
-      }
-      body = head.subarray(end + 4);
-      head = undefined;
-    }
-    count(body.length);
-    response.write(body);
-  }
-  response.end();
-}
-
-/** `git daemon`, behind a relay that counts. */
-export async function serveOverDaemon(folder: string): Promise<GitServer> {
-  const daemonPort = await freePort();
-  const daemon = spawn(
-    join(execFileSync("git", ["--exec-path"], { encoding: "utf8" }).trim(), "git-daemon"),
-    [
-      ...[
-        "--export-all",
-        "--reuseaddr",
-        "--enable=receive-pack",
-        "--listen=127.0.0.1",
-        "--informative-errors",
-      ],
-      ...[`--port=${daemonPort}`, `--base-path=${folder}`, folder],
-    ],
-    { stdio: "ignore" },
-  );
-  await reachable(daemonPort);
-  let sent = 0;
-  let connections = 0;
-  const server = createSocketServer((client) => {
-    connections += 1;
-    const upstream = connect(daemonPort, "127.0.0.1");
-    upstream.on("data", (piece) => {
-      sent += piece.length;
-    });
-    upstream.on("error", () => client.destroy());
-    client.on("error", () => upstream.destroy());
-    client.pipe(upstream);
-    upstream.pipe(client);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `git://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    takeSentBytes: () => take(sent, () => (sent = 0)),
-    takeRequests: () => take(connections, () => (connections = 0)),
     async close() {
-      const ended = once(daemon, "close");
-      daemon.kill();
-      server.close();
+      const ended = once(child, "exit");
+      child.disconnect();
       await ended;
+      program.remove();
     },
   };
-}
-
-function take(value: number, reset: () => void): number {
-  reset();
-  return value;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createSocketServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
-
-/** Resolves once somebody answers at the port. */
-function reachable(port: number): Promise<void> {
-  return new Promise((resolve) => {
-    const attempt = () => {
-      const socket = connect(port, "127.0.0.1");
-      socket.once("connect", () => {
-        socket.destroy();
-        resolve();
-      });
-      socket.once("error", () => setImmediate(attempt));
-    };
-    attempt();
-  });
 }
