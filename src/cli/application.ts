@@ -12,6 +12,7 @@ import { journalCommand } from "./journal/command.ts";
 import { listCommand } from "./list/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
 import { pushCommand } from "./push/command.ts";
+import { resumeCommand } from "./resume/command.ts";
 import { searchCommand } from "./search/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { statsCommand } from "./stats/command.ts";
@@ -33,6 +34,7 @@ const root = buildRouteMap<string, CliContext>({
     list: listCommand,
     fetch: fetchCommand,
     push: pushCommand,
+    resume: resumeCommand,
     migrate: migrateCommand,
     search: searchCommand,
     tokens: tokensCommand,
