@@ -23,7 +23,7 @@ export const resumeCommand = buildCommand<ResumeFlags, [string], CliContext>({
         kind: "boolean",
         optional: true,
         withNegated: false,
-        brief: "Show what would happen and change nothing",
+        brief: "Show what would happen; what is missing is fetched, nothing else changes",
       },
       json: { kind: "boolean", optional: true, withNegated: false, brief: "Print JSON" },
     },

@@ -1,4 +1,5 @@
 import { formatBytes } from "../../base/bytes.ts";
+import { KeyframeError } from "../../base/errors.ts";
 import { openTranscriptReader } from "../../checkpoints/read-transcript.ts";
 import { findResumeTarget, type ResumeTarget } from "../../checkpoints/resume/find-target.ts";
 import { gatherSessions } from "../../checkpoints/resume/gather-sessions.ts";
@@ -41,7 +42,7 @@ export async function resume(this: CliContext, flags: ResumeFlags, word: string)
       files: this.files,
       streamToFile: nodeStreamToFile,
       transcripts,
-      home: this.env["HOME"] ?? "",
+      home: homeOf(this.env),
       env: this.env,
       nowSeconds: sync.nowSeconds,
     };
@@ -60,6 +61,14 @@ export async function resume(this: CliContext, flags: ResumeFlags, word: string)
     finish();
     await transcripts.close();
   }
+}
+
+function homeOf(env: NodeJS.ProcessEnv): string {
+  const home = env["HOME"] || env["USERPROFILE"];
+  if (home) return home;
+  throw new KeyframeError("not-found", "no home folder is set: agents keep their conversations there", {
+    hint: "set HOME",
+  });
 }
 
 function toJson(
