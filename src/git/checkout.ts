@@ -45,16 +45,21 @@ export async function checkOut(git: Git, checkout: Checkout): Promise<void> {
       ? [checkout.name]
       : checkout.kind === "commit"
         ? ["--detach", checkout.oid]
-        : [checkout.track ? "--track" : "--no-track", "-b", checkout.name, checkout.start];
+        : ["--no-track", "-b", checkout.name, checkout.start];
   const result = await git.run(["checkout", "--quiet", "--no-overwrite-ignore", ...args, "--"], {
     okCodes: [0, 1, 128],
   });
-  if (result.code === 0) return;
-  throw new KeyframeError(
-    "refused",
-    `git cannot check out ${describeCheckout(checkout)}: ${result.stderr.trim().slice(0, 600)}`,
-    {
-      hint: "move what is in the way; nothing was changed",
-    },
-  );
+  if (result.code !== 0) {
+    throw new KeyframeError(
+      "refused",
+      `git cannot check out ${describeCheckout(checkout)}: ${result.stderr.trim().slice(0, 600)}`,
+      { hint: "move what is in the way; nothing was changed" },
+    );
+  }
+  if (checkout.kind === "new-branch" && checkout.track) {
+    // in a step of its own: where the remote's branches are not followed git fails, half way if it were one
+    await git.run(["branch", "--quiet", `--set-upstream-to=${checkout.start}`, checkout.name], {
+      okCodes: [0, 1, 128],
+    });
+  }
 }

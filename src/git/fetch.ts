@@ -45,8 +45,8 @@ export async function fetchTrees(
       context.git,
       remote,
       [
-        ...["--git-dir", quarantine.gitDir, "fetch", "--progress", "--no-tags", "--no-write-fetch-head"],
-        ...["--depth=1", "--filter=blob:none", "--", remote.fetchUrl],
+        ...["--git-dir", quarantine.gitDir, ...asPromisor(remote), "fetch", "--progress", "--no-tags"],
+        ...["--no-write-fetch-head", "--depth=1", "--filter=blob:none", "--", promisorName],
         ...patterns.map((pattern) => refspec(pattern, "refs/fetched/")),
       ],
       {
@@ -67,6 +67,19 @@ export async function fetchTrees(
   } finally {
     quarantine.close();
   }
+}
+
+/**
+ * A name for the remote inside the quarantine. It lets git accept trees without their files; a URL would do for that,
+ * and the path of a folder would not.
+ */
+const promisorName = "keyframe-incoming";
+
+function asPromisor({ fetchUrl }: Remote): string[] {
+  return [`url=${fetchUrl}`, "promisor=true", "partialclonefilter=blob:none"].flatMap((setting) => [
+    "-c",
+    `remote.${promisorName}.${setting}`,
+  ]);
 }
 
 export interface FetchedObjects {
@@ -117,8 +130,9 @@ async function fetchSome(
         context.git,
         remote,
         [
-          ...["--git-dir", quarantine.gitDir, "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--progress"],
-          ...["--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin", "--", remote.fetchUrl],
+          ...["--git-dir", quarantine.gitDir, ...asPromisor(remote)],
+          ...["-c", "fetch.negotiationAlgorithm=noop", "fetch", "--progress", "--no-tags"],
+          ...["--no-write-fetch-head", "--filter=blob:none", "--stdin", "--", promisorName],
         ],
         { ...networkOptions(context), stdin: [...wanted].map((oid) => `${oid}\n`).join("") },
       );

@@ -88,6 +88,8 @@ export function openObjectStream(git: Git): ObjectStream {
     },
     async close() {
       started?.child.kill("SIGKILL");
+      // what nobody reads any more would keep the end of the process from being seen
+      started?.child.stdout.destroy();
       await started?.child.exited;
     },
   };

@@ -49,7 +49,6 @@ function isUntouched(clone: Clone, config: string): void {
   expect(
     readdirSync(join(clone.folder, ".git/objects/pack")).filter((name) => name.endsWith(".promisor")),
   ).toEqual([]);
-  expect(existsSync(join(clone.folder, ".git/FETCH_HEAD"))).toBe(clone.folder.endsWith("/b"));
   expect(readdirSync(join(clone.folder, ".git/keyframe/incoming"))).toEqual([]);
 }
 
