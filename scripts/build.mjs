@@ -30,6 +30,7 @@ await build({
   entryPoints: {
     "cli/main": "src/cli/main.ts",
     "cli/settle-in-hook": "src/cli/settle-in-hook.ts",
+    "cli/push-in-hook": "src/cli/push-in-hook.ts",
     index: "src/index.ts",
   },
   format: "esm",

@@ -30,6 +30,10 @@ export const errorCodes = {
   "store-unavailable": "An object store could not be reached, broke off or asked to come back later.",
   unsupported: "The store, file system or server cannot do what was asked.",
   closed: "The image, device or connection was closed while something still used it.",
+  "never-recorded": "Nobody ever recorded the thing: no machine and no remote can have it.",
+  // remotes
+  "not-on-remote": "The thing is recorded, and the remote that was asked does not have its data.",
+  "remote-failed": "A remote could not be reached, refused us, or broke off.",
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

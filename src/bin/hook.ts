@@ -24,19 +24,26 @@ const settleTimeoutMs = 20_000;
  */
 export type SettleInHook = (repository: Repository, rewritten: string) => Promise<void>;
 
+/** Brings checkpoints and notes to the remote that the user pushes to; answers what went wrong. */
+export type PushInHook = (repository: Repository, remoteName: string) => Promise<readonly string[]>;
+
+/** Chunks of their own, loaded when a hook has something for them to do. */
+export interface HookChunks {
+  settle(): Promise<SettleInHook>;
+  push(): Promise<PushInHook>;
+}
+
 /**
  * `keyframe hook <agent>` and `keyframe hook git <name> [arguments]`. Prints nothing and ends with 0, whatever happens:
  * what went wrong is left for `status` and `doctor`.
  */
-export async function runHook(
-  args: readonly string[],
-  loadSettle: () => Promise<SettleInHook>,
-): Promise<void> {
-  const [name = "", gitHook = ""] = args;
+export async function runHook(args: readonly string[], chunks: HookChunks): Promise<void> {
+  const [name = "", gitHook = "", gitArgument = ""] = args;
   const here = findHere();
   try {
-    if (name === "git") await settleAfterGit(gitHook, here, loadSettle);
-    else await observeAgent(name, here, loadSettle);
+    if (name === "git" && gitHook === "pre-push") await pushBeforeGit(gitArgument, here, chunks.push);
+    else if (name === "git") await settleAfterGit(gitHook, here, chunks.settle);
+    else await observeAgent(name, here, chunks.settle);
   } catch (error) {
     leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
   }
@@ -65,6 +72,16 @@ async function observeAgent(
   if (repository !== undefined && isSwitchedOff(repository, files)) return;
   const { wantsSettle } = observe(addModel(event, adapter, files), nodeMachine);
   if (wantsSettle && repository !== undefined) await settleInTime(repository, "", loadSettle);
+}
+
+/** Never fails the push that the user asked for. */
+async function pushBeforeGit(
+  remoteName: string,
+  here: Repository | undefined,
+  loadPush: () => Promise<PushInHook>,
+): Promise<void> {
+  if (here === undefined || isSwitchedOff(here, files)) return;
+  for (const problem of await (await loadPush())(here, remoteName)) leaveProblem(here, "pre-push", problem);
 }
 
 async function settleAfterGit(

@@ -6,7 +6,10 @@ import { runHook } from "./hook.ts";
 
 const argv = process.argv.slice(2);
 if (argv[0] === "hook" && !argv.includes("--help")) {
-  void runHook(argv.slice(1), async () => (await loadSettle()).settleInHook);
+  void runHook(argv.slice(1), {
+    settle: async () => (await loadSettle()).settleInHook,
+    push: async () => (await loadPush()).pushInHook,
+  });
 } else runCommandLine();
 
 function runCommandLine(): void {
@@ -23,6 +26,10 @@ function runCommandLine(): void {
 
 function loadSettle(): Promise<typeof import("../cli/settle-in-hook.ts")> {
   return loadChunk("settle-in-hook");
+}
+
+function loadPush(): Promise<typeof import("../cli/push-in-hook.ts")> {
+  return loadChunk("push-in-hook");
 }
 
 /** ES modules beside this file: resolved at run time, never bundled into the hook entry. */

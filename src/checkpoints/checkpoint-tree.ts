@@ -11,10 +11,15 @@ export type StoreKind = "v1" | "v2" | "refs";
 export interface CheckpointTree {
   readonly id: CheckpointId;
   readonly store: StoreKind;
-  /** The ref it was found on. */
+  /** The ref it was found on; `origin:refs/...` for one that was fetched and is on no ref here. */
   readonly ref: string;
   /** By path below the checkpoint's folder: `metadata.json`, `0/full.jsonl`, `tasks/...`. */
   readonly files: ReadonlyMap<string, Oid>;
+}
+
+/** True for the place of a tree that was fetched and is on no ref of this repository: it has no history here. */
+export function isFetchedPlace({ ref }: CheckpointTree): boolean {
+  return !ref.startsWith("refs/");
 }
 
 /** The files of one session. */

@@ -1,5 +1,5 @@
 import type { Git } from "../git/git.ts";
-import type { StoreKind } from "./checkpoint-tree.ts";
+import { isFetchedPlace, type StoreKind } from "./checkpoint-tree.ts";
 import type { CheckpointId } from "./ids.ts";
 import { linksByCheckpoint, readLinkedCommits, readRecordAuthors } from "./links.ts";
 import {
@@ -92,7 +92,9 @@ async function readAuthors(
   git: Git,
   places: ReadonlyMap<CheckpointId, CheckpointPlaces>,
 ): Promise<Map<CheckpointId, string>> {
-  const refs = [...places.values()].flatMap((trees) => trees.map(({ ref }) => ref));
+  const refs = [...places.values()].flatMap((trees) =>
+    trees.filter((tree) => !isFetchedPlace(tree)).map(({ ref }) => ref),
+  );
   const [authors, links] = await Promise.all([readRecordAuthors(git, refs), readLinkedCommits(git)]);
   for (const [id, [commit]] of linksByCheckpoint(links)) {
     if (!authors.has(id) && commit !== undefined) authors.set(id, commit.author);

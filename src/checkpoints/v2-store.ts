@@ -108,6 +108,7 @@ function tipOf(refs: StoreRefs, kept: readonly Generation[], ref: string): Oid |
 const mainFile =
   /^(?:metadata\.json|\d+\/(?:metadata\.json|prompt\.txt|transcript\.jsonl|transcript_hash\.txt|context\.md))$/;
 
-function onlySide<T>(files: ReadonlyMap<string, T>, side: "main" | "raw"): Map<string, T> {
+/** The files of a checkpoint that lie in `main`, or in a generation. */
+export function onlySide<T>(files: ReadonlyMap<string, T>, side: "main" | "raw"): Map<string, T> {
   return new Map([...files].filter(([path]) => mainFile.test(path) === (side === "main")));
 }

@@ -10,12 +10,15 @@ import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { explainCommand } from "./explain/command.ts";
+import { fetchCommand } from "./fetch/command.ts";
 import { hookCommand } from "./hook/command.ts";
 import { imageCommands } from "./image/command.ts";
 import { journalCommand } from "./journal/command.ts";
 import { listCommand } from "./list/command.ts";
 import { logCommand } from "./log/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
+import { pushCommand } from "./push/command.ts";
+import { resumeCommand } from "./resume/command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/command.ts";
 import { settleCommand } from "./settle/command.ts";
@@ -40,6 +43,9 @@ const root = buildRouteMap<string, CliContext>({
     explain: explainCommand,
     search: searchCommand,
     tokens: tokensCommand,
+    resume: resumeCommand,
+    fetch: fetchCommand,
+    push: pushCommand,
     migrate: migrateCommand,
     image: imageCommands,
     sandbox: sandboxRoutes,

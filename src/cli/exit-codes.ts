@@ -25,6 +25,9 @@ export const exitCodes: Record<ErrorCode, number> = {
   "store-unavailable": 6,
   unsupported: 4,
   closed: 1,
+  "never-recorded": 3,
+  "not-on-remote": 3,
+  "remote-failed": 6,
 };
 
 export const usageExitCode = exitCodes.usage;

@@ -163,7 +163,8 @@ function importStream(plan: ImportPlan): Buffer {
   return Buffer.concat(pieces);
 }
 
-function noteSpellings(commit: Oid): [string, string, string] {
+/** Where the note of a commit may lie in the tree of notes: flat, and with two kinds of fan-out. */
+export function noteSpellings(commit: Oid): [string, string, string] {
   const [a, b, rest] = [commit.slice(0, 2), commit.slice(2, 4), commit.slice(4)];
   return [commit, `${a}/${b}${rest}`, `${a}/${b}/${rest}`];
 }

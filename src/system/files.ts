@@ -100,6 +100,8 @@ export interface Files {
   removeEmptyFolder(path: string): boolean;
   /** Removes a folder and all below it; absence is fine. */
   removeTree(path: string): void;
+  /** Makes the entries of a folder durable. */
+  syncFolder(path: string): void;
 }
 
 export const nodeFiles: Files = {
@@ -181,6 +183,7 @@ export const nodeFiles: Files = {
       throw toFileError(error, path, "remove");
     }
   },
+  syncFolder: (path) => translated(path, "sync", () => syncFolder(path)),
   removeTree: (path) => translated(path, "remove", () => rmSync(path, { recursive: true, force: true })),
 };
 

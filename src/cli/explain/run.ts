@@ -8,7 +8,7 @@ import { type ResolvedCheckpoint, resolveCheckpoints } from "../../checkpoints/r
 import type { CheckpointStores } from "../../checkpoints/stores.ts";
 import type { Git } from "../../git/git.ts";
 import type { CliContext } from "../context.ts";
-import { openRepositoryCheckpoints } from "../open-repository.ts";
+import { openReadableCheckpoints } from "../open-repository.ts";
 import { settleFirst } from "../settle-first.ts";
 import { printable } from "../terminal.ts";
 import { explainBranch } from "./branch.ts";
@@ -25,7 +25,7 @@ export interface ExplainFlags {
 /** Explains what a word means; without one, the branch. */
 export async function explain(this: CliContext, flags: ExplainFlags, word?: string): Promise<void> {
   await settleFirst(this);
-  const { git, stores } = openRepositoryCheckpoints(this);
+  const { git, stores } = openReadableCheckpoints(this);
   if (word === undefined) return explainBranch(this, { git, stores, json: flags.json === true });
   const at = parseLineOfFile(word);
   const owner =

@@ -2,7 +2,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { type ListedCheckpoint, listCheckpoints } from "../../checkpoints/list-checkpoints.ts";
 import { firstLine, localTime } from "../checkpoint-text.ts";
 import type { CliContext } from "../context.ts";
-import { openRepositoryCheckpoints } from "../open-repository.ts";
+import { openReadableCheckpoints } from "../open-repository.ts";
 import { printable } from "../terminal.ts";
 
 export interface ListFlags {
@@ -23,7 +23,7 @@ export async function list(this: CliContext, { json, limit, ...filter }: ListFla
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw new KeyframeError("usage", "--limit wants a positive number");
   }
-  const { git, stores } = openRepositoryCheckpoints(this);
+  const { git, stores } = openReadableCheckpoints(this);
   const request = { filter, withAuthors: json === true, ...(limit === undefined ? {} : { limit }) };
   let count = 0;
   if (json) this.process.stdout.write("[");

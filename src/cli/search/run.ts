@@ -2,7 +2,7 @@ import { searchCheckpoints } from "../../checkpoints/search.ts";
 import { openSearchIndex, searchFolder } from "../../checkpoints/search-index.ts";
 import { localTime } from "../checkpoint-text.ts";
 import type { CliContext } from "../context.ts";
-import { openRepositoryCheckpoints } from "../open-repository.ts";
+import { openReadableCheckpoints } from "../open-repository.ts";
 import { printable } from "../terminal.ts";
 
 export interface SearchFlags {
@@ -16,7 +16,7 @@ export async function search(
   { limit, json }: SearchFlags,
   ...words: string[]
 ): Promise<void> {
-  const { git, stores } = openRepositoryCheckpoints(this);
+  const { git, stores } = openReadableCheckpoints(this);
   const index = openSearchIndex(this.files, searchFolder(git.repository.commonDir));
   const { hits, unsearched } = await searchCheckpoints(git, stores, index, words);
   if (json) return this.terminal.json({ total: hits.length, hits: hits.slice(0, limit), unsearched });

@@ -1,7 +1,7 @@
 import { countTokens, type TokenGrouping } from "../../checkpoints/count-tokens.ts";
 import { listCheckpoints } from "../../checkpoints/list-checkpoints.ts";
 import type { CliContext } from "../context.ts";
-import { openRepositoryCheckpoints } from "../open-repository.ts";
+import { openReadableCheckpoints } from "../open-repository.ts";
 import { formatTable, printable } from "../terminal.ts";
 
 export interface TokensFlags {
@@ -13,7 +13,7 @@ export interface TokensFlags {
 
 /** Prints one row a group. */
 export async function tokens(this: CliContext, { by, json, ...filter }: TokensFlags): Promise<void> {
-  const { git, stores } = openRepositoryCheckpoints(this);
+  const { git, stores } = openReadableCheckpoints(this);
   const rows = await countTokens(listCheckpoints(git, stores, { filter, withAuthors: by === "author" }), by);
   if (json) return this.terminal.json(rows);
   const number = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");

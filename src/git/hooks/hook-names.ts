@@ -7,11 +7,13 @@ export interface GitHook {
   readonly runs: "always" | "when-pending";
 }
 
-/** After each of these something may be there to settle. */
+/** After each of these something may be there to settle; before a push, checkpoints and notes to push as well. */
 export const gitHooks: readonly GitHook[] = [
   { name: "post-commit", readsInput: false, runs: "when-pending" },
   // notes of rewritten commits move on although nothing is pending
   { name: "post-rewrite", readsInput: true, runs: "always" },
   { name: "post-merge", readsInput: false, runs: "when-pending" },
   { name: "post-checkout", readsInput: false, runs: "when-pending" },
+  // whether something is to be pushed is known from refs only
+  { name: "pre-push", readsInput: true, runs: "always" },
 ];

@@ -1,0 +1,119 @@
+import { type FetchContext, fetchTrees, fetchWhole } from "../../git/fetch.ts";
+import type { Oid } from "../../git/ids.ts";
+import { missingObjects } from "../../git/missing-objects.ts";
+import type { Have } from "../../git/quarantine.ts";
+import type { Remote } from "../../git/remote.ts";
+import { fault } from "../../system/fault.ts";
+import { type CheckpointId, checkpointRef, checkpointRefPrefix } from "../ids.ts";
+import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../store-refs.ts";
+import { type FetchedRemote, readFetchedRemote, writeFetchedRemote } from "./remote-state.ts";
+
+export interface SyncContext extends FetchContext {
+  /** Says what happens and could surprise; one line. */
+  note(text: string): void;
+}
+
+/** Refs under which a remote keeps checkpoints: all, or those where these may be. */
+export function checkpointPatterns(ids?: readonly CheckpointId[]): string[] {
+  const shared = [v1Branch, v2Main, `${v2FullPrefix}*`];
+  if (ids === undefined) return [v1Branch, `${checkpointRefPrefix}*`];
+  // what has a ULID was never stored elsewhere than on its own ref
+  const mayBeShared = ids.some((id) => id.length === 12);
+  return [...(mayBeShared ? shared : []), ...ids.map(checkpointRef)];
+}
+
+export interface TipsReport {
+  readonly remote: FetchedRemote;
+  readonly receivedBytes: number;
+  /** False: the remote cannot leave files out, so the refs came in full. */
+  readonly treesOnly: boolean;
+}
+
+/**
+ * Learns what checkpoints a remote has: the trees of the tips, without their files where the remote can do that. Local
+ * refs do not move.
+ * @throws KeyframeError `remote-failed`, `damaged`, `timed-out`, `disk-full`
+ */
+export async function fetchCheckpointTips(
+  context: SyncContext,
+  remote: Remote,
+  patterns: readonly string[],
+): Promise<TipsReport> {
+  const place = { repository: context.git.repository, files: context.files };
+  const known = readFetchedRemote(place, remote);
+  const found = await fetchTrees(context, remote, { patterns, haves: await havesOf(context, known) });
+  if (found === undefined) {
+    context.note(`${remote.name} cannot send trees without files: fetching in full`);
+    return { ...(await fetchTipsWhole(context, remote, patterns)), treesOnly: false };
+  }
+  fault("fetch:after-adopt-before-tips");
+  const tips = found.tips.map((tip) => ({ ...tip, whole: isKnownWhole(known, tip) }));
+  const updated = remember(context, remote, { patterns, tips });
+  return { remote: updated, receivedBytes: found.receivedBytes, treesOnly: true };
+}
+
+/** The same with all files and the whole history, for remotes that cannot do less. */
+export async function fetchTipsWhole(
+  context: SyncContext,
+  remote: Remote,
+  patterns: readonly string[],
+): Promise<Omit<TipsReport, "treesOnly">> {
+  const prefix = wholePrefix(remote);
+  const before = await packedBytes(context);
+  const tips = await fetchWhole(context, remote, { patterns, prefix });
+  fault("fetch:after-adopt-before-tips");
+  const updated = remember(context, remote, {
+    patterns,
+    tips: tips.map((tip) => ({ ...tip, whole: true })),
+  });
+  return { remote: updated, receivedBytes: Math.max(0, (await packedBytes(context)) - before) };
+}
+
+/** Refs that keep what came in full; their history is complete, so git's own clean-up has nothing to stumble over. */
+function wholePrefix({ key }: Remote): string {
+  return `refs/keyframe/remotes/${key}/`;
+}
+
+function isKnownWhole(
+  known: FetchedRemote,
+  { ref, oid }: { readonly ref: string; readonly oid: Oid },
+): boolean {
+  return known.tips.some((tip) => tip.ref === ref && tip.oid === oid && tip.whole);
+}
+
+function remember(
+  context: SyncContext,
+  remote: Remote,
+  { patterns, tips }: { readonly patterns: readonly string[]; readonly tips: FetchedRemote["tips"] },
+): FetchedRemote {
+  const place = { repository: context.git.repository, files: context.files };
+  const asked = (ref: string) =>
+    patterns.some((pattern) =>
+      pattern.endsWith("*") ? ref.startsWith(pattern.slice(0, -1)) : ref === pattern,
+    );
+  // read again: another process may have fetched meanwhile
+  const others = readFetchedRemote(place, remote).tips.filter(({ ref }) => !asked(ref));
+  const updated = { key: remote.key, name: remote.name, tips: [...others, ...tips] };
+  writeFetchedRemote(place, updated);
+  return updated;
+}
+
+/** What the remote need not send again: what was fetched before, and what the repository's own refs hold. */
+async function havesOf({ git }: SyncContext, known: FetchedRemote): Promise<Have[]> {
+  const stored = await readStoreRefs(git);
+  const own = [...stored.v1, stored.v2Main, stored.v2Current, ...stored.v2Archives];
+  const haves = new Map<Oid, Have>();
+  for (const at of own) if (at !== undefined) haves.set(at.oid, { oid: at.oid, treesOnly: false });
+  for (const { oid, whole } of known.tips) if (!haves.has(oid)) haves.set(oid, { oid, treesOnly: !whole });
+  const gone = new Set(await missingObjects(git, [...haves.keys()]));
+  return [...haves.values()].filter(({ oid }) => !gone.has(oid)).slice(0, maxHaves);
+}
+
+const maxHaves = 256;
+
+/** Loose objects and packs, as git counts them. */
+async function packedBytes({ git }: SyncContext): Promise<number> {
+  const text = await git.text(["count-objects", "-v"]);
+  const kib = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+  return (kib("size") + kib("size-pack")) * 1024;
+}

@@ -1,0 +1,218 @@
+import { notesRef } from "../../authorship/commit-claims.ts";
+import { errorText, KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
+import { type PushOutcome, pushRefs, type RefPush } from "../../git/push.ts";
+import { resolveRevision } from "../../git/refs.ts";
+import type { Remote } from "../../git/remote.ts";
+import { fault } from "../../system/fault.ts";
+import type { StoreKind } from "../checkpoint-tree.ts";
+import { checkpointRefPrefix, idOfCheckpointRef } from "../ids.ts";
+import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../store-refs.ts";
+import { fetchCheckpointTips, type SyncContext } from "./fetch-tips.ts";
+import { type JoinedRefs, joinRemote } from "./join-remote.ts";
+import { fetchAndMergeNotes } from "./merge-notes.ts";
+import { type PushedRef, readPushed, writePushed } from "./remote-state.ts";
+
+export interface PushContext extends SyncContext {
+  /** Unix seconds. */
+  readonly nowSeconds: number;
+}
+
+export interface PushReport {
+  /** Refs that the remote holds now as we do, or joined with the work of others. */
+  readonly pushed: readonly string[];
+  /** Refs of those where others had been first. */
+  readonly joined: readonly string[];
+  /** What was not pushed, and why. */
+  readonly problems: readonly string[];
+}
+
+/** How often a push starts again after others were first. */
+const maxRounds = 8;
+const refsPerPush = 200;
+
+/** Refs that differ from what the remote was last seen to have of us; asks nothing of the network. */
+export async function findUnpushed(context: SyncContext, remote: Remote): Promise<Map<string, Oid>> {
+  const { git, files } = context;
+  const pushed = readPushed({ repository: git.repository, files }, remote);
+  const tracking = `refs/remotes/${remote.name}/entire/checkpoints/v1`;
+  const output = await git.text([
+    ...["for-each-ref", "--format=%(objectname) %(refname)"],
+    ...[v1Branch, checkpointRefPrefix, notesRef, tracking],
+  ]);
+  const refs = new Map<string, Oid>();
+  for (const line of output.split("\n")) {
+    const [oid = "", ref = ""] = line.split(" ");
+    if (isOid(oid)) refs.set(ref, oid);
+  }
+  const cloned = refs.get(tracking);
+  const unpushed = new Map<string, Oid>();
+  for (const [ref, oid] of refs) {
+    const isOurs = ref !== tracking && groupOf(ref) !== undefined;
+    const isThere = pushed.get(ref)?.local === oid || (ref === v1Branch && oid === cloned);
+    if (isOurs && !isThere) unpushed.set(ref, oid);
+  }
+  return unpushed;
+}
+
+type Group = StoreKind | "notes";
+
+function groupOf(ref: string): Group | undefined {
+  if (ref === v1Branch) return "v1";
+  if (ref === notesRef) return "notes";
+  if (ref === v2Main || ref.startsWith(v2FullPrefix)) return "v2";
+  return idOfCheckpointRef(ref) === undefined ? undefined : "refs";
+}
+
+/**
+ * Brings notes and checkpoints to a remote. Where others were first, their work and ours are joined and pushed again;
+ * nothing at the remote is overwritten, and no local branch moves. What cannot be pushed is a problem of its own and
+ * holds up nothing else.
+ * @throws KeyframeError `remote-failed`, `timed-out` if the remote cannot be reached
+ */
+export async function pushCheckpoints(
+  context: PushContext,
+  remote: Remote,
+  unpushed: ReadonlyMap<string, Oid>,
+): Promise<PushReport> {
+  const report = { pushed: [] as string[], joined: [] as string[], problems: [] as string[] };
+  for (const group of ["refs", "v2", "v1", "notes"] as const) {
+    const refs = new Map([...unpushed].filter(([ref]) => groupOf(ref) === group));
+    if (refs.size === 0) continue;
+    try {
+      await pushGroup(context, remote, { group, refs, report });
+    } catch (error) {
+      if (!(error instanceof KeyframeError) || error.code === "remote-failed" || error.code === "timed-out")
+        throw error;
+      report.problems.push(errorText(error));
+    }
+  }
+  return report;
+}
+
+interface GroupPush {
+  readonly group: Group;
+  readonly refs: ReadonlyMap<string, Oid>;
+  readonly report: { readonly pushed: string[]; readonly joined: string[]; readonly problems: string[] };
+}
+
+async function pushGroup(
+  context: PushContext,
+  remote: Remote,
+  { group, refs, report }: GroupPush,
+): Promise<void> {
+  const place = { repository: context.git.repository, files: context.files };
+  let left = new Map(refs);
+  let pushes: readonly RefPush[] = await firstPushes(context, remote, { group, refs });
+  let isJoin = false;
+  let keptBack = 0;
+  for (let round = 0; round < maxRounds; round += 1) {
+    fault("push:before-push");
+    const outcomes = await pushAll(context, remote, { pushes, atomic: group === "v2" });
+    fault("push:after-push-before-record");
+    const done = new Map<string, PushedRef>();
+    for (const [ref, outcome] of outcomes) {
+      const local = left.get(ref);
+      const oid = pushes.find((push) => push.ref === ref)?.oid;
+      if (outcome === "behind" || oid === undefined) continue;
+      if (outcome === "done") {
+        report.pushed.push(ref);
+        if (isJoin && oid !== local) report.joined.push(ref);
+        if (local !== undefined) done.set(ref, { local, remote: oid });
+      } else report.problems.push(`${ref} was refused by ${remote.name}: ${outcome.refused}`);
+      left.delete(ref);
+    }
+    const behind = [...outcomes.values()].includes("behind");
+    // an archive that went into the remote's current generation is there, under another name
+    if (isJoin && !behind) {
+      for (const [ref, local] of left) done.set(ref, { local, remote: local });
+      left = new Map();
+    }
+    // while something could not be joined, the next push must look at the same difference again
+    if (keptBack === 0) writePushed(place, remote, new Map([...readPushed(place, remote), ...done]));
+    if (left.size === 0) return;
+    const joined = await rejoin(context, remote, { group, refs: left });
+    pushes = joined.pushes;
+    keptBack = joined.problems.length;
+    report.problems.push(...joined.problems);
+    isJoin = true;
+  }
+  report.problems.push(`${[...left.keys()][0]} kept moving at ${remote.name}: run \`keyframe push\` again`);
+}
+
+/** What is tried without having looked at the remote. */
+async function firstPushes(
+  context: PushContext,
+  remote: Remote,
+  { group, refs }: Pick<GroupPush, "group" | "refs">,
+): Promise<readonly RefPush[]> {
+  const pushes = [...refs].map(([ref, oid]): RefPush => ({ ref, oid }));
+  if (group !== "v2") return pushes;
+  // after an archive was cut off, the current generation begins anew: the archive holds what the remote's one holds
+  const pushed = readPushed({ repository: context.git.repository, files: context.files }, remote);
+  const archives = pushes.filter(({ ref }) => /\/\d{13}$/.test(ref));
+  return Promise.all(
+    pushes.map(async (push) => {
+      const before = pushed.get(push.ref)?.remote;
+      if (before === undefined || !push.ref.endsWith("/current")) return push;
+      for (const { oid } of archives) {
+        const held = await context.git.run(["merge-base", "--is-ancestor", before, oid], {
+          okCodes: [0, 1, 128],
+        });
+        if (held.code === 0) return { ...push, expected: before };
+      }
+      return push;
+    }),
+  );
+}
+
+/** Looks at the remote and makes commits of both sides' work. */
+async function rejoin(
+  context: PushContext,
+  remote: Remote,
+  { group, refs }: Pick<GroupPush, "group" | "refs">,
+): Promise<JoinedRefs> {
+  fault("push:before-join");
+  const { git } = context;
+  if (group === "notes") {
+    const { problems } = await fetchAndMergeNotes(context, remote, context.nowSeconds);
+    const oid = await resolveRevision(git, notesRef);
+    return { pushes: oid === undefined ? [] : [{ ref: notesRef, oid }], problems };
+  }
+  const patterns = group === "v2" ? [v2Main, `${v2FullPrefix}*`] : [...refs.keys()];
+  const { remote: fetched } = await fetchCheckpointTips(context, remote, patterns);
+  const place = { repository: git.repository, files: context.files };
+  const belongs = (ref: string) => groupOf(ref) === group;
+  return joinRemote(context, remote, {
+    kind: group,
+    ours: group === "v2" ? await readV2Refs(git) : refs,
+    theirs: fetched.tips.filter(({ ref }) => belongs(ref)),
+    pushed: new Map([...readPushed(place, remote)].filter(([ref]) => belongs(ref))),
+    nowSeconds: context.nowSeconds,
+  });
+}
+
+/** All of them, because a checkpoint of v2 is in two refs. */
+async function readV2Refs(git: Git): Promise<Map<string, Oid>> {
+  const { v2Main: main, v2Current: current, v2Archives } = await readStoreRefs(git);
+  const refs = [main, current, ...v2Archives].filter((at) => at !== undefined);
+  return new Map(refs.map(({ ref, oid }) => [ref, oid]));
+}
+
+async function pushAll(
+  context: PushContext,
+  remote: Remote,
+  { pushes, atomic }: { readonly pushes: readonly RefPush[]; readonly atomic: boolean },
+): Promise<Map<string, PushOutcome>> {
+  const outcomes = new Map<string, PushOutcome>();
+  for (let from = 0; from < pushes.length; from += refsPerPush) {
+    const part = await pushRefs(context.git, remote, pushes.slice(from, from + refsPerPush), {
+      atomic,
+      ...(context.onProgress === undefined ? {} : { onProgress: context.onProgress }),
+      ...(context.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: context.idleTimeoutMs }),
+    });
+    for (const [ref, outcome] of part) outcomes.set(ref, outcome);
+  }
+  return outcomes;
+}

@@ -1,0 +1,139 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { missingObjects } from "../../git/missing-objects.ts";
+import type { Remote } from "../../git/remote.ts";
+import type { SessionFiles } from "../checkpoint-tree.ts";
+import type { CheckpointId } from "../ids.ts";
+import type { SessionMetadata } from "../metadata.ts";
+import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../read-checkpoints.ts";
+import { filesOf, findOrFetchCheckpoint } from "../remote/fetch-checkpoints.ts";
+import { fetchFiles, mustHaveAll, type WantedFile } from "../remote/fetch-files.ts";
+import type { SyncContext } from "../remote/fetch-tips.ts";
+
+/** A session of which everything that was recorded is on this machine. */
+export interface GatheredSession {
+  readonly checkpoint: CheckpointId;
+  readonly files: SessionFiles;
+  readonly metadata: SessionMetadata;
+}
+
+export interface Gathered {
+  /** Oldest first; of a session in several checkpoints, the newest record. */
+  readonly sessions: readonly GatheredSession[];
+  readonly receivedBytes: number;
+}
+
+const metadataFile = /^(?:metadata\.json|\d{1,6}\/(?:metadata\.json|prompt\.txt))$/;
+
+/**
+ * Everything of some checkpoints that resuming needs, from this machine where it is here and else from the remote:
+ * first trees, then metadata, then transcripts, each in one request.
+ * @throws KeyframeError `not-here` (and no remote to ask), `not-on-remote`, `remote-failed`, `damaged` where the record
+ * itself lacks a chunk: a transcript is whole or not restored
+ */
+export async function gatherSessions(
+  context: SyncContext,
+  remote: Remote | undefined,
+  ids: readonly CheckpointId[],
+): Promise<Gathered> {
+  const places: [CheckpointId, CheckpointPlaces][] = [];
+  for (const id of ids) places.push([id, await placesOf(context, remote, id)]);
+  let receivedBytes = 0;
+  const get = async (wanted: readonly WantedFile[]) => {
+    receivedBytes += await obtain(context, remote, wanted);
+  };
+  await get(places.flatMap(([, [tree]]) => filesOf(tree, metadataFile)));
+  const sessions = new Map<string, GatheredSession>();
+  for (const checkpoint of await readCheckpoints(context.git, places)) {
+    for (const session of checkpoint.sessions) {
+      const gathered = mustUnderstand(checkpoint.id, session);
+      const key = gathered.metadata.sessionId ?? `${checkpoint.id}/${session.files.index}`;
+      const known = sessions.get(key);
+      if (known === undefined || dateOf(known) <= dateOf(gathered)) sessions.set(key, gathered);
+    }
+  }
+  const newest = [...sessions.values()].sort((a, b) => dateOf(a) - dateOf(b));
+  await get(
+    newest.flatMap(({ checkpoint, files }) =>
+      files.transcript.map((oid) => ({
+        oid,
+        what: `the transcript of session ${files.index} of checkpoint ${checkpoint}`,
+      })),
+    ),
+  );
+  return { sessions: newest, receivedBytes };
+}
+
+async function placesOf(
+  context: SyncContext,
+  remote: Remote | undefined,
+  id: CheckpointId,
+): Promise<CheckpointPlaces> {
+  const places = await findOrFetchCheckpoint(context, remote, id);
+  if (places !== undefined) return places;
+  if (remote === undefined) {
+    throw new KeyframeError(
+      "not-here",
+      `checkpoint ${id} is not on this machine, and there is no remote to ask`,
+      {
+        hint: "add the remote it was pushed to, or name it with --remote",
+      },
+    );
+  }
+  throw new KeyframeError(
+    "not-on-remote",
+    `checkpoint ${id} is neither on this machine nor at ${remote.name}`,
+    {
+      hint: "some machine made it and did not push it: run `keyframe push` there, or name another remote",
+    },
+  );
+}
+
+/** Bytes received. */
+async function obtain(
+  context: SyncContext,
+  remote: Remote | undefined,
+  wanted: readonly WantedFile[],
+): Promise<number> {
+  if (remote !== undefined) {
+    const report = await fetchFiles(context, remote, wanted);
+    mustHaveAll(remote, report);
+    return report.receivedBytes;
+  }
+  const missing = new Set(
+    await missingObjects(
+      context.git,
+      wanted.map(({ oid }) => oid),
+    ),
+  );
+  const absent = wanted.find(({ oid }) => missing.has(oid));
+  if (absent === undefined) return 0;
+  throw new KeyframeError(
+    "not-here",
+    `${absent.what} is recorded, but not on this machine (${missing.size} objects, such as ${absent.oid}), and there is no remote to ask`,
+    { hint: "add the remote it was pushed to, or name it with --remote" },
+  );
+}
+
+function mustUnderstand(checkpoint: CheckpointId, { files, metadata }: ReadSession): GatheredSession {
+  const session = `session ${files.index} of checkpoint ${checkpoint}`;
+  if (typeof metadata === "string") {
+    throw new KeyframeError(
+      metadata === "never recorded" ? "never-recorded" : "damaged",
+      `the metadata of ${session}: ${metadata}`,
+      { hint: "`keyframe doctor` tells more; another remote may have a sound copy" },
+    );
+  }
+  if (files.missingChunks.length > 0) {
+    throw new KeyframeError(
+      "damaged",
+      `the transcript of ${session} lacks chunk ${files.missingChunks.join(", ")}: it was stored without`,
+      { hint: "another store or remote may hold it whole; nothing was restored" },
+    );
+  }
+  return { checkpoint, files, metadata };
+}
+
+function dateOf({ metadata }: GatheredSession): number {
+  const at = Date.parse(metadata.createdAt ?? "");
+  return Number.isNaN(at) ? 0 : at;
+}

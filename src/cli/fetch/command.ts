@@ -1,0 +1,36 @@
+import { buildCommand } from "@stricli/core";
+import type { CliContext } from "../context.ts";
+import type { FetchFlags } from "./run.ts";
+
+export const fetchCommand = buildCommand<FetchFlags, [string?], CliContext>({
+  loader: async () => (await import("./run.ts")).fetch,
+  parameters: {
+    flags: {
+      checkpoint: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        variadic: true,
+        brief: "Also everything of this checkpoint, transcripts included",
+        placeholder: "id",
+      },
+      json: { kind: "boolean", optional: true, withNegated: false, brief: "Print JSON" },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          brief: "Name or URL (default: keyframe.remote, origin, or the only one)",
+          parse: String,
+          placeholder: "remote",
+          optional: true,
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Get the checkpoints and notes of a remote, as little as listing them needs",
+    fullDescription:
+      "Gets trees, metadata and prompts of all checkpoints, and the notes; transcripts come when something asks for them. Remote configuration, branches and refs of yours stay as they are; notes are joined line by line.\n\nExample:\n  keyframe fetch origin --checkpoint a1b2c3d4e5f6",
+  },
+});

@@ -1,0 +1,53 @@
+import { errorText } from "../base/errors.ts";
+import { followTracking } from "../checkpoints/remote/follow-tracking.ts";
+import { hasUserBranches } from "../checkpoints/remote/has-branches.ts";
+import { findUnpushed, type PushContext, pushCheckpoints } from "../checkpoints/remote/push-checkpoints.ts";
+import { v1Branch } from "../checkpoints/store-refs.ts";
+import { openGit } from "../git/git.ts";
+import { findElectedRemote } from "../git/remote.ts";
+import type { Repository } from "../git/repository.ts";
+import { nodeClock } from "../system/clock.ts";
+import { nodeFiles } from "../system/files.ts";
+import { nodeProcessTable } from "../system/process-identity.ts";
+import { nodeProcesses } from "../system/processes.ts";
+
+/** A remote that says nothing for so long keeps the user's own push waiting no longer. */
+const idleTimeoutMs = 15_000;
+
+/**
+ * What the `pre-push` hook does: the same as `keyframe push`, for the one remote that checkpoints belong to. Answers
+ * what went wrong; the user's push goes on whatever it is.
+ */
+export async function pushInHook(repository: Repository, remoteName: string): Promise<readonly string[]> {
+  const git = openGit(repository, nodeProcesses);
+  const remote = await findElectedRemote(git);
+  // transcripts never go to a fork or a stranger because somebody pushes a branch there
+  if (remote === undefined || remote.name !== remoteName) return [];
+  const say = (text: string) => void process.stderr.write(`keyframe: ${text}\n`);
+  const context: PushContext = {
+    git,
+    files: nodeFiles,
+    processTable: nodeProcessTable,
+    note: say,
+    nowSeconds: Math.floor(nodeClock.nowMs() / 1000),
+    idleTimeoutMs,
+  };
+  const unpushed = await findUnpushed(context, remote);
+  if (unpushed.size === 0) return [];
+  try {
+    await followTracking(git, remote);
+    const pending = await findUnpushed(context, remote);
+    if (pending.has(v1Branch) && !(await hasUserBranches(context, remote))) {
+      say(`${remote.name} is empty: checkpoints go there with the next push`);
+      pending.delete(v1Branch);
+    }
+    if (pending.size === 0) return [];
+    say(`pushing checkpoints and notes to ${remote.name}`);
+    const { problems } = await pushCheckpoints(context, remote, pending);
+    for (const problem of problems) say(problem);
+    return problems;
+  } catch (error) {
+    say(`checkpoints were not pushed: ${errorText(error)}`);
+    return [errorText(error)];
+  }
+}

@@ -1,0 +1,28 @@
+import { buildCommand } from "@stricli/core";
+import type { CliContext } from "../context.ts";
+import type { PushFlags } from "./run.ts";
+
+export const pushCommand = buildCommand<PushFlags, [string?], CliContext>({
+  loader: async () => (await import("./run.ts")).push,
+  parameters: {
+    flags: {
+      json: { kind: "boolean", optional: true, withNegated: false, brief: "Print JSON" },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          brief: "Name or URL (default: keyframe.remote, origin, or the only one)",
+          parse: String,
+          placeholder: "remote",
+          optional: true,
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Bring checkpoints and notes to a remote, joined with what others pushed",
+    fullDescription:
+      "Pushes refs/notes/ai and the checkpoints of every store. Where others were first, notes are joined line by line and checkpoints session by session; nothing at the remote is overwritten. The pre-push hook does the same with each `git push`.\n\nExample:\n  keyframe push origin",
+  },
+});

@@ -1,0 +1,230 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import type { CheckpointWrite } from "../../src/checkpoints/store.ts";
+import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
+import {
+  type Clone,
+  makeSyncedClones,
+  type RemoteOptions,
+  type SyncedClones,
+} from "../support/synced-clones.ts";
+
+let clones: SyncedClones;
+afterEach(() => clones.close());
+
+const sessionBytes = 40_000;
+const count = 8;
+const wanted = idOf(3);
+const chunks = [conversation(sessionBytes).trimEnd(), conversation(2000)];
+
+/** A clone that made a commit for one of several checkpoints, pushed all, and another that knows only the commit. */
+async function pushedSession(options: RemoteOptions = {}): Promise<{ a: Clone; b: Clone; commit: string }> {
+  clones = await makeSyncedClones(options);
+  const a = clones.clone("a");
+  const writes: CheckpointWrite[] = [];
+  for (let number = 0; number < count; number += 1) {
+    const transcript = idOf(number) === wanted ? chunks : [conversation(sessionBytes)];
+    writes.push(smallCheckpoint(idOf(number), { sessionId: `session-${number}`, transcript }));
+  }
+  await a.stores.v1.write(writes, writeOptions);
+  a.sh("checkout", "-q", "-b", "feature");
+  const commit = a.commit(`Do it\n\nEntire-Checkpoint: ${wanted}`);
+  a.sh("push", "-q", "origin", "feature");
+  const pushed = a.keyframe("push");
+  expect(pushed.stderr + pushed.code).toBe("0");
+  const b = clones.clone("b");
+  b.sh("fetch", "-q", "origin", "feature:feature");
+  return { a, b, commit };
+}
+
+function claudePath(clone: Clone, session: string): string {
+  return join(clone.home, ".claude/projects", clone.folder.replace(/[^A-Za-z0-9]/g, "-"), `${session}.jsonl`);
+}
+
+function isUntouched(clone: Clone, config: string): void {
+  expect(clone.config()).toBe(config);
+  expect(existsSync(join(clone.folder, ".git/shallow"))).toBe(false);
+  expect(
+    readdirSync(join(clone.folder, ".git/objects/pack")).filter((name) => name.endsWith(".promisor")),
+  ).toEqual([]);
+  expect(readdirSync(join(clone.folder, ".git/keyframe/incoming"))).toEqual([]);
+}
+
+describe.each(["http", "daemon"] as const)("over %s", (over) => {
+  test("resume gets the trees and one session, and leaves the repository as it was", async () => {
+    const { b } = await pushedSession({ over });
+    const config = b.config();
+    await clones.server?.takeTraffic();
+    const result = b.keyframe("resume", "feature");
+    const traffic = await clones.server?.takeTraffic();
+    expect(result.stderr).toMatch(/^Received /);
+    expect(result.stdout).toBe(
+      "Switched to branch feature\nSession: session-3 (new)\n\nTo continue, run:\n  claude -r session-3\n",
+    );
+    expect(readFileSync(claudePath(b, "session-3"), "utf8")).toBe(chunks.join("\n"));
+    // one session of eight, with room for trees, protocol and progress
+    expect(traffic?.sent).toBeLessThan(sessionBytes * 1.6);
+    expect(traffic?.sent).toBeGreaterThan(sessionBytes * 0.7);
+    isUntouched(b, config);
+    // git's own clean-up neither fails on what is incomplete nor throws it away
+    b.sh("gc", "-q", "--prune=now");
+    expect(b.sh("fsck", "--full", "--no-dangling")).toBe("");
+    const again = b.keyframe("resume", "feature");
+    expect(again.stdout).toContain("Session: session-3 (same)");
+    expect((await clones.server?.takeTraffic())?.requests).toBe(0);
+  });
+});
+
+test.each([
+  ["cannot leave files out", { filter: false }, "cannot send trees without files: fetching in full"],
+  ["gives nothing by id", { byId: false }, "gives no objects by id: fetching in full"],
+  ["can do neither", { filter: false, byId: false }, "fetching in full"],
+] as const)("a remote that %s is fetched from in full, and that is said", async (_, options, said) => {
+  const { b } = await pushedSession(options);
+  const config = b.config();
+  const result = b.keyframe("resume", "feature");
+  expect(result.code).toBe(0);
+  expect(result.stderr).toContain(said);
+  expect(readFileSync(claudePath(b, "session-3"), "utf8")).toBe(chunks.join("\n"));
+  isUntouched(b, config);
+  expect(b.sh("fsck", "--full", "--no-dangling")).toBe("");
+});
+
+describe("a resume", () => {
+  test("needs no network where everything is here", async () => {
+    const { a, commit } = await pushedSession({ over: "folder" });
+    a.sh("remote", "set-url", "origin", "http://127.0.0.1:1/nowhere.git");
+    a.sh("checkout", "-q", "main");
+    const result = a.keyframe("resume", commit, "--json");
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      receivedBytes: 0,
+      checkout: `commit ${commit.slice(0, 12)} (detached)`,
+      sessions: [{ standing: "new", command: "claude -r session-3" }],
+    });
+    expect(a.sh("rev-parse", "HEAD")).toBe(commit);
+  });
+
+  test("stops at uncommitted changes and at untracked files in the way, and nothing has moved then", async () => {
+    const { a } = await pushedSession({ over: "folder" });
+    a.write("new.txt", "from feature\n");
+    a.commit("more");
+    a.sh("checkout", "-q", "main");
+    a.write("readme.md", "mine\n");
+    const dirty = a.keyframe("resume", "feature");
+    expect([dirty.code, dirty.stderr]).toEqual([
+      4,
+      expect.stringContaining("you have uncommitted changes (1 files, such as readme.md)"),
+    ]);
+    a.sh("checkout", "-q", "--", "readme.md");
+    a.write(".git/info/exclude", "new.txt\n");
+    a.write("new.txt", "ignored, and mine\n");
+    const blocked = a.keyframe("resume", "feature");
+    expect([blocked.code, blocked.stderr]).toEqual([4, expect.stringContaining("new.txt")]);
+    expect(a.sh("branch", "--show-current")).toBe("main");
+    expect(readFileSync(join(a.folder, "new.txt"), "utf8")).toBe("ignored, and mine\n");
+    expect(existsSync(claudePath(a, "session-3"))).toBe(false);
+  });
+
+  test("does not write over a conversation that went on here, unless forced, and then keeps it", async () => {
+    const { a } = await pushedSession({ over: "folder" });
+    const path = claudePath(a, "session-3");
+    mkdirSync(dirname(path), { recursive: true });
+    const newer = conversation(500, "2026-03-01T00:00:00.000Z");
+    writeFileSync(path, newer);
+    const refused = a.keyframe("resume", wanted);
+    expect([refused.code, refused.stderr]).toEqual([
+      4,
+      expect.stringContaining("gone on here since the checkpoint: session-3"),
+    ]);
+    expect(readFileSync(path, "utf8")).toBe(newer);
+    const forced = a.keyframe("resume", wanted, "--force");
+    expect(forced.stdout).toContain("Session: session-3 (local newer)");
+    expect(readFileSync(path, "utf8")).toBe(chunks.join("\n"));
+    const kept = readdirSync(dirname(path)).filter((name) => name.endsWith(".before-resume"));
+    expect(kept.map((name) => readFileSync(join(dirname(path), name), "utf8"))).toEqual([newer]);
+  });
+
+  test("of a squashed commit restores every session, the newest last; a dry run restores none", async () => {
+    const { a } = await pushedSession({ over: "folder" });
+    await a.stores.v1.write(
+      [
+        smallCheckpoint(idOf(90), {
+          sessionId: "late",
+          transcript: [conversation(10)],
+          createdAt: "2026-02-05T00:00:00Z",
+        }),
+      ],
+      writeOptions,
+    );
+    a.commit(`Squash\n\nEntire-Checkpoint: ${idOf(90)}\nEntire-Checkpoint: ${idOf(4)}`);
+    const dry = a.keyframe("resume", "feature", "--dry-run");
+    expect(dry.stdout).toMatch(/claude -r session-4\n {2}claude -r late {2}\(most recent\)\n$/);
+    expect(existsSync(claudePath(a, "late"))).toBe(false);
+    a.keyframe("resume", "feature");
+    expect([existsSync(claudePath(a, "late")), existsSync(claudePath(a, "session-4"))]).toEqual([true, true]);
+  });
+});
+
+describe("what cannot be had is named, with where and why:", () => {
+  /** Makes the bare repository forget one object. */
+  function lose(oid: string): void {
+    const packs = join(clones.remoteFolder, "objects/pack");
+    for (const name of readdirSync(packs).filter((file) => file.endsWith(".pack"))) {
+      const bytes = readFileSync(join(packs, name));
+      for (const suffix of ["pack", "idx", "rev"])
+        rmSync(join(packs, name.replace(/pack$/, suffix)), { force: true });
+      execFileSync("git", ["unpack-objects", "-q"], { cwd: clones.remoteFolder, input: bytes });
+    }
+    rmSync(join(clones.remoteFolder, "objects", oid.slice(0, 2), oid.slice(2)));
+  }
+
+  test("an object that the remote has lost", async () => {
+    const { a, b } = await pushedSession();
+    lose(a.sh("rev-parse", `entire/checkpoints/v1:00/${wanted.slice(2)}/0/full.jsonl.001`));
+    const result = b.keyframe("resume", "feature");
+    expect([result.code, result.stderr]).toEqual([
+      3,
+      expect.stringContaining(
+        `origin does not have the transcript of session 0 of checkpoint ${wanted} (1 objects`,
+      ),
+    ]);
+    expect(existsSync(claudePath(b, "session-3"))).toBe(false);
+    expect(b.sh("branch", "--show-current")).toBe("main");
+  });
+
+  test("a remote that is not there, a checkpoint that it does not have, a commit that names none", async () => {
+    const { a, b } = await pushedSession();
+    const unknown = b.keyframe("resume", idOf(77));
+    expect([unknown.code, unknown.stderr]).toEqual([
+      3,
+      expect.stringContaining(`checkpoint ${idOf(77)} is neither on this machine nor at origin`),
+    ]);
+    const none = a.keyframe("resume", "main");
+    expect([none.code, none.stderr]).toEqual([3, expect.stringContaining("(never-recorded)")]);
+    b.sh("remote", "set-url", "origin", "http://127.0.0.1:1/nowhere.git");
+    const gone = b.keyframe("resume", "feature");
+    expect([gone.code, gone.stderr]).toEqual([
+      6,
+      expect.stringMatching(/\(remote origin\).*\(remote-failed\)/s),
+    ]);
+    b.sh("remote", "remove", "origin");
+    const alone = b.keyframe("resume", "feature");
+    expect([alone.code, alone.stderr]).toEqual([3, expect.stringContaining("(not-here)")]);
+  });
+
+  test("a record that lacks a chunk of its own", async () => {
+    const { a } = await pushedSession({ over: "folder" });
+    const tree = a.sh("rev-parse", "entire/checkpoints/v1^{tree}");
+    a.sh("read-tree", "--index-output=.git/other-index", tree);
+    const env = { ...a.env, GIT_INDEX_FILE: ".git/other-index" };
+    const git = (...args: string[]) =>
+      execFileSync("git", args, { cwd: a.folder, env, encoding: "utf8" }).trim();
+    git("rm", "-q", "--cached", `00/${wanted.slice(2)}/0/full.jsonl`);
+    const commit = git("commit-tree", git("write-tree"), "-m", "hole");
+    a.sh("update-ref", "refs/heads/entire/checkpoints/v1", commit);
+    const result = a.keyframe("resume", wanted);
+    expect([result.code, result.stderr]).toEqual([5, expect.stringContaining("lacks chunk 0")]);
+  });
+});
