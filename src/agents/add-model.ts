@@ -6,7 +6,9 @@ import type { AgentAdapter, AgentEvent, TailReader } from "./agent-event.ts";
  * of one transcript at most twice.
  */
 export function addModel(event: AgentEvent, adapter: AgentAdapter, files: Files): AgentEvent {
-  if (event.kind !== "after-edit" && event.kind !== "after-shell") return event;
+  // a shell call is credited with a commit that is made while it runs, so its start needs the model too
+  if (event.kind !== "after-edit" && event.kind !== "before-shell" && event.kind !== "after-shell")
+    return event;
   if (event.agent.model !== "unknown") return event;
   const model = adapter.findModel?.(event, tailReader(files));
   return model === undefined ? event : { ...event, agent: { ...event.agent, model } };

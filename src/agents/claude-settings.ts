@@ -25,8 +25,7 @@ const hookTimeoutSeconds = 30;
  * bytes. `text` undefined: there are no settings yet. @throws KeyframeError `invalid-input`, `refused`
  */
 export function addClaudeHooks(text: string | undefined, program: AgentProgram): string {
-  let result = text === undefined || text.trim() === "" ? "{}\n" : text;
-  result = `{\n}${result.trimEnd().slice(-1) === "}" ? "\n" : ""}`;
+  let result = text ?? "{}\n";
   for (const event of claudeHookEvents) {
     const group = hookGroup(event, program);
     if (isDeepStrictEqual(ourGroups(result, event), [group])) continue;

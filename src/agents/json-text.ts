@@ -30,10 +30,7 @@ export function parseJsonText(text: string): JsonNode {
   }
 
   function skipBlank(): void {
-    const blank = /(?:[ \t\r\n]+|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
-    blank.lastIndex = at;
-    blank.test(text);
-    at = blank.lastIndex;
+    at = endOfBlank(text, at);
   }
 
   function take(pattern: RegExp, what: string): string {
@@ -45,7 +42,7 @@ export function parseJsonText(text: string): JsonNode {
   }
 
   function takeString(): string {
-    const raw = take(/"(?:[^"\\]|\\.)*"/y, "a string");
+    const raw = take(/"(?:[^"\\\n]|\\.)*"/y, "a string");
     try {
       return JSON.parse(raw) as string;
     } catch {
@@ -163,9 +160,24 @@ function entriesOf(container: Container): readonly { readonly start: number; rea
 
 /** Where the comma after `end` ends, comments skipped; undefined if there is none. */
 function endOfComma(text: string, end: number): number | undefined {
-  const comma = /(?:[ \t\r\n]+|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*,/y;
-  comma.lastIndex = end;
-  return comma.test(text) ? comma.lastIndex : undefined;
+  const at = endOfBlank(text, end);
+  return text[at] === "," ? at + 1 : undefined;
+}
+
+/** The first place from `start` on that is neither blank nor in a comment. */
+function endOfBlank(text: string, start: number): number {
+  for (let at = start; ; ) {
+    const next = text[at];
+    if (next === " " || next === "\t" || next === "\r" || next === "\n") at += 1;
+    else if (text.startsWith("//", at)) at = endOf(text, "\n", at);
+    else if (text.startsWith("/*", at)) at = endOf(text, "*/", at + 2);
+    else return at;
+  }
+}
+
+function endOf(text: string, mark: string, from: number): number {
+  const at = text.indexOf(mark, from);
+  return at === -1 ? text.length : at + mark.length;
 }
 
 function indentAt(text: string, offset: number): string {

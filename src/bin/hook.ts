@@ -20,8 +20,11 @@ const inputTimeoutMs = 10_000;
 /** A git hook that has not settled everything by then leaves the rest to the next command. */
 const settleTimeoutMs = 20_000;
 
-/** Settles what is pending in a repository; in a chunk of its own, since most hooks have nothing to settle. */
-export type SettleInHook = (repository: Repository) => Promise<void>;
+/**
+ * Settles what is pending in a repository, and what git says was rewritten; in a chunk of its own, since most hooks
+ * have nothing to settle.
+ */
+export type SettleInHook = (repository: Repository, rewritten: string) => Promise<void>;
 
 /**
  * `keyframe hook <agent>` and `keyframe hook git <name> [arguments]`. Prints nothing and ends with 0, whatever happens:
@@ -34,7 +37,7 @@ export async function runHook(
   const [name = "", gitHook = ""] = args;
   const here = findHere();
   try {
-    if (name === "git") await settleAfterGit(here, loadSettle);
+    if (name === "git") await settleAfterGit(gitHook, here, loadSettle);
     else await observeAgent(name, here, loadSettle);
   } catch (error) {
     leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
@@ -58,8 +61,7 @@ async function observeAgent(
 ): Promise<void> {
   const adapter = findAgentAdapter(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
-  const input = await readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs });
-  const decoded = decodePayload(input);
+  const decoded = decodePayload(await readInput());
   const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
   if (event.kind === "ignored") return;
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
@@ -72,24 +74,35 @@ async function observeAgent(
     processTable: nodeProcessTable,
     processes: nodeProcesses,
   });
-  if (wantsSettle && repository !== undefined) await settleInTime(repository, loadSettle);
+  if (wantsSettle && repository !== undefined) await settleInTime(repository, "", loadSettle);
 }
 
 async function settleAfterGit(
+  gitHook: string,
   here: Repository | undefined,
   loadSettle: () => Promise<SettleInHook>,
 ): Promise<void> {
-  if (here !== undefined && !isSwitchedOff(here, nodeFiles)) await settleInTime(here, loadSettle);
+  if (here === undefined || isSwitchedOff(here, nodeFiles)) return;
+  const rewritten = gitHook === "post-rewrite" ? (await readInput()).toString("utf8") : "";
+  await settleInTime(here, rewritten, loadSettle);
+}
+
+function readInput(): Promise<Buffer> {
+  return readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs });
 }
 
 /** Settling can be cut off anywhere: the next command goes on where it was. */
-async function settleInTime(repository: Repository, loadSettle: () => Promise<SettleInHook>): Promise<void> {
+async function settleInTime(
+  repository: Repository,
+  rewritten: string,
+  loadSettle: () => Promise<SettleInHook>,
+): Promise<void> {
   const timer = setTimeout(() => {
     leaveProblem(repository, "settle", `not finished within ${settleTimeoutMs} ms`);
     process.exit(0);
   }, settleTimeoutMs);
   try {
-    await (await loadSettle())(repository);
+    await (await loadSettle())(repository, rewritten);
   } finally {
     clearTimeout(timer);
   }

@@ -1,7 +1,9 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import { blameCommand } from "./blame/command.ts";
 import { checkpointCommand } from "./checkpoint/command.ts";
+import { completionCommand } from "./completion/command.ts";
 import type { CliContext } from "./context.ts";
+import { demoCommand } from "./demo/command.ts";
 import { disableCommand } from "./disable/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
@@ -31,6 +33,8 @@ const root = buildRouteMap<string, CliContext>({
     migrate: migrateCommand,
     search: searchCommand,
     tokens: tokensCommand,
+    demo: demoCommand,
+    completion: completionCommand,
     version: versionCommand,
   },
   docs: {

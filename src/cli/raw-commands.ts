@@ -6,4 +6,5 @@ export type RawCommand = (context: CliContext, args: readonly string[]) => Promi
 /** By name; each is loaded only when called. */
 export const rawCommands: Record<string, (() => Promise<RawCommand>) | undefined> = {
   blame: async () => (await import("./blame/run.ts")).blame,
+  "complete-words": async () => (await import("./completion/complete-words.ts")).completeWords,
 };

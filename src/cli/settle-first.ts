@@ -2,7 +2,6 @@ import { type SettleOutcome, settle } from "../authorship/settle.ts";
 import { errorText } from "../base/errors.ts";
 import { openGit } from "../git/git.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
-import { nodeProcessTable } from "../system/process-identity.ts";
 import type { CliContext } from "./context.ts";
 
 /**
@@ -21,5 +20,5 @@ export async function settleFirst(context: CliContext): Promise<void> {
 
 export function settleRepository(context: CliContext, repository: Repository): Promise<SettleOutcome> {
   const git = openGit(repository, context.processes, context.env);
-  return settle(git, { ...context, processTable: nodeProcessTable });
+  return settle(git, context);
 }

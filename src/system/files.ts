@@ -8,6 +8,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -23,7 +24,8 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../base/errors.ts";
 
 export type FileKind = "file" | "folder" | "symlink" | "other";
@@ -74,6 +76,8 @@ export interface Files {
   /** Sorted by name; undefined if there is no such folder. */
   listIfExists(path: string): FolderEntry[] | undefined;
   makeFolder(path: string): void;
+  /** A new empty folder that only this user can read; answers its real path. The caller removes it. */
+  makeTemporaryFolder(prefix: string): string;
   /**
    * Replaces the whole file: temporary file beside it, fsync, rename, fsync of the folder. After a crash at any
    * moment the path holds the old bytes or the new ones.
@@ -139,6 +143,8 @@ export const nodeFiles: Files = {
         .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
     ),
   makeFolder: (path) => void translated(path, "create", () => mkdirSync(path, { recursive: true })),
+  makeTemporaryFolder: (prefix) =>
+    translated(tmpdir(), "create a folder in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
   replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
   createExclusively(path, content, options) {

@@ -96,7 +96,7 @@ function planSettings(settings: SettingsSituation, program: AgentProgram): Agent
   const had = text !== undefined && settingsEdit(path, () => hasClaudeHooks(text));
   const agent = "claude";
   if (sameState(state, after)) return { agent, path, standing: "on", changes: [] };
-  const original = text === undefined ? absent : withText(state, removeClaudeHooks(text));
+  const original = text === undefined ? state : withText(state, removeClaudeHooks(text));
   const why = "let Claude Code tell Keyframe about its edits";
   return {
     agent,
@@ -120,13 +120,15 @@ function planExclude({ hooks, settings, exclude, ignored }: Situation): readonly
   return [{ path: exclude.path, before: exclude.state, after, original, why }];
 }
 
+/** Undefined where there are no settings: no file, or a blank one. */
 function settingsText(path: string, state: FileState): string | undefined {
   if (state.kind === "symlink") {
     throw new KeyframeError("refused", `${path} is a symlink; Keyframe does not write through it`, {
       hint: "put a file of its own there",
     });
   }
-  return fileText(state);
+  const text = fileText(state);
+  return text?.trim() === "" ? undefined : text;
 }
 
 function settingsEdit<T>(path: string, edit: () => T): T {

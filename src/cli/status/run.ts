@@ -6,6 +6,7 @@ import type { Files } from "../../system/files.ts";
 import type { CliContext } from "../context.ts";
 import { type EnablePlan, planEnable, type Situation } from "../enable/plan.ts";
 import { enableOptions, openSituation } from "../enable/situation.ts";
+import { settleFirst } from "../settle-first.ts";
 import { formatTable, printable, type Terminal } from "../terminal.ts";
 import { type PendingFile, readPendingFiles } from "./pending.ts";
 
@@ -32,9 +33,12 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   const { files } = this;
   const { git, situation } = await openSituation(this);
   const plan = planEnable(situation, enableOptions(this.program, { shared: false, agents: ["claude"] }));
+  const state = situation.switchedOff ? "disabled" : stateOf(plan);
+  // what is committed is not pending: a commit that no hook saw is settled now
+  if (state === "on" || state === "partly") await settleFirst(this);
   const found: Status = {
     repository: git.repository.workTree ?? git.repository.gitDir,
-    state: situation.switchedOff ? "disabled" : stateOf(plan),
+    state,
     hooks: plan.hooks.map(({ name, path, standing }) => ({ name, path, standing })),
     agents: plan.agents.map(({ agent, path, standing }) => ({ agent, path, standing })),
     programs: hookPrograms(situation, files),

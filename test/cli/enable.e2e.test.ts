@@ -1,0 +1,215 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
+
+let repository: TestRepository;
+beforeEach(() => {
+  repository = createTestRepository();
+});
+afterEach(() => repository.remove());
+
+const at = (path: string) => join(repository.folder, path);
+const read = (path: string) => readFileSync(at(path), "utf8");
+const settings = ".claude/settings.local.json";
+
+interface Report {
+  readonly state: string;
+  readonly applied: boolean;
+  readonly hooks: readonly { readonly name: string; readonly standing: string }[];
+  readonly agents: readonly { readonly path: string; readonly standing: string }[];
+  readonly programs: readonly { readonly entry: string; readonly found: boolean }[];
+  readonly changes: readonly { readonly path: string; readonly action: string }[];
+  readonly pending: readonly unknown[];
+  readonly problems: readonly { readonly where: string; readonly what: string }[];
+}
+
+function run(args: readonly string[], cwd?: string): Report {
+  const result = repository.keyframe([...args, "--json"], cwd === undefined ? {} : { cwd });
+  expect([result.stderr, result.code]).toEqual(["", 0]);
+  return JSON.parse(result.stdout) as Report;
+}
+
+describe("keyframe enable", () => {
+  test("turns everything on in a repository without a commit, and a second time changes nothing", () => {
+    expect(run(["status"]).state).toBe("off");
+    const dry = run(["enable", "--dry-run"]);
+    expect([dry.applied, existsSync(at(settings)), existsSync(at(".git/keyframe"))]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    const first = run(["enable"]);
+    expect(first.changes).toEqual(dry.changes);
+    expect(first.changes.map(({ action }) => action)).toEqual([...Array(5).fill("create"), "change"]);
+    expect(run(["enable"]).changes).toEqual([]);
+    expect(run(["status"])).toMatchObject({
+      state: "on",
+      programs: [{ entry: keyframeProgram, found: true }],
+      pending: [],
+      problems: [],
+    });
+    expect(repository.git("status", "--short")).toBe("");
+  });
+
+  test("works from a subfolder, and for all worktrees at once", () => {
+    mkdirSync(at("deep/er"), { recursive: true });
+    repository.commit("one");
+    repository.git("worktree", "add", "-q", "../linked");
+    run(["enable"], at("deep/er"));
+    const linked = join(repository.folder, "../linked");
+    expect(run(["status"], linked)).toMatchObject({ state: "on" });
+    expect(run(["enable"], linked).changes).toEqual([]);
+    expect(existsSync(join(linked, settings))).toBe(false);
+  });
+
+  test("also writes the personal settings of a linked worktree that has its own", () => {
+    repository.commit("one");
+    repository.git("worktree", "add", "-q", "../linked");
+    const own = join(repository.folder, "../linked", settings);
+    mkdirSync(join(own, ".."));
+    writeFileSync(own, "{}\n");
+    run(["enable"], join(repository.folder, "../linked"));
+    expect(readFileSync(own, "utf8")).toBe(read(settings));
+  });
+
+  test("works in a submodule, whose hooks are its own", () => {
+    repository.commit("one");
+    repository.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", repository.folder, "sub");
+    run(["enable"], at("sub"));
+    expect(existsSync(at(".git/modules/sub/hooks/post-commit"))).toBe(true);
+    expect(existsSync(at(`sub/${settings}`))).toBe(true);
+    expect(existsSync(at(".git/hooks/post-commit"))).toBe(false);
+  });
+
+  test("with --shared writes committed settings that name no program of this machine", () => {
+    run(["enable", "--shared"]);
+    const shared = read(".claude/settings.json");
+    expect(shared).toContain("command -v keyframe >/dev/null 2>&1 && keyframe hook claude");
+    expect(shared).not.toContain(keyframeProgram);
+    // equal commands: Claude Code runs them once
+    expect(read(settings)).toBe(shared);
+    expect(repository.git("status", "--short", "-uall")).toBe("?? .claude/settings.json");
+  });
+
+  test("refuses personal settings that are committed, and says what to do", () => {
+    repository.write(settings, "{}\n");
+    repository.commit("one");
+    const result = repository.keyframe(["enable"]);
+    expect(result.code).toBe(4);
+    expect(result.stderr).toMatch(/is committed[\s\S]*--shared/);
+    expect(existsSync(at(".git/hooks/post-commit"))).toBe(false);
+  });
+
+  test("refuses damaged settings and touches nothing", () => {
+    repository.write(settings, '{"hooks": ');
+    const result = repository.keyframe(["enable"]);
+    expect(result.code).toBe(2);
+    expect(result.stderr).toMatch(/settings\.local\.json: expected a value at line 1, column 11/);
+    expect(existsSync(at(".git/hooks/post-commit"))).toBe(false);
+  });
+
+  test("refuses settings that are a symlink", () => {
+    repository.write("elsewhere.json", "{}");
+    mkdirSync(at(".claude"));
+    symlinkSync("../elsewhere.json", at(settings));
+    expect(repository.keyframe(["enable"])).toMatchObject({ code: 4 });
+    expect(read("elsewhere.json")).toBe("{}");
+  });
+
+  test("outside of a repository, and in a bare one, says so", () => {
+    expect(repository.keyframe(["enable"], { cwd: "/" })).toMatchObject({ code: 3 });
+    repository.git("init", "-q", "--bare", "../bare.git");
+    expect(repository.keyframe(["enable"], { cwd: join(repository.folder, "../bare.git") })).toMatchObject({
+      code: 4,
+    });
+  });
+
+  test("repairs what another tool overwrote or somebody deleted, and an older installation's entries", () => {
+    run(["enable"]);
+    writeFileSync(at(".git/hooks/post-commit"), "#!/bin/sh\n");
+    rmSync(at(".git/hooks/post-merge"));
+    writeFileSync(at(settings), read(settings).replaceAll(keyframeProgram, "/gone/dist/keyframe.cjs"));
+    const broken = run(["status"]);
+    expect(broken).toMatchObject({
+      state: "partly",
+      programs: [{ entry: "/gone/dist/keyframe.cjs", found: false }],
+    });
+    expect(broken.hooks.map(({ standing }) => standing)).toEqual(["off", "on", "off", "on"]);
+    run(["enable"]);
+    expect(run(["status"])).toMatchObject({ state: "on", programs: [{ entry: keyframeProgram }] });
+    expect(read(settings)).not.toContain("/gone/");
+  });
+});
+
+describe("keyframe disable", () => {
+  test("stops recording at once and keeps everything in place; enable goes on", () => {
+    run(["enable"]);
+    const hook = read(".git/hooks/post-commit");
+    run(["disable"]);
+    expect(run(["status"]).state).toBe("disabled");
+    repository.write("a", "1\n");
+    const call = (event: string) =>
+      JSON.stringify({
+        session_id: "s",
+        transcript_path: "/t/s.jsonl",
+        cwd: repository.folder,
+        hook_event_name: event,
+        tool_name: "Write",
+        tool_use_id: "t",
+        tool_input: { file_path: "a" },
+        tool_response: { type: "create", originalFile: null },
+      });
+    const edit = () => repository.keyframe(["hook", "claude"], { stdin: call("PostToolUse") });
+    expect(edit().code).toBe(0);
+    expect(run(["status"]).pending).toEqual([]);
+    expect(read(".git/hooks/post-commit")).toBe(hook);
+    run(["enable"]);
+    edit();
+    expect(run(["status"])).toMatchObject({
+      state: "on",
+      pending: [{ path: "a", owners: [{ kind: "agent", name: "claude", session: "s", lines: 1 }] }],
+    });
+  });
+
+  test("--uninstall gives every file back byte for byte, also after an update and a second enable", () => {
+    const original = '{"permissions":{"allow":["Bash(ls:*)"]},\n      "hooks":{ "Stop":[ {"hooks":[]} ] }}';
+    repository.write(settings, original);
+    chmodSync(at(settings), 0o600);
+    repository.write(".git/hooks/post-commit", "#!/bin/bash\necho hi");
+    chmodSync(at(".git/hooks/post-commit"), 0o775);
+    const exclude = read(".git/info/exclude");
+    run(["enable"]);
+    writeFileSync(at(settings), read(settings).replaceAll("timeout", "timeout_")); // as an older version wrote it
+    run(["enable"]);
+    run(["enable", "--shared"]);
+    run(["enable"]);
+    const removed = run(["disable", "--uninstall"]).changes.map(({ path }) => path);
+    expect(removed).toContain(at(settings));
+    expect(read(".git/hooks/post-commit")).toBe("#!/bin/bash\necho hi");
+    expect(read(".git/info/exclude")).toBe(exclude);
+    expect(existsSync(at(".git/hooks/post-merge"))).toBe(false);
+    expect(existsSync(at(".claude/settings.json"))).toBe(false);
+    expect(JSON.parse(read(settings))).toEqual(JSON.parse(original));
+    expect(run(["disable", "--uninstall"]).changes).toEqual([]);
+  });
+
+  test("--uninstall straight after enable restores odd layouts exactly", () => {
+    for (const original of [
+      "{}",
+      '{"hooks":{}}',
+      '{\n\t"hooks": { "Stop": [ ] } // none\n}',
+      "\ufeff{ }\r\n",
+      "\n",
+    ]) {
+      repository.write(settings, original);
+      run(["enable"]);
+      run(["disable", "--uninstall"]);
+      expect(read(settings)).toBe(original);
+    }
+    rmSync(at(".claude"), { recursive: true });
+    run(["enable"]);
+    run(["disable", "--uninstall"]);
+    expect(existsSync(at(".claude"))).toBe(false);
+  });
+});
