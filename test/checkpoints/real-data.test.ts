@@ -11,14 +11,18 @@ import { emptyState, planCheckpoint } from "../../src/checkpoints/plan-write.ts"
 import { listCheckpointPlaces } from "../../src/checkpoints/read-checkpoints.ts";
 import { openTranscriptReader } from "../../src/checkpoints/read-transcript.ts";
 import type { BlobSource, SessionWrite } from "../../src/checkpoints/store.ts";
-import { storeKinds } from "../../src/checkpoints/stores.ts";
 import { tryLoadStates } from "../../src/checkpoints/stored-state.ts";
+import { storeKinds } from "../../src/checkpoints/stores.ts";
 import { readSmallObjects } from "../../src/git/object-stream.ts";
 import { lineCompactorOf } from "../../src/transcripts/compact/agents.ts";
 import { encodeCompactLine } from "../../src/transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../src/transcripts/compact/compactor.ts";
 import { type CheckpointRepository, openCheckpointRepository } from "../support/checkpoint-repository.ts";
-import { hasRealCheckpoints, type RealRepository, unpackRealCheckpoints } from "../support/real-checkpoints.ts";
+import {
+  hasRealCheckpoints,
+  type RealRepository,
+  unpackRealCheckpoints,
+} from "../support/real-checkpoints.ts";
 
 const expected: readonly { name: RealRepository; checkpoints: number; sessions: number }[] = [
   { name: "auth-go", checkpoints: 27, sessions: 27 },
@@ -36,59 +40,78 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
   });
   afterAll(() => data.remove());
 
-  test.each(expected)("all of $name are listed and explained, in any order of the stores", async ({ name, checkpoints, sessions }) => {
-    const { git, stores } = open(name);
-    const listed = [];
-    for await (const checkpoint of listCheckpoints(git, stores, { withAuthors: true })) listed.push(checkpoint);
-    expect(listed).toHaveLength(checkpoints);
-    expect(listed.flatMap(({ unread }) => unread)).toEqual([]);
-    const times = listed.map(({ createdAt }) => Date.parse(createdAt ?? ""));
-    expect(times).toEqual([...times].sort((a, b) => b - a));
-    let explained = 0;
-    for (const [id, places] of [...(await listCheckpointPlaces(stores))].slice(0, 30)) {
-      const { explanation } = await explainCheckpoint(git, id, places);
-      explained += explanation.sessions.length;
-      expect(explanation.author).toMatch(/<.+>/);
-    }
-    if (checkpoints <= 30) expect(explained).toBe(sessions);
-  });
+  test.each(expected)(
+    "all of $name are listed and explained, in any order of the stores",
+    async ({ name, checkpoints, sessions }) => {
+      const { git, stores } = open(name);
+      const listed = [];
+      for await (const checkpoint of listCheckpoints(git, stores, { withAuthors: true }))
+        listed.push(checkpoint);
+      expect(listed).toHaveLength(checkpoints);
+      expect(listed.flatMap(({ unread }) => unread)).toEqual([]);
+      const times = listed.map(({ createdAt }) => Date.parse(createdAt ?? ""));
+      expect(times).toEqual([...times].sort((a, b) => b - a));
+      let explained = 0;
+      for (const [id, places] of [...(await listCheckpointPlaces(stores))].slice(0, 30)) {
+        const { explanation } = await explainCheckpoint(git, id, places);
+        explained += explanation.sessions.length;
+        expect(explanation.author).toMatch(/<.+>/);
+      }
+      if (checkpoints <= 30) expect(explained).toBe(sessions);
+    },
+  );
 
-  test.each(expected)("metadata of $name is decoded and encoded to the same bytes, and its root follows from its sessions", async ({ name }) => {
-    const { git, stores } = open(name);
-    for (const kind of storeKinds) {
-      const trees = await stores[kind].list();
-      const states = await tryLoadStates(git, new Map([...trees].map(([id, { files }]) => [id, new Map(files)])));
-      const oids = [...trees.values()].flatMap(({ files }) => [...files].filter(([path]) => path.endsWith("metadata.json")).map(([, oid]) => oid));
-      for (const [oid, bytes] of await readSmallObjects(git, oids, 1e8)) {
-        const document = parseJsonDocument(String(bytes)) as JsonObject;
-        const order = document.has("sessions") ? rootOrder : sessionOrder;
-        expect(`${encodeJsonDocument(orderKeys(document, order))}\n`, oid).toBe(String(bytes));
+  test.each(expected)(
+    "metadata of $name is decoded and encoded to the same bytes, and its root follows from its sessions",
+    async ({ name }) => {
+      const { git, stores } = open(name);
+      for (const kind of storeKinds) {
+        const trees = await stores[kind].list();
+        const states = await tryLoadStates(
+          git,
+          new Map([...trees].map(([id, { files }]) => [id, new Map(files)])),
+        );
+        const oids = [...trees.values()].flatMap(({ files }) =>
+          [...files].filter(([path]) => path.endsWith("metadata.json")).map(([, oid]) => oid),
+        );
+        for (const [oid, bytes] of await readSmallObjects(git, oids, 1e8)) {
+          const document = parseJsonDocument(String(bytes)) as JsonObject;
+          const order = document.has("sessions") ? rootOrder : sessionOrder;
+          expect(`${encodeJsonDocument(orderKeys(document, order))}\n`, oid).toBe(String(bytes));
+        }
+        for (const [id, tree] of trees) {
+          const state = states.get(id);
+          if (state === undefined || !("root" in state) || state.root === undefined)
+            throw new Error(`no state of ${id}`);
+          const own = ["checkpoints_count", "files_touched", "token_usage", "sessions"];
+          const root: JsonObject = new Map([...state.root].filter(([key]) => !own.includes(key)));
+          const sessions = sessionsOf(tree).map((files): SessionWrite => {
+            const source = (oid: (typeof files)["prompt"]): BlobSource | undefined =>
+              oid === undefined ? undefined : { oid };
+            const others = new Map<string, BlobSource>(
+              [...files.others].map(([path, oid]) => [path, { oid }]),
+            );
+            if (files.compactHash !== undefined)
+              others.set("transcript_hash.txt", { oid: files.compactHash });
+            const write = {
+              metadata: layouts[kind].decodeSession(state.sessions.get(files.index) ?? new Map()),
+              transcript: files.transcript.map((oid) => ({ oid })),
+              contentHash: source(files.contentHash),
+              prompt: source(files.prompt),
+              compact: source(files.compact),
+              context: source(files.context),
+              others,
+            };
+            return Object.fromEntries(
+              Object.entries(write).filter(([, value]) => value !== undefined),
+            ) as unknown as SessionWrite;
+          });
+          const planned = planCheckpoint(emptyState, { id, root, sessions }, layouts[kind]);
+          expect(encodeJsonDocument(planned.root ?? null), id).toBe(encodeJsonDocument(state.root));
+        }
       }
-      for (const [id, tree] of trees) {
-        const state = states.get(id);
-        if (state === undefined || !("root" in state) || state.root === undefined) throw new Error(`no state of ${id}`);
-        const own = ["checkpoints_count", "files_touched", "token_usage", "sessions"];
-        const root: JsonObject = new Map([...state.root].filter(([key]) => !own.includes(key)));
-        const sessions = sessionsOf(tree).map((files): SessionWrite => {
-          const source = (oid: (typeof files)["prompt"]): BlobSource | undefined => (oid === undefined ? undefined : { oid });
-          const others = new Map<string, BlobSource>([...files.others].map(([path, oid]) => [path, { oid }]));
-          if (files.compactHash !== undefined) others.set("transcript_hash.txt", { oid: files.compactHash });
-          const write = {
-            metadata: layouts[kind].decodeSession(state.sessions.get(files.index) ?? new Map()),
-            transcript: files.transcript.map((oid) => ({ oid })),
-            contentHash: source(files.contentHash),
-            prompt: source(files.prompt),
-            compact: source(files.compact),
-            context: source(files.context),
-            others,
-          };
-          return Object.fromEntries(Object.entries(write).filter(([, value]) => value !== undefined)) as unknown as SessionWrite;
-        });
-        const planned = planCheckpoint(emptyState, { id, root, sessions }, layouts[kind]);
-        expect(encodeJsonDocument(planned.root ?? null), id).toBe(encodeJsonDocument(state.root));
-      }
-    }
-  });
+    },
+  );
 
   test("what a mirror left out is missing here, never empty", async () => {
     const { git, stores } = open("skills");
@@ -117,7 +140,10 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
   test("our compact transcripts are theirs, byte for byte, where theirs covers the whole session", async () => {
     const { git, stores } = open("skills");
     const trees = await stores.v2.list();
-    const states = await tryLoadStates(git, new Map([...trees].map(([id, { files }]) => [id, new Map(files)])));
+    const states = await tryLoadStates(
+      git,
+      new Map([...trees].map(([id, { files }]) => [id, new Map(files)])),
+    );
     const reader = openTranscriptReader(git);
     const outcome = { same: 0, partial: 0, absent: 0, other: [] as string[] };
     for (const [id, tree] of trees) {
@@ -173,18 +199,27 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
     const theirs = await stores.v2.list();
     const both = new Map([...(await stores.v1.list())].filter(([id]) => theirs.has(id)));
     expect(both.size).toBe(57);
-    const theirStates = await tryLoadStates(git, new Map([...theirs].map(([id, { files }]) => [id, new Map(files)])));
+    const theirStates = await tryLoadStates(
+      git,
+      new Map([...theirs].map(([id, { files }]) => [id, new Map(files)])),
+    );
     const plan = await readMigrationPlan(git, stores, { to: "v2", force: true });
     await applyMigration(git, stores, plan, { nowSeconds: 1_770_000_000 });
     const ours = await stores.v2.list();
-    const ourStates = await tryLoadStates(git, new Map([...ours].map(([id, { files }]) => [id, new Map(files)])));
+    const ourStates = await tryLoadStates(
+      git,
+      new Map([...ours].map(([id, { files }]) => [id, new Map(files)])),
+    );
     const differing = new Map<string, number>();
     let compared = 0;
     for (const id of both.keys()) {
       const [a, b] = [theirStates.get(id), ourStates.get(id)];
-      if (a === undefined || b === undefined || !("sessions" in a) || !("sessions" in b)) throw new Error(`no state of ${id}`);
+      if (a === undefined || b === undefined || !("sessions" in a) || !("sessions" in b))
+        throw new Error(`no state of ${id}`);
       for (const metadata of a.sessions.values()) {
-        const same = [...b.sessions.values()].find((one) => one.get("session_id") === metadata.get("session_id"));
+        const same = [...b.sessions.values()].find(
+          (one) => one.get("session_id") === metadata.get("session_id"),
+        );
         if (same === undefined) continue;
         compared += 1;
         for (const key of new Set([...metadata.keys(), ...same.keys()])) {
@@ -215,7 +250,12 @@ function endsAlike(whole: string, part: string): boolean {
   return false;
 }
 
-async function transcripts({ stores }: CheckpointRepository, kind: (typeof storeKinds)[number]): Promise<string[]> {
+async function transcripts(
+  { stores }: CheckpointRepository,
+  kind: (typeof storeKinds)[number],
+): Promise<string[]> {
   const trees = await stores[kind].list();
-  return [...trees].flatMap(([id, tree]) => sessionsOf(tree).map((files) => `${id} ${files.transcript.join(" ")}`)).sort();
+  return [...trees]
+    .flatMap(([id, tree]) => sessionsOf(tree).map((files) => `${id} ${files.transcript.join(" ")}`))
+    .sort();
 }

@@ -2,15 +2,25 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { JsonValue } from "../../src/base/json-document.ts";
-import { sessionsOf, type StoreKind } from "../../src/checkpoints/checkpoint-tree.ts";
+import { type StoreKind, sessionsOf } from "../../src/checkpoints/checkpoint-tree.ts";
 import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
 import { type CheckpointId, checkpointRef } from "../../src/checkpoints/ids.ts";
 import { readCheckpoints } from "../../src/checkpoints/read-checkpoints.ts";
 import { openTranscriptReader } from "../../src/checkpoints/read-transcript.ts";
 import type { CheckpointWrite } from "../../src/checkpoints/store.ts";
 import { storeKinds } from "../../src/checkpoints/stores.ts";
-import { type CheckpointRepository, makeCheckpointRepository, openCheckpointRepository } from "../support/checkpoint-repository.ts";
-import { checkpointWrite, generatedCheckpoint, generatedId, generateTranscript, tokens } from "../support/generate-checkpoints.ts";
+import {
+  type CheckpointRepository,
+  makeCheckpointRepository,
+  openCheckpointRepository,
+} from "../support/checkpoint-repository.ts";
+import {
+  checkpointWrite,
+  generatedCheckpoint,
+  generatedId,
+  generateTranscript,
+  tokens,
+} from "../support/generate-checkpoints.ts";
 
 let repository: CheckpointRepository;
 beforeEach(() => {
@@ -53,7 +63,9 @@ describe.each(storeKinds)("the %s store", (kind) => {
       expect(Buffer.concat(pieces).equals(generateTranscript(index === 0 ? 3 : 5, 1))).toBe(true);
     }
     await reader.close();
-    expect(sessions.map(({ metadata }) => (typeof metadata === "string" ? metadata : metadata.sessionId))).toEqual(["one", "three"]);
+    expect(
+      sessions.map(({ metadata }) => (typeof metadata === "string" ? metadata : metadata.sessionId)),
+    ).toEqual(["one", "three"]);
   });
 
   test("puts a session where its id is already, and another behind the last, whatever gaps there are", async () => {
@@ -62,7 +74,12 @@ describe.each(storeKinds)("the %s store", (kind) => {
     await write(kind, checkpointWrite(id, [session("fifth")]));
     const { root, sessions } = await rootOf(kind);
     expect(root.stepCount).toBe(7);
-    expect(sessions.map(({ files, metadata }) => [files.index, typeof metadata === "string" ? metadata : metadata.sessionId])).toEqual([
+    expect(
+      sessions.map(({ files, metadata }) => [
+        files.index,
+        typeof metadata === "string" ? metadata : metadata.sessionId,
+      ]),
+    ).toEqual([
       [0, "one"],
       [1, "three"],
       [2, "fifth"],
@@ -77,7 +94,9 @@ describe.each(storeKinds)("the %s store", (kind) => {
   });
 
   test("a batch gives tree for tree what the single writes give", async () => {
-    const writes = [1, 2, 3, 4, 5].map((n) => generatedCheckpoint(n)).concat(checkpointWrite(generatedId(3), [session("extra")]));
+    const writes = [1, 2, 3, 4, 5]
+      .map((n) => generatedCheckpoint(n))
+      .concat(checkpointWrite(generatedId(3), [session("extra")]));
     const other = makeCheckpointRepository();
     try {
       for (const single of writes) {
@@ -107,7 +126,10 @@ describe.each(storeKinds)("the %s store", (kind) => {
   });
 
   test("several writers at once lose nothing", async () => {
-    const writers = Array.from({ length: 6 }, (_, writer) => ({ writer, stores: openCheckpointRepository(repository.folder).stores }));
+    const writers = Array.from({ length: 6 }, (_, writer) => ({
+      writer,
+      stores: openCheckpointRepository(repository.folder).stores,
+    }));
     await Promise.all(
       writers.map(async ({ writer, stores }) => {
         for (const round of [0, 1]) {
@@ -118,8 +140,12 @@ describe.each(storeKinds)("the %s store", (kind) => {
       }),
     );
     const { sessions } = await rootOf(kind);
-    const ids = sessions.map(({ metadata }) => (typeof metadata === "string" ? metadata : metadata.sessionId));
-    expect(ids.sort()).toEqual(writers.flatMap(({ writer }) => [`writer-${writer}-round-0`, `writer-${writer}-round-1`]).sort());
+    const ids = sessions.map(({ metadata }) =>
+      typeof metadata === "string" ? metadata : metadata.sessionId,
+    );
+    expect(ids.sort()).toEqual(
+      writers.flatMap(({ writer }) => [`writer-${writer}-round-0`, `writer-${writer}-round-1`]).sort(),
+    );
     expect((await repository.stores[kind].list()).size).toBe(13);
   });
 
@@ -129,14 +155,20 @@ describe.each(storeKinds)("the %s store", (kind) => {
     const oid = tree.files.get("0/metadata.json") ?? "";
     rmSync(join(repository.folder, ".git/objects", oid.slice(0, 2), oid.slice(2)));
     const before = repository.refs();
-    await expect(write(kind, checkpointWrite(id, [session("three")]))).rejects.toMatchObject({ code: "not-here" });
+    await expect(write(kind, checkpointWrite(id, [session("three")]))).rejects.toMatchObject({
+      code: "not-here",
+    });
     expect(repository.refs()).toBe(before);
   });
 
   test("links objects that are not on this machine without touching them", async () => {
     const absent = "1234567890123456789012345678901234567890";
     const base = checkpointWrite(id, [session("one")]);
-    const sessions = base.sessions.map((one) => ({ ...one, transcript: [{ oid: absent as never }], others: new Map([["assets/a.png", { bytes: Buffer.from("png") }]]) }));
+    const sessions = base.sessions.map((one) => ({
+      ...one,
+      transcript: [{ oid: absent as never }],
+      others: new Map([["assets/a.png", { bytes: Buffer.from("png") }]]),
+    }));
     await write(kind, { ...base, sessions });
     const { sessions: read, tree } = await rootOf(kind);
     expect(read[0]?.files.transcript).toEqual([absent]);
@@ -152,7 +184,10 @@ describe.each(storeKinds)("the %s store", (kind) => {
   test("works in a repository with SHA-256", async () => {
     const other = makeCheckpointRepository("--object-format=sha256");
     try {
-      await other.stores[kind].write([generatedCheckpoint(1), generatedCheckpoint(2)], { message: commitMessage(kind, "checkpoint"), nowSeconds });
+      await other.stores[kind].write([generatedCheckpoint(1), generatedCheckpoint(2)], {
+        message: commitMessage(kind, "checkpoint"),
+        nowSeconds,
+      });
       const places = await other.stores[kind].list();
       expect([...places.keys()].sort()).toEqual([generatedId(1), generatedId(2)].sort());
       expect(other.sh("fsck", "--strict")).not.toContain("missing");
@@ -169,14 +204,26 @@ describe("the layout", () => {
     const branch = "entire/checkpoints/v1";
     const folder = `${id.slice(0, 2)}/${id.slice(2)}`;
     expect(repository.sh("ls-tree", "-r", "--name-only", branch).split("\n")).toEqual(
-      ["0/content_hash.txt", "0/full.jsonl", "0/full.jsonl.001", "0/metadata.json", "0/prompt.txt", "metadata.json"].map((name) => `${folder}/${name}`),
+      [
+        "0/content_hash.txt",
+        "0/full.jsonl",
+        "0/full.jsonl.001",
+        "0/metadata.json",
+        "0/prompt.txt",
+        "metadata.json",
+      ].map((name) => `${folder}/${name}`),
     );
     expect(repository.sh("log", "-1", "--format=%an%n%B", branch)).toBe(
       `Tess\nCheckpoint: ${id}\n\nEntire-Session: one\nEntire-Strategy: manual-commit\nEntire-Agent: Claude Code`,
     );
     expect(repository.sh("log", "--max-parents=0", "--format=%s", branch)).toBe("Initialize metadata branch");
     expect(JSON.parse(show(branch, `${folder}/metadata.json`)).sessions).toEqual([
-      { metadata: `/${folder}/0/metadata.json`, transcript: `/${folder}/0/full.jsonl`, content_hash: `/${folder}/0/content_hash.txt`, prompt: `/${folder}/0/prompt.txt` },
+      {
+        metadata: `/${folder}/0/metadata.json`,
+        transcript: `/${folder}/0/full.jsonl`,
+        content_hash: `/${folder}/0/content_hash.txt`,
+        prompt: `/${folder}/0/prompt.txt`,
+      },
     ]);
   });
 
@@ -190,13 +237,43 @@ describe("the layout", () => {
   });
 
   test("of v2: what is read often apart from what is large, in compact coordinates", async () => {
-    const base = checkpointWrite(id, [session("one", { checkpoint_transcript_start: 40, compact_transcript_start: 7, transcript_lines_at_start: 40 })]);
-    const sessions = base.sessions.map((one) => ({ ...one, compact: { bytes: Buffer.from("{}\n") }, others: new Map([["transcript_hash.txt", { bytes: Buffer.from("sha256:x") }]]) }));
-    await write("v2", { ...base, sessions, tasks: new Map([["toolu_1/task.json", { bytes: Buffer.from("{}") }]]) });
-    const names = (ref: string) => repository.sh("ls-tree", "-r", "--name-only", ref).split("\n").map((path) => path.slice(14));
-    expect(names("refs/entire/checkpoints/v2/main")).toEqual(["0/metadata.json", "0/prompt.txt", "0/transcript.jsonl", "0/transcript_hash.txt", "metadata.json"]);
-    expect(names("refs/entire/checkpoints/v2/full/current")).toEqual(["0/raw_transcript", "0/raw_transcript_hash.txt", "0/tasks/toolu_1/task.json"]);
-    const metadata = JSON.parse(show("refs/entire/checkpoints/v2/main", `${id.slice(0, 2)}/${id.slice(2)}/0/metadata.json`));
+    const base = checkpointWrite(id, [
+      session("one", {
+        checkpoint_transcript_start: 40,
+        compact_transcript_start: 7,
+        transcript_lines_at_start: 40,
+      }),
+    ]);
+    const sessions = base.sessions.map((one) => ({
+      ...one,
+      compact: { bytes: Buffer.from("{}\n") },
+      others: new Map([["transcript_hash.txt", { bytes: Buffer.from("sha256:x") }]]),
+    }));
+    await write("v2", {
+      ...base,
+      sessions,
+      tasks: new Map([["toolu_1/task.json", { bytes: Buffer.from("{}") }]]),
+    });
+    const names = (ref: string) =>
+      repository
+        .sh("ls-tree", "-r", "--name-only", ref)
+        .split("\n")
+        .map((path) => path.slice(14));
+    expect(names("refs/entire/checkpoints/v2/main")).toEqual([
+      "0/metadata.json",
+      "0/prompt.txt",
+      "0/transcript.jsonl",
+      "0/transcript_hash.txt",
+      "metadata.json",
+    ]);
+    expect(names("refs/entire/checkpoints/v2/full/current")).toEqual([
+      "0/raw_transcript",
+      "0/raw_transcript_hash.txt",
+      "0/tasks/toolu_1/task.json",
+    ]);
+    const metadata = JSON.parse(
+      show("refs/entire/checkpoints/v2/main", `${id.slice(0, 2)}/${id.slice(2)}/0/metadata.json`),
+    );
     expect(metadata.checkpoint_transcript_start).toBe(7);
     expect(metadata.raw_transcript_start).toBe(40);
     expect(metadata).not.toHaveProperty("transcript_lines_at_start");
@@ -204,7 +281,8 @@ describe("the layout", () => {
   });
 
   test("of v2: the hundredth checkpoint fills a generation, which is archived with the dates of its checkpoints", async () => {
-    const many = (from: number, count: number) => Array.from({ length: count }, (_, n) => generatedCheckpoint(from + n, 1));
+    const many = (from: number, count: number) =>
+      Array.from({ length: count }, (_, n) => generatedCheckpoint(from + n, 1));
     await write("v2", ...many(0, 99));
     expect(repository.refs()).not.toContain("full/0000000000001");
     await write("v2", ...many(99, 2));
@@ -219,7 +297,9 @@ describe("the layout", () => {
     // an update goes to the generation that holds the checkpoint, and is not copied forward
     await write("v2", checkpointWrite(generatedId(5), [session("late")]));
     expect(repository.sh("ls-tree", current)).toBe("");
-    expect((await rootOf("v2", generatedId(5))).sessions.map(({ files }) => files.transcript.length)).toEqual([1, 1]);
+    expect((await rootOf("v2", generatedId(5))).sessions.map(({ files }) => files.transcript.length)).toEqual(
+      [1, 1],
+    );
   });
 
   test("a branch that is known only from a remote is continued, not begun anew", async () => {

@@ -18,10 +18,44 @@ export function generateTranscript(seed: number, turns: number): Buffer {
     const message = `msg_${seed}_${turn}`;
     const tool = `toolu_${seed}_${turn}`;
     lines.push(
-      JSON.stringify({ type: "user", promptId: `p${turn}`, timestamp: at(0), message: { role: "user", content: `prompt ${turn} of session ${seed}: change <b>file ${turn}</b>` } }),
-      JSON.stringify({ type: "assistant", timestamp: at(1), message: { id: message, role: "assistant", content: [{ type: "thinking", thinking: random.bytes(150).toString("base64") }], usage: { input_tokens: 5, output_tokens: 7 } } }),
-      JSON.stringify({ type: "assistant", timestamp: at(2), message: { id: message, role: "assistant", content: [{ type: "text", text: `I will change file ${turn}` }, { type: "tool_use", id: tool, name: "Edit", input: { file_path: `src/file-${turn}.ts` } }], usage: { input_tokens: 5, output_tokens: 20 + turn } } }),
-      JSON.stringify({ type: "user", timestamp: at(3), message: { role: "user", content: [{ type: "tool_result", tool_use_id: tool, content: "ok" }] }, toolUseResult: { filePath: `src/file-${turn}.ts`, originalFile: random.bytes(600).toString("base64") } }),
+      JSON.stringify({
+        type: "user",
+        promptId: `p${turn}`,
+        timestamp: at(0),
+        message: { role: "user", content: `prompt ${turn} of session ${seed}: change <b>file ${turn}</b>` },
+      }),
+      JSON.stringify({
+        type: "assistant",
+        timestamp: at(1),
+        message: {
+          id: message,
+          role: "assistant",
+          content: [{ type: "thinking", thinking: random.bytes(150).toString("base64") }],
+          usage: { input_tokens: 5, output_tokens: 7 },
+        },
+      }),
+      JSON.stringify({
+        type: "assistant",
+        timestamp: at(2),
+        message: {
+          id: message,
+          role: "assistant",
+          content: [
+            { type: "text", text: `I will change file ${turn}` },
+            { type: "tool_use", id: tool, name: "Edit", input: { file_path: `src/file-${turn}.ts` } },
+          ],
+          usage: { input_tokens: 5, output_tokens: 20 + turn },
+        },
+      }),
+      JSON.stringify({
+        type: "user",
+        timestamp: at(3),
+        message: { role: "user", content: [{ type: "tool_result", tool_use_id: tool, content: "ok" }] },
+        toolUseResult: {
+          filePath: `src/file-${turn}.ts`,
+          originalFile: random.bytes(600).toString("base64"),
+        },
+      }),
     );
   }
   return Buffer.from(lines.map((line) => `${line}\n`).join(""));
@@ -35,7 +69,10 @@ export interface GeneratedSession {
 }
 
 /** A session as capture would hand it over. */
-export function sessionWrite(id: CheckpointId, { sessionId, createdAt, transcript, fields }: GeneratedSession): SessionWrite {
+export function sessionWrite(
+  id: CheckpointId,
+  { sessionId, createdAt, transcript, fields }: GeneratedSession,
+): SessionWrite {
   const chunks = Array.isArray(transcript) ? (transcript as Buffer[]) : [transcript as Buffer];
   const metadata: JsonObject = new Map<string, JsonValue>([
     ["cli_version", "0.6.2"],
@@ -51,7 +88,9 @@ export function sessionWrite(id: CheckpointId, { sessionId, createdAt, transcrip
     ["token_usage", tokens(100)],
     ...Object.entries(fields ?? {}),
   ]);
-  const whole = Buffer.concat(chunks.flatMap((chunk, index) => (index === 0 ? [chunk] : [Buffer.from("\n"), chunk])));
+  const whole = Buffer.concat(
+    chunks.flatMap((chunk, index) => (index === 0 ? [chunk] : [Buffer.from("\n"), chunk])),
+  );
   return {
     metadata,
     transcript: chunks.map((bytes) => ({ bytes })),
@@ -87,5 +126,7 @@ export const generatedStartMs = Date.UTC(2026, 0, 1);
 /** Checkpoint number `n`, one minute after the one before, with one small session of its own. */
 export function generatedCheckpoint(n: number, turns = 2): CheckpointWrite {
   const createdAt = new Date(generatedStartMs + n * 60_000).toISOString();
-  return checkpointWrite(generatedId(n), [{ sessionId: `session-${n}`, createdAt, transcript: generateTranscript(n, turns) }]);
+  return checkpointWrite(generatedId(n), [
+    { sessionId: `session-${n}`, createdAt, transcript: generateTranscript(n, turns) },
+  ]);
 }

@@ -13,7 +13,9 @@ export type RealRepository = "auth-go" | "herdr-trails" | "roger-roger" | "skill
 
 export const hasRealCheckpoints = existsSync(archive);
 if (!hasRealCheckpoints) {
-  process.stderr.write("tests on real checkpoints are skipped: ../shared/data/checkpoints-real.tar.gz is not there\n");
+  process.stderr.write(
+    "tests on real checkpoints are skipped: ../shared/data/checkpoints-real.tar.gz is not there\n",
+  );
 }
 
 export function unpackRealCheckpoints(): { path(name: RealRepository): string; remove(): void } {

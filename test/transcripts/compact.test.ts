@@ -12,7 +12,8 @@ function compact(agent: string, content: Buffer, pieceBytes = content.length || 
   const lineCompactor = lineCompactorOf(agent);
   if (lineCompactor === undefined) throw new Error(`no compactor for ${agent}`);
   const compactor = createCompactor(lineCompactor);
-  for (let at = 0; at < content.length; at += pieceBytes) compactor.push(content.subarray(at, at + pieceBytes));
+  for (let at = 0; at < content.length; at += pieceBytes)
+    compactor.push(content.subarray(at, at + pieceBytes));
   compactor.endLine();
   const lines = compactor.take();
   const open = compactor.open();
@@ -20,7 +21,9 @@ function compact(agent: string, content: Buffer, pieceBytes = content.length || 
 }
 
 const text = (agent: string, content: Buffer, pieceBytes?: number) =>
-  compact(agent, content, pieceBytes).lines.map((line) => encodeCompactLine(line, origin)).join("");
+  compact(agent, content, pieceBytes)
+    .lines.map((line) => encodeCompactLine(line, origin))
+    .join("");
 
 const claude = generateTranscript(1, 4);
 const claudeLines = claude.toString().trimEnd().split("\n");
@@ -39,7 +42,9 @@ describe("compacting a transcript", () => {
     const whole = text("Claude Code", claude);
     for (const size of [1, 7, 100, 4096]) expect(text("Claude Code", claude, size)).toBe(whole);
     expect(text("Claude Code", claude.subarray(0, -1))).toBe(whole);
-    const torn = Buffer.from(claudeLines.flatMap((line) => ["not json", line, "[1]", "{\"half\":", ""]).join("\n"));
+    const torn = Buffer.from(
+      claudeLines.flatMap((line) => ["not json", line, "[1]", '{"half":', ""]).join("\n"),
+    );
     expect(text("Claude Code", torn)).toBe(whole);
   });
 
@@ -58,10 +63,13 @@ describe("compacting a transcript", () => {
   });
 
   test("Codex: a call joins the message before it, its result only where it follows at once", () => {
-    const item = (payload: object) => JSON.stringify({ timestamp: "2026-01-01T00:00:00Z", type: "response_item", payload });
-    const call = (id: string) => item({ type: "function_call", name: "exec", arguments: '{"cmd":"ls"}', call_id: id });
+    const item = (payload: object) =>
+      JSON.stringify({ timestamp: "2026-01-01T00:00:00Z", type: "response_item", payload });
+    const call = (id: string) =>
+      item({ type: "function_call", name: "exec", arguments: '{"cmd":"ls"}', call_id: id });
     const output = (id: string) => item({ type: "function_call_output", call_id: id, output: `out ${id}` });
-    const said = (role: string, type: string, text: string) => item({ type: "message", role, content: [{ type, text }] });
+    const said = (role: string, type: string, text: string) =>
+      item({ type: "message", role, content: [{ type, text }] });
     const lines = [
       said("user", "input_text", "<environment_context>\nx"),
       said("user", "input_text", " do it\n"),
@@ -77,9 +85,15 @@ describe("compacting a transcript", () => {
     ];
     const shape = compact("codex", Buffer.from(lines.join("\n"))).lines.map(({ type, content }) => [
       type,
-      ...content.map((block) => ("text" in block ? block["text"] : `${(block as { id: string }).id}${"result" in block ? "+" : ""}`)),
+      ...content.map((block) =>
+        "text" in block ? block["text"] : `${(block as { id: string }).id}${"result" in block ? "+" : ""}`,
+      ),
     ]);
-    expect(shape).toEqual([["user", "do it"], ["assistant", "ok ", "a+", "b", "c"], ["assistant", "d"]]);
+    expect(shape).toEqual([
+      ["user", "do it"],
+      ["assistant", "ok ", "a+", "b", "c"],
+      ["assistant", "d"],
+    ]);
   });
 
   test("names agents as the registry does, and knows what it does not know", () => {
@@ -101,15 +115,20 @@ describe("compacting versions of a session", () => {
 
   test("a version that goes on gives what it gives from scratch, wherever the one before ended", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: claude.length }), { minLength: 1, maxLength: 5 }), async (ends) => {
-        const compactors = createSessionCompactors();
-        for (const end of [...ends].sort((a, b) => a - b)) {
-          const content = claude.subarray(0, end);
-          const version = await compactors.compact(request(content));
-          expect((version?.bytes ?? Buffer.alloc(0)).toString()).toBe(text("Claude Code", content));
-          expect(version?.compactLineOf(5)).toBe(compact("Claude Code", content).compactor.compactLineOf(5));
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: claude.length }), { minLength: 1, maxLength: 5 }),
+        async (ends) => {
+          const compactors = createSessionCompactors();
+          for (const end of [...ends].sort((a, b) => a - b)) {
+            const content = claude.subarray(0, end);
+            const version = await compactors.compact(request(content));
+            expect((version?.bytes ?? Buffer.alloc(0)).toString()).toBe(text("Claude Code", content));
+            expect(version?.compactLineOf(5)).toBe(
+              compact("Claude Code", content).compactor.compactLineOf(5),
+            );
+          }
+        },
+      ),
       { numRuns: 60 },
     );
   });

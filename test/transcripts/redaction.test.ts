@@ -16,7 +16,12 @@ const fakes = {
   npm: `npm${"_"}${run(36)}`,
   jwt: `eyJhbGciOiJIUzI1NiJ9.${"eyJzdWIiOiIxMjM0NTY3ODkwIn0"}.${run(43)}`,
 };
-const pem = ["-----BEGIN RSA " + "PRIVATE KEY-----", run(64), run(64), "-----END RSA " + "PRIVATE KEY-----"].join("\n");
+const pem = [
+  "-----BEGIN RSA " + "PRIVATE KEY-----",
+  run(64),
+  run(64),
+  "-----END RSA " + "PRIVATE KEY-----",
+].join("\n");
 
 const lines = (text: string) => createRedactor().redactLines(Buffer.from(text)).toString();
 
@@ -42,7 +47,9 @@ describe("redaction", () => {
   });
 
   test("sees through JSON escapes, on any level", () => {
-    const escaped = [...fakes.github].map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+    const escaped = [...fakes.github]
+      .map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join("");
     expect(lines(`{"x":"${escaped}"}`)).toBe('{"x":"REDACTED"}');
     const nested = JSON.stringify({ outer: `{"x":"${escaped}"}` });
     expect(lines(nested)).toBe(JSON.stringify({ outer: '{"x":"REDACTED"}' }));
@@ -52,7 +59,9 @@ describe("redaction", () => {
 
   test("takes a private key out of one line of JSON and out of plain text", () => {
     expect(lines(JSON.stringify({ key: pem, after: 1 }))).toBe('{"key":"REDACTED","after":1}');
-    expect(lines(JSON.stringify({ text: JSON.stringify({ key: pem }) }))).toBe('{"text":"{\\"key\\":\\"REDACTED\\"}"}');
+    expect(lines(JSON.stringify({ text: JSON.stringify({ key: pem }) }))).toBe(
+      '{"text":"{\\"key\\":\\"REDACTED\\"}"}',
+    );
     expect(createRedactor().redactText(`here:\n${pem}\nthanks`)).toBe("here:\nREDACTED\nthanks");
     expect(lines(JSON.stringify({ key: pem.slice(0, 120) }))).toBe('{"key":"REDACTED"}');
   });
@@ -82,7 +91,9 @@ describe("redaction", () => {
     const line = fc.oneof(
       fc.constantFrom(...Object.values(fakes), JSON.stringify({ key: pem }), "plain", `a="${fakes.jwt}`),
       fc.string({ maxLength: 60 }).map((text) => text.replaceAll("\n", " ")),
-      fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 10)).toString("latin1")),
+      fc
+        .uint8Array({ maxLength: 30 })
+        .map((bytes) => Buffer.from(bytes.filter((byte) => byte !== 10)).toString("latin1")),
     );
     fc.assert(
       fc.property(fc.array(line, { maxLength: 12 }), (parts) => {
@@ -111,7 +122,9 @@ describe("redaction", () => {
   });
 
   test("redacting the new tail gives what redacting the whole gives", async () => {
-    const all = Array.from({ length: 60 }, (_, index) => JSON.stringify({ index, text: Object.values(fakes)[index % 6] }));
+    const all = Array.from({ length: 60 }, (_, index) =>
+      JSON.stringify({ index, text: Object.values(fakes)[index % 6] }),
+    );
     const text = `${all.join("\n")}\n`;
     const whole = lines(text);
     for (const at of [0, 1, 30, 59]) {
@@ -141,12 +154,27 @@ describe("redaction", () => {
   });
 
   test("hostile text ends: long runs that almost match", () => {
-    const nasty = ["password".repeat(4000), "a".repeat(50_000), "://".repeat(20_000), "\\".repeat(40_000), `${"key".repeat(9000)}=`, "-----BEGIN ".repeat(4000), "eyJ".repeat(20_000), "\\u0041".repeat(5000)];
+    const nasty = [
+      "password".repeat(4000),
+      "a".repeat(50_000),
+      "://".repeat(20_000),
+      "\\".repeat(40_000),
+      `${"key".repeat(9000)}=`,
+      "-----BEGIN ".repeat(4000),
+      "eyJ".repeat(20_000),
+      "\\u0041".repeat(5000),
+    ];
     for (const text of nasty) expect(lines(text).length).toBeGreaterThan(0);
   });
 
   test("users add rules as data, and rules that are not data are refused", () => {
-    const rule = parseUserRule({ name: "acme-key", prefix: "acme_", characters: "a-z0-9", minLength: 8, maxLength: 20 });
+    const rule = parseUserRule({
+      name: "acme-key",
+      prefix: "acme_",
+      characters: "a-z0-9",
+      minLength: 8,
+      maxLength: 20,
+    });
     const redactor = createRedactor([rule]);
     expect(redactor.redactText("use acme_1234abcd5678 now")).toBe("use REDACTED now");
     expect(redactor.counts.get("acme-key")).toBe(1);
@@ -174,9 +202,15 @@ describe("redaction", () => {
   });
 
   test("a known secret scanner finds nothing in what is left", async () => {
-    const text = JSON.stringify({ all: Object.values(fakes).join(" "), pem, url: `https://u:${run(16)}@example.org` });
+    const text = JSON.stringify({
+      all: Object.values(fakes).join(" "),
+      pem,
+      url: `https://u:${run(16)}@example.org`,
+    });
     const scan = async (content: string) => {
-      const config = { rules: [{ id: "@secretlint/secretlint-rule-preset-recommend", rule: recommended, options: {} }] };
+      const config = {
+        rules: [{ id: "@secretlint/secretlint-rule-preset-recommend", rule: recommended, options: {} }],
+      };
       const source = { filePath: "t.txt", content, ext: ".txt", contentType: "text" as const };
       return (await lintSource({ source, options: { config } })).messages.map(({ ruleId }) => ruleId);
     };

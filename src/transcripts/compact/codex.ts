@@ -61,13 +61,15 @@ export function createCodexCompactor() {
 }
 
 function messageText(payload: Fields, type: string): string {
-  return listOf(payload["content"])
-    .map(fieldsOf)
-    .filter((part) => part?.["type"] === type)
-    .map((part) => textOf(part?.["text"]) ?? "")
-    // what a user typed is trimmed, what the agent said is not
-    .map((text) => (type === "input_text" ? text.trim() : text))
-    .join("\n\n");
+  return (
+    listOf(payload["content"])
+      .map(fieldsOf)
+      .filter((part) => part?.["type"] === type)
+      .map((part) => textOf(part?.["text"]) ?? "")
+      // what a user typed is trimmed, what the agent said is not
+      .map((text) => (type === "input_text" ? text.trim() : text))
+      .join("\n\n")
+  );
 }
 
 /** Instructions and environment that the program, not the user, puts in front. */
