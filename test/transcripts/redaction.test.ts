@@ -75,7 +75,7 @@ describe("redaction", () => {
     `{"signature":"${run(200)}","input_tokens":1234567890123456}`,
     "const token = await getSecretTokenFromVaultProvider();",
     "password: process.env.DB_PASSWORD_2",
-    "API_KEY=${SECRET_FROM_ENV_1234}",
+    `API_KEY=$\{SECRET_FROM_ENV_1234}`,
     '{"token": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}',
     'secret: "your-secret-key-goes-here-123"',
     "cacheKey: node-modules-linux-x64-4f9d8a7b6c5e",
