@@ -53,7 +53,7 @@ export async function* streamObjects(
     const { code, signal } = await child.exited;
     if (code !== 0) throw gitFailed(args, { code, signal, stderr });
   } finally {
-    if (!finished) child.kill("SIGKILL");
+    if (!finished) endEarly(child);
   }
 }
 
@@ -87,8 +87,9 @@ export function openObjectStream(git: Git): ObjectStream {
       return toStreamedObject(name, info, before);
     },
     async close() {
-      started?.child.kill("SIGKILL");
-      await started?.child.exited;
+      if (started === undefined) return;
+      endEarly(started.child);
+      await started.child.exited;
     },
   };
 }
@@ -108,6 +109,12 @@ export async function readSmallObjects(
     else found.set(object.name, await object.bytes());
   }
   return found;
+}
+
+/** Output that nobody will read must be let go too: unread, it keeps the pipe open and the program alive. */
+function endEarly(child: RunningProcess): void {
+  child.kill("SIGKILL");
+  child.stdout.destroy();
 }
 
 type Content = ReturnType<ReturnType<typeof createPieceReader>["content"]>;
