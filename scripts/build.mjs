@@ -28,6 +28,8 @@ await build({
   entryPoints: {
     "cli/main": "src/cli/main.ts",
     "cli/settle-in-hook": "src/cli/settle-in-hook.ts",
+    "cli/session-in-hook": "src/cli/session-in-hook.ts",
+    "cli/commit-in-hook": "src/cli/commit-in-hook.ts",
     index: "src/index.ts",
   },
   format: "esm",

@@ -2,6 +2,7 @@ import { addModel } from "../agents/add-model.ts";
 import { decodePayload } from "../agents/payload.ts";
 import { findAgentAdapter } from "../agents/registry.ts";
 import { observe } from "../authorship/observe.ts";
+import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
 import { errorText, isKeyframeError } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
@@ -17,8 +18,8 @@ import { readStandardInput } from "../system/standard-input.ts";
 /** An agent that does not close a hook's input is given up after this. */
 const inputTimeoutMs = 10_000;
 
-/** A git hook that has not settled everything by then leaves the rest to the next command. */
-const settleTimeoutMs = 20_000;
+/** A hook that has not done everything by then leaves the rest to the next command. */
+const heavyTimeoutMs = 20_000;
 
 /**
  * Settles what is pending in a repository, and what git says was rewritten; in a chunk of its own, since most hooks
@@ -26,19 +27,23 @@ const settleTimeoutMs = 20_000;
  */
 export type SettleInHook = (repository: Repository, rewritten: string) => Promise<void>;
 
+/** What hooks do beyond recording, each in a chunk of its own: most hooks need none of it. */
+export interface HookChunks {
+  loadSettle(): Promise<SettleInHook>;
+  loadSession(): Promise<typeof import("../cli/session-in-hook.ts").sessionInHook>;
+  loadCommit(): Promise<typeof import("../cli/commit-in-hook.ts").commitInHook>;
+}
+
 /**
  * `keyframe hook <agent>` and `keyframe hook git <name> [arguments]`. Prints nothing and ends with 0, whatever happens:
  * what went wrong is left for `status` and `doctor`.
  */
-export async function runHook(
-  args: readonly string[],
-  loadSettle: () => Promise<SettleInHook>,
-): Promise<void> {
-  const [name = "", gitHook = ""] = args;
+export async function runHook(args: readonly string[], chunks: HookChunks): Promise<void> {
+  const [name = "", gitHook = "", ...rest] = args;
   const here = findHere();
   try {
-    if (name === "git") await settleAfterGit(gitHook, here, loadSettle);
-    else await observeAgent(name, here, loadSettle);
+    if (name === "git") await afterGit(here, { hook: gitHook, args: rest }, chunks);
+    else await observeAgent(name, here, chunks);
   } catch (error) {
     leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
     // the read that is still waiting would keep the process
@@ -57,7 +62,7 @@ function findHere(): Repository | undefined {
 async function observeAgent(
   name: string,
   here: Repository | undefined,
-  loadSettle: () => Promise<SettleInHook>,
+  chunks: HookChunks,
 ): Promise<void> {
   const adapter = findAgentAdapter(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
@@ -67,42 +72,51 @@ async function observeAgent(
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
   const repository = findRepository(event.cwd, nodeFiles) ?? here;
   if (repository !== undefined && isSwitchedOff(repository, nodeFiles)) return;
-  const { wantsSettle } = observe(addModel(event, adapter, nodeFiles), {
-    files: nodeFiles,
-    clock: nodeClock,
-    random: nodeRandom,
-    processTable: nodeProcessTable,
-    processes: nodeProcesses,
-  });
-  if (wantsSettle && repository !== undefined) await settleInTime(repository, "", loadSettle);
+  const { wantsSettle } = observe(addModel(event, adapter, nodeFiles), hookDeps);
+  if (repository?.workTree === undefined) return;
+  if (wantsSettle) await inTime(repository, "settle", async () => (await chunks.loadSettle())(repository, ""));
+  if (!isSessionEvent(event)) return;
+  const { wants } = advanceSession(event, repository, hookDeps);
+  if (wants === undefined) return;
+  await inTime(repository, `${name} ${wants}`, async () =>
+    (await chunks.loadSession())(repository, event, wants),
+  );
 }
 
-async function settleAfterGit(
-  gitHook: string,
+const hookDeps = {
+  files: nodeFiles,
+  clock: nodeClock,
+  random: nodeRandom,
+  processTable: nodeProcessTable,
+  processes: nodeProcesses,
+};
+
+async function afterGit(
   here: Repository | undefined,
-  loadSettle: () => Promise<SettleInHook>,
+  { hook, args }: { readonly hook: string; readonly args: readonly string[] },
+  chunks: HookChunks,
 ): Promise<void> {
   if (here === undefined || isSwitchedOff(here, nodeFiles)) return;
-  const rewritten = gitHook === "post-rewrite" ? (await readInput()).toString("utf8") : "";
-  await settleInTime(here, rewritten, loadSettle);
+  if (hook === "prepare-commit-msg" || hook === "commit-msg") {
+    await inTime(here, hook, async () => (await chunks.loadCommit())(here, hook, args));
+    return;
+  }
+  const rewritten = hook === "post-rewrite" ? (await readInput()).toString("utf8") : "";
+  await inTime(here, "settle", async () => (await chunks.loadSettle())(here, rewritten));
 }
 
 function readInput(): Promise<Buffer> {
   return readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs });
 }
 
-/** Settling can be cut off anywhere: the next command goes on where it was. */
-async function settleInTime(
-  repository: Repository,
-  rewritten: string,
-  loadSettle: () => Promise<SettleInHook>,
-): Promise<void> {
+/** What a hook does beyond recording can be cut off anywhere: the next hook or command goes on where it was. */
+async function inTime(repository: Repository, what: string, work: () => Promise<void>): Promise<void> {
   const timer = setTimeout(() => {
-    leaveProblem(repository, "settle", `not finished within ${settleTimeoutMs} ms`);
+    leaveProblem(repository, what, `not finished within ${heavyTimeoutMs} ms`);
     process.exit(0);
-  }, settleTimeoutMs);
+  }, heavyTimeoutMs);
   try {
-    await (await loadSettle())(repository, rewritten);
+    await work();
   } finally {
     clearTimeout(timer);
   }

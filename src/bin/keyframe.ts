@@ -6,7 +6,11 @@ import { runHook } from "./hook.ts";
 
 const argv = process.argv.slice(2);
 if (argv[0] === "hook" && argv[1] !== "--help") {
-  void runHook(argv.slice(1), async () => (await loadSettle()).settleInHook);
+  void runHook(argv.slice(1), {
+    loadSettle: async () => (await loadSettle()).settleInHook,
+    loadSession: async () => (await loadSession()).sessionInHook,
+    loadCommit: async () => (await loadCommit()).commitInHook,
+  });
 } else runCommandLine();
 
 function runCommandLine(): void {
@@ -23,6 +27,14 @@ function runCommandLine(): void {
 
 function loadSettle(): Promise<typeof import("../cli/settle-in-hook.ts")> {
   return loadChunk("settle-in-hook");
+}
+
+function loadSession(): Promise<typeof import("../cli/session-in-hook.ts")> {
+  return loadChunk("session-in-hook");
+}
+
+function loadCommit(): Promise<typeof import("../cli/commit-in-hook.ts")> {
+  return loadChunk("commit-in-hook");
 }
 
 /** ES modules beside this file: resolved at run time, never bundled into the hook entry. */
