@@ -2,9 +2,9 @@ import { addModel } from "../agents/add-model.ts";
 import { decodePayload } from "../agents/payload.ts";
 import { findAgentAdapter } from "../agents/registry.ts";
 import { observe } from "../authorship/observe.ts";
-import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
 import { errorText, isKeyframeError } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
+import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../journal/problems.ts";
 import { isSwitchedOff } from "../journal/switch.ts";
@@ -59,11 +59,7 @@ function findHere(): Repository | undefined {
   }
 }
 
-async function observeAgent(
-  name: string,
-  here: Repository | undefined,
-  chunks: HookChunks,
-): Promise<void> {
+async function observeAgent(name: string, here: Repository | undefined, chunks: HookChunks): Promise<void> {
   const adapter = findAgentAdapter(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
   const decoded = decodePayload(await readInput());
@@ -74,7 +70,8 @@ async function observeAgent(
   if (repository !== undefined && isSwitchedOff(repository, nodeFiles)) return;
   const { wantsSettle } = observe(addModel(event, adapter, nodeFiles), hookDeps);
   if (repository?.workTree === undefined) return;
-  if (wantsSettle) await inTime(repository, "settle", async () => (await chunks.loadSettle())(repository, ""));
+  if (wantsSettle)
+    await inTime(repository, "settle", async () => (await chunks.loadSettle())(repository, ""));
   if (!isSessionEvent(event)) return;
   const { wants } = advanceSession(event, repository, hookDeps);
   if (wants === undefined) return;

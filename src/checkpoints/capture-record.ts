@@ -6,7 +6,11 @@ import type { Oid } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import { encodeRecordLine, parseRecordLine } from "../journal/record-line.ts";
 import type { Files } from "../system/files.ts";
-import { emptyFacts, type TranscriptFacts, type TranscriptTokens } from "../transcripts/scan/transcript-facts.ts";
+import {
+  emptyFacts,
+  type TranscriptFacts,
+  type TranscriptTokens,
+} from "../transcripts/scan/transcript-facts.ts";
 
 /**
  * How far a session's transcript has been taken over, and what was learnt from it (docs/formats/capture.md). Lies at

@@ -45,7 +45,9 @@ export async function captureTranscript(
   return withCapture(deps, repository, session.agent, async (stored) => {
     const known = stored ?? emptyCapture(session.agent, session.transcriptPath);
     const from = startingPoint(deps, repository, { known, path: session.transcriptPath });
-    const next = from.document ? await takeDocument(deps, repository, from) : await takeLines(deps, repository, from);
+    const next = from.document
+      ? await takeDocument(deps, repository, from)
+      : await takeLines(deps, repository, from);
     return { ...next, agent: mergeAgent(known.agent, session.agent, next.facts.model) };
   });
 }
@@ -55,7 +57,9 @@ export async function withCapture(
   deps: LockDeps,
   repository: Repository,
   agent: Pick<AgentId, "tool" | "id">,
-  change: (stored: CaptureRecord | undefined) => Promise<CaptureRecord | undefined> | CaptureRecord | undefined,
+  change: (
+    stored: CaptureRecord | undefined,
+  ) => Promise<CaptureRecord | undefined> | CaptureRecord | undefined,
 ): Promise<CaptureRecord | undefined> {
   const folder = captureFolder(repository, agent);
   deps.files.makeFolder(folder);
@@ -208,7 +212,10 @@ async function takeDocument(
   const bytes = files.read(from.transcriptPath);
   const hash = startSha256();
   let redactedBytes = 0;
-  for await (const block of redactStream(redactor, bytesBetween(files, from.transcriptPath, 0, bytes.length))) {
+  for await (const block of redactStream(
+    redactor,
+    bytesBetween(files, from.transcriptPath, 0, bytes.length),
+  )) {
     files.writeAt(redactedPath(repository, from), block, { offsetBytes: redactedBytes, mode: 0o600 });
     redactedBytes += block.length;
     hash.update(block);

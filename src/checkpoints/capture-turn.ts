@@ -3,6 +3,7 @@ import { errorText } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { readBase } from "../journal/base.ts";
 import { recordProblem } from "../journal/problems.ts";
+import { subtractTokens } from "../transcripts/scan/transcript-facts.ts";
 import { type CaptureRecord, readCapture } from "./capture-record.ts";
 import { captureTranscript, withCapture } from "./capture-transcript.ts";
 import { finalizeTurn } from "./finalize-turn.ts";
@@ -12,9 +13,8 @@ import { recordedPrompts } from "./recorded-prompts.ts";
 import { type SessionAdvance, type SessionEvent, timestamp } from "./session-events.ts";
 import { readSessionState, updateSessionState } from "./session-folder.ts";
 import { countOfState, listOfState, textOfState } from "./session-state.ts";
-import { listTurnSnapshots, takeTurnSnapshot } from "./turn-snapshots.ts";
-import { subtractTokens } from "../transcripts/scan/transcript-facts.ts";
 import { encodeTokens } from "./token-fields.ts";
+import { listTurnSnapshots, takeTurnSnapshot } from "./turn-snapshots.ts";
 
 const maxFirstPromptLength = 100;
 
@@ -26,20 +26,28 @@ const maxFirstPromptLength = 100;
 export async function captureTurn(
   git: Git,
   deps: CommitDeps,
-  { event, wants }: { readonly event: SessionEvent; readonly wants: Exclude<SessionAdvance["wants"], undefined> },
+  {
+    event,
+    wants,
+  }: { readonly event: SessionEvent; readonly wants: Exclude<SessionAdvance["wants"], undefined> },
 ): Promise<void> {
   const { repository } = git;
   const step = async <T>(name: string, work: () => Promise<T> | T): Promise<T | undefined> => {
     try {
       return await work();
     } catch (error) {
-      const problem = { at: deps.clock.nowMs(), where: `${event.agent.tool} ${name}`, what: errorText(error) };
+      const problem = {
+        at: deps.clock.nowMs(),
+        where: `${event.agent.tool} ${name}`,
+        what: errorText(error),
+      };
       recordProblem(repository, deps.files, problem);
       return undefined;
     }
   };
   const record = await step("transcript", () => captureOf(git, deps, event));
-  if (record !== undefined) await step("finalize", () => finalizeOpenTurn(git, deps, { event, record, wants }));
+  if (record !== undefined)
+    await step("finalize", () => finalizeOpenTurn(git, deps, { event, record, wants }));
   await step("snapshot", () => snapshotTurn(git, deps, { event, record, wants }));
   if (wants !== "turn-start") await step("state", () => describeTurn(git, deps, { event, record }));
 }

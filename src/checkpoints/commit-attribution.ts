@@ -44,10 +44,21 @@ async function countChangedLines(
   git: Git,
   commit: Oid,
 ): Promise<Pick<CommitAttribution, "addedLines" | "removedLines">> {
-  const parent = (await git.run(["rev-parse", "--verify", "--quiet", `${commit}^`], { okCodes: [0, 1, 128] })).stdout
+  const parent = (
+    await git.run(["rev-parse", "--verify", "--quiet", `${commit}^`], { okCodes: [0, 1, 128] })
+  ).stdout
     .toString("latin1")
     .trim();
-  const args = ["diff-tree", "-r", "--numstat", "-z", "-M", "--no-textconv", "--no-ext-diff", "--diff-algorithm=myers"];
+  const args = [
+    "diff-tree",
+    "-r",
+    "--numstat",
+    "-z",
+    "-M",
+    "--no-textconv",
+    "--no-ext-diff",
+    "--diff-algorithm=myers",
+  ];
   const text = await git.text([...args, parent === "" ? emptyTreeOid(commit) : parent, commit]);
   let addedLines = 0;
   let removedLines = 0;

@@ -21,7 +21,11 @@ export function messageCheckpoints(message: string, { comment }: MessageStyle): 
  */
 export function addCheckpointTrailers(
   message: string,
-  { ids, style, hints = [] }: {
+  {
+    ids,
+    style,
+    hints = [],
+  }: {
     readonly ids: readonly CheckpointId[];
     readonly style: MessageStyle;
     readonly hints?: readonly string[];
@@ -63,9 +67,13 @@ function splitMessage(
   comment: string | undefined,
 ): { readonly body: readonly string[]; readonly rest: readonly string[] } {
   const lines = message.split("\n");
-  const scissors = comment === undefined ? -1 : lines.indexOf(`${comment} ------------------------ >8 ------------------------`);
+  const scissors =
+    comment === undefined
+      ? -1
+      : lines.indexOf(`${comment} ------------------------ >8 ------------------------`);
   let end = scissors === -1 ? lines.length : scissors;
-  while (end > 0 && ((lines[end - 1] ?? "").trim() === "" || isComment(lines[end - 1] ?? "", comment))) end -= 1;
+  while (end > 0 && ((lines[end - 1] ?? "").trim() === "" || isComment(lines[end - 1] ?? "", comment)))
+    end -= 1;
   const rest = lines.slice(end);
   while (rest.length > 0 && rest[0]?.trim() === "") rest.shift();
   return { body: lines.slice(0, end), rest };
@@ -80,7 +88,9 @@ function endsInTrailers(text: readonly string[]): boolean {
   const start = text.findLastIndex((line) => line.trim() === "") + 1;
   if (start === 0 || text.slice(0, start).every((line) => line.trim() === "")) return false;
   const block = text.slice(start);
-  const trailers = block.filter((line, index) => /^[A-Za-z0-9-]+[ \t]*:/.test(line) || (index > 0 && /^[ \t]/.test(line)));
+  const trailers = block.filter(
+    (line, index) => /^[A-Za-z0-9-]+[ \t]*:/.test(line) || (index > 0 && /^[ \t]/.test(line)),
+  );
   const isGitsOwn = block.some((line) => /^(?:Signed-off-by: |\(cherry picked from commit )/.test(line));
   return trailers.length === block.length || (isGitsOwn && trailers.length * 4 >= block.length);
 }

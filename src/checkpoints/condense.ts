@@ -1,5 +1,5 @@
-import { sessionKey } from "../authorship/keys.ts";
 import { displayNameOf } from "../agents/display-names.ts";
+import { sessionKey } from "../authorship/keys.ts";
 import type { JsonObject, JsonValue } from "../base/json-document.ts";
 import { readObjectFormat } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
@@ -42,7 +42,10 @@ export async function condense(
   const attribution = await readCommitAttribution(git, request.commit);
   const format = await readObjectFormat(git);
   const chunks = new Map<PreparedSession, readonly StoredChunk[]>();
-  const tasks = new Map<string, SubagentFiles["tasks"] extends ReadonlyMap<string, infer Source> ? Source : never>();
+  const tasks = new Map<
+    string,
+    SubagentFiles["tasks"] extends ReadonlyMap<string, infer Source> ? Source : never
+  >();
   const sessions: SessionWrite[] = [];
   for (const session of prepared.sessions) {
     const record = readCapture(git.repository, deps.files, session.agent);
@@ -75,7 +78,11 @@ export async function condense(
 async function chunksOfSession(
   git: Git,
   { files }: CaptureDeps,
-  { session, record, format }: {
+  {
+    session,
+    record,
+    format,
+  }: {
     readonly session: PreparedSession;
     readonly record: CaptureRecord | undefined;
     readonly format: Awaited<ReturnType<typeof readObjectFormat>>;
@@ -101,14 +108,20 @@ function subagentsOf(
   deps: CaptureDeps,
   { session, record }: { readonly session: PreparedSession; readonly record: CaptureRecord | undefined },
 ): SubagentFiles {
-  if (record === undefined || session.transcript === undefined) return { tasks: new Map(), tokens: noTranscriptTokens };
+  if (record === undefined || session.transcript === undefined)
+    return { tasks: new Map(), tokens: noTranscriptTokens };
   const range = { startLine: session.transcript.startLine, endLine: session.transcript.lines };
   return readSubagentFiles(git.repository, deps, { record, range });
 }
 
 function sessionMetadata(
   { clock }: CaptureDeps,
-  { prepared, session, subagents, attribution }: {
+  {
+    prepared,
+    session,
+    subagents,
+    attribution,
+  }: {
     readonly prepared: PreparedCheckpoint;
     readonly session: PreparedSession;
     readonly subagents: SubagentFiles;

@@ -78,5 +78,7 @@ function promptsFrom({ facts }: CaptureRecord, metadata: JsonObject): string {
   const start = metadata.get("checkpoint_transcript_start");
   const from = typeof start === "number" ? Math.min(start, facts.lines) : 0;
   const inScope = facts.prompts.filter(({ line }) => line >= from);
-  return (inScope.length > 0 ? inScope : facts.prompts.slice(-1)).map(({ text }) => text).join(promptSeparator);
+  return (inScope.length > 0 ? inScope : facts.prompts.slice(-1))
+    .map(({ text }) => text)
+    .join(promptSeparator);
 }

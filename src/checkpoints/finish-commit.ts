@@ -1,6 +1,6 @@
+import { sessionKey } from "../authorship/keys.ts";
 import { errorText } from "../base/errors.ts";
 import type { JsonObject } from "../base/json-document.ts";
-import { sessionKey } from "../authorship/keys.ts";
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid } from "../git/ids.ts";
 import { recordProblem } from "../journal/problems.ts";
@@ -25,9 +25,9 @@ import { applyActions } from "./session-events.ts";
 import { isSessionId, listAtWork, updateSessionState } from "./session-folder.ts";
 import { nextPhase } from "./session-phase.ts";
 import { listOfState, phaseOf } from "./session-state.ts";
+import type { CheckpointStore } from "./store.ts";
 import { encodeSessions, parseSessions, readStoredSessions } from "./stored-sessions.ts";
 import { openCheckpointStores } from "./stores.ts";
-import type { CheckpointStore } from "./store.ts";
 import { trailingCheckpoints } from "./trailers.ts";
 import type { StoredChunk } from "./transcript-chunks.ts";
 
@@ -76,7 +76,12 @@ interface NamingCommit {
 
 /** HEAD and where it was lately, newest first, from its reflog: an amended or reset commit still counts. */
 async function recentCommits(git: Git): Promise<NamingCommit[]> {
-  const args = ["log", "--no-show-signature", `--max-count=${maxCommitsSearched}`, "--format=%H%x00%P%x00%B%x00%x1e"];
+  const args = [
+    "log",
+    "--no-show-signature",
+    `--max-count=${maxCommitsSearched}`,
+    "--format=%H%x00%P%x00%B%x00%x1e",
+  ];
   const [own, moved] = await Promise.all([
     git.run([...args, "--max-count=1", "HEAD", "--"], { okCodes: [0, 128] }),
     git.run([...args, "-g", "HEAD", "--"], { okCodes: [0, 128] }),
@@ -128,9 +133,17 @@ async function afterStore(
 ): Promise<void> {
   const { repository } = git;
   const { prepared, commit, condensed } = done;
-  const remaining = pendingWork(repository, deps.files, prepared.sessions.map(({ agent }) => agent));
+  const remaining = pendingWork(
+    repository,
+    deps.files,
+    prepared.sessions.map(({ agent }) => agent),
+  );
   for (const session of prepared.sessions) {
-    const isOpen = await rememberStored(git, deps, { session, chunks: condensed.chunks.get(session) ?? [], key: `${prepared.id}@${prepared.at}` });
+    const isOpen = await rememberStored(git, deps, {
+      session,
+      chunks: condensed.chunks.get(session) ?? [],
+      key: `${prepared.id}@${prepared.at}`,
+    });
     const attached = readAttached(repository, deps.files).find(({ agent }) => agent.id === session.agent.id);
     const waiting = attached?.files.filter((path) => !session.files.includes(path)) ?? [];
     if (attached !== undefined) setAttached(repository, deps.files, { agent: session.agent, files: waiting });
@@ -143,7 +156,11 @@ async function afterStore(
 async function rememberStored(
   { repository }: Git,
   deps: CommitDeps,
-  { session, chunks, key }: {
+  {
+    session,
+    chunks,
+    key,
+  }: {
     readonly session: PreparedSession;
     readonly chunks: readonly StoredChunk[];
     /** Of this very commit's record. */
@@ -153,8 +170,10 @@ async function rememberStored(
   const { transcript, tokens } = session;
   if (transcript === undefined) return false;
   const record = await withCapture(deps, repository, session.agent, (known) => {
-    if (known === undefined || known.generation !== transcript.generation || known.countedFor === key) return undefined;
-    const total = tokens === undefined ? known.tokensAtStart : addTranscriptTokens(known.tokensAtStart, tokens);
+    if (known === undefined || known.generation !== transcript.generation || known.countedFor === key)
+      return undefined;
+    const total =
+      tokens === undefined ? known.tokensAtStart : addTranscriptTokens(known.tokensAtStart, tokens);
     return {
       ...known,
       chunks: known.document ? [] : chunks.map(({ offsetBytes, oid }) => ({ offsetBytes, oid })),
@@ -168,7 +187,13 @@ async function rememberStored(
 function moveSession(
   { repository }: Git,
   deps: CommitDeps,
-  { session, commit, id, left, isOpen }: {
+  {
+    session,
+    commit,
+    id,
+    left,
+    isOpen,
+  }: {
     readonly session: PreparedSession;
     readonly commit: Oid;
     readonly id: CheckpointId;

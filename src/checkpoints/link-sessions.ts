@@ -1,9 +1,14 @@
 import type { AgentId } from "../agents/agent-event.ts";
 import { ownersOfAddedLines } from "../authorship/added-lines.ts";
-import { loadPendingPaths, type PendingPath, type PendingPaths, readStates } from "../authorship/pending-paths.ts";
+import {
+  loadPendingPaths,
+  type PendingPath,
+  type PendingPaths,
+  readStates,
+} from "../authorship/pending-paths.ts";
 import { sha256Hex } from "../base/digest.ts";
-import type { Git } from "../git/git.ts";
 import { readObjectFormat } from "../git/bulk-writer.ts";
+import type { Git } from "../git/git.ts";
 import { emptyTreeOid, isOid, nullOid, type Oid, type RepoPath } from "../git/ids.ts";
 import { openObjectReader } from "../git/objects.ts";
 import { type FilePatch, readIndexPatch } from "../git/patch.ts";
@@ -42,7 +47,8 @@ export async function linkSessions(
 ): Promise<LinkedSession[]> {
   const { repository } = git;
   let pending: PendingPaths = new Map();
-  for (const epoch of listEpochs(repository, deps.files)) pending = loadPendingPaths(deps.files, epoch, pending);
+  for (const epoch of listEpochs(repository, deps.files))
+    pending = loadPendingPaths(deps.files, epoch, pending);
   const call = callAround(git, deps);
   if (pending.size === 0 && call === undefined && attached.length === 0) return [];
   const against = isOid(head) ? head : emptyTreeOid(nullOid(await readObjectFormat(git)));
@@ -77,7 +83,9 @@ function callAround(git: Git, deps: LockDeps): ShellCall | undefined {
   const calls = listShellCalls(git.repository, deps);
   if (calls.length === 0) return undefined;
   for (const { pid, startedAt } of deps.processTable.ancestors(maxAncestors)) {
-    const own = calls.filter(({ agentProcess }) => agentProcess?.pid === pid && agentProcess.startedAt === startedAt);
+    const own = calls.filter(
+      ({ agentProcess }) => agentProcess?.pid === pid && agentProcess.startedAt === startedAt,
+    );
     const newest = own.sort((a, b) => b.at - a.at)[0];
     if (newest !== undefined) return newest;
   }
@@ -100,9 +108,15 @@ interface Known {
 async function findWork(
   git: Git,
   deps: Pick<LockDeps, "files">,
-  { known, against, found }: { readonly known: readonly Known[]; readonly against: Oid; readonly found: Findings },
+  {
+    known,
+    against,
+    found,
+  }: { readonly known: readonly Known[]; readonly against: Oid; readonly found: Findings },
 ): Promise<void> {
-  const paths = known.flatMap(({ change }) => [change.oldPath, change.newPath].filter((path) => path !== undefined));
+  const paths = known.flatMap(({ change }) =>
+    [change.oldPath, change.newPath].filter((path) => path !== undefined),
+  );
   const patches = new Map<RepoPath, FilePatch>();
   for (const patch of await readIndexPatch(git, against, paths.length > maxNamedPaths ? [] : paths)) {
     const path = patch.newPath ?? patch.oldPath;
@@ -114,7 +128,10 @@ async function findWork(
       known.map(async ({ change, waiting }) => {
         const path = change.newPath ?? change.oldPath;
         if (path === undefined) return;
-        const blob = change.newOid === undefined || change.newMode === "160000" ? undefined : await reader.read(change.newOid);
+        const blob =
+          change.newOid === undefined || change.newMode === "160000"
+            ? undefined
+            : await reader.read(change.newOid);
         const sessions = sessionsIn(deps, { content: blob?.content, waiting, patch: patches.get(path) });
         for (const session of sessions) {
           const agent = waiting.head.agents[session];
@@ -130,7 +147,11 @@ async function findWork(
 /** Keys of the sessions with work in one staged file; `content` undefined: the file is removed. */
 function sessionsIn(
   { files }: Pick<LockDeps, "files">,
-  { content, waiting, patch }: {
+  {
+    content,
+    waiting,
+    patch,
+  }: {
     readonly content: Buffer | undefined;
     readonly waiting: PendingPath;
     readonly patch: FilePatch | undefined;

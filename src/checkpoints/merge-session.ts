@@ -12,7 +12,10 @@ export function mergeSessionMetadata(stored: JsonObject | undefined, fresh: Json
   merged.set("checkpoints_count", count(stored, "checkpoints_count") + count(fresh, "checkpoints_count"));
   const files = new Set([...list(stored.get("files_touched")), ...list(fresh.get("files_touched"))]);
   merged.set("files_touched", [...files].slice(0, maxFilesTouched));
-  const start = Math.min(count(stored, "checkpoint_transcript_start"), count(fresh, "checkpoint_transcript_start"));
+  const start = Math.min(
+    count(stored, "checkpoint_transcript_start"),
+    count(fresh, "checkpoint_transcript_start"),
+  );
   if (start > 0) merged.set("checkpoint_transcript_start", start);
   else merged.delete("checkpoint_transcript_start");
   const usage = addUsage(stored.get("token_usage"), fresh.get("token_usage"));

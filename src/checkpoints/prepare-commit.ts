@@ -144,7 +144,8 @@ function commentSignIn(message: string): string {
 
 function hintsFor(linked: readonly LinkedSession[]): string[] {
   if (linked.length === 0) return [];
-  const what = linked.length === 1 ? "a conversation whose work is" : `${linked.length} conversations whose work is`;
+  const what =
+    linked.length === 1 ? "a conversation whose work is" : `${linked.length} conversations whose work is`;
   return [`Keyframe found ${what} in this commit; remove the trailer above to leave it unlinked.`];
 }
 
@@ -154,7 +155,10 @@ async function prepareSession(git: Git, deps: CommitDeps, linked: LinkedSession)
   const state = isSessionId(agent.id) ? readSessionState(deps, repository, agent.id) : undefined;
   const record = await bringUpToDate(git, deps, { linked, state });
   const facts = record?.facts;
-  const startLine = Math.min(state === undefined ? 0 : countOfState(state, "checkpoint_transcript_start"), facts?.lines ?? 0);
+  const startLine = Math.min(
+    state === undefined ? 0 : countOfState(state, "checkpoint_transcript_start"),
+    facts?.lines ?? 0,
+  );
   const hash = record === undefined ? undefined : resumeSha256(record.redactedHash);
   const seen = facts?.prompts ?? [];
   const inScope = seen.filter(({ line }) => line >= startLine);
@@ -193,4 +197,3 @@ async function bringUpToDate(
   if (transcriptPath === undefined) return known;
   return (await captureTranscript(deps, repository, { agent: linked.agent, transcriptPath })) ?? known;
 }
-

@@ -75,7 +75,8 @@ export function encodeSessionState(state: SessionState): Buffer {
 }
 
 function isKept(key: string, value: JsonValue): boolean {
-  if (!stateOrder.includes(key) || ["session_id", "base_commit", "checkpoint_count"].includes(key)) return true;
+  if (!stateOrder.includes(key) || ["session_id", "base_commit", "checkpoint_count"].includes(key))
+    return true;
   return !(value === null || value === "" || value === 0 || (Array.isArray(value) && value.length === 0));
 }
 

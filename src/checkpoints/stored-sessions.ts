@@ -1,5 +1,5 @@
-import { encodeJsonDocument, type JsonObject, parseJsonDocument } from "../base/json-document.ts";
 import { KeyframeError } from "../base/errors.ts";
+import { encodeJsonDocument, type JsonObject, parseJsonDocument } from "../base/json-document.ts";
 import type { Git } from "../git/git.ts";
 import { readSmallObjects } from "../git/object-stream.ts";
 import type { CheckpointTree } from "./checkpoint-tree.ts";
@@ -15,7 +15,9 @@ export async function readStoredSessions(
 ): Promise<Map<string, JsonObject>> {
   const sessions = new Map<string, JsonObject>();
   if (tree === undefined) return sessions;
-  const oids = [...tree.files].filter(([path]) => /^\d{1,6}\/metadata\.json$/.test(path)).map(([, oid]) => oid);
+  const oids = [...tree.files]
+    .filter(([path]) => /^\d{1,6}\/metadata\.json$/.test(path))
+    .map(([, oid]) => oid);
   for (const [oid, content] of await readSmallObjects(git, oids, maxMetadataBytes)) {
     if (typeof content === "string") {
       throw new KeyframeError("not-here", `metadata ${oid} of checkpoint ${tree.id} is ${content}`, {

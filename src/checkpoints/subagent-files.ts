@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { encodeJsonDocument, type JsonObject, type JsonValue } from "../base/json-document.ts";
+import { readLines } from "../base/lines.ts";
 import type { Repository } from "../git/repository.ts";
 import { maxChunkBytes, maxTranscriptLineBytes } from "../transcripts/limits.ts";
-import { readLines } from "../base/lines.ts";
 import {
   addTranscriptTokens,
   emptyFacts,
@@ -89,7 +89,11 @@ function insideRepository({ workTree }: Repository, path: string): string {
 
 function taskFile(
   task: SubagentTask,
-  { files, tokens, found }: { readonly files: string[]; readonly tokens: TranscriptTokens; readonly found: boolean },
+  {
+    files,
+    tokens,
+    found,
+  }: { readonly files: string[]; readonly tokens: TranscriptTokens; readonly found: boolean },
 ): JsonObject {
   const document: JsonObject = new Map<string, JsonValue>([["tool_use_id", task.toolUseId]]);
   const set = (key: string, value: JsonValue | undefined) => {

@@ -1,4 +1,4 @@
-import { type ObjectFormat, blobOid } from "../git/bulk-writer.ts";
+import { blobOid, type ObjectFormat } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
 import { missingObjects } from "../git/missing-objects.ts";
@@ -55,8 +55,15 @@ export async function chunksOf(git: Git, files: Files, request: ChunkRequest): P
 
 /** The known chunks that end before the last one begins, up to the first that is gone. */
 async function finalChunks(git: Git, { known, bytes }: ChunkRequest): Promise<CaptureRecord["chunks"]> {
-  const whole = known.filter((_, index) => (known[index + 1]?.offsetBytes ?? Number.POSITIVE_INFINITY) <= bytes);
-  const gone = new Set(await missingObjects(git, whole.map(({ oid }) => oid)));
+  const whole = known.filter(
+    (_, index) => (known[index + 1]?.offsetBytes ?? Number.POSITIVE_INFINITY) <= bytes,
+  );
+  const gone = new Set(
+    await missingObjects(
+      git,
+      whole.map(({ oid }) => oid),
+    ),
+  );
   const firstGone = whole.findIndex(({ oid }) => gone.has(oid));
   return firstGone === -1 ? whole : whole.slice(0, firstGone);
 }

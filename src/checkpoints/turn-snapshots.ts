@@ -95,7 +95,14 @@ export async function recordSnapshot(
   for (let round = 0; round < 8; round += 1) {
     const before = (await git.text(["for-each-ref", "--format=%(objectname)", ref])).trim();
     const parent = isOid(before) ? before : undefined;
-    const args = ["-c", "commit.gpgSign=false", "-c", "core.fsync=committed,loose-object", "commit-tree", state.tree];
+    const args = [
+      "-c",
+      "commit.gpgSign=false",
+      "-c",
+      "core.fsync=committed,loose-object",
+      "commit-tree",
+      state.tree,
+    ];
     if (parent !== undefined) args.push("-p", parent);
     const result = await git.run([...args, "-F", "-"], {
       env,
@@ -110,7 +117,10 @@ export async function recordSnapshot(
 }
 
 /** Every turn that can be gone back to, newest first, from one `git log`. */
-export async function listTurnSnapshots(git: Git, agent?: Pick<AgentId, "tool" | "id">): Promise<TurnSnapshot[]> {
+export async function listTurnSnapshots(
+  git: Git,
+  agent?: Pick<AgentId, "tool" | "id">,
+): Promise<TurnSnapshot[]> {
   const pattern = agent === undefined ? turnRefPrefix : turnRefPrefix + sessionKey(agent);
   const refs = (await git.text(["for-each-ref", "--format=%(refname)", pattern])).split("\n").filter(Boolean);
   if (refs.length === 0) return [];

@@ -1,7 +1,7 @@
 import { type SettleOutcome, settle } from "../authorship/settle.ts";
+import { errorText } from "../base/errors.ts";
 import { listPrepared } from "../checkpoints/commit-folder.ts";
 import { finishCommits } from "../checkpoints/finish-commit.ts";
-import { errorText } from "../base/errors.ts";
 import { openGit } from "../git/git.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { createRedactor } from "../transcripts/redaction.ts";

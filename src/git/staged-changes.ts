@@ -27,7 +27,16 @@ export function withIndexFile(git: Git, indexFile: string | undefined): Git {
 
 /** What the index holds against a commit or tree, renames followed, without reading a line of content. */
 export async function listStagedChanges(git: Git, against: Oid): Promise<StagedChange[]> {
-  const args = ["diff-index", "--cached", "--raw", "-z", "-M", "-l1000", "--abbrev=64", "--ignore-submodules=none"];
+  const args = [
+    "diff-index",
+    "--cached",
+    "--raw",
+    "-z",
+    "-M",
+    "-l1000",
+    "--abbrev=64",
+    "--ignore-submodules=none",
+  ];
   const { stdout } = await git.run([...args, against]);
   return parseRawDiff(stdout);
 }
@@ -51,4 +60,3 @@ export function parseRawDiff(output: Buffer): StagedChange[] {
   }
   return changes;
 }
-

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { Files } from "../system/files.ts";
 import { fault } from "../system/fault.ts";
+import type { Files } from "../system/files.ts";
 import { type Git, gitFailed } from "./git.ts";
 import { isOid, type Oid, type RepoPath } from "./ids.ts";
 
@@ -32,7 +32,14 @@ export function openWorkTreeIndex(git: Git, files: Files): WorkTreeIndex {
   const indexPath = join(folder, "index");
   const env = { GIT_INDEX_FILE: indexPath };
   // options of the user's that would make git write more than the index, or show less than the files
-  const plain = ["-c", "core.fsmonitor=false", "-c", "core.splitIndex=false", "-c", "core.untrackedCache=false"];
+  const plain = [
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.splitIndex=false",
+    "-c",
+    "core.untrackedCache=false",
+  ];
 
   async function begin(): Promise<void> {
     files.makeFolder(folder);

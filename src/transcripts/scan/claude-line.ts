@@ -10,7 +10,14 @@ import {
 /** Messages that are still looked for: the rows of one message lie close together. */
 const maxOpenMessages = 16;
 const maxPromptLength = 100_000;
-const editTools = new Set(["Write", "Edit", "MultiEdit", "NotebookEdit", "mcp__acp__Write", "mcp__acp__Edit"]);
+const editTools = new Set([
+  "Write",
+  "Edit",
+  "MultiEdit",
+  "NotebookEdit",
+  "mcp__acp__Write",
+  "mcp__acp__Edit",
+]);
 const subagentTools = new Set(["Task", "Agent"]);
 
 /** One line of Claude Code's transcript: `{type, uuid, timestamp, message{role, id, model, content[], usage}}`. */
