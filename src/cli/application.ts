@@ -12,7 +12,9 @@ import { explainCommand } from "./explain/command.ts";
 import { journalCommand } from "./journal/command.ts";
 import { listCommand } from "./list/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
+import { rewindCommand } from "./rewind/command.ts";
 import { searchCommand } from "./search/command.ts";
+import { sessionCommand } from "./session/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { tokensCommand } from "./tokens/command.ts";
@@ -31,7 +33,9 @@ const root = buildRouteMap<string, CliContext>({
     explain: explainCommand,
     list: listCommand,
     migrate: migrateCommand,
+    rewind: rewindCommand,
     search: searchCommand,
+    session: sessionCommand,
     tokens: tokensCommand,
     demo: demoCommand,
     completion: completionCommand,
