@@ -24,7 +24,10 @@ export function setAttached(repository: Repository, files: Files, session: Attac
     ({ agent }) => agent.id !== session.agent.id || agent.tool !== session.agent.tool,
   );
   const sessions = session.files.length === 0 ? others : [...others, session];
-  if (sessions.length === 0) return void files.remove(attachedPath(repository));
+  if (sessions.length === 0) {
+    files.remove(attachedPath(repository));
+    return;
+  }
   files.makeFolder(commitFolder(repository));
   files.replaceLoosely(attachedPath(repository), encodeRecordLine({ sessions }), { mode: 0o600 });
 }

@@ -103,7 +103,11 @@ function startingPoint(
   const { agent, tokensAtStart, countedFor, turn } = known;
   return {
     ...emptyCapture(agent, path),
-    ...{ generation, document, tokensAtStart, countedFor, turn },
+    generation,
+    document,
+    tokensAtStart,
+    countedFor,
+    turn,
     fingerprint: redactor.fingerprint,
   };
 }

@@ -148,5 +148,5 @@ function describeTurn({ repository }: Git, deps: CommitDeps, { event, record }: 
 
 /** Whole characters, on one line. */
 function firstWords(text: string, length: number): string {
-  return [...text.replace(/\s+/g, " ").trim()].slice(0, length).join("");
+  return Array.from(text.replace(/\s+/g, " ").trim()).slice(0, length).join("");
 }

@@ -112,7 +112,10 @@ export function forgetLinkedHead(repository: Repository, files: Files): void {
 /** Marks that a message is edited that nobody has written anything in yet. */
 export function setEditing(repository: Repository, files: Files, isEditing: boolean): void {
   const path = join(commitFolder(repository), "editing");
-  if (!isEditing) return void files.remove(path);
+  if (!isEditing) {
+    files.remove(path);
+    return;
+  }
   files.makeFolder(commitFolder(repository));
   files.createExclusively(path, Buffer.alloc(0), { mode: 0o600 });
 }

@@ -83,14 +83,11 @@ function isComment(line: string, comment: string | undefined): boolean {
   return comment !== undefined && line.startsWith(comment);
 }
 
-/** git's rule: a paragraph, not the first, of trailers only, or with one of its own and a quarter of trailers. */
+/** A paragraph, not the first, of trailers only: to such a one git's parser and ours agree. */
 function endsInTrailers(text: readonly string[]): boolean {
   const start = text.findLastIndex((line) => line.trim() === "") + 1;
   if (start === 0 || text.slice(0, start).every((line) => line.trim() === "")) return false;
-  const block = text.slice(start);
-  const trailers = block.filter(
-    (line, index) => /^[A-Za-z0-9-]+[ \t]*:/.test(line) || (index > 0 && /^[ \t]/.test(line)),
-  );
-  const isGitsOwn = block.some((line) => /^(?:Signed-off-by: |\(cherry picked from commit )/.test(line));
-  return trailers.length === block.length || (isGitsOwn && trailers.length * 4 >= block.length);
+  return text
+    .slice(start)
+    .every((line, index) => /^[A-Za-z0-9-]+:[ \t]/.test(line) || (index > 0 && /^[ \t]/.test(line)));
 }

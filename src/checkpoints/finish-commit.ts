@@ -28,7 +28,7 @@ import { listOfState, phaseOf } from "./session-state.ts";
 import type { CheckpointStore } from "./store.ts";
 import { encodeSessions, parseSessions, readStoredSessions } from "./stored-sessions.ts";
 import { openCheckpointStores } from "./stores.ts";
-import { trailingCheckpoints } from "./trailers.ts";
+import { namedCheckpoints, trailingCheckpoints } from "./trailers.ts";
 import type { StoredChunk } from "./transcript-chunks.ts";
 
 /** A message may lie in an editor for as long as this before its commit is taken for given up. */
@@ -48,7 +48,7 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
   const head = commits[0];
   for (const checkpoint of prepared) {
     try {
-      const commit = commits.find(({ ids }) => ids.includes(checkpoint.id));
+      const commit = commits.find(({ named }) => named.includes(checkpoint.id));
       if (commit !== undefined) await finishCommit(git, deps, { prepared: checkpoint, commit: commit.oid });
       // HEAD is the commit that it was made for, and its message does not name it
       else if (head?.parent === checkpoint.head || deps.clock.nowMs() - checkpoint.at > maxPreparedAgeMs)
@@ -72,6 +72,8 @@ interface NamingCommit {
   /** The first parent, `initial` for a root commit. */
   readonly parent: string;
   readonly ids: readonly CheckpointId[];
+  /** Anywhere in the message: another hook may have written behind the trailer. */
+  readonly named: readonly CheckpointId[];
 }
 
 /** HEAD and where it was lately, newest first, from its reflog: an amended or reset commit still counts. */
@@ -90,7 +92,14 @@ async function recentCommits(git: Git): Promise<NamingCommit[]> {
   return records.flatMap((record) => {
     const [oid = "", parents = "", message = ""] = record.trimStart().split("\0");
     if (!isOid(oid)) return [];
-    return [{ oid, parent: parents.split(" ")[0] || "initial", ids: trailingCheckpoints(message) }];
+    return [
+      {
+        oid,
+        parent: parents.split(" ")[0] || "initial",
+        ids: trailingCheckpoints(message),
+        named: namedCheckpoints(message),
+      },
+    ];
   });
 }
 

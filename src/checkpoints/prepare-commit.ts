@@ -80,7 +80,10 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
     const branch = readHeadFromFiles(repository, deps.files)?.ref?.replace(/^refs\/heads\//, "") ?? "";
     writePrepared(repository, deps.files, {
       version: 1,
-      ...{ id, head, sessions, updates: kept !== undefined },
+      id,
+      head,
+      sessions,
+      updates: kept !== undefined,
       branch: deps.redactor.redactText(branch),
       at: deps.clock.nowMs(),
     });

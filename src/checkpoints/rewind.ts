@@ -204,7 +204,10 @@ function putBack(
   files: Files,
   { path, backup }: { readonly path: string; readonly backup: string | null },
 ): void {
-  if (backup === null) return void files.remove(path);
+  if (backup === null) {
+    files.remove(path);
+    return;
+  }
   const temporary = `${path}.${process.pid}.tmp`;
   files.remove(temporary);
   copyFile(files, backup, temporary);

@@ -98,7 +98,10 @@ export function setAtWork(
 ): void {
   if (!isSessionId(id)) return;
   const path = join(atWorkFolder(repository), id);
-  if (!isAtWork) return void deps.files.remove(path);
+  if (!isAtWork) {
+    deps.files.remove(path);
+    return;
+  }
   deps.files.makeFolder(dirname(path));
   deps.files.createExclusively(path, Buffer.alloc(0), { mode: 0o600 });
 }

@@ -299,7 +299,7 @@ test("a squash names the checkpoints of all its commits, a merge none", async ()
   }
   repository.git("checkout", "-q", "main");
   repository.git("merge", "-q", "--squash", "topic");
-  expect(commit("--no-edit").sort()).toEqual(ids.sort());
+  expect(new Set(commit("--no-edit"))).toEqual(new Set(ids));
   repository.git("reset", "-q", "--hard", "HEAD~1");
   repository.git("merge", "-q", "--no-ff", "--no-edit", "topic");
   expect(trailers()).toEqual([]);
@@ -332,10 +332,8 @@ test("two sessions in one commit share its checkpoint; one that has ended counts
     combined_attribution: { agent_lines: 3, agent_percentage: 100 },
   });
   expect(root.sessions).toHaveLength(2);
-  expect([0, 1].map((index) => json(`${folderOf(id)}/${index}/metadata.json`).session_id).sort()).toEqual([
-    "s-12",
-    "s-13",
-  ]);
+  const stored = [0, 1].map((index) => json(`${folderOf(id)}/${index}/metadata.json`).session_id);
+  expect(new Set(stored)).toEqual(new Set(["s-12", "s-13"]));
   expect(stateOf(two).phase).toBe("ended");
 });
 
@@ -459,7 +457,7 @@ test("hostile transcripts and states stop neither the agent nor the commit", asy
     message: {
       id: "m",
       content: [{ type: "tool_use", id: "../../x", name: "Agent" }],
-      usage: { input_tokens: -5, output_tokens: 1e400 },
+      usage: { input_tokens: -5, output_tokens: 1e300 },
     },
   });
   await session.write("a", "1\n");

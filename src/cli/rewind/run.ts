@@ -69,7 +69,7 @@ function printPlan(
   const moved = conversation.steps.filter(({ unchanged }) => !unchanged);
   const commands = conversation.steps.flatMap(({ tool, session }) => resumeCommandOf(tool, session) ?? []);
   if (json) {
-    return terminal.json({
+    terminal.json({
       applied: dryRun !== true,
       safety: plan.safety ?? null,
       files: files.steps,
@@ -83,6 +83,7 @@ function printPlan(
       problems: conversation.problems,
       continueWith: commands,
     });
+    return;
   }
   if (dryRun) terminal.out("Would change:");
   const rows = [

@@ -17,7 +17,10 @@ export function listSessions(this: CliContext, { json }: SessionFlags): void {
     .flatMap(({ id, state }) => (state === undefined ? [] : [describe(id, state)]))
     .sort((a, b) => (a.lastInteractionAt < b.lastInteractionAt ? 1 : -1));
   const damaged = all.flatMap(({ id, problem }) => (problem === undefined ? [] : [{ id, problem }]));
-  if (json) return this.terminal.json({ sessions, damaged });
+  if (json) {
+    this.terminal.json({ sessions, damaged });
+    return;
+  }
   const rows = sessions.map((session) => [
     this.terminal.style("yellow", printable(session.id)),
     session.phase,
@@ -35,7 +38,10 @@ export function listSessions(this: CliContext, { json }: SessionFlags): void {
 export function showSession(this: CliContext, { json }: SessionFlags, text: string): void {
   const { repository, id, state } = mustFindSession(this, text);
   const session = { ...describe(id, state), ...describeTranscript(this, repository, { id, state }) };
-  if (json) return this.terminal.json(session);
+  if (json) {
+    this.terminal.json(session);
+    return;
+  }
   const rows = Object.entries(session)
     .filter(([, value]) => value !== "" && !Array.isArray(value))
     .map(([name, value]) => [this.terminal.style("dim", name), printable(String(value))]);
