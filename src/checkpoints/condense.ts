@@ -12,7 +12,7 @@ import type { PreparedCheckpoint, PreparedSession } from "./commit-folder.ts";
 import { maxFilesTouched } from "./limits.ts";
 import { mergeSessionMetadata } from "./merge-session.ts";
 import { strategyName, timestamp, writerVersion } from "./session-events.ts";
-import type { CheckpointWrite, SessionWrite } from "./store.ts";
+import type { BlobSource, CheckpointWrite, SessionWrite } from "./store.ts";
 import { readSubagentFiles, type SubagentFiles } from "./subagent-files.ts";
 import { encodeTokens } from "./token-fields.ts";
 import { chunksOf, type StoredChunk } from "./transcript-chunks.ts";
@@ -27,7 +27,7 @@ export const promptSeparator = "\n\n---\n\n";
 
 /**
  * Makes the record of a commit from what was prepared for it. Lines are attributed by the commit's note, so the commit
- * has been settled before. `stored`: sessions that the checkpoint holds already, where a commit is amended.
+ * has been settled before. Every time in it is that of the preparation: made twice, it is the same. `stored`: sessions that the checkpoint holds already, where a commit is amended.
  */
 export async function condense(
   git: Git,
@@ -42,10 +42,7 @@ export async function condense(
   const attribution = await readCommitAttribution(git, request.commit);
   const format = await readObjectFormat(git);
   const chunks = new Map<PreparedSession, readonly StoredChunk[]>();
-  const tasks = new Map<
-    string,
-    SubagentFiles["tasks"] extends ReadonlyMap<string, infer Source> ? Source : never
-  >();
+  const tasks = new Map<string, BlobSource>();
   const sessions: SessionWrite[] = [];
   for (const session of prepared.sessions) {
     const record = readCapture(git.repository, deps.files, session.agent);
@@ -53,7 +50,7 @@ export async function condense(
     chunks.set(session, cut);
     const subagents = subagentsOf(git, deps, { session, record });
     for (const [path, source] of subagents.tasks) tasks.set(path, source);
-    const fresh = sessionMetadata(deps, { prepared, session, subagents, attribution });
+    const fresh = sessionMetadata({ prepared, session, subagents, attribution });
     sessions.push({
       metadata: mergeSessionMetadata(stored.get(session.agent.id), fresh),
       transcript: cut.map(({ source }) => source),
@@ -71,7 +68,7 @@ export async function condense(
   ]);
   if (prepared.branch !== "") root.set("branch", prepared.branch);
   const keys = [...attribution.agentLines.keys()];
-  root.set("combined_attribution", encodeAttribution(attribution, keys, deps.clock.nowMs()));
+  root.set("combined_attribution", encodeAttribution(attribution, keys, prepared.at));
   return { write: { id: prepared.id, root, sessions, tasks }, chunks };
 }
 
@@ -114,27 +111,24 @@ function subagentsOf(
   return readSubagentFiles(git.repository, deps, { record, range });
 }
 
-function sessionMetadata(
-  { clock }: CaptureDeps,
-  {
-    prepared,
-    session,
-    subagents,
-    attribution,
-  }: {
-    readonly prepared: PreparedCheckpoint;
-    readonly session: PreparedSession;
-    readonly subagents: SubagentFiles;
-    readonly attribution: CommitAttribution;
-  },
-): JsonObject {
+function sessionMetadata({
+  prepared,
+  session,
+  subagents,
+  attribution,
+}: {
+  readonly prepared: PreparedCheckpoint;
+  readonly session: PreparedSession;
+  readonly subagents: SubagentFiles;
+  readonly attribution: CommitAttribution;
+}): JsonObject {
   const { agent, transcript, tokens, turnId } = session;
   const metadata: JsonObject = new Map<string, JsonValue>([
     ["cli_version", writerVersion],
     ["checkpoint_id", prepared.id],
     ["session_id", agent.id],
     ["strategy", strategyName],
-    ["created_at", timestamp(clock.nowMs())],
+    ["created_at", timestamp(prepared.at)],
   ]);
   if (prepared.branch !== "") metadata.set("branch", prepared.branch);
   metadata.set("checkpoints_count", session.steps);
@@ -149,6 +143,6 @@ function sessionMetadata(
     // tokens of this checkpoint alone, not of the session so far
     metadata.set("token_usage_version", 2);
   }
-  metadata.set("initial_attribution", encodeAttribution(attribution, [sessionKey(agent)], clock.nowMs()));
+  metadata.set("initial_attribution", encodeAttribution(attribution, [sessionKey(agent)], prepared.at));
   return metadata;
 }
