@@ -11,3 +11,8 @@ export interface BenchResult {
   /** Digest of what the measured work produced: equal runs give equal hashes. */
   readonly resultHash: string;
 }
+
+export interface BenchOptions {
+  /** Small sizes, to see that it still works. */
+  readonly tiny: boolean;
+}

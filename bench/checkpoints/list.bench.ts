@@ -13,7 +13,7 @@ import { generatedCheckpoint } from "../../test/support/generate-checkpoints.ts"
 import { hasRealCheckpoints, unpackRealCheckpoints } from "../../test/support/real-checkpoints.ts";
 import type { BenchResult } from "../bench-result.ts";
 
-/** `list` and `explain` against plain git reading the same trees and metadata. */
+/** `list` and `explain` against plain git reading the same trees, metadata and prompts. */
 export async function run({ tiny }: { tiny: boolean }): Promise<BenchResult[]> {
   const results: BenchResult[] = [];
   if (hasRealCheckpoints && !tiny) {
@@ -55,7 +55,7 @@ async function measure(
       });
     const names = git(["ls-tree", "-r", "-z", ref]).toString().split("\0");
     const wanted = names
-      .filter((line) => line.endsWith("metadata.json"))
+      .filter((line) => /(?:metadata\.json|prompt\.txt)$/.test(line))
       .map((line) => line.slice(12, line.indexOf("\t")));
     git(["cat-file", "--batch", "--buffer"], `${wanted.join("\n")}\n`);
   });

@@ -1,80 +1,47 @@
-import { splitLines } from "../base/lines.ts";
-import type { Hunk } from "../git/patch.ts";
-import { decodeLineOwners, type OwnerKey } from "../journal/line-owners.ts";
-import type { LineRange, OwnerRun, OwnerRuns } from "./owner-runs.ts";
-import { applyEdit, type OwnedContent } from "./ownership.ts";
+import type { FilePatch, Hunk } from "../git/patch.ts";
+import type { LineRange } from "./owner-runs.ts";
 
-/** Contents that a file had, newest first, with the owners of their lines: evidence for what was committed. */
-export interface OwnerSources {
-  /** States of the time before the commit. The newest one that knows a line decides, even that it is nobody's. */
-  readonly states: readonly OwnedContent[];
-  /** The replaced commit's own file, for an amend: asked for what the states leave open. */
-  readonly replaced?: OwnedContent;
-}
-
-/**
- * Who owns the lines that a commit adds to a file: each state is carried to the committed content as an edit that
- * nobody was seen making, so reformatting (a pre-commit formatter) keeps owners, and text that no state held is
- * nobody's. Pure.
- */
-export function ownersOfAddedLines(
-  committed: Uint8Array,
-  hunks: readonly Hunk[],
-  sources: OwnerSources,
-): OwnerRuns {
-  const added = addedRanges(hunks);
-  const lineCount = splitLines(committed).length;
-  const owners: OwnerKey[] = Array.from({ length: lineCount }, () => null);
-  const open = new Set<number>();
-  for (const { first, last } of added)
-    for (let line = first; line <= Math.min(last, lineCount); line += 1) open.add(line);
-
-  const ask = (state: OwnedContent, decidesNobody: boolean) => {
-    const result = applyEdit(state, committed, { author: null, kind: "person" });
-    const carriedOwners = decodeLineOwners(result.runs, lineCount);
-    for (const line of open) {
-      if (result.carried[line - 1] !== true) continue;
-      const owner = carriedOwners[line - 1] ?? null;
-      owners[line - 1] = owner;
-      if (owner !== null || decidesNobody) open.delete(line);
-    }
-  };
-  for (const state of sources.states) if (open.size > 0) ask(state, true);
-  if (sources.replaced !== undefined) {
-    // a state knows the replaced commit's lines only as nobody's
-    for (const { first, last } of added) {
-      for (let line = first; line <= Math.min(last, lineCount); line += 1)
-        if (owners[line - 1] === null) open.add(line);
-    }
-    ask(sources.replaced, false);
-  }
-  return runsOf(owners);
-}
-
-/** Line ranges of the new file that hunks add, sorted. */
+/** The lines that a change adds, sorted. */
 export function addedRanges(hunks: readonly Hunk[]): LineRange[] {
   return hunks
     .filter((hunk) => hunk.newCount > 0)
-    .map(({ newStart, newCount }) => ({ first: newStart, last: newStart + newCount - 1 }));
+    .map((hunk) => ({ first: hunk.newStart, last: hunk.newStart + hunk.newCount - 1 }));
 }
 
-/** Content whose owners are given by a note's runs; lines outside of them are nobody's. */
-export function ownedByRuns(content: Uint8Array, runs: OwnerRuns): OwnedContent {
-  const owners: OwnerKey[] = splitLines(content).map(() => null);
-  for (const { first, last, key } of runs) {
-    for (let line = first; line <= Math.min(last, owners.length); line += 1) owners[line - 1] = key;
+export function countDeleted(hunks: readonly Hunk[]): number {
+  return hunks.reduce((sum, hunk) => sum + hunk.oldCount, 0);
+}
+
+/**
+ * The lines of a file that a commit itself adds: those that differ from every parent. `others` are the changes against
+ * the parents after the first; a file that one of them does not name is that parent's own.
+ */
+export function ownRanges(
+  patch: FilePatch,
+  others: readonly ReadonlyMap<string, FilePatch>[],
+): readonly LineRange[] {
+  let own: readonly LineRange[] = addedRanges(patch.hunks);
+  for (const other of others) {
+    own = intersectRanges(own, addedRanges(other.get(patch.newPath ?? "")?.hunks ?? []));
   }
-  return { content, runs: owners.map((owner) => [1, owner]) };
+  return own;
 }
 
-function runsOf(owners: readonly OwnerKey[]): OwnerRuns {
-  const runs: OwnerRun[] = [];
-  owners.forEach((key, index) => {
-    if (key === null) return;
-    const last = runs.at(-1);
-    if (last !== undefined && last.key === key && last.last === index)
-      runs[runs.length - 1] = { ...last, last: index + 1 };
-    else runs.push({ first: index + 1, last: index + 1, key });
-  });
-  return runs;
+/** Both lists are sorted and without overlap; so is the result. */
+function intersectRanges(a: readonly LineRange[], b: readonly LineRange[]): LineRange[] {
+  const both: LineRange[] = [];
+  for (let left = 0, right = 0; left < a.length && right < b.length; ) {
+    const [one, other] = [a[left], b[right]];
+    if (one === undefined || other === undefined) break;
+    const first = Math.max(one.first, other.first);
+    const last = Math.min(one.last, other.last);
+    if (first <= last) both.push({ first, last });
+    if (one.last < other.last) left += 1;
+    else right += 1;
+  }
+  return both;
+}
+
+export function inRanges(ranges: readonly LineRange[], line: number): boolean {
+  return ranges.some(({ first, last }) => first <= line && line <= last);
 }

@@ -59,10 +59,10 @@ function ownersOfUncommitted(current: OwnedContent, committed: Uint8Array): Line
   const interner = createLineInterner();
   const old = interner.intern(committed);
   const next = interner.intern(current.content);
-  const owners = decodeLineOwners(current.runs, next.lines.length);
+  const owners = decodeLineOwners(current.runs, next.ids.length);
   let settledFrom = 0;
   for (const change of [...diffSequences(old.ids, next.ids), undefined]) {
-    const settledTo = change?.newStart ?? next.lines.length;
+    const settledTo = change?.newStart ?? next.ids.length;
     for (let line = settledFrom; line < settledTo; line += 1) owners[line] = null;
     settledFrom = settledTo + (change?.newCount ?? 0);
   }

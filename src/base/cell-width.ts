@@ -1,9 +1,12 @@
+import { stripVTControlCharacters } from "node:util";
+
 /**
- * How many terminal cells a text takes: wide characters (East Asian, emoji) two, combining and invisible ones none.
+ * How many terminal cells a text takes, colours not counted: wide characters (East Asian, emoji) two, combining and invisible ones none.
  * Plain ASCII costs one pass; nothing is prepared at start-up, because hooks and short commands load this too.
  */
 export function cellWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  if (text.includes("\u001b")) return cellWidth(stripVTControlCharacters(text).replaceAll("\u001b", ""));
   segmenter ??= new Intl.Segmenter();
   let width = 0;
   for (const { segment } of segmenter.segment(text)) width += clusterWidth(segment);

@@ -2,18 +2,16 @@ import { addModel } from "../agents/add-model.ts";
 import { decodePayload } from "../agents/payload.ts";
 import { findAgentAdapter } from "../agents/registry.ts";
 import { observe } from "../authorship/observe.ts";
-import { errorText, isKeyframeError } from "../base/errors.ts";
+import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
 import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../journal/problems.ts";
 import { isSwitchedOff } from "../journal/switch.ts";
-import { nodeClock } from "../system/clock.ts";
-import { nodeFiles } from "../system/files.ts";
-import { nodeProcessTable } from "../system/process-identity.ts";
-import { nodeProcesses } from "../system/processes.ts";
-import { nodeRandom } from "../system/random.ts";
+import { nodeMachine } from "../system/machine.ts";
 import { readStandardInput } from "../system/standard-input.ts";
+
+const { files, clock } = nodeMachine;
 
 /** An agent that does not close a hook's input is given up after this. */
 const inputTimeoutMs = 10_000;
@@ -46,14 +44,12 @@ export async function runHook(args: readonly string[], chunks: HookChunks): Prom
     else await observeAgent(name, here, chunks);
   } catch (error) {
     leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
-    // the read that is still waiting would keep the process
-    if (isKeyframeError(error, "timed-out")) process.kill(process.pid, "SIGKILL");
   }
 }
 
 function findHere(): Repository | undefined {
   try {
-    return findRepository(process.cwd(), nodeFiles);
+    return findRepository(process.cwd(), files);
   } catch {
     return undefined; // the folder was removed, or may not be read: then there is nothing to record in
   }
@@ -62,47 +58,39 @@ function findHere(): Repository | undefined {
 async function observeAgent(name: string, here: Repository | undefined, chunks: HookChunks): Promise<void> {
   const adapter = findAgentAdapter(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
-  const decoded = decodePayload(await readInput());
+  const decoded = decodePayload(readInput());
   const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
   if (event.kind === "ignored") return;
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
-  const repository = findRepository(event.cwd, nodeFiles) ?? here;
-  if (repository !== undefined && isSwitchedOff(repository, nodeFiles)) return;
-  const { wantsSettle } = observe(addModel(event, adapter, nodeFiles), hookDeps);
+  const repository = findRepository(event.cwd, files) ?? here;
+  if (repository !== undefined && isSwitchedOff(repository, files)) return;
+  const { wantsSettle } = observe(addModel(event, adapter, files), nodeMachine);
   if (repository?.workTree === undefined) return;
   if (wantsSettle)
     await inTime(repository, "settle", async () => (await chunks.loadSettle())(repository, ""));
   if (!isSessionEvent(event)) return;
-  const { wants } = advanceSession(event, repository, hookDeps);
+  const { wants } = advanceSession(event, repository, nodeMachine);
   if (wants === undefined) return;
   await inTime(repository, `${name} ${wants}`, async () =>
     (await chunks.loadSession())(repository, event, wants),
   );
 }
 
-const hookDeps = {
-  files: nodeFiles,
-  clock: nodeClock,
-  random: nodeRandom,
-  processTable: nodeProcessTable,
-  processes: nodeProcesses,
-};
-
 async function afterGit(
   here: Repository | undefined,
   { hook, args }: { readonly hook: string; readonly args: readonly string[] },
   chunks: HookChunks,
 ): Promise<void> {
-  if (here === undefined || isSwitchedOff(here, nodeFiles)) return;
+  if (here === undefined || isSwitchedOff(here, files)) return;
   if (hook === "prepare-commit-msg" || hook === "commit-msg") {
     await inTime(here, hook, async () => (await chunks.loadCommit())(here, hook, args));
     return;
   }
-  const rewritten = hook === "post-rewrite" ? (await readInput()).toString("utf8") : "";
+  const rewritten = hook === "post-rewrite" ? readInput().toString("utf8") : "";
   await inTime(here, "settle", async () => (await chunks.loadSettle())(here, rewritten));
 }
 
-function readInput(): Promise<Buffer> {
+function readInput(): Buffer {
   return readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs });
 }
 
@@ -121,5 +109,5 @@ async function inTime(repository: Repository, what: string, work: () => Promise<
 
 function leaveProblem(repository: Repository | undefined, where: string, what: string): void {
   if (repository === undefined) return;
-  recordProblem(repository, nodeFiles, { at: nodeClock.nowMs(), where, what });
+  recordProblem(repository, files, { at: clock.nowMs(), where, what });
 }

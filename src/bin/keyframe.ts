@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { runHook } from "./hook.ts";
 
 const argv = process.argv.slice(2);
-if (argv[0] === "hook" && argv[1] !== "--help") {
+if (argv[0] === "hook" && !argv.includes("--help")) {
   void runHook(argv.slice(1), {
     loadSettle: async () => (await loadSettle()).settleInHook,
     loadSession: async () => (await loadSession()).sessionInHook,

@@ -1,11 +1,6 @@
 import type { AgentId } from "../agents/agent-event.ts";
-import { ownersOfAddedLines } from "../authorship/added-lines.ts";
-import {
-  loadPendingPaths,
-  type PendingPath,
-  type PendingPaths,
-  readStates,
-} from "../authorship/pending-paths.ts";
+import { ownersOfAddedLines } from "../authorship/owners-of-commit.ts";
+import { type PendingPath, readStates } from "../authorship/pending-paths.ts";
 import { sha256Hex } from "../base/digest.ts";
 import { readObjectFormat } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
@@ -13,7 +8,8 @@ import { emptyTreeOid, isOid, nullOid, type Oid, type RepoPath } from "../git/id
 import { openObjectReader } from "../git/objects.ts";
 import { type FilePatch, readIndexPatch } from "../git/patch.ts";
 import { listStagedChanges, type StagedChange } from "../git/staged-changes.ts";
-import { type Base, listEpochs } from "../journal/layout.ts";
+import { readHead } from "../journal/head-files.ts";
+import { type Base, type Epoch, listEpochs } from "../journal/layout.ts";
 import { sessionOfOwner } from "../journal/line-owners.ts";
 import type { LockDeps } from "../journal/lock.ts";
 import { listShellCalls, type ShellCall } from "../journal/shell-calls.ts";
@@ -46,16 +42,14 @@ export async function linkSessions(
   { head, attached }: LinkRequest,
 ): Promise<LinkedSession[]> {
   const { repository } = git;
-  let pending: PendingPaths = new Map();
-  for (const epoch of listEpochs(repository, deps.files))
-    pending = loadPendingPaths(deps.files, epoch, pending);
+  const epochs = listEpochs(repository, deps.files).reverse();
   const call = callAround(git, deps);
-  if (pending.size === 0 && call === undefined && attached.length === 0) return [];
+  if (epochs.length === 0 && call === undefined && attached.length === 0) return [];
   const against = isOid(head) ? head : emptyTreeOid(nullOid(await readObjectFormat(git)));
   const staged = await listStagedChanges(git, against);
   const found = createFindings();
   const known = staged.flatMap((change) => {
-    const waiting = pendingOf(pending, change);
+    const waiting = pendingOf(deps, epochs, change);
     return waiting === undefined ? [] : [{ change, waiting }];
   });
   if (known.length > 0) await findWork(git, deps, { known, against, found });
@@ -92,10 +86,17 @@ function callAround(git: Git, deps: LockDeps): ShellCall | undefined {
   return undefined;
 }
 
-function pendingOf(pending: PendingPaths, { oldPath, newPath }: StagedChange): PendingPath | undefined {
-  for (const path of [newPath, oldPath]) {
-    const waiting = path === undefined ? undefined : pending.get(path);
-    if (waiting !== undefined) return waiting;
+/** What the journal's newest epoch that knows the path says; asked for by name, however much is pending. */
+function pendingOf(
+  { files }: Pick<LockDeps, "files">,
+  epochs: readonly Epoch[],
+  { oldPath, newPath }: StagedChange,
+): PendingPath | undefined {
+  for (const path of new Set([newPath, oldPath])) {
+    for (const epoch of path === undefined ? [] : epochs) {
+      const head = path === undefined ? undefined : readHead(files, epoch, path);
+      if (head !== undefined) return { head, epoch };
+    }
   }
   return undefined;
 }

@@ -4,18 +4,26 @@ import { checkpointCommand } from "./checkpoint/command.ts";
 import { completionCommand } from "./completion/command.ts";
 import type { CliContext } from "./context.ts";
 import { demoCommand } from "./demo/command.ts";
+import { diffCommand } from "./diff/command.ts";
 import { disableCommand } from "./disable/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { explainCommand } from "./explain/command.ts";
+import { hookCommand } from "./hook/command.ts";
+import { imageCommands } from "./image/command.ts";
 import { journalCommand } from "./journal/command.ts";
 import { listCommand } from "./list/command.ts";
+import { logCommand } from "./log/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
 import { rewindCommand } from "./rewind/command.ts";
+import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/command.ts";
 import { sessionCommand } from "./session/command.ts";
 import { settleCommand } from "./settle/command.ts";
+import { showCommand } from "./show/command.ts";
+import { snapshotRoutes } from "./snapshot/commands.ts";
+import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { tokensCommand } from "./tokens/command.ts";
 import { versionCommand } from "./version/command.ts";
@@ -25,20 +33,28 @@ const root = buildRouteMap<string, CliContext>({
     enable: enableCommand,
     disable: disableCommand,
     status: statusCommand,
-    checkpoint: checkpointCommand,
     blame: blameCommand,
+    stats: statsCommand,
+    show: showCommand,
+    log: logCommand,
+    diff: diffCommand,
+    list: listCommand,
+    explain: explainCommand,
+    search: searchCommand,
+    tokens: tokensCommand,
+    session: sessionCommand,
+    rewind: rewindCommand,
+    migrate: migrateCommand,
+    image: imageCommands,
+    sandbox: sandboxRoutes,
+    snapshot: snapshotRoutes,
+    checkpoint: checkpointCommand,
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
-    explain: explainCommand,
-    list: listCommand,
-    migrate: migrateCommand,
-    rewind: rewindCommand,
-    search: searchCommand,
-    session: sessionCommand,
-    tokens: tokensCommand,
-    demo: demoCommand,
+    hook: hookCommand,
     completion: completionCommand,
+    demo: demoCommand,
     version: versionCommand,
   },
   docs: {

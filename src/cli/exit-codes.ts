@@ -16,6 +16,15 @@ export const exitCodes: Record<ErrorCode, number> = {
   "not-here": 3,
   refused: 4,
   damaged: 5,
+  "already-exists": 4,
+  "in-use": 4,
+  "not-ready": 6,
+  "guest-failed": 1,
+  "guest-gone": 1,
+  "hypervisor-failed": 1,
+  "store-unavailable": 6,
+  unsupported: 4,
+  closed: 1,
 };
 
 export const usageExitCode = exitCodes.usage;

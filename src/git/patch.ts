@@ -33,10 +33,28 @@ export interface CommitPatch {
  */
 export async function* readCommitPatches(git: Git, commits: readonly Oid[]): AsyncGenerator<CommitPatch> {
   if (commits.length === 0) return;
-  const args = ["diff-tree", "--stdin", "--root", "-r", ...patchOptions];
-  // the parent is named on each line, so that a merge is compared with its first parent only
+  // the parent is named for each, so that a merge is compared with its first parent only
   const parents = await firstParents(git, commits);
-  const input = commits.map((commit) => `${commit} ${parents.get(commit) ?? ""}`.trim()).join("\n");
+  yield* readParentPatches(
+    git,
+    commits.map((commit) => ({ commit, parent: parents.get(commit) as Oid | undefined })),
+  );
+}
+
+export interface ParentPair {
+  readonly commit: Oid;
+  /** Undefined for a root commit. */
+  readonly parent: Oid | undefined;
+}
+
+/** As `readCommitPatches`, against the parents that are named; one patch per pair, also where nothing changed. */
+export async function* readParentPatches(
+  git: Git,
+  pairs: readonly ParentPair[],
+): AsyncGenerator<CommitPatch> {
+  if (pairs.length === 0) return;
+  const args = ["diff-tree", "--stdin", "--root", "--always", "-r", ...patchOptions];
+  const input = pairs.map(({ commit, parent }) => `${commit} ${parent ?? ""}`.trim()).join("\n");
   yield* runPatch(git, args, `${input}\n`);
 }
 
@@ -116,6 +134,7 @@ interface OpenFile {
   newPath: RepoPath | undefined;
   binary: boolean;
   hunks: Hunk[];
+  submodule?: true;
 }
 
 function createPatchParser() {
@@ -158,6 +177,8 @@ function createPatchParser() {
 function readFileLine(file: OpenFile, line: string): number {
   const hunk = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/.exec(line);
   if (hunk !== null) {
+    // "Subproject commit <id>" is git's way to show a submodule, not a line of a file
+    if (file.submodule) return Number(hunk[2] ?? 1) + Number(hunk[4] ?? 1);
     const [, oldStart, oldCount = "1", newStart, newCount = "1"] = hunk;
     file.hunks.push({
       oldStart: Number(oldStart),
@@ -167,6 +188,7 @@ function readFileLine(file: OpenFile, line: string): number {
     });
     return Number(oldCount) + Number(newCount);
   }
+  if (/^(new file mode |deleted file mode |index .* )160000$/.test(line)) file.submodule = true;
   if (line.startsWith("new file mode ")) file.oldPath = undefined;
   else if (line.startsWith("deleted file mode ")) file.newPath = undefined;
   else if (line.startsWith("rename from ")) file.oldPath = unquotePath(line.slice(12)) as RepoPath;

@@ -75,7 +75,8 @@ export interface Files {
   statTargetIfExists(path: string): FileStat | undefined;
   /** Sorted by name; undefined if there is no such folder. */
   listIfExists(path: string): FolderEntry[] | undefined;
-  makeFolder(path: string): void;
+  /** With the folders above it. `mode` is for those that it makes; 0o777 less the umask by default. */
+  makeFolder(path: string, options?: WriteOptions): void;
   /** A new empty folder that only this user can read; answers its real path. The caller removes it. */
   makeTemporaryFolder(prefix: string): string;
   /**
@@ -147,7 +148,8 @@ export const nodeFiles: Files = {
         .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
         .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
     ),
-  makeFolder: (path) => void translated(path, "create", () => mkdirSync(path, { recursive: true })),
+  makeFolder: (path, options) =>
+    void translated(path, "create", () => mkdirSync(path, { recursive: true, mode: options?.mode })),
   makeTemporaryFolder: (prefix) =>
     translated(tmpdir(), "create a folder in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),

@@ -95,5 +95,5 @@ test("every fault point of the checkpoint stores is in this table", () => {
   const named = readdirSync(folder).flatMap((name) =>
     [...readFileSync(join(folder, name), "utf8").matchAll(/fault\("([^"]+)"\)/g)].map((match) => match[1]),
   );
-  expect([...new Set(named)].sort()).toEqual([...points]);
+  expect(new Set(named)).toEqual(new Set(points));
 });

@@ -156,7 +156,7 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
         }
         const theirs = String((await readSmallObjects(git, [files.compact], 1e8)).get(files.compact));
         const { agent, cli_version: cliVersion } = JSON.parse(theirs.slice(0, theirs.indexOf("\n")));
-        const compactLine = lineCompactorOf(String(state.sessions.get(files.index)?.get("agent")));
+        const compactLine = lineCompactorOf((state.sessions.get(files.index)?.get("agent") ?? "") as string);
         if (compactLine === undefined) throw new Error("an agent that is not known");
         const compactor = createCompactor(compactLine);
         for await (const piece of reader.open(id, files)) compactor.push(piece);

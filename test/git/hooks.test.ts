@@ -181,6 +181,23 @@ describe("git's hooks with Keyframe in them", () => {
     }
   });
 
+  test("go on with a strict hook although Keyframe failed", async () => {
+    for (const name of ["post-commit", "post-rewrite"]) {
+      writeHook(
+        join(folder, ".git/hooks", name),
+        `#!/bin/sh -eu\necho "theirs ${name}" >> ${quoted(join(root, "log"))}\n`,
+      );
+    }
+    await install();
+    git("commit", "-q", "--allow-empty", "-m", "one");
+    git("commit", "-q", "--allow-empty", "--amend", "-m", "two");
+    expect(log().match(/^theirs .*/gm)).toEqual([
+      "theirs post-commit",
+      "theirs post-commit",
+      "theirs post-rewrite",
+    ]);
+  });
+
   test("run a script that a hook links to, without writing to it", async () => {
     writeHook(join(folder, "scripts/hook.sh"), `#!/bin/sh\necho "theirs" >> ${quoted(join(root, "log"))}\n`);
     symlinkSync("../../scripts/hook.sh", join(folder, ".git/hooks/post-commit"));
@@ -226,6 +243,27 @@ describe("git's hooks with Keyframe in them", () => {
     expect(log()).toBe("keyframe: post-commit\ntool\n");
   });
 
+  test("run once after another tool moved ours aside for its own, and leave nothing behind", async () => {
+    const hooks = join(folder, ".git/hooks");
+    writeHook(join(hooks, "post-merge"), "#!/bin/sh\necho merged\n");
+    await install();
+    for (const name of ["post-commit", "post-merge"]) {
+      execFileSync("mv", [join(hooks, name), join(hooks, `${name}.legacy`)]);
+      writeHook(join(hooks, name), '#!/bin/bash\n[ ! -x "$0.legacy" ] || "$0.legacy" "$@"\n');
+    }
+    expect(await install()).toEqual(["off", "on", "off", "on"]);
+    git("commit", "-q", "--allow-empty", "-m", "one");
+    expect(log()).toBe("keyframe: post-commit\n");
+    await uninstall();
+    const left = contents(hooks);
+    expect(Object.keys(left).filter((name) => !name.endsWith(".sample"))).toEqual([
+      "post-commit",
+      "post-merge",
+      "post-merge.legacy",
+    ]);
+    expect(left["post-merge.legacy"]).toBe("100755 #!/bin/sh\necho merged\n");
+  });
+
   test("run once where another tool moved ours aside and runs it by another name", async () => {
     writeHook(join(folder, ".git/hooks/post-commit"), recordingScripts["perl"]?.(`"${root}/log"`) ?? "");
     await install();
@@ -234,6 +272,13 @@ describe("git's hooks with Keyframe in them", () => {
     writeHook(join(hooks, "post-commit"), '#!/bin/bash\n"$(dirname "$0")/post-commit.legacy" "$@"\n');
     git("commit", "-q", "--allow-empty", "-m", "one");
     expect(log()).toBe("keyframe: post-commit\n");
+    // repaired: the hook in our care stands where the other tool looks for it
+    clearLog();
+    await install();
+    git("commit", "-q", "--allow-empty", "-m", "two");
+    expect(log()).toBe("keyframe: post-commit\ntheirs: post-commit.legacy \n");
+    await uninstall();
+    expect(existsSync(join(hooks, "keyframe-chained/post-commit"))).toBe(false);
   });
 
   test("reach husky's hook, which finds its own script by the name it is called with", async () => {

@@ -14,7 +14,7 @@ export interface CheckpointRepository {
   readonly git: Git;
   readonly stores: CheckpointStores;
   /** Runs git there and answers its output, trimmed. */
-  sh(...args: string[]): string;
+  readonly sh: (...args: string[]) => string;
   /** All refs and what they hold, as one text. */
   refs(): string;
   remove(): void;

@@ -96,6 +96,44 @@ describe("compacting a transcript", () => {
     ]);
   });
 
+  test("Pi: a message is a line, and results of tools go to their calls", () => {
+    const message = (id: string, message: object) =>
+      JSON.stringify({ type: "message", id, timestamp: "2026-01-01T00:00:00Z", message });
+    const content = [
+      JSON.stringify({ type: "session", version: 3 }),
+      message("1", { role: "user", content: [{ type: "text", text: " look " }] }),
+      message("2", {
+        role: "assistant",
+        usage: { input: 3, output: 4 },
+        content: [
+          { type: "thinking", thinking: "..." },
+          { type: "toolCall", id: "a", name: "bash", arguments: { command: "ls" } },
+          { type: "toolCall", id: "b", name: "bash", arguments: {} },
+        ],
+      }),
+      message("3", {
+        role: "toolResult",
+        toolCallId: "b",
+        isError: true,
+        content: [{ type: "text", text: "no" }],
+      }),
+      message("4", { role: "toolResult", toolCallId: "a", content: [{ type: "text", text: "yes" }] }),
+      message("5", { role: "assistant", content: [{ type: "text", text: "done" }] }),
+    ].join("\n");
+    expect(compact("Pi", Buffer.from(content)).lines).toMatchObject([
+      { type: "user", content: [{ text: "look" }] },
+      {
+        type: "assistant",
+        inputTokens: 3,
+        content: [
+          { id: "a", result: { output: "yes", status: "success" } },
+          { id: "b", result: { output: "no", status: "error" } },
+        ],
+      },
+      { type: "assistant", content: [{ text: "done" }] },
+    ]);
+  });
+
   test("names agents as the registry does, and knows what it does not know", () => {
     expect(registryNameOf("Claude Code")).toBe("claude-code");
     expect(registryNameOf("Somebody")).toBe("Somebody");

@@ -47,7 +47,7 @@ describe("redaction", () => {
   });
 
   test("sees through JSON escapes, on any level", () => {
-    const escaped = [...fakes.github]
+    const escaped = Array.from(fakes.github)
       .map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
       .join("");
     expect(lines(`{"x":"${escaped}"}`)).toBe('{"x":"REDACTED"}');
