@@ -31,6 +31,8 @@ await build({
     "cli/main": "src/cli/main.ts",
     "cli/settle-in-hook": "src/cli/settle-in-hook.ts",
     "cli/push-in-hook": "src/cli/push-in-hook.ts",
+    "cli/session-in-hook": "src/cli/session-in-hook.ts",
+    "cli/commit-in-hook": "src/cli/commit-in-hook.ts",
     index: "src/index.ts",
   },
   format: "esm",

@@ -19,8 +19,10 @@ import { logCommand } from "./log/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
 import { pushCommand } from "./push/command.ts";
 import { resumeCommand } from "./resume/command.ts";
+import { rewindCommand } from "./rewind/command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/command.ts";
+import { sessionCommand } from "./session/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { showCommand } from "./show/command.ts";
 import { snapshotRoutes } from "./snapshot/commands.ts";
@@ -46,6 +48,8 @@ const root = buildRouteMap<string, CliContext>({
     resume: resumeCommand,
     fetch: fetchCommand,
     push: pushCommand,
+    session: sessionCommand,
+    rewind: rewindCommand,
     migrate: migrateCommand,
     image: imageCommands,
     sandbox: sandboxRoutes,

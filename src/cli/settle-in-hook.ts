@@ -1,11 +1,14 @@
 import { parseRewrites } from "../authorship/rewritten-commits.ts";
 import { settle } from "../authorship/settle.ts";
+import { finishCommits } from "../checkpoints/finish-commit.ts";
 import { openGit } from "../git/git.ts";
 import type { Repository } from "../git/repository.ts";
-import { nodeMachine } from "../system/machine.ts";
+import { hookDeps } from "./hook-deps.ts";
 
 /** What a git hook does. `rewritten` is what git tells its `post-rewrite` hook. */
 export async function settleInHook(repository: Repository, rewritten: string): Promise<void> {
-  const git = openGit(repository, nodeMachine.processes);
-  await settle(git, nodeMachine, { rewrites: parseRewrites(rewritten) });
+  const deps = hookDeps();
+  const git = openGit(repository, deps.processes);
+  await settle(git, deps, { rewrites: parseRewrites(rewritten) });
+  await finishCommits(git, deps);
 }

@@ -65,6 +65,17 @@ export async function readTreePatch(git: Git, from: Oid, to: Oid): Promise<reado
   return [];
 }
 
+/** What the index holds against a commit or tree, of these paths or of all; `git` is bound to that index. */
+export async function readIndexPatch(
+  git: Git,
+  against: Oid,
+  paths: readonly RepoPath[] = [],
+): Promise<readonly FilePatch[]> {
+  const args = ["--literal-pathspecs", "diff-index", "--cached", ...patchOptions, against, "--", ...paths];
+  for await (const patch of runPatch(git, args, undefined)) return patch.files;
+  return [];
+}
+
 const patchOptions = [
   "-p",
   "-U0",

@@ -63,7 +63,7 @@ export async function pushRefs(
 function readRejection(summary: string): PushOutcome {
   // in an atomic push the others fail with the one that is behind
   const isRace =
-    /^\[rejected\]/.test(summary) ||
+    summary.startsWith("[rejected]") ||
     /cannot lock ref|failed to update ref|incorrect old value|already exists|atomic|transaction/i.test(
       summary,
     );

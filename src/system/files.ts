@@ -90,6 +90,11 @@ export interface Files {
   createExclusively(path: string, content: Uint8Array, options?: WriteOptions): boolean;
   /** One O_APPEND write; a short write is an error. `sync` waits for the disk. */
   append(path: string, content: Uint8Array, options?: WriteOptions & { readonly sync?: boolean }): void;
+  /**
+   * Writes at a place of a file, made if it is absent; what was there is written over, what lies behind stays. Waits
+   * for the disk. A crash leaves any part of it written.
+   */
+  writeAt(path: string, content: Uint8Array, options: WriteOptions & { readonly offsetBytes: number }): void;
   rename(from: string, to: string): void;
   /** Sets the permission bits exactly, whatever the umask. */
   setMode(path: string, mode: number): void;
@@ -168,6 +173,18 @@ export const nodeFiles: Files = {
   },
   append(path, content, { mode = 0o644, sync = false } = {}) {
     translated(path, "append to", () => writeWhole(path, content, { mode, flags: "a", sync }));
+  },
+  writeAt(path, content, { offsetBytes, mode = 0o644 }) {
+    translated(path, "write", () => {
+      const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, mode);
+      try {
+        for (let written = 0; written < content.length; )
+          written += writeSync(descriptor, content, written, content.length - written, offsetBytes + written);
+        fdatasyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
   },
   rename: (from, to) => translated(to, "rename to", () => renameSync(from, to)),
   setMode: (path, mode) => translated(path, "set the mode of", () => chmodSync(path, mode)),

@@ -16,6 +16,8 @@ export interface ProcessTable {
   identify(pid: number): ProcessIdentity | undefined;
   /** The ancestors of this process, nearest first, with their program names; at most `limit`. */
   ancestors(limit: number): readonly (ProcessIdentity & { readonly program: string })[];
+  /** The words that a process was started with; none if it is gone or not ours to see. */
+  argumentsOf(pid: number): readonly string[];
 }
 
 export function isAlive(table: ProcessTable, process: ProcessIdentity): boolean {
@@ -38,6 +40,15 @@ export const nodeProcessTable: ProcessTable = {
       pid = found.parent;
     }
     return chain;
+  },
+  argumentsOf(pid) {
+    try {
+      if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      const { execFileSync } = process.getBuiltinModule("node:child_process");
+      return execFileSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).split(/\s+/);
+    } catch {
+      return []; // gone since, or another user's
+    }
   },
 };
 
