@@ -31,8 +31,8 @@ export type PushInHook = (repository: Repository, remoteName: string) => Promise
 
 /** Chunks of their own, loaded when a hook has something for them to do. */
 export interface HookChunks {
-  settle(): Promise<SettleInHook>;
-  push(): Promise<PushInHook>;
+  readonly settle: () => Promise<SettleInHook>;
+  readonly push: () => Promise<PushInHook>;
 }
 
 /**

@@ -5,7 +5,10 @@ import type { CliContext } from "./context.ts";
 import { type Progress, startProgress } from "./progress.ts";
 
 /** What fetching and pushing need, with a progress line on a terminal. Call `finish` when all is done. */
-export function openSync(context: CliContext, git: Git): { readonly sync: PushContext; finish(): void } {
+export function openSync(
+  context: CliContext,
+  git: Git,
+): { readonly sync: PushContext; readonly finish: () => void } {
   let bar: { readonly phase: string; readonly progress: Progress } | undefined;
   const finish = () => {
     bar?.progress.finish();

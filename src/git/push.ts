@@ -41,9 +41,17 @@ export async function pushRefs(
     git,
     remote,
     [
-      ...["push", "--porcelain", "--progress", "--no-verify", "--no-follow-tags", "--no-signed", ...leases],
+      "push",
+      "--porcelain",
+      "--progress",
+      "--no-verify",
+      "--no-follow-tags",
+      "--no-signed",
+      ...leases,
       ...(atomic ? ["--atomic"] : []),
-      ...["--", remote.pushUrl, ...pushes.map(({ ref, oid }) => `${oid}:${ref}`)],
+      "--",
+      remote.pushUrl,
+      ...pushes.map(({ ref, oid }) => `${oid}:${ref}`),
     ],
     options,
   );
@@ -63,7 +71,7 @@ export async function pushRefs(
 function readRejection(summary: string): PushOutcome {
   // in an atomic push the others fail with the one that is behind
   const isRace =
-    /^\[rejected\]/.test(summary) ||
+    summary.startsWith("[rejected]") ||
     /cannot lock ref|failed to update ref|incorrect old value|already exists|atomic|transaction/i.test(
       summary,
     );

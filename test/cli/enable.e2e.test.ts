@@ -41,7 +41,7 @@ describe("keyframe enable", () => {
     ]);
     const first = run(["enable"]);
     expect(first.changes).toEqual(dry.changes);
-    expect(first.changes.map(({ action }) => action)).toEqual([...Array(5).fill("create"), "change"]);
+    expect(first.changes.map(({ action }) => action)).toEqual([...Array(6).fill("create"), "change"]);
     expect(run(["enable"]).changes).toEqual([]);
     expect(run(["status"])).toMatchObject({
       state: "on",
@@ -135,7 +135,7 @@ describe("keyframe enable", () => {
       state: "partly",
       programs: [{ entry: "/gone/dist/keyframe.cjs", found: false }],
     });
-    expect(broken.hooks.map(({ standing }) => standing)).toEqual(["off", "on", "off", "on"]);
+    expect(broken.hooks.map(({ standing }) => standing)).toEqual(["off", "on", "off", "on", "on"]);
     run(["enable"]);
     expect(run(["status"])).toMatchObject({ state: "on", programs: [{ entry: keyframeProgram }] });
     expect(read(settings)).not.toContain("/gone/");

@@ -119,8 +119,8 @@ describe("git's hooks with Keyframe in them", () => {
       const old = log().replaceAll(/[0-9a-f]{40}/g, "<id>");
       expect(old).toMatch(/^theirs: post-rewrite amend\n<id> <id>\n$/m);
       clearLog();
-      expect(await install()).toEqual(["off", "off", "off", "off"]);
-      expect(await install()).toEqual(["on", "on", "on", "on"]);
+      expect(await install()).toEqual(["off", "off", "off", "off", "off"]);
+      expect(await install()).toEqual(["on", "on", "on", "on", "on"]);
       git("commit", "-q", "--allow-empty", "-m", "one");
       git("commit", "-q", "--allow-empty", "--amend", "-m", "two");
       const both = log().replaceAll(/[0-9a-f]{40}/g, "<id>");
@@ -213,7 +213,7 @@ describe("git's hooks with Keyframe in them", () => {
     await install();
     const hook = join(folder, ".git/hooks/post-commit");
     writeHook(hook, `#!/bin/sh\necho tool >> ${quoted(join(root, "log"))}\n`);
-    expect(await install()).toEqual(["off", "on", "on", "on"]);
+    expect(await install()).toEqual(["off", "on", "on", "on", "on"]);
     git("commit", "-q", "--allow-empty", "-m", "one");
     expect(log()).toBe("keyframe: post-commit\ntool\n");
   });
@@ -241,7 +241,7 @@ describe("git's hooks with Keyframe in them", () => {
     writeFileSync(join(husky, "_/.gitignore"), "*");
     git("config", "core.hooksPath", ".husky/_");
     const before = contents(husky);
-    expect(await install()).toEqual(["off", "off", "off", "off"]);
+    expect(await install()).toEqual(["off", "off", "off", "off", "off"]);
     git("add", "-A");
     git("commit", "-q", "-m", "one");
     expect(log()).toBe("keyframe: post-commit\nhusky: \n");
@@ -254,10 +254,10 @@ describe("git's hooks with Keyframe in them", () => {
     writeHook(join(folder, "githooks/post-commit"), "#!/bin/sh\n");
     git("add", "-A");
     git("config", "core.hooksPath", "githooks");
-    expect(await install()).toEqual(["committed", "off", "off", "off"]);
+    expect(await install()).toEqual(["committed", "off", "off", "off", "off"]);
     expect(readFileSync(join(folder, "githooks/post-commit"), "utf8")).toBe("#!/bin/sh\n");
     git("config", "core.hooksPath", join(root, "elsewhere"));
-    expect(await install()).toEqual(["shared", "shared", "shared", "shared"]);
+    expect(await install()).toEqual(["shared", "shared", "shared", "shared", "shared"]);
     expect(existsSync(join(root, "elsewhere"))).toBe(false);
   });
 

@@ -110,7 +110,7 @@ interface CloneRequest {
   readonly name: string;
   readonly url: string;
   readonly byId: boolean;
-  run(cwd: string, env: NodeJS.ProcessEnv, args: readonly string[]): string;
+  readonly run: (cwd: string, env: NodeJS.ProcessEnv, args: readonly string[]) => string;
 }
 
 function makeClone({ root, name, url, byId, run }: CloneRequest): Clone {

@@ -38,8 +38,12 @@ export async function findRemoteProblems(context: SyncContext): Promise<RemotePr
 async function disconnectedRefs(context: SyncContext): Promise<RemoteProblem[]> {
   const { git } = context;
   const output = await git.text([
-    ...["for-each-ref", "--format=%(objectname) %(refname)", v1Branch, checkpointRefPrefix],
-    ...["refs/remotes/*/entire/checkpoints/v1", "refs/keyframe/remotes/"],
+    "for-each-ref",
+    "--format=%(objectname) %(refname)",
+    v1Branch,
+    checkpointRefPrefix,
+    "refs/remotes/*/entire/checkpoints/v1",
+    "refs/keyframe/remotes/",
   ]);
   const local = new Map<string, Oid>();
   const copies: { readonly ref: string; readonly of: string; readonly oid: Oid }[] = [];

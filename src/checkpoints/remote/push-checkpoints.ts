@@ -38,8 +38,12 @@ export async function findUnpushed(context: SyncContext, remote: Remote): Promis
   const pushed = readPushed({ repository: git.repository, files }, remote);
   const tracking = `refs/remotes/${remote.name}/entire/checkpoints/v1`;
   const output = await git.text([
-    ...["for-each-ref", "--format=%(objectname) %(refname)"],
-    ...[v1Branch, checkpointRefPrefix, notesRef, tracking],
+    "for-each-ref",
+    "--format=%(objectname) %(refname)",
+    v1Branch,
+    checkpointRefPrefix,
+    notesRef,
+    tracking,
   ]);
   const refs = new Map<string, Oid>();
   for (const line of output.split("\n")) {
