@@ -1,6 +1,8 @@
 // Builds dist/: a small CommonJS entry that handles hooks by itself, one code-split ESM chunk per command,
 // and the library entry. Types are emitted by `tsc -p tsconfig.types.json` (npm run build).
-import { chmodSync, existsSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { build } from "esbuild";
 
 rmSync("dist", { recursive: true, force: true });
@@ -29,6 +31,8 @@ await build({
     "cli/main": "src/cli/main.ts",
     "cli/settle-in-hook": "src/cli/settle-in-hook.ts",
     "cli/push-in-hook": "src/cli/push-in-hook.ts",
+    "cli/session-in-hook": "src/cli/session-in-hook.ts",
+    "cli/commit-in-hook": "src/cli/commit-in-hook.ts",
     index: "src/index.ts",
   },
   format: "esm",
@@ -37,8 +41,11 @@ await build({
   minifyWhitespace: true,
   chunkNames: "chunks/[name]-[hash]",
   banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url), __dirname = import.meta.dirname;',
   },
   outdir: "dist",
 });
+// zstd for Node versions without their own: its glue code, always in a chunk, loads the binary from its own folder
+const zstdPackage = createRequire(import.meta.url).resolve("@bokuweb/zstd-wasm");
+copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), "dist/chunks/zstd.wasm");
 if (!existsSync("dist/keyframe.cjs")) throw new Error("the build left no dist/keyframe.cjs");

@@ -15,9 +15,10 @@ import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files.ts";
 import { nodeProcessTable } from "../../src/system/process-identity.ts";
 import { nodeProcesses } from "../../src/system/processes.ts";
+import { createFakeRandom } from "../../src/system/random.ts";
 import { type GitServer, startGitServer } from "../../test/support/git-server.ts";
 import { sharedDataPath } from "../../test/support/shared-data.ts";
-import { conversation, idOf, smallCheckpoint, writeOptions } from "../../test/support/small-checkpoints.ts";
+import { idOf, smallCheckpoint, writeOptions } from "../../test/support/small-checkpoints.ts";
 import type { BenchResult } from "../bench-result.ts";
 
 const refspecs = ["+refs/heads/entire/*:refs/full/heads/*", "+refs/entire/*:refs/full/entire/*"];
@@ -112,10 +113,20 @@ async function generate(folder: string, count: number): Promise<void> {
   const bare = openGit(mustFindRepository(folder, nodeFiles), nodeProcesses);
   await openCheckpointStores(bare).v1.write(
     Array.from({ length: count }, (_, number) =>
-      smallCheckpoint(idOf(number * 7919), { sessionId: `s-${number}`, transcript: [conversation(60_000)] }),
+      smallCheckpoint(idOf(number * 7919), {
+        sessionId: `s-${number}`,
+        transcript: [incompressible(number)],
+      }),
     ),
     writeOptions,
   );
+}
+
+/** 60 KB in lines, the same for the same number. */
+function incompressible(number: number): string {
+  const random = createFakeRandom(number + 1);
+  const line = () => `${JSON.stringify({ content: random.bytes(660).toString("base64") })}\n`;
+  return Array.from({ length: 66 }, line).join("");
 }
 
 function git(cwd: string, ...args: string[]): void {

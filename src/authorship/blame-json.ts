@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../base/json.ts";
+import type { PromptFinder } from "../journal/session-log.ts";
 import { type BlameLine, textOfBytes } from "./blame-porcelain.ts";
 import type { LineOwner } from "./owner-lookup.ts";
 import { createReferencedRecords } from "./referenced-records.ts";
@@ -10,8 +11,9 @@ import { createReferencedRecords } from "./referenced-records.ts";
 export function blameJson(
   lines: readonly BlameLine[],
   owners: readonly (LineOwner | undefined)[],
+  findPrompt: PromptFinder,
 ): JsonObject {
-  const records = createReferencedRecords();
+  const records = createReferencedRecords(findPrompt);
   const agentRuns: { first: number; last: number; key: string }[] = [];
   const blame = lines.map((line, index): JsonObject => {
     const owned = owners[index];

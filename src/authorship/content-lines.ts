@@ -1,9 +1,11 @@
-import { splitLines } from "../base/lines.ts";
+import { asBuffer } from "../base/bytes.ts";
 
 /** Content as lines, comparable by number: equal lines of one interner have equal numbers. */
 export interface ContentLines {
-  readonly lines: readonly Buffer[];
+  /** One number a line. */
   readonly ids: Uint32Array;
+  /** A line with its terminator, sharing memory with the content; empty beyond the last. */
+  line(index: number): Buffer;
 }
 
 export interface LineInterner {
@@ -18,24 +20,31 @@ export function createLineInterner(): LineInterner {
   const numbers = new Map<string, number>();
   return {
     intern(content) {
-      const lines = splitLines(content);
-      const ids = new Uint32Array(lines.length);
-      lines.forEach((line, index) => {
-        const key = lineKey(line);
+      const buffer = asBuffer(content);
+      // one string, cut by its own search: a Buffer for each line takes several times as long in a hook
+      const text = buffer.toString("latin1");
+      const ids: number[] = [];
+      const starts: number[] = [];
+      for (let start = 0; start < text.length; ) {
+        const end = text.indexOf("\n", start);
+        const next = end === -1 ? text.length : end + 1;
+        const isCrLf = end > start && text.charCodeAt(end - 1) === carriageReturn;
+        const key = isCrLf ? `${text.slice(start, end - 1)}\n` : text.slice(start, next);
         let id = numbers.get(key);
         if (id === undefined) {
           id = numbers.size;
           numbers.set(key, id);
         }
-        ids[index] = id;
-      });
-      return { lines, ids };
+        ids.push(id);
+        starts.push(start);
+        start = next;
+      }
+      return {
+        ids: Uint32Array.from(ids),
+        line: (index) => buffer.subarray(starts[index] ?? buffer.length, starts[index + 1] ?? buffer.length),
+      };
     },
   };
 }
 
-function lineKey(line: Buffer): string {
-  const end = line.length;
-  const isCrLf = end >= 2 && line[end - 1] === 0x0a && line[end - 2] === 0x0d;
-  return isCrLf ? `${line.toString("latin1", 0, end - 2)}\n` : line.toString("latin1");
-}
+const carriageReturn = 0x0d;

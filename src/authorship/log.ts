@@ -54,7 +54,7 @@ export function ownersByPath(log: AuthorshipLog): ReadonlyMap<string, FileOwners
   for (const { path, entries } of log.files) {
     const known = files.get(normalisePath(path));
     if (known === undefined) files.set(normalisePath(path), { path, entries: [...entries] });
-    else known.entries.push(...entries);
+    else for (const entry of entries) known.entries.push(entry);
   }
   return new Map(
     [...files].map(([key, file]) => [key, { path: file.path, runs: ownersOfFile(file, log.metadata) }]),

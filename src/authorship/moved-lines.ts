@@ -20,7 +20,7 @@ export function matchMovedLines(
   const keyOf = compare === "exact" ? exactKey : trimmedKey;
   for (const { oldStart, oldCount } of comparison.changes) {
     for (let line = oldStart; line < oldStart + oldCount; line += 1) {
-      const key = keyOf(comparison.old.lines[line]);
+      const key = keyOf(comparison.old.line(line));
       const places = removed.get(key);
       if (places === undefined) removed.set(key, [line]);
       else if (places.length < maxCandidates) places.push(line);
@@ -53,15 +53,15 @@ export function matchMovedLines(
     end: number,
   ): { oldStart: number; length: number; solidLines: number } {
     let best = { oldStart: 0, length: 0, solidLines: 0 };
-    const first = comparison.next.lines[start];
-    if (first === undefined || isBlank(first) || sources[start] !== taken) return best;
+    const first = comparison.next.line(start);
+    if (isBlank(first) || sources[start] !== taken) return best;
     for (const oldStart of removed.get(keyOf(first)) ?? []) {
       let length = 0;
       let solidLines = 0;
       while (start + length < end && removedLines.has(oldStart + length) && !used.has(oldStart + length)) {
-        const line = comparison.next.lines[start + length];
-        if (keyOf(line) !== keyOf(comparison.old.lines[oldStart + length])) break;
-        if (line !== undefined && !isBlank(line)) solidLines += 1;
+        const line = comparison.next.line(start + length);
+        if (keyOf(line) !== keyOf(comparison.old.line(oldStart + length))) break;
+        if (!isBlank(line)) solidLines += 1;
         length += 1;
       }
       if (solidLines > best.solidLines) best = { oldStart, length, solidLines };
@@ -70,10 +70,10 @@ export function matchMovedLines(
   }
 }
 
-function exactKey(line: Buffer | undefined): string {
-  return line?.toString("latin1").replace(/\r?\n$/, "\n") ?? "";
+function exactKey(line: Buffer): string {
+  return line.toString("latin1").replace(/\r?\n$/, "\n");
 }
 
-function trimmedKey(line: Buffer | undefined): string {
+function trimmedKey(line: Buffer): string {
   return line?.toString("latin1").trim() ?? "";
 }

@@ -1,53 +1,39 @@
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
-import { listNotes, readNotes } from "../git/notes.ts";
+import { readNotes } from "../git/notes.ts";
 import type { ObjectReader } from "../git/objects.ts";
+import { mayHaveRefsBelow } from "../git/repository.ts";
+import type { Files } from "../system/files.ts";
 import { type ParsedAuthorshipLog, parseAuthorshipLog } from "./log-codec.ts";
 
 export const authorshipRef = "refs/notes/ai";
 /** Where the first versions of the format kept one blob per commit. */
 const legacyRefFolder = "refs/ai/authorship";
 
-/** Asking for single notes is faster than listing all of them up to about this many commits. */
-const maxSingleReads = 256;
-
-/** Reads the notes of commits: a few by name, many after one listing. Commits without a note are absent. */
+/** Reads the notes of commits. Commits without a note are absent. */
 export interface NoteSource {
   read(commits: readonly Oid[]): Promise<Map<Oid, Buffer>>;
 }
 
-export function openNoteSource(git: Git, reader: ObjectReader): NoteSource {
-  let listings: Promise<Listings> | undefined;
-
-  async function readBlobs(commits: readonly Oid[], nameOf: (commit: Oid) => string | undefined) {
-    const notes = new Map<Oid, Buffer>();
-    await Promise.all(
-      commits.map(async (commit) => {
-        const name = nameOf(commit);
-        const object = name === undefined ? undefined : await reader.read(name);
-        if (object?.type === "blob") notes.set(commit, object.content);
-      }),
-    );
-    return notes;
-  }
-
+export function openNoteSource(git: Git, reader: ObjectReader, files: Files): NoteSource {
+  let legacy: Promise<ReadonlyMap<Oid, Oid>> | undefined;
   return {
     async read(commits) {
-      if (commits.length <= maxSingleReads && listings === undefined) {
-        const [notes, legacy] = await Promise.all([
-          readNotes(reader, authorshipRef, commits),
-          readBlobs(commits, (commit) => `${legacyRefFolder}/${commit}`),
-        ]);
-        return new Map([...legacy, ...notes]);
+      const notes = await readNotes(reader, authorshipRef, commits);
+      legacy ??= mayHaveRefsBelow(git.repository, legacyRefFolder, files)
+        ? listLegacyNotes(git)
+        : Promise.resolve(new Map());
+      const blobs = await legacy;
+      if (blobs.size === 0) return notes;
+      for (const commit of commits) {
+        const blob = notes.has(commit) ? undefined : blobs.get(commit);
+        const object = blob === undefined ? undefined : await reader.read(blob);
+        if (object?.type === "blob") notes.set(commit, object.content);
       }
-      listings ??= Promise.all([listNotes(git, authorshipRef), listLegacyNotes(git)]);
-      const [listed, legacy] = await listings;
-      return readBlobs(commits, (commit) => listed.get(commit) ?? legacy.get(commit));
+      return notes;
     },
   };
 }
-
-type Listings = readonly [ReadonlyMap<Oid, Oid>, ReadonlyMap<Oid, Oid>];
 
 async function listLegacyNotes(git: Git): Promise<Map<Oid, Oid>> {
   const text = await git.text(["for-each-ref", "--format=%(objectname) %(refname)", legacyRefFolder]);

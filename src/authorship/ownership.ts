@@ -48,7 +48,7 @@ export function applyEdit(before: OwnedContent, after: Uint8Array, edit: Edit): 
   const next = interner.intern(after);
   const changes = diffSequences(old.ids, next.ids);
   const sources = sourceLines({ old, next, changes }, edit.kind);
-  const oldOwners = decodeLineOwners(before.runs, old.lines.length);
+  const oldOwners = decodeLineOwners(before.runs, old.ids.length);
   const owners: OwnerKey[] = [];
   const carried: boolean[] = [];
   for (const source of sources) {
@@ -68,7 +68,7 @@ function sourceLines(comparison: Comparison, kind: Edit["kind"]): LineSource[] {
   const sources: LineSource[] = [];
   let oldIndex = 0;
   for (const change of [...comparison.changes, undefined]) {
-    const equalUntil = change?.newStart ?? comparison.next.lines.length;
+    const equalUntil = change?.newStart ?? comparison.next.ids.length;
     while (sources.length < equalUntil) sources.push([oldIndex++]);
     for (let count = change?.newCount ?? 0; count > 0; count -= 1) sources.push(taken);
     oldIndex += change?.oldCount ?? 0;

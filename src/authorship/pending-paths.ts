@@ -1,5 +1,6 @@
 import { sha256Hex } from "../base/digest.ts";
 import type { RepoPath } from "../git/ids.ts";
+import { isProduced } from "../journal/head.ts";
 import { readHeads, readStateContent } from "../journal/head-files.ts";
 import type { Epoch } from "../journal/layout.ts";
 import { decodeLineOwners, encodeLineOwners, type LineOwnerRun, ownersIn } from "../journal/line-owners.ts";
@@ -47,9 +48,10 @@ export function withoutCommitted(
   if (committed === null) return head.current.kind === "absent" ? keepBegun(pending) : pending;
   if (sha256Hex(committed) === head.current.digest) return keepBegun(pending);
   const content = readStateContent(files, epoch, head, head.current);
-  if (content === undefined || head.current.unlined !== undefined) return keepBegun(pending);
+  if (content === undefined || head.current.unlined !== undefined)
+    return isProduced(head) ? pending : keepBegun(pending);
   const runs = ownersOfUncommitted({ content, runs: head.current.runs }, committed);
-  if (ownersIn(runs).size === 0) return keepBegun(pending);
+  if (ownersIn(runs).size === 0 && !isProduced(head)) return keepBegun(pending);
   return { epoch, head: { ...head, current: { ...head.current, runs }, earlier: [], counters: {} } };
 }
 
@@ -57,10 +59,10 @@ function ownersOfUncommitted(current: OwnedContent, committed: Uint8Array): Line
   const interner = createLineInterner();
   const old = interner.intern(committed);
   const next = interner.intern(current.content);
-  const owners = decodeLineOwners(current.runs, next.lines.length);
+  const owners = decodeLineOwners(current.runs, next.ids.length);
   let settledFrom = 0;
   for (const change of [...diffSequences(old.ids, next.ids), undefined]) {
-    const settledTo = change?.newStart ?? next.lines.length;
+    const settledTo = change?.newStart ?? next.ids.length;
     for (let line = settledFrom; line < settledTo; line += 1) owners[line] = null;
     settledFrom = settledTo + (change?.newCount ?? 0);
   }

@@ -1,4 +1,5 @@
 import { type Json, type JsonObject, objectField } from "../base/json.ts";
+import type { PromptFinder } from "../journal/session-log.ts";
 import type { LineOwner } from "./owner-lookup.ts";
 import { sessionRecord, traceDetails } from "./owners.ts";
 
@@ -8,8 +9,8 @@ export interface ReferencedRecords {
   toJson(): JsonObject;
 }
 
-/** Collects what a JSON answer needs to explain its keys. */
-export function createReferencedRecords(): ReferencedRecords {
+/** Collects what a JSON answer needs to explain its keys; prompts that no note holds are looked up on this machine. */
+export function createReferencedRecords(findPrompt: PromptFinder): ReferencedRecords {
   const seen = new Set<string>();
   const sessions = new Map<string, Json>();
   const prompts = new Map<string, Json>();
@@ -30,8 +31,10 @@ export function createReferencedRecords(): ReferencedRecords {
       if (record !== undefined)
         (owner.session.startsWith("s_") ? sessions : prompts).set(owner.session, record);
       const trace = owner.trace === undefined ? undefined : traceDetails(metadata, owner.trace);
-      if (owner.trace !== undefined && trace !== undefined) {
-        traces.set(owner.trace, { evidence: trace.evidence ?? null, prompt: trace.prompt ?? null });
+      if (owner.trace === undefined) return;
+      const prompt = trace?.prompt ?? findPrompt(owner.session, owner.trace);
+      if (trace !== undefined || prompt !== undefined) {
+        traces.set(owner.trace, { evidence: trace?.evidence ?? null, prompt: prompt ?? null });
       }
     },
     toJson: () => ({

@@ -28,8 +28,8 @@ function inheritInRegion(
 ): void {
   const oldLines = lineNumbers(change.oldStart, change.oldCount).filter((line) => !usedOldLines.has(line));
   const newLines = lineNumbers(change.newStart, change.newCount).filter((line) => sources[line] === taken);
-  const oldTokens = tokenize(oldLines.map((line) => old.lines[line] ?? Buffer.alloc(0)));
-  const newTokens = tokenize(newLines.map((line) => next.lines[line] ?? Buffer.alloc(0)));
+  const oldTokens = tokenize(oldLines.map((line) => old.line(line)));
+  const newTokens = tokenize(newLines.map((line) => next.line(line)));
   if (oldTokens.length + newTokens.length > maxRegionTokens) return;
 
   const found = matchTokens(oldTokens, newTokens);
@@ -39,9 +39,7 @@ function inheritInRegion(
       sources[line] = [...from].map((oldAt) => oldLines[oldAt] ?? 0);
   });
   // blank lines that a formatter put between lines it kept go with the line above them
-  const onlyReformatted = newLines.every(
-    (line) => sources[line] !== taken || isBlank(next.lines[line] ?? Buffer.alloc(0)),
-  );
+  const onlyReformatted = newLines.every((line) => sources[line] !== taken || isBlank(next.line(line)));
   if (!onlyReformatted) return;
   for (const line of newLines) {
     const above = sources[line - 1];

@@ -18,15 +18,22 @@ import { overriddenBeforeCommit, resolveOwner } from "./owners.ts";
 import { openTallyBook, type Tally } from "./stats-tally.ts";
 
 export interface StatsCounter {
-  /** Takes a commit after all its parents in the range; `patches` holds its changes against each parent. */
-  add(commit: ListedCommit, patches: readonly (readonly FilePatch[])[]): void;
+  /** Takes a commit after all its parents in the range. */
+  add(change: CommitChange): void;
   finish(): Tally;
+}
+
+export interface CommitChange {
+  readonly commit: ListedCommit;
+  /** Its changes against each parent; a root commit has one list. */
+  readonly patches: readonly (readonly FilePatch[])[];
+  /** Its note, if it has one. */
+  readonly log: AuthorshipLog | undefined;
 }
 
 export interface StatsCounterOptions {
   readonly commits: readonly ListedCommit[];
   readonly end: Oid;
-  readonly logs: ReadonlyMap<Oid, AuthorshipLog>;
   readonly isIgnored: (path: string) => boolean;
 }
 
@@ -53,7 +60,7 @@ interface OtherParent {
  * Counts added lines by owner, and follows each agent's line through the later commits of the range to see whether it
  * stays. A commit adds what differs from all its parents, so a merge adds only what it resolves itself.
  */
-export function createStatsCounter({ commits, end, logs, isIgnored }: StatsCounterOptions): StatsCounter {
+export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOptions): StatsCounter {
   const book = openTallyBook();
   const states = createStateStore(commits, end);
 
@@ -97,8 +104,7 @@ export function createStatsCounter({ commits, end, logs, isIgnored }: StatsCount
   }
 
   return {
-    add({ commit, parents }, [first = [], ...others]) {
-      const log = logs.get(commit) ?? emptyAuthorshipLog;
+    add({ commit: { commit, parents }, patches: [first = [], ...others], log = emptyAuthorshipLog }) {
       const counted: CountedCommit = {
         commit,
         log,

@@ -126,7 +126,7 @@ export function openTallyBook(): TallyBook {
       file.deleted += old.deleted;
       file.claimed += old.claimed;
       file.humans += old.humans;
-      file.tracked.push(...old.tracked);
+      for (const lines of old.tracked) file.tracked.push(lines);
     },
     close() {
       const counts = new Map(

@@ -3,10 +3,11 @@ import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
 import type { ObjectReader } from "../git/objects.ts";
 import { type CommitPatch, type FilePatch, type ParentPair, readParentPatches } from "../git/patch.ts";
+import type { Files } from "../system/files.ts";
 import type { ListedCommit } from "./commit-list.ts";
 import { compileIgnoredFiles } from "./ignored-files.ts";
-import { openNoteSource, readAuthorshipLogs } from "./note-source.ts";
-import { createStatsCounter } from "./stats-counter.ts";
+import { type NoteSource, openNoteSource, readAuthorshipLogs } from "./note-source.ts";
+import { type CommitChange, createStatsCounter } from "./stats-counter.ts";
 import type { StatsRange } from "./stats-range.ts";
 import type { Tally } from "./stats-tally.ts";
 
@@ -14,6 +15,7 @@ export interface StatsOptions {
   readonly range: StatsRange;
   /** Patterns of `--ignore`. */
   readonly ignore: readonly string[];
+  readonly files: Files;
 }
 
 export interface Stats extends Tally {
@@ -29,29 +31,53 @@ export interface Stats extends Tally {
 export async function computeStats(
   git: Git,
   reader: ObjectReader,
-  { range, ignore }: StatsOptions,
+  { range, ignore, files }: StatsOptions,
 ): Promise<Stats> {
   const { commits, end } = range;
-  const [parsed, gitAttributes, ignoreFile] = await Promise.all([
-    readAuthorshipLogs(
-      openNoteSource(git, reader),
-      commits.map(({ commit }) => commit),
-    ),
+  const source = openNoteSource(git, reader, files);
+  const [gitAttributes, ignoreFile] = await Promise.all([
     readText(reader, `${end}:.gitattributes`),
     readText(reader, `${end}:.git-ai-ignore`),
   ]);
-  const logs = new Map([...parsed].map(([commit, { log }]) => [commit, log]));
   const isIgnored = compileIgnoredFiles({ gitAttributes, ignoreFile, patterns: ignore });
-  const counter = createStatsCounter({ commits, end, logs, isIgnored });
-  for await (const [commit, patches] of patchesByCommit(git, commits)) counter.add(commit, patches);
-  return { ...counter.finish(), range, noted: new Set(logs.keys()) };
+  const counter = createStatsCounter({ commits, end, isIgnored });
+  const noted = new Set<Oid>();
+  for await (const { commit, patches, log } of withLogs(source, commits, patchesByCommit(git, commits))) {
+    counter.add({ commit, patches, log });
+    if (log !== undefined) noted.add(commit.commit);
+  }
+  return { ...counter.finish(), range, noted };
+}
+
+/** Notes that are held at once: some are megabytes of transcript. */
+const noteBatch = 200;
+
+/** Adds the notes, read in batches, to a stream of changes in the order of `commits`. */
+export async function* withLogs(
+  source: NoteSource,
+  commits: readonly ListedCommit[],
+  changes: AsyncIterable<Omit<CommitChange, "log">>,
+): AsyncGenerator<CommitChange> {
+  let logs: Awaited<ReturnType<typeof readAuthorshipLogs>> = new Map();
+  let index = 0;
+  for await (const change of changes) {
+    if (index % noteBatch === 0) {
+      const batch = commits.slice(index, index + noteBatch);
+      logs = await readAuthorshipLogs(
+        source,
+        batch.map(({ commit }) => commit),
+      );
+    }
+    index += 1;
+    yield { ...change, log: logs.get(change.commit.commit)?.log };
+  }
 }
 
 /** Each commit with its changes against every parent; one empty list of parents is a root commit. */
-async function* patchesByCommit(
+export async function* patchesByCommit(
   git: Git,
   commits: readonly ListedCommit[],
-): AsyncGenerator<readonly [ListedCommit, readonly (readonly FilePatch[])[]]> {
+): AsyncGenerator<Omit<CommitChange, "log">> {
   const pairs = commits.flatMap(({ commit, parents }): ParentPair[] =>
     parents.length === 0 ? [{ commit, parent: undefined }] : parents.map((parent) => ({ commit, parent })),
   );
@@ -61,7 +87,7 @@ async function* patchesByCommit(
     const commit = must(commits[index], "a change belongs to a commit of the range");
     patches.push(checked(patch, commit.commit).files);
     if (patches.length < commit.parents.length) continue;
-    yield [commit, patches];
+    yield { commit, patches };
     patches = [];
     index += 1;
   }

@@ -20,6 +20,16 @@ export const errorCodes = {
   refused: "The request is valid, but doing it would be unsafe.",
   "not-here": "The thing is recorded, but its data is not on this machine.",
   damaged: "A stored record fails its own check.",
+  // sandboxes
+  "already-exists": "The name is taken.",
+  "in-use": "Something still depends on it or runs from it.",
+  "not-ready": "The snapshot is still being written, or its writer ended before it was complete.",
+  "guest-failed": "The guest refused a request.",
+  "guest-gone": "The machine has ended or its guest does not answer any more.",
+  "hypervisor-failed": "QEMU refused a request or ended.",
+  "store-unavailable": "An object store could not be reached, broke off or asked to come back later.",
+  unsupported: "The store, file system or server cannot do what was asked.",
+  closed: "The image, device or connection was closed while something still used it.",
   "never-recorded": "Nobody ever recorded the thing: no machine and no remote can have it.",
   // remotes
   "not-on-remote": "The thing is recorded, and the remote that was asked does not have its data.",

@@ -5,10 +5,12 @@ import { pathToFileURL } from "node:url";
 import { runHook } from "./hook.ts";
 
 const argv = process.argv.slice(2);
-if (argv[0] === "hook" && argv[1] !== "--help") {
+if (argv[0] === "hook" && !argv.includes("--help")) {
   void runHook(argv.slice(1), {
-    settle: async () => (await loadSettle()).settleInHook,
-    push: async () => (await loadPush()).pushInHook,
+    loadSettle: async () => (await loadSettle()).settleInHook,
+    loadPush: async () => (await loadPush()).pushInHook,
+    loadSession: async () => (await loadSession()).sessionInHook,
+    loadCommit: async () => (await loadCommit()).commitInHook,
   });
 } else runCommandLine();
 
@@ -30,6 +32,14 @@ function loadSettle(): Promise<typeof import("../cli/settle-in-hook.ts")> {
 
 function loadPush(): Promise<typeof import("../cli/push-in-hook.ts")> {
   return loadChunk("push-in-hook");
+}
+
+function loadSession(): Promise<typeof import("../cli/session-in-hook.ts")> {
+  return loadChunk("session-in-hook");
+}
+
+function loadCommit(): Promise<typeof import("../cli/commit-in-hook.ts")> {
+  return loadChunk("commit-in-hook");
 }
 
 /** ES modules beside this file: resolved at run time, never bundled into the hook entry. */

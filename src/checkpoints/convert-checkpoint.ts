@@ -1,8 +1,8 @@
+import { createHash } from "node:crypto";
 import { sha256Hex } from "../base/digest.ts";
 import type { JsonObject } from "../base/json-document.ts";
 import type { Git } from "../git/git.ts";
-import { readSmallObjects } from "../git/object-stream.ts";
-import { maxChunkBytes } from "../transcripts/limits.ts";
+import { streamObjects } from "../git/object-stream.ts";
 import { type SessionFiles, type StoreKind, sessionsOf } from "./checkpoint-tree.ts";
 import type { CompactVersion, SessionCompactors } from "./compact-sessions.ts";
 import { parseRootMetadata } from "./metadata.ts";
@@ -157,6 +157,10 @@ async function makeCompact({
 
 async function compactHash(git: Git, compact: BlobSource): Promise<string | undefined> {
   if ("bytes" in compact) return sha256Hex(compact.bytes);
-  const content = (await readSmallObjects(git, [compact.oid], maxChunkBytes)).get(compact.oid);
-  return Buffer.isBuffer(content) ? sha256Hex(content) : undefined;
+  const hash = createHash("sha256");
+  for await (const object of streamObjects(git, [compact.oid])) {
+    if (object.info === undefined) return undefined;
+    for await (const piece of object.chunks()) hash.update(piece);
+  }
+  return hash.digest("hex");
 }

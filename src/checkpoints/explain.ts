@@ -123,40 +123,60 @@ function explainSession(
 
 export type TranscriptScope = "checkpoint" | "full";
 
+interface ConversationOptions {
+  readonly scope: TranscriptScope;
+  /** Where the record was read: v2 counts the start of a checkpoint in compact lines, the others in raw ones. */
+  readonly store: StoreKind;
+}
+
 /**
  * A session's conversation as compact lines: from where the checkpoint begins, or all of it. A start beyond the end
  * (real data has some) shows nothing rather than failing. Undefined: the agent's format is not known.
- * @throws KeyframeError as `TranscriptReader.open`
+ * @throws KeyframeError as `TranscriptReader.open`, when the first line is asked for
  */
-export async function readConversation(
+export function readConversation(
   transcripts: TranscriptReader,
   id: CheckpointId,
   { files, metadata }: ReadSession,
-  scope: TranscriptScope,
-): Promise<AsyncGenerator<CompactLine> | undefined> {
+  { scope, store }: ConversationOptions,
+): AsyncGenerator<CompactLine> | undefined {
   const known = typeof metadata === "string" ? undefined : metadata;
   const compactLine = lineCompactorOf(known?.agent ?? "");
   if (compactLine === undefined) return undefined;
-  const skip = scope === "full" ? 0 : (known?.transcriptStart ?? 0);
-  return compactFrom(transcripts.open(id, files), createCompactor(compactLine), skip);
+  const start = scope === "full" ? 0 : (known?.transcriptStart ?? 0);
+  const raw = transcripts.open(id, files);
+  const compactor = createCompactor(compactLine);
+  return store === "v2"
+    ? skipItems(compactFrom(raw, compactor), start)
+    : compactFrom(skipLines(raw, start), compactor);
+}
+
+async function* skipLines(content: AsyncIterable<Buffer>, count: number): AsyncGenerator<Buffer> {
+  let left = count;
+  for await (const piece of content) {
+    let rest = piece;
+    for (let end = rest.indexOf(0x0a); left > 0 && end !== -1; end = rest.indexOf(0x0a)) {
+      rest = rest.subarray(end + 1);
+      left -= 1;
+    }
+    if (left === 0) yield rest;
+  }
+}
+
+async function* skipItems<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {
+  let left = count;
+  for await (const item of items) {
+    if (left === 0) yield item;
+    else left -= 1;
+  }
 }
 
 async function* compactFrom(
   content: AsyncIterable<Buffer>,
   compactor: ReturnType<typeof createCompactor>,
-  skipLines: number,
 ): AsyncGenerator<CompactLine> {
-  let skipped = 0;
   for await (const piece of content) {
-    let rest = piece;
-    while (skipped < skipLines) {
-      const end = rest.indexOf(0x0a);
-      if (end === -1) break;
-      rest = rest.subarray(end + 1);
-      skipped += 1;
-    }
-    if (skipped < skipLines) continue;
-    compactor.push(rest);
+    compactor.push(piece);
     yield* compactor.take();
   }
   compactor.endLine();

@@ -1,6 +1,12 @@
+import { parseBlamePorcelain } from "../authorship/blame-porcelain.ts";
+import { openNoteSource } from "../authorship/note-source.ts";
+import { openOwnerLookup } from "../authorship/owner-lookup.ts";
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
-import { isNullOid, isOid, type Oid } from "../git/ids.ts";
+import { isNullOid, type Oid } from "../git/ids.ts";
+import { openObjectReader } from "../git/objects.ts";
+import { openPromptFinder } from "../journal/session-log.ts";
+import type { Files } from "../system/files.ts";
 
 /** A line of a file in the working tree, 1-based. */
 export interface LineOfFile {
@@ -27,20 +33,39 @@ export function parseLineOfFile(word: string): LineOfFile | undefined {
   return match?.[1] === undefined ? undefined : { path: match[1], line: Number(match[2]) };
 }
 
-/** The commit that git blames, without line-by-line authorship. */
-export function createBlameLookup(git: Git, cwd: string): LineOwnerLookup {
+export interface LineOwnerDeps {
+  readonly git: Git;
+  /** Folder that paths are relative to. */
+  readonly cwd: string;
+  readonly files: Files;
+}
+
+/** The commit that git blames, with the session that its note names for the line, and the prompt as recorded here. */
+export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineOwnerLookup {
   return async ({ path, line }) => {
-    const inFolder = ["-C", cwd];
-    const result = await git.run([...inFolder, "blame", "--porcelain", "-L", `${line},${line}`, "--", path], {
-      okCodes: [0, 128],
-    });
+    const args = ["-C", cwd, "blame", "--porcelain", "-L", `${line},${line}`, "--", path];
+    const result = await git.run(args, { okCodes: [0, 128] });
     if (result.code !== 0) {
-      throw new KeyframeError(
-        "not-found",
-        `cannot find line ${line} of ${path}: ${result.stderr.trim().slice(0, 300)}`,
-      );
+      const why = result.stderr.trim().slice(0, 300);
+      throw new KeyframeError("not-found", `cannot find line ${line} of ${path}: ${why}`);
     }
-    const oid = result.stdout.toString("latin1", 0, 64).split(" ")[0] ?? "";
-    return isOid(oid) && !isNullOid(oid) ? { commit: oid } : undefined;
+    const [origin] = parseBlamePorcelain(result.stdout);
+    if (origin === undefined || isNullOid(origin.commit)) return undefined;
+    const reader = openObjectReader(git);
+    try {
+      const lookup = openOwnerLookup(openNoteSource(git, reader, files));
+      await lookup.load([origin.commit]);
+      const owned = lookup.ownerOf(origin)?.owner;
+      if (owned?.kind !== "agent") return { commit: origin.commit };
+      const findPrompt = openPromptFinder(git.repository, files);
+      const prompt = owned.trace === undefined ? undefined : findPrompt(owned.session, owned.trace);
+      return {
+        commit: origin.commit,
+        sessionId: owned.agent.id,
+        ...(prompt === undefined ? {} : { prompt }),
+      };
+    } finally {
+      await reader.close();
+    }
   };
 }

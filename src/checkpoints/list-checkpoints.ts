@@ -52,7 +52,8 @@ export interface ListRequest {
   readonly withAuthors?: boolean;
 }
 
-const promptsPerRead = 100;
+// the first lines appear at once, and many more need few reads
+const promptsPerRead = [50, 2000];
 
 /** Checkpoints that pass the filter, newest first. Trees, then metadata, then the prompts of what is shown: each in bulk. */
 export async function* listCheckpoints(
@@ -70,8 +71,9 @@ export async function* listCheckpoints(
     .filter((checkpoint) => passes(checkpoint, filter))
     .sort((a, b) => b.createdMs - a.createdMs || (a.id < b.id ? -1 : 1))
     .slice(0, limit);
-  for (let from = 0; from < matching.length; from += promptsPerRead) {
-    const page = matching.slice(from, from + promptsPerRead);
+  const [firstRead = 1, nextReads = 1] = promptsPerRead;
+  for (let from = 0; from < matching.length; from += from === 0 ? firstRead : nextReads) {
+    const page = matching.slice(from, from + (from === 0 ? firstRead : nextReads));
     const prompts = await readPrompts(
       git,
       page.flatMap(({ newest }) => newest?.files ?? []),

@@ -88,38 +88,48 @@ export async function applyMigration(
   const failed: { readonly id: CheckpointId; readonly why: string }[] = [];
   const warnings: string[] = [];
   let done = 0;
-  for (let from = 0; from < plan.steps.length; ) {
-    const steps = plan.steps.slice(from, from + (await target.preferredBatch()));
-    from += steps.length;
-    const writes: CheckpointWrite[] = [];
-    const states = await tryLoadStates(
-      git,
-      new Map(steps.map(({ id, from: { files } }) => [id, new Map(files)])),
-    );
-    for (const step of steps) {
-      try {
-        const state =
-          states.get(step.id) ?? new KeyframeError("damaged", `checkpoint ${step.id} has no files`);
-        if (state instanceof KeyframeError) throw state;
-        const converted = await convertCheckpoint({ git, transcripts, compactors, step, state, to: plan.to });
-        writes.push(converted.write);
-        warnings.push(...converted.warnings);
-      } catch (error) {
-        if (!isKeyframeError(error, "not-here", "damaged", "too-large", "invalid-input")) throw error;
-        failed.push({ id: step.id, why: errorText(error) });
+  try {
+    for (let from = 0; from < plan.steps.length; ) {
+      const steps = plan.steps.slice(from, from + (await target.preferredBatch()));
+      from += steps.length;
+      const writes: CheckpointWrite[] = [];
+      const states = await tryLoadStates(
+        git,
+        new Map(steps.map(({ id, from: { files } }) => [id, new Map(files)])),
+      );
+      for (const step of steps) {
+        try {
+          const state =
+            states.get(step.id) ?? new KeyframeError("damaged", `checkpoint ${step.id} has no files`);
+          if (state instanceof KeyframeError) throw state;
+          const converted = await convertCheckpoint({
+            git,
+            transcripts,
+            compactors,
+            step,
+            state,
+            to: plan.to,
+          });
+          writes.push(converted.write);
+          warnings.push(...converted.warnings);
+        } catch (error) {
+          if (!isKeyframeError(error, "not-here", "damaged", "too-large", "invalid-input")) throw error;
+          failed.push({ id: step.id, why: errorText(error) });
+        }
+        done += 1;
+        onProgress?.({ done, total: plan.steps.length });
       }
-      done += 1;
-      onProgress?.({ done, total: plan.steps.length });
+      fault("migration:before-batch");
+      await target.write(writes, {
+        message: commitMessage(plan.to, "migration"),
+        nowSeconds,
+        identity: migrationIdentity,
+      });
+      fault("migration:after-batch");
     }
-    fault("migration:before-batch");
-    await target.write(writes, {
-      message: commitMessage(plan.to, "migration"),
-      nowSeconds,
-      identity: migrationIdentity,
-    });
-    fault("migration:after-batch");
+  } finally {
+    await transcripts.close();
   }
-  await transcripts.close();
   return { migrated: plan.steps.length - failed.length, skipped: plan.skipped, failed, warnings };
 }
 

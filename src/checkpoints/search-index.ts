@@ -34,7 +34,9 @@ export interface SearchIndex {
 /** Part of the folder's name: another way to extract texts starts another index. */
 const version = 1;
 const segmentBytes = 8 * 1024 * 1024;
-const maxIndexedTextChars = 20_000;
+// long texts are kept in parts that overlap, so that what is looked for may lie across a cut
+const partChars = 20_000;
+const overlapChars = 500;
 const maxIndexLineBytes = 16 * 1024 * 1024;
 
 export function searchFolder(commonDir: string): string {
@@ -68,9 +70,11 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
       for await (const { key, texts } of documents) {
         if (keys.has(key) || done.includes(key)) continue;
         for await (const { kind, text, line } of texts) {
-          const entry = `${JSON.stringify({ key, kind, line, text: text.slice(0, maxIndexedTextChars) })}\n`;
-          lines.push(entry);
-          sizeBytes += entry.length;
+          for (const part of cutText(text)) {
+            const entry = `${JSON.stringify({ key, kind, line, text: part })}\n`;
+            lines.push(entry);
+            sizeBytes += entry.length;
+          }
         }
         done.push(key);
         if (sizeBytes < segmentBytes) continue;
@@ -101,6 +105,12 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
       }
     },
   };
+}
+
+function* cutText(text: string): Generator<string> {
+  for (let from = 0; from === 0 || from + overlapChars < text.length; from += partChars - overlapChars) {
+    yield text.slice(from, from + partChars);
+  }
 }
 
 /** The documents of a segment, from its first line; none where the name is not the digest of the content. */

@@ -77,12 +77,16 @@ export function openV2Store(context: StoreContext): CheckpointStore {
     async preferredBatch() {
       const refs = await readStoreRefs(git);
       const current = (await generations.read(refs)).find(({ ref }) => ref === v2Current);
-      return Math.max(1, checkpointsPerGeneration - (current?.files.size ?? 0));
+      const room = checkpointsPerGeneration - (current?.files.size ?? 0);
+      return room > 0 ? room : checkpointsPerGeneration;
     },
     async write(writes, options) {
-      const changed = await retryUntilFirst(v2Main, () => attempt(writes, options));
       const commit = await context.commitContext(options, "keyframe: archive a full generation");
-      await retryUntilFirst(v2Current, () => rotateFullGeneration(commit, generations));
+      const rotate = () => retryUntilFirst(v2Current, () => rotateFullGeneration(commit, generations));
+      // a writer that died before it could leaves this to the next
+      await rotate();
+      const changed = await retryUntilFirst(v2Main, () => attempt(writes, options));
+      await rotate();
       return changed;
     },
   };

@@ -1,20 +1,31 @@
 import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import { blameCommand } from "./blame/command.ts";
 import { checkpointCommand } from "./checkpoint/command.ts";
+import { completionCommand } from "./completion/command.ts";
 import type { CliContext } from "./context.ts";
+import { demoCommand } from "./demo/command.ts";
+import { diffCommand } from "./diff/command.ts";
 import { disableCommand } from "./disable/command.ts";
 import { doctorCommand } from "./doctor/command.ts";
 import { enableCommand } from "./enable/command.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { explainCommand } from "./explain/command.ts";
 import { fetchCommand } from "./fetch/command.ts";
+import { hookCommand } from "./hook/command.ts";
+import { imageCommands } from "./image/command.ts";
 import { journalCommand } from "./journal/command.ts";
 import { listCommand } from "./list/command.ts";
+import { logCommand } from "./log/command.ts";
 import { migrateCommand } from "./migrate/command.ts";
 import { pushCommand } from "./push/command.ts";
 import { resumeCommand } from "./resume/command.ts";
+import { rewindCommand } from "./rewind/command.ts";
+import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/command.ts";
+import { sessionCommand } from "./session/command.ts";
 import { settleCommand } from "./settle/command.ts";
+import { showCommand } from "./show/command.ts";
+import { snapshotRoutes } from "./snapshot/commands.ts";
 import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { tokensCommand } from "./tokens/command.ts";
@@ -25,20 +36,31 @@ const root = buildRouteMap<string, CliContext>({
     enable: enableCommand,
     disable: disableCommand,
     status: statusCommand,
-    checkpoint: checkpointCommand,
     blame: blameCommand,
+    stats: statsCommand,
+    show: showCommand,
+    log: logCommand,
+    diff: diffCommand,
+    list: listCommand,
+    explain: explainCommand,
+    search: searchCommand,
+    tokens: tokensCommand,
+    resume: resumeCommand,
+    fetch: fetchCommand,
+    push: pushCommand,
+    session: sessionCommand,
+    rewind: rewindCommand,
+    migrate: migrateCommand,
+    image: imageCommands,
+    sandbox: sandboxRoutes,
+    snapshot: snapshotRoutes,
+    checkpoint: checkpointCommand,
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
-    explain: explainCommand,
-    list: listCommand,
-    fetch: fetchCommand,
-    push: pushCommand,
-    resume: resumeCommand,
-    migrate: migrateCommand,
-    search: searchCommand,
-    tokens: tokensCommand,
-    stats: statsCommand,
+    hook: hookCommand,
+    completion: completionCommand,
+    demo: demoCommand,
     version: versionCommand,
   },
   docs: {

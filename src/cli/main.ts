@@ -4,7 +4,8 @@ import { usageExitCode } from "./exit-codes.ts";
 import { rawCommands } from "./raw-commands.ts";
 
 /** Runs one command line and sets the exit code of the process. */
-export async function main(argv: readonly string[]): Promise<void> {
+export async function main(commandLine: readonly string[]): Promise<void> {
+  const argv = commandLine[0] === "--version" ? ["version", ...commandLine.slice(1)] : commandLine;
   const context = nodeCliContext();
   endQuietlyWhenPipeCloses();
   const raw = rawCommands[argv[0] ?? ""];

@@ -28,18 +28,18 @@ export function ownerCells(
   terminal: Pick<Terminal, "style">,
   owners: readonly (Owner | undefined)[],
 ): ((index: number) => string) | undefined {
-  const labels = new Map<Owner, string>();
+  const present = new Set(owners.filter((owner) => owner !== undefined));
   let width = 0;
-  for (const owner of owners) {
-    if (owner === undefined || labels.has(owner)) continue;
-    labels.set(owner, shownLabel(owner));
-    width = Math.max(width, cellWidth(labels.get(owner) ?? ""));
-  }
+  for (const owner of present) width = Math.max(width, cellWidth(shownLabel(owner)));
   if (width === 0) return undefined;
+  const nobody = " ".repeat(width + 1);
+  const cells = new Map([...present].map((owner) => [owner, paddedCell(terminal, owner, width)]));
   return (index) => {
     const owner = owners[index];
-    if (owner === undefined) return " ".repeat(width + 1);
-    const label = labels.get(owner) ?? "";
-    return ` ${terminal.style(owner.kind === "agent" ? "magenta" : "green", label)}${" ".repeat(width - cellWidth(label))}`;
+    return owner === undefined ? nobody : (cells.get(owner) ?? nobody);
   };
+}
+
+function paddedCell(terminal: Pick<Terminal, "style">, owner: Owner, width: number): string {
+  return ` ${styledOwner(terminal, owner)}${" ".repeat(width - cellWidth(shownLabel(owner)))}`;
 }

@@ -1,8 +1,10 @@
 import { type SettleOutcome, settle } from "../authorship/settle.ts";
 import { errorText } from "../base/errors.ts";
+import { listPrepared } from "../checkpoints/commit-folder.ts";
+import { finishCommits } from "../checkpoints/finish-commit.ts";
 import { openGit } from "../git/git.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
-import { nodeProcessTable } from "../system/process-identity.ts";
+import { createRedactor } from "../transcripts/redaction.ts";
 import type { CliContext } from "./context.ts";
 
 /**
@@ -19,7 +21,11 @@ export async function settleFirst(context: CliContext): Promise<void> {
   }
 }
 
-export function settleRepository(context: CliContext, repository: Repository): Promise<SettleOutcome> {
+/** Settles, and stores the checkpoints of commits whose hook was cut off. */
+export async function settleRepository(context: CliContext, repository: Repository): Promise<SettleOutcome> {
   const git = openGit(repository, context.processes, context.env);
-  return settle(git, { ...context, processTable: nodeProcessTable });
+  const outcome = await settle(git, context);
+  if (repository.workTree !== undefined && listPrepared(repository, context.files).length > 0)
+    await finishCommits(git, { ...context, redactor: createRedactor() });
+  return outcome;
 }

@@ -28,6 +28,10 @@ export function nullOidLike(oid: Oid): Oid {
   return "0".repeat(oid.length) as Oid;
 }
 
+export function nullOid(format: "sha1" | "sha256"): Oid {
+  return "0".repeat(format === "sha1" ? 40 : 64) as Oid;
+}
+
 /** Id of the empty tree in the repository's object format. */
 export function emptyTreeOid(like: Oid): Oid {
   return (

@@ -9,24 +9,61 @@ import { resolveRevision } from "./refs.ts";
 /**
  * Reads the notes of some commits, whatever the fan-out of each (`abcd..`, `ab/cd..`, `ab/cd/..`): where two spellings
  * of one commit exist, the shallower wins, as in git-ai. Bytes are as stored; commits without a note are absent.
+ * Only the notes tree's folders on the way are read, so a commit without a note costs nothing more.
  */
 export async function readNotes(
   reader: ObjectReader,
   ref: string,
   commits: Iterable<Oid>,
 ): Promise<Map<Oid, Buffer>> {
-  // a read, not a check: one cat-file process is enough then
-  const tip = await reader.read(`${ref}^{commit}`);
-  const notes = new Map<Oid, Buffer>();
-  if (tip === undefined) return notes;
-  await Promise.all(
-    [...new Set(commits)].map(async (commit) => {
-      const found = await Promise.all(noteSpellings(commit).map((path) => reader.read(`${tip.oid}:${path}`)));
-      const note = found.find((object) => object?.type === "blob");
-      if (note !== undefined) notes.set(commit, note.content);
-    }),
+  const blobs = new Map<Oid, Oid>();
+  await findNotes(reader, `${ref}^{tree}`, {
+    wanted: [...new Set(commits)].map((commit) => ({ commit, rest: commit })),
+    found: (commit, blob) => void blobs.set(commit, blob),
+  });
+  const notes = await Promise.all(
+    [...blobs].map(async ([commit, blob]) => [commit, await reader.read(blob)] as const),
   );
-  return notes;
+  return new Map(
+    notes.flatMap(([commit, note]) => (note?.type === "blob" ? [[commit, note.content] as const] : [])),
+  );
+}
+
+interface NoteSearch {
+  /** Commits, and what of their name is left below the folders taken so far. */
+  readonly wanted: readonly { readonly commit: Oid; readonly rest: string }[];
+  readonly found: (commit: Oid, blob: Oid) => void;
+}
+
+async function findNotes(reader: ObjectReader, tree: string, { wanted, found }: NoteSearch): Promise<void> {
+  const object = wanted.length === 0 ? undefined : await reader.read(tree);
+  if (object?.type !== "tree") return;
+  const entries = parseTree(object.content, object.oid.length / 2);
+  const below = new Map<string, NoteSearch["wanted"][number][]>();
+  for (const { commit, rest } of wanted) {
+    const blob = entries.get(rest);
+    const folder = rest.slice(0, 2);
+    if (blob !== undefined) found(commit, blob);
+    else below.set(folder, [...(below.get(folder) ?? []), { commit, rest: rest.slice(2) }]);
+  }
+  const folders = [...below].flatMap(([folder, list]) => {
+    const oid = folder === "" ? undefined : entries.get(folder);
+    return oid === undefined ? [] : [findNotes(reader, oid, { wanted: list, found })];
+  });
+  await Promise.all(folders);
+}
+
+/** Entries of a raw tree object: `<mode> <name> NUL <id bytes>`. */
+function parseTree(content: Buffer, idBytes: number): Map<string, Oid> {
+  const entries = new Map<string, Oid>();
+  for (let at = 0; at < content.length; ) {
+    const space = content.indexOf(0x20, at);
+    const end = content.indexOf(0, space);
+    const next = end + 1 + idBytes;
+    entries.set(content.toString("latin1", space + 1, end), content.toString("hex", end + 1, next) as Oid);
+    at = next;
+  }
+  return entries;
 }
 
 /** Which commits have a note, and in which blob: one `ls-tree` for all. */

@@ -53,7 +53,7 @@ export async function* streamObjects(
     const { code, signal } = await child.exited;
     if (code !== 0) throw gitFailed(args, { code, signal, stderr });
   } finally {
-    if (!finished) child.kill("SIGKILL");
+    if (!finished) endEarly(child);
   }
 }
 
@@ -87,29 +87,67 @@ export function openObjectStream(git: Git): ObjectStream {
       return toStreamedObject(name, info, before);
     },
     async close() {
-      started?.child.kill("SIGKILL");
-      // what nobody reads any more would keep the end of the process from being seen
-      started?.child.stdout.destroy();
-      await started?.child.exited;
+      if (started === undefined) return;
+      endEarly(started.child);
+      await started.child.exited;
     },
   };
 }
 
-/** Small objects in bulk; an object over the limit is not read. */
+/**
+ * Small objects in bulk, by name; one over the limit is passed over. Cut without a wait for each: listing thousands of
+ * records is as fast as git is.
+ */
 export async function readSmallObjects(
   git: Git,
   oids: Iterable<string>,
   maxBytes: number,
 ): Promise<Map<string, Buffer | "missing" | "oversized">> {
   const found = new Map<string, Buffer | "missing" | "oversized">();
-  const unique = new Set(oids);
-  if (unique.size === 0) return found;
-  for await (const object of streamObjects(git, unique)) {
-    if (object.info === undefined) found.set(object.name, "missing");
-    else if (object.info.sizeBytes > maxBytes) found.set(object.name, "oversized");
-    else found.set(object.name, await object.bytes());
+  const names = [...new Set(oids)];
+  if (names.length === 0) return found;
+  const args = ["cat-file", "--batch", "--buffer"];
+  const child = git.start(args, { env: { GIT_NO_LAZY_FETCH: "1" } });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
+    stderr = (stderr + piece).slice(-4000);
+  });
+  child.stdin.on("error", () => undefined);
+  child.stdin.end(names.map((name) => `${name}\n`).join(""));
+  let held: Buffer = Buffer.alloc(0);
+  let skipBytes = 0;
+  for await (const piece of child.stdout as AsyncIterable<Buffer>) {
+    held = held.length === 0 ? piece : Buffer.concat([held, piece]);
+    for (;;) {
+      if (skipBytes > 0) {
+        const skipped = Math.min(skipBytes, held.length);
+        held = held.subarray(skipped);
+        skipBytes -= skipped;
+      }
+      const end = held.indexOf(0x0a);
+      if (skipBytes > 0 || end === -1) break;
+      const info = parseHeader(held.toString("latin1", 0, end));
+      const name = names[found.size] ?? "";
+      if (info === undefined) found.set(name, "missing");
+      else if (info.sizeBytes > maxBytes) {
+        found.set(name, "oversized");
+        skipBytes = info.sizeBytes + 1;
+      } else if (held.length >= end + 1 + info.sizeBytes + 1) {
+        found.set(name, held.subarray(end + 1, end + 1 + info.sizeBytes));
+        skipBytes = info.sizeBytes + 1;
+      } else break;
+      held = held.subarray(end + 1);
+    }
   }
+  const { code, signal } = await child.exited;
+  if (code !== 0 || found.size !== names.length) throw gitFailed(args, { code, signal, stderr });
   return found;
+}
+
+/** Output that nobody will read must be let go too: unread, it keeps the pipe open and the program alive. */
+function endEarly(child: RunningProcess): void {
+  child.kill("SIGKILL");
+  child.stdout.destroy();
 }
 
 type Content = ReturnType<ReturnType<typeof createPieceReader>["content"]>;

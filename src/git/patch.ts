@@ -43,7 +43,7 @@ export async function* readCommitPatches(git: Git, commits: readonly Oid[]): Asy
 
 export interface ParentPair {
   readonly commit: Oid;
-  /** Undefined: against nothing. */
+  /** Undefined for a root commit. */
   readonly parent: Oid | undefined;
 }
 
@@ -61,6 +61,17 @@ export async function* readParentPatches(
 /** The changes between two trees or commits. */
 export async function readTreePatch(git: Git, from: Oid, to: Oid): Promise<readonly FilePatch[]> {
   const args = ["diff-tree", "-r", ...patchOptions, from, to];
+  for await (const patch of runPatch(git, args, undefined)) return patch.files;
+  return [];
+}
+
+/** What the index holds against a commit or tree, of these paths or of all; `git` is bound to that index. */
+export async function readIndexPatch(
+  git: Git,
+  against: Oid,
+  paths: readonly RepoPath[] = [],
+): Promise<readonly FilePatch[]> {
+  const args = ["--literal-pathspecs", "diff-index", "--cached", ...patchOptions, against, "--", ...paths];
   for await (const patch of runPatch(git, args, undefined)) return patch.files;
   return [];
 }
@@ -177,12 +188,12 @@ function readFileLine(file: OpenFile, line: string): number {
     });
     return Number(oldCount) + Number(newCount);
   }
+  if (/^(new file mode |deleted file mode |index .* )160000$/.test(line)) file.submodule = true;
   if (line.startsWith("new file mode ")) file.oldPath = undefined;
   else if (line.startsWith("deleted file mode ")) file.newPath = undefined;
   else if (line.startsWith("rename from ")) file.oldPath = unquotePath(line.slice(12)) as RepoPath;
   else if (line.startsWith("rename to ")) file.newPath = unquotePath(line.slice(10)) as RepoPath;
   else if (line.startsWith("Binary files ")) file.binary = true;
-  else if (/^(new file mode |deleted file mode |index .* )160000$/.test(line)) file.submodule = true;
   return 0;
 }
 

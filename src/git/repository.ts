@@ -83,6 +83,16 @@ export function readHeadFromFiles(repository: Repository, files: Files): Head | 
   return { ref, oid: readRefFromFiles(repository, ref, files) };
 }
 
+/** False only if no ref can lie below `folder` (`refs/x/y`): looked up in files, without a process. */
+export function mayHaveRefsBelow(repository: Repository, folder: string, files: Files): boolean {
+  const { commonDir } = repository;
+  return (
+    files.statIfExists(join(commonDir, folder)) !== undefined ||
+    files.statIfExists(join(commonDir, "reftable")) !== undefined ||
+    files.readIfExists(join(commonDir, "packed-refs"))?.includes(` ${folder}/`) === true
+  );
+}
+
 function readRefFromFiles(repository: Repository, ref: string, files: Files): Oid | undefined {
   for (const folder of [repository.gitDir, repository.commonDir]) {
     const loose = files.readIfExists(join(folder, ref))?.toString("utf8").trim();

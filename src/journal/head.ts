@@ -29,6 +29,7 @@ export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
         ? { ...head?.evidence, [event.owner]: event.evidence }
         : (head?.evidence ?? {}),
     counters: countersAfter(head?.counters ?? {}, event),
+    produced: producedAfter(head?.produced ?? {}, event),
     begun:
       event.kind === "begin" && event.toolUseId !== undefined
         ? [...begunBefore, { toolUseId: event.toolUseId, at: event.at }]
@@ -36,9 +37,14 @@ export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
   };
 }
 
-/** True if some line of a state belongs to someone: such a head has something to settle. */
+/** True if some line of a state, or the state itself, is someone's work: such a head has something to settle. */
 export function hasOwners(head: Head): boolean {
-  return [head.current, ...head.earlier].some((state) => ownersIn(state.runs).size > 0);
+  return isProduced(head) || [head.current, ...head.earlier].some((state) => ownersIn(state.runs).size > 0);
+}
+
+/** True if the path stands as an agent's edit left it. */
+export function isProduced({ current, produced }: Head): boolean {
+  return Object.values(produced ?? {}).includes(current.digest);
 }
 
 export function encodeHead(head: Head): Buffer {
@@ -66,6 +72,14 @@ function earlierStates(head: Head | undefined, state: PathState): readonly PathS
 function agentsOf(event: JournalEvent): Record<string, AgentId> {
   if (event.owner === null || event.agent === undefined) return {};
   return { [sessionOfOwner(event.owner)]: event.agent };
+}
+
+function producedAfter(
+  produced: NonNullable<Head["produced"]>,
+  event: JournalEvent,
+): NonNullable<Head["produced"]> {
+  if (event.kind !== "edit" || event.state === undefined || !event.owner?.startsWith("s_")) return produced;
+  return { ...produced, [sessionOfOwner(event.owner)]: event.state.digest };
 }
 
 function countersAfter(counters: Head["counters"], event: JournalEvent): Head["counters"] {

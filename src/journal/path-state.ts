@@ -45,6 +45,11 @@ export interface Head {
   readonly evidence: Readonly<Record<string, Evidence>>;
   /** By session key: lines written, and lines that others then changed or removed. */
   readonly counters: Readonly<Record<string, { readonly generated: number; readonly overridden: number }>>;
+  /**
+   * By session key: the digest of the newest state that an edit of the session left (empty: it removed the path). What
+   * tells whose work a removal, a binary file or a cut is, where no line can. Absent in heads of older versions.
+   */
+  readonly produced?: Readonly<Record<string, string>>;
   /** Calls of agents on this path that have begun and not ended. */
   readonly begun: readonly { readonly toolUseId: string; readonly at: number }[];
 }

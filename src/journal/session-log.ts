@@ -65,18 +65,32 @@ export function* readSessionRecords(
   }
 }
 
-/** The prompt that was being answered when an edit was made, if it was recorded here. */
-export function findPromptOfTrace(
-  repository: Repository,
-  files: Files,
-  { session, trace }: { readonly session: string; readonly trace: string },
-): string | undefined {
+/** The prompt that was being answered when an edit (`t_...`) of a session was made, if it was recorded here. */
+export type PromptFinder = (session: string, trace: string) => string | undefined;
+
+/** Looks prompts up in the session logs of a repository; each log is read at most once. */
+export function openPromptFinder(repository: Repository, files: Files): PromptFinder {
+  const bySession = new Map<string, Map<string, string>>();
+  return (session, trace) => {
+    let prompts = bySession.get(session);
+    if (prompts === undefined) {
+      prompts = readPromptsByTrace(repository, files, session);
+      bySession.set(session, prompts);
+    }
+    return prompts.get(trace);
+  };
+}
+
+function readPromptsByTrace(repository: Repository, files: Files, session: string): Map<string, string> {
+  const prompts = new Map<string, string>();
+  // keys of notes come from outside: only one of our own form names a file
+  if (!/^s_[0-9a-f]{1,64}$/.test(session)) return prompts;
   let prompt: string | undefined;
   for (const record of readSessionRecords(repository, files, session)) {
     if (record.kind === "prompt") prompt = record.prompt;
-    if (record.kind === "edit" && record.trace === trace) return prompt;
+    if (record.kind === "edit" && prompt !== undefined) prompts.set(record.trace, prompt);
   }
-  return undefined;
+  return prompts;
 }
 
 function sessionLogPath(repository: Repository, session: string): string {

@@ -8,6 +8,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -23,7 +24,8 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../base/errors.ts";
 
 export type FileKind = "file" | "folder" | "symlink" | "other";
@@ -73,7 +75,10 @@ export interface Files {
   statTargetIfExists(path: string): FileStat | undefined;
   /** Sorted by name; undefined if there is no such folder. */
   listIfExists(path: string): FolderEntry[] | undefined;
-  makeFolder(path: string): void;
+  /** With the folders above it. `mode` is for those that it makes; 0o777 less the umask by default. */
+  makeFolder(path: string, options?: WriteOptions): void;
+  /** A new empty folder that only this user can read; answers its real path. The caller removes it. */
+  makeTemporaryFolder(prefix: string): string;
   /**
    * Replaces the whole file: temporary file beside it, fsync, rename, fsync of the folder. After a crash at any
    * moment the path holds the old bytes or the new ones.
@@ -85,6 +90,11 @@ export interface Files {
   createExclusively(path: string, content: Uint8Array, options?: WriteOptions): boolean;
   /** One O_APPEND write; a short write is an error. `sync` waits for the disk. */
   append(path: string, content: Uint8Array, options?: WriteOptions & { readonly sync?: boolean }): void;
+  /**
+   * Writes at a place of a file, made if it is absent; what was there is written over, what lies behind stays. Waits
+   * for the disk. A crash leaves any part of it written.
+   */
+  writeAt(path: string, content: Uint8Array, options: WriteOptions & { readonly offsetBytes: number }): void;
   rename(from: string, to: string): void;
   /** Sets the permission bits exactly, whatever the umask. */
   setMode(path: string, mode: number): void;
@@ -140,7 +150,10 @@ export const nodeFiles: Files = {
         .map((entry) => ({ name: entry.name, kind: kindOf(entry) }))
         .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
     ),
-  makeFolder: (path) => void translated(path, "create", () => mkdirSync(path, { recursive: true })),
+  makeFolder: (path, options) =>
+    void translated(path, "create", () => mkdirSync(path, { recursive: true, mode: options?.mode })),
+  makeTemporaryFolder: (prefix) =>
+    translated(tmpdir(), "create a folder in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
   replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
   createExclusively(path, content, options) {
@@ -160,6 +173,18 @@ export const nodeFiles: Files = {
   },
   append(path, content, { mode = 0o644, sync = false } = {}) {
     translated(path, "append to", () => writeWhole(path, content, { mode, flags: "a", sync }));
+  },
+  writeAt(path, content, { offsetBytes, mode = 0o644 }) {
+    translated(path, "write", () => {
+      const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, mode);
+      try {
+        for (let written = 0; written < content.length; )
+          written += writeSync(descriptor, content, written, content.length - written, offsetBytes + written);
+        fdatasyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    });
   },
   rename: (from, to) => translated(to, "rename to", () => renameSync(from, to)),
   setMode: (path, mode) => translated(path, "set the mode of", () => chmodSync(path, mode)),

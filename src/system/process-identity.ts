@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { errnoOf } from "./files.ts";
 
@@ -17,6 +16,8 @@ export interface ProcessTable {
   identify(pid: number): ProcessIdentity | undefined;
   /** The ancestors of this process, nearest first, with their program names; at most `limit`. */
   ancestors(limit: number): readonly (ProcessIdentity & { readonly program: string })[];
+  /** The words that a process was started with; none if it is gone or not ours to see. */
+  argumentsOf(pid: number): readonly string[];
 }
 
 export function isAlive(table: ProcessTable, process: ProcessIdentity): boolean {
@@ -39,6 +40,15 @@ export const nodeProcessTable: ProcessTable = {
       pid = found.parent;
     }
     return chain;
+  },
+  argumentsOf(pid) {
+    try {
+      if (process.platform === "linux") return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      const { execFileSync } = process.getBuiltinModule("node:child_process");
+      return execFileSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).split(/\s+/);
+    } catch {
+      return []; // gone since, or another user's
+    }
   },
 };
 
@@ -71,6 +81,8 @@ function lookUpInProc(pid: number): ProcessEntry | undefined {
 
 function lookUpByPs(pid: number): ProcessEntry | undefined {
   try {
+    // loaded only here: it costs a hook as much as all of its own code
+    const { execFileSync } = process.getBuiltinModule("node:child_process");
     const text = execFileSync("ps", ["-o", "lstart=,ppid=,comm=", "-p", String(pid)], { encoding: "utf8" });
     const match = /^\s*(\S+ +\S+ +\d+ +[\d:]+ +\d+)\s+(\d+)\s+(.*\S)\s*$/.exec(text);
     if (match?.[1] === undefined) return undefined;

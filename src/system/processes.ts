@@ -1,4 +1,4 @@
-import { type ChildProcess, type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import type { ChildProcess, ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { KeyframeError } from "../base/errors.ts";
 import { errnoOf } from "./files.ts";
@@ -58,6 +58,11 @@ export interface AttachOptions extends Pick<ProcessOptions, "cwd" | "env"> {
   readonly stdin: "pipe" | "inherit";
 }
 
+/** Loaded when first used: it costs a hook, which seldom starts a program, as much as all of its own code. */
+function childProcess() {
+  return process.getBuiltinModule("node:child_process");
+}
+
 const defaultMaxOutputBytes = 1024 * 1024 * 1024;
 const maxErrorTextBytes = 1024 * 1024;
 
@@ -101,7 +106,7 @@ export const nodeProcesses: Processes = {
   },
 
   runSync(program, args, options = {}) {
-    const result = spawnSync(program, args, {
+    const result = childProcess().spawnSync(program, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
       input: options.stdin ?? "",
@@ -129,7 +134,7 @@ export const nodeProcesses: Processes = {
   },
 
   attach(program, args, { stdin, ...options }) {
-    const child = spawn(program, args, {
+    const child = childProcess().spawn(program, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
       stdio: [stdin, "inherit", "inherit"],
@@ -163,7 +168,7 @@ function startChild(
   args: readonly string[],
   options: Pick<ProcessOptions, "cwd" | "env">,
 ): PipedChild {
-  return spawn(program, args, {
+  return childProcess().spawn(program, args, {
     cwd: options.cwd,
     env: options.env ?? process.env,
     stdio: ["pipe", "pipe", "pipe"],

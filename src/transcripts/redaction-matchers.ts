@@ -91,10 +91,10 @@ export function* matchUrlPasswords(text: string): Generator<Span> {
 export function* matchAuthorizations(text: string): Generator<Span> {
   const pattern = /(?:[Bb]earer|BEARER|[Bb]asic|[Tt]oken) {1,4}([A-Za-z0-9+/=._~-]{16,2000})/g;
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-    const credentials = match[1] ?? "";
+    const credentials = (match[1] ?? "").replace(/\.+$/, "");
     if (!looksRandom(credentials)) continue;
-    const end = match.index + match[0].length;
-    yield { start: end - credentials.length, end, rule: "authorization" };
+    const start = match.index + match[0].length - (match[1] ?? "").length;
+    yield { start, end: start + credentials.length, rule: "authorization" };
   }
 }
 

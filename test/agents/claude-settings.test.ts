@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { hookCommand, isHookCommand, parseHookCommand } from "../../src/agents/agent-program.ts";
@@ -153,6 +154,15 @@ describe("the hook command", () => {
       }),
     );
     expect(parseHookCommand(hookCommand(onPath, "claude"), "claude")).toEqual(onPath);
+  });
+
+  test("is silent and ends with 0 where Keyframe is gone, broken or not installed", () => {
+    const gone = { kind: "installed", node: process.execPath, entry: "/gone/keyframe.cjs" } as const;
+    const noNode = { ...gone, node: "/gone/node" };
+    for (const program of [gone, noNode, onPath]) {
+      const result = spawnSync("/bin/sh", ["-c", hookCommand(program, "claude")], { env: { PATH: "/gone" } });
+      expect([result.status, result.stdout.toString(), result.stderr.toString()]).toEqual([0, "", ""]);
+    }
   });
 
   test("is not confused with other commands", () => {

@@ -208,3 +208,10 @@ ${JSON.stringify({ schema_version: "authorship/3.0.0", git_ai_version: null, pro
     expect(text).toBe('---\n{\n  "schema_version": "authorship/3.0.0",\n  "prompts": {}\n}');
   });
 });
+
+test("a note of very many entries, one file again and again, is read in time", () => {
+  const text = `${"f\n  s_1::t_1 1,3,5-9\n".repeat(150_000)}---\n${metadata(sessions)}`;
+  expect(owners(text, "f")).toEqual(["1-1 s_1::t_1", "3-3 s_1::t_1", "5-9 s_1::t_1"]);
+  const wide = `f\n  h_1 ${Array.from({ length: 200_000 }, (_, index) => 400_000 - 2 * index).join(",")}\n---\n${metadata(sessions)}`;
+  expect(owners(wide, "f")).toHaveLength(200_000);
+});

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -41,7 +42,7 @@ describe("keyframe enable", () => {
     ]);
     const first = run(["enable"]);
     expect(first.changes).toEqual(dry.changes);
-    expect(first.changes.map(({ action }) => action)).toEqual([...Array(6).fill("create"), "change"]);
+    expect(first.changes.map(({ action }) => action)).toEqual([...Array(8).fill("create"), "change"]);
     expect(run(["enable"]).changes).toEqual([]);
     expect(run(["status"])).toMatchObject({
       state: "on",
@@ -50,6 +51,17 @@ describe("keyframe enable", () => {
       problems: [],
     });
     expect(repository.git("status", "--short")).toBe("");
+  });
+
+  test("is one program by whichever of its names it is started", () => {
+    const link = join(repository.folder, "../kf");
+    symlinkSync(keyframeProgram, link);
+    run(["enable"]);
+    const result = spawnSync(process.execPath, [link, "enable", "--json"], {
+      cwd: repository.folder,
+      env: repository.env,
+    });
+    expect(JSON.parse(result.stdout.toString())).toMatchObject({ changes: [] });
   });
 
   test("works from a subfolder, and for all worktrees at once", () => {
@@ -135,7 +147,8 @@ describe("keyframe enable", () => {
       state: "partly",
       programs: [{ entry: "/gone/dist/keyframe.cjs", found: false }],
     });
-    expect(broken.hooks.map(({ standing }) => standing)).toEqual(["off", "on", "off", "on", "on"]);
+    const off = broken.hooks.filter(({ standing }) => standing === "off").map(({ name }) => name);
+    expect(off).toEqual(["post-commit", "post-merge"]);
     run(["enable"]);
     expect(run(["status"])).toMatchObject({ state: "on", programs: [{ entry: keyframeProgram }] });
     expect(read(settings)).not.toContain("/gone/");
@@ -194,7 +207,7 @@ describe("keyframe disable", () => {
     expect(run(["disable", "--uninstall"]).changes).toEqual([]);
   });
 
-  test("--uninstall straight after enable restores odd layouts exactly", () => {
+  test("--uninstall restores odd layouts exactly, also after a second enable that changed the entries", () => {
     for (const original of [
       "{}",
       '{"hooks":{}}',
@@ -204,6 +217,7 @@ describe("keyframe disable", () => {
     ]) {
       repository.write(settings, original);
       run(["enable"]);
+      run(["enable", "--shared"]); // changes the entries that the first one wrote
       run(["disable", "--uninstall"]);
       expect(read(settings)).toBe(original);
     }

@@ -7,7 +7,7 @@ import { openGit } from "../../src/git/git.ts";
 import type { Oid } from "../../src/git/ids.ts";
 import { listNotes, readNotes, updateNotes } from "../../src/git/notes.ts";
 import { openObjectReader } from "../../src/git/objects.ts";
-import { readCommitPatches } from "../../src/git/patch.ts";
+import { readCommitPatches, readParentPatches } from "../../src/git/patch.ts";
 import { mustResolveCommit, resolveRevision, updateRefs } from "../../src/git/refs.ts";
 import { findRepository, mustFindRepository, readHeadFromFiles } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files.ts";
@@ -197,6 +197,11 @@ describe("notes", () => {
     execFileSync("git", ["fast-import", "--quiet"], { cwd: folder, input: stream });
     const git = open();
     const reader = openObjectReader(git);
+    write("f", "y\n");
+    const two = commit("two");
+    sh("notes", "--ref=flat", "add", "-m", "flat", two);
+    expect((await readNotes(reader, "refs/notes/flat", [one, two])).get(two)?.toString()).toBe("flat\n");
+    expect((await readNotes(reader, "refs/notes/none", [one])).size).toBe(0);
     expect((await readNotes(reader, "refs/notes/ai", [one])).get(one)?.toString()).toBe("depth1");
     const update = {
       ref: "refs/notes/ai",
@@ -230,5 +235,33 @@ describe("notes", () => {
     const notes = await readNotes(reader, "refs/notes/ai", commits);
     expect(commits.map((oid) => notes.get(oid)?.toString())).toEqual(commits.map((oid) => `note of ${oid}`));
     await reader.close();
+  });
+});
+
+describe("patches against named parents", () => {
+  test("come one per pair, also where nothing changed, and a submodule has no lines", async () => {
+    write("f", "1\n");
+    const one = commit("one");
+    sh("checkout", "-qb", "side");
+    sh("commit", "-q", "--allow-empty", "-m", "empty");
+    const empty = sh("rev-parse", "HEAD") as Oid;
+    sh("update-index", "--add", "--cacheinfo", `160000,${one},sub`);
+    sh("commit", "-qm", "submodule");
+    const submodule = sh("rev-parse", "HEAD") as Oid;
+    const pairs = [
+      { commit: empty, parent: one },
+      { commit: submodule, parent: empty },
+      { commit: one, parent: undefined },
+      { commit: empty, parent: one },
+    ];
+    const patches = [];
+    for await (const patch of readParentPatches(open(), pairs)) patches.push(patch);
+    expect(patches.map((patch) => patch.commit)).toEqual(pairs.map((pair) => pair.commit));
+    expect(patches.map((patch) => patch.files.map((file) => [file.newPath, file.hunks.length]))).toEqual([
+      [],
+      [["sub", 0]],
+      [["f", 1]],
+      [],
+    ]);
   });
 });

@@ -37,7 +37,15 @@ const env = {
 };
 const git = (...args: string[]) =>
   execFileSync("git", args, { cwd: folder, env, encoding: "utf8", stdio: "pipe" });
-const log = () => (existsSync(join(root, "log")) ? readFileSync(join(root, "log"), "utf8") : "");
+/** What was called, the hooks that ask for a message left out: they stand before every commit. */
+const log = () =>
+  (existsSync(join(root, "log")) ? readFileSync(join(root, "log"), "utf8") : "")
+    .split(/^(?=keyframe: )/m)
+    .filter((call) => !call.startsWith("keyframe: prepare-commit-msg "))
+    .join("");
+/** One standing for every hook, with exceptions. */
+const all = (standing: string, except: Readonly<Record<string, string>> = {}) =>
+  gitHooks.map(({ name }) => except[name] ?? standing);
 const clearLog = () => rmSync(join(root, "log"), { force: true });
 
 beforeEach(() => {
@@ -119,8 +127,8 @@ describe("git's hooks with Keyframe in them", () => {
       const old = log().replaceAll(/[0-9a-f]{40}/g, "<id>");
       expect(old).toMatch(/^theirs: post-rewrite amend\n<id> <id>\n$/m);
       clearLog();
-      expect(await install()).toEqual(["off", "off", "off", "off", "off"]);
-      expect(await install()).toEqual(["on", "on", "on", "on", "on"]);
+      expect(await install()).toEqual(all("off"));
+      expect(await install()).toEqual(all("on"));
       git("commit", "-q", "--allow-empty", "-m", "one");
       git("commit", "-q", "--allow-empty", "--amend", "-m", "two");
       const both = log().replaceAll(/[0-9a-f]{40}/g, "<id>");
@@ -173,6 +181,23 @@ describe("git's hooks with Keyframe in them", () => {
     }
   });
 
+  test("go on with a strict hook although Keyframe failed", async () => {
+    for (const name of ["post-commit", "post-rewrite"]) {
+      writeHook(
+        join(folder, ".git/hooks", name),
+        `#!/bin/sh -eu\necho "theirs ${name}" >> ${quoted(join(root, "log"))}\n`,
+      );
+    }
+    await install();
+    git("commit", "-q", "--allow-empty", "-m", "one");
+    git("commit", "-q", "--allow-empty", "--amend", "-m", "two");
+    expect(log().match(/^theirs .*/gm)).toEqual([
+      "theirs post-commit",
+      "theirs post-commit",
+      "theirs post-rewrite",
+    ]);
+  });
+
   test("run a script that a hook links to, without writing to it", async () => {
     writeHook(join(folder, "scripts/hook.sh"), `#!/bin/sh\necho "theirs" >> ${quoted(join(root, "log"))}\n`);
     symlinkSync("../../scripts/hook.sh", join(folder, ".git/hooks/post-commit"));
@@ -213,9 +238,30 @@ describe("git's hooks with Keyframe in them", () => {
     await install();
     const hook = join(folder, ".git/hooks/post-commit");
     writeHook(hook, `#!/bin/sh\necho tool >> ${quoted(join(root, "log"))}\n`);
-    expect(await install()).toEqual(["off", "on", "on", "on", "on"]);
+    expect(await install()).toEqual(all("on", { "post-commit": "off" }));
     git("commit", "-q", "--allow-empty", "-m", "one");
     expect(log()).toBe("keyframe: post-commit\ntool\n");
+  });
+
+  test("run once after another tool moved ours aside for its own, and leave nothing behind", async () => {
+    const hooks = join(folder, ".git/hooks");
+    writeHook(join(hooks, "post-merge"), "#!/bin/sh\necho merged\n");
+    await install();
+    for (const name of ["post-commit", "post-merge"]) {
+      execFileSync("mv", [join(hooks, name), join(hooks, `${name}.legacy`)]);
+      writeHook(join(hooks, name), '#!/bin/bash\n[ ! -x "$0.legacy" ] || "$0.legacy" "$@"\n');
+    }
+    expect(await install()).toEqual(all("on", { "post-commit": "off", "post-merge": "off" }));
+    git("commit", "-q", "--allow-empty", "-m", "one");
+    expect(log()).toBe("keyframe: post-commit\n");
+    await uninstall();
+    const left = contents(hooks);
+    expect(Object.keys(left).filter((name) => !name.endsWith(".sample"))).toEqual([
+      "post-commit",
+      "post-merge",
+      "post-merge.legacy",
+    ]);
+    expect(left["post-merge.legacy"]).toBe("100755 #!/bin/sh\necho merged\n");
   });
 
   test("run once where another tool moved ours aside and runs it by another name", async () => {
@@ -226,6 +272,13 @@ describe("git's hooks with Keyframe in them", () => {
     writeHook(join(hooks, "post-commit"), '#!/bin/bash\n"$(dirname "$0")/post-commit.legacy" "$@"\n');
     git("commit", "-q", "--allow-empty", "-m", "one");
     expect(log()).toBe("keyframe: post-commit\n");
+    // repaired: the hook in our care stands where the other tool looks for it
+    clearLog();
+    await install();
+    git("commit", "-q", "--allow-empty", "-m", "two");
+    expect(log()).toBe("keyframe: post-commit\ntheirs: post-commit.legacy \n");
+    await uninstall();
+    expect(existsSync(join(hooks, "keyframe-chained/post-commit"))).toBe(false);
   });
 
   test("reach husky's hook, which finds its own script by the name it is called with", async () => {
@@ -241,7 +294,7 @@ describe("git's hooks with Keyframe in them", () => {
     writeFileSync(join(husky, "_/.gitignore"), "*");
     git("config", "core.hooksPath", ".husky/_");
     const before = contents(husky);
-    expect(await install()).toEqual(["off", "off", "off", "off", "off"]);
+    expect(await install()).toEqual(all("off"));
     git("add", "-A");
     git("commit", "-q", "-m", "one");
     expect(log()).toBe("keyframe: post-commit\nhusky: \n");
@@ -254,10 +307,10 @@ describe("git's hooks with Keyframe in them", () => {
     writeHook(join(folder, "githooks/post-commit"), "#!/bin/sh\n");
     git("add", "-A");
     git("config", "core.hooksPath", "githooks");
-    expect(await install()).toEqual(["committed", "off", "off", "off", "off"]);
+    expect(await install()).toEqual(all("off", { "post-commit": "committed" }));
     expect(readFileSync(join(folder, "githooks/post-commit"), "utf8")).toBe("#!/bin/sh\n");
     git("config", "core.hooksPath", join(root, "elsewhere"));
-    expect(await install()).toEqual(["shared", "shared", "shared", "shared", "shared"]);
+    expect(await install()).toEqual(all("shared"));
     expect(existsSync(join(root, "elsewhere"))).toBe(false);
   });
 
@@ -269,7 +322,7 @@ describe("git's hooks with Keyframe in them", () => {
       [join(root, "linked"), ".git/hooks"],
       [join(folder, "sub"), ".git/modules/sub/hooks"],
     ] as const) {
-      const expected = join(folder, hooks, "post-commit");
+      const expected = join(folder, hooks, gitHooks[0]?.name ?? "");
       folder = place;
       expect((await situations())[0]).toMatchObject({ path: expected, place: "own" });
       await install();

@@ -57,8 +57,15 @@ export interface ClaudeRun {
 /** Runs one prompt to its end; answers the conversation's id. */
 export async function runClaude(run: ClaudeRun): Promise<string> {
   const args = [
-    ...["-p", run.prompt, "--output-format", "stream-json", "--verbose"],
-    ...["--permission-mode", "acceptEdits", "--allowedTools", "Bash Write Edit Read Agent"],
+    "-p",
+    run.prompt,
+    "--output-format",
+    "stream-json",
+    "--verbose",
+    "--permission-mode",
+    "acceptEdits",
+    "--allowedTools",
+    "Bash Write Edit Read Agent",
     ...(run.resume === undefined ? [] : ["--resume", run.resume]),
   ];
   const child = spawn(run.program, args, {

@@ -1,7 +1,7 @@
+import { randomBytes } from "node:crypto";
 import type { JsonValue } from "../../src/base/json-document.ts";
 import type { CheckpointId } from "../../src/checkpoints/ids.ts";
 import type { CheckpointWrite, WriteOptions } from "../../src/checkpoints/store.ts";
-import { createFakeRandom } from "../../src/system/random.ts";
 
 export const writeOptions: WriteOptions = {
   message: (writes) => `Checkpoint: ${writes.map(({ id }) => id).join(", ")}\n`,
@@ -45,15 +45,11 @@ export function smallCheckpoint(id: CheckpointId, ...sessions: readonly SmallSes
   };
 }
 
-let conversations = 0;
-
-/** Another one at each call: lines of a conversation that do not compress, of about so many bytes; the last is from `lastAt`. */
+/** Lines of a conversation that do not compress, of about so many bytes; the last is from `lastAt`. */
 export function conversation(sizeBytes: number, lastAt = "2026-02-01T00:10:00.000Z"): string {
-  conversations += 1;
-  const random = createFakeRandom(conversations);
   const lines: string[] = [];
   for (let left = sizeBytes; left > 0; left -= 1000) {
-    const text = random.bytes(Math.min(left, 660)).toString("base64");
+    const text = randomBytes(Math.min(left, 660)).toString("base64");
     lines.push(
       JSON.stringify({
         type: "user",

@@ -22,7 +22,7 @@ export interface TestRepository {
   /** Runs git and answers its output without the last newline. */
   git(...args: string[]): string;
   gitBytes(args: readonly string[], options?: ExecFileSyncOptions): Buffer;
-  write(path: string, content: string | Buffer): void;
+  readonly write: (path: string, content: string | Buffer) => void;
   /** Commits everything, one minute after the commit before; answers its id. */
   commit(message: string): string;
   /** Attaches an authorship note as another tool would. */

@@ -9,6 +9,7 @@ import type { PendingOwners } from "../../authorship/pending-owners.ts";
 import { openGit } from "../../git/git.ts";
 import { openObjectReader } from "../../git/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
+import { openPromptFinder } from "../../journal/session-log.ts";
 import { readDescriptor } from "../../system/files.ts";
 import type { ProcessResult } from "../../system/processes.ts";
 import type { CliContext } from "../context.ts";
@@ -40,7 +41,7 @@ export async function runBlame(
   const reader = openObjectReader(git);
   try {
     const lookup = openOwnerLookup(
-      openNoteSource(git, reader),
+      openNoteSource(git, reader, context.files),
       wanted.otherContents ? undefined : pendingOwners,
     );
     // started beside the blame itself: the first note would otherwise wait for a process start
@@ -110,8 +111,9 @@ function render(context: CliContext, { wanted, shown, origins, lookup }: Renderi
   if (wanted.format === "text") return renderText(context, { wanted, shown, origins, lookup });
   const owners = origins.map((line) => lookup.ownerOf(line));
   if (wanted.format === "json") {
+    const findPrompt = openPromptFinder(mustFindRepository(context.cwd, context.files), context.files);
     const lines = wanted.reverse ? parseBlamePorcelain(shown) : origins;
-    return `${JSON.stringify(blameJson(lines, owners), null, 2)}\n`;
+    return `${JSON.stringify(blameJson(lines, owners, findPrompt), null, 2)}\n`;
   }
   return annotateBlamePorcelain(shown, owners);
 }

@@ -43,7 +43,7 @@ export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...ar
     files,
     flags,
     cwd: this.cwd,
-    ...(await readPayload(preset, flags)),
+    ...readPayload(preset, flags),
     changedPaths: () => changedPaths(this, repository),
     callId: randomHex(this.random, 16),
   });
@@ -72,17 +72,14 @@ function withModel(event: AgentEvent, preset: string, context: CliContext): Agen
   return adapter === undefined ? event : addModel(event, adapter, context.files);
 }
 
-async function readPayload(
-  preset: CheckpointPreset,
-  flags: CheckpointFlags,
-): Promise<{ readonly payload?: Buffer }> {
+function readPayload(preset: CheckpointPreset, flags: CheckpointFlags): { readonly payload?: Buffer } {
   if (!readsPayload(preset, flags)) {
     if (flags.hookInput !== undefined) throw usage(`${preset} takes no --hook-input`);
     return {};
   }
   if (flags.hookInput !== undefined && flags.hookInput !== "stdin")
     return { payload: Buffer.from(flags.hookInput) };
-  return { payload: await readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs }) };
+  return { payload: readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs }) };
 }
 
 function changedPaths({ processes }: CliContext, repository: Repository): string[] {

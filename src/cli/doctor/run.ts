@@ -1,16 +1,17 @@
 import { notesRef } from "../../authorship/commit-claims.ts";
 import { parseAuthorshipLog } from "../../authorship/log-codec.ts";
-import { type Git, openGit } from "../../git/git.ts";
+import { type CheckpointProblem, findCheckpointProblems } from "../../checkpoints/find-problems.ts";
+import type { Git } from "../../git/git.ts";
 import { listNotes } from "../../git/notes.ts";
 import { openObjectReader } from "../../git/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
-import { clearProblems, readProblems } from "../../journal/problems.ts";
-import { repairJournal, verifyJournal } from "../../journal/verify.ts";
-import { nodeProcessTable } from "../../system/process-identity.ts";
+import { clearProblems, type Problem, readProblems } from "../../journal/problems.ts";
+import { type JournalFinding, repairJournal, verifyJournal } from "../../journal/verify.ts";
 import type { CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { openRepositoryCheckpoints } from "../open-repository.ts";
 import { settleRepository } from "../settle-first.ts";
-import { printable } from "../terminal.ts";
+import { printable, type Terminal } from "../terminal.ts";
 import type { DoctorFlags } from "./command.ts";
 
 interface NoteFinding {
@@ -18,40 +19,63 @@ interface NoteFinding {
   readonly what: string;
 }
 
+interface Diagnosis {
+  readonly journal: readonly JournalFinding[];
+  readonly notes: readonly NoteFinding[];
+  readonly checkpoints: readonly CheckpointProblem[];
+  readonly problems: readonly Problem[];
+}
+
 /** `keyframe doctor` */
 export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void> {
   const repository = mustFindRepository(this.cwd, this.files);
-  const deps = { ...this, processTable: nodeProcessTable };
-  const journal = verifyJournal(deps, repository);
-  const notes = await verifyNotes(openGit(repository, this.processes, this.env));
-  const problems = readProblems(repository, this.files);
+  const { git, stores } = openRepositoryCheckpoints(this);
+  const found: Diagnosis = {
+    journal: verifyJournal(this, repository),
+    notes: await verifyNotes(git),
+    checkpoints: (await findCheckpointProblems(git, stores)).filter(({ harmless }) => !harmless),
+    problems: readProblems(repository, this.files),
+  };
   let repaired = 0;
   if (flags.repair) {
-    repaired = repairJournal(deps, repository);
+    repaired = repairJournal(this, repository);
     await settleRepository(this, repository);
     clearProblems(repository, this.files);
   }
-  if (flags.json) this.terminal.json({ journal, notes, problems, repaired });
+  if (flags.json) this.terminal.json({ ...found, repaired });
   else {
-    const { terminal } = this;
-    for (const { where, what, repair } of journal) {
-      terminal.out(
-        `${terminal.style("red", "journal")}  ${printable(where)}: ${printable(what)}${repair ? ` (${repair})` : ""}`,
-      );
-    }
-    for (const { commit, what } of notes)
-      terminal.out(`${terminal.style("yellow", "note")}     ${commit.slice(0, 12)}: ${printable(what)}`);
-    for (const { at, where, what } of problems) {
-      terminal.out(
-        `${terminal.style("yellow", "hook")}     ${new Date(at).toISOString()}  ${printable(where)}: ${printable(what)}`,
-      );
-    }
-    if (repaired > 0) terminal.out(`repaired ${repaired}`);
-    if (journal.length + notes.length + problems.length === 0) terminal.out("all is well");
+    const lines = describeDiagnosis(this.terminal, found);
+    for (const line of lines) this.terminal.out(line);
+    if (repaired > 0) this.terminal.out(`repaired ${repaired}`);
+    if (lines.length === 0) this.terminal.out("all is well");
   }
-  if (!flags.repair && journal.some((finding) => finding.kind.startsWith("damaged"))) {
+  if (!flags.repair && found.journal.some(({ kind }) => kind.startsWith("damaged"))) {
     this.process.exitCode = exitCodes.damaged;
   }
+}
+
+function describeDiagnosis(
+  terminal: Terminal,
+  { journal, notes, checkpoints, problems }: Diagnosis,
+): string[] {
+  const label = (style: "red" | "yellow", text: string) => terminal.style(style, text.padEnd(10));
+  return [
+    ...journal.map(
+      ({ where, what, repair }) =>
+        `${label("red", "journal")}  ${printable(where)}: ${printable(what)}${repair ? ` (${repair})` : ""}`,
+    ),
+    ...notes.map(
+      ({ commit, what }) => `${label("yellow", "note")}  ${commit.slice(0, 12)}: ${printable(what)}`,
+    ),
+    ...checkpoints.map(
+      ({ kind, subject, what, repair }) =>
+        `${label("yellow", "checkpoint")}  ${printable(subject)}: ${kind}: ${printable(what)} (${printable(repair)})`,
+    ),
+    ...problems.map(
+      ({ at, where, what }) =>
+        `${label("yellow", "hook")}  ${new Date(at).toISOString()}  ${printable(where)}: ${printable(what)}`,
+    ),
+  ];
 }
 
 /** Notes that cannot be read in part or at all. */

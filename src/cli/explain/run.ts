@@ -1,12 +1,16 @@
-import { KeyframeError } from "../../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
+import type { StoreKind } from "../../checkpoints/checkpoint-tree.ts";
 import { type Explanation, explainCheckpoint, readConversation } from "../../checkpoints/explain.ts";
-import { createBlameLookup, type LineOwner, parseLineOfFile } from "../../checkpoints/line-owner.ts";
+import { createLineOwnerLookup, type LineOwner, parseLineOfFile } from "../../checkpoints/line-owner.ts";
 import type { ReadSession } from "../../checkpoints/read-checkpoints.ts";
 import { openTranscriptReader, type TranscriptReader } from "../../checkpoints/read-transcript.ts";
 import { type ResolvedCheckpoint, resolveCheckpoints } from "../../checkpoints/resolve-checkpoint.ts";
+import type { CheckpointStores } from "../../checkpoints/stores.ts";
 import type { Git } from "../../git/git.ts";
 import type { CliContext } from "../context.ts";
 import { openReadableCheckpoints } from "../open-repository.ts";
+import { settleFirst } from "../settle-first.ts";
+import { printable } from "../terminal.ts";
 import { explainBranch } from "./branch.ts";
 import { formatConversationLine, formatExplanation } from "./format.ts";
 
@@ -20,14 +24,17 @@ export interface ExplainFlags {
 
 /** Explains what a word means; without one, the branch. */
 export async function explain(this: CliContext, flags: ExplainFlags, word?: string): Promise<void> {
+  await settleFirst(this);
   const { git, stores } = openReadableCheckpoints(this);
   if (word === undefined) return explainBranch(this, { git, stores, json: flags.json === true });
   const at = parseLineOfFile(word);
-  const owner = at === undefined ? undefined : await createBlameLookup(git, this.cwd)(at);
+  const owner =
+    at === undefined ? undefined : await createLineOwnerLookup({ git, cwd: this.cwd, files: this.files })(at);
   if (at !== undefined && owner === undefined) {
     throw new KeyframeError("not-found", `line ${at.line} of ${at.path} is not committed yet`);
   }
-  const found = await resolveCheckpoints(git, stores, owner?.commit ?? word);
+  const found = await resolveLinked(this, { git, stores, word, owner, json: flags.json === true });
+  if (found === undefined) return;
   const transcripts = openTranscriptReader(git);
   try {
     for (const [index, resolved] of found.entries()) {
@@ -36,6 +43,33 @@ export async function explain(this: CliContext, flags: ExplainFlags, word?: stri
     }
   } finally {
     await transcripts.close();
+  }
+}
+
+/** Undefined where a line has an owner and its commit no conversation: then what is known of the owner was printed. */
+async function resolveLinked(
+  context: CliContext,
+  subject: {
+    readonly git: Git;
+    readonly stores: CheckpointStores;
+    readonly word: string;
+    readonly owner: LineOwner | undefined;
+    readonly json: boolean;
+  },
+): Promise<readonly ResolvedCheckpoint[] | undefined> {
+  const { git, stores, word, owner, json } = subject;
+  try {
+    return await resolveCheckpoints(git, stores, owner?.commit ?? word);
+  } catch (error) {
+    if (!isKeyframeError(error, "not-found") || owner?.sessionId === undefined) throw error;
+    if (json) context.terminal.json({ owner });
+    else {
+      context.terminal.out(`Commit: ${owner.commit}`);
+      context.terminal.out(`Session: ${printable(owner.sessionId)}`);
+      if (owner.prompt !== undefined) context.terminal.out(`Prompt of this line: ${printable(owner.prompt)}`);
+      context.terminal.note("no conversation is linked to the commit");
+    }
+    return undefined;
   }
 }
 
@@ -62,7 +96,9 @@ async function explainOne(
     );
   }
   const { explanation, sessions } = await explainCheckpoint(git, id, places);
-  const wanted = flags.session ?? owner?.sessionId;
+  // the line's session may be in another checkpoint of the commit, or in none
+  const ownerSession = explanation.sessions.some(({ sessionId }) => sessionId === owner?.sessionId);
+  const wanted = flags.session ?? (ownerSession ? owner?.sessionId : undefined);
   const chosen = chooseSession(explanation, wanted, id);
   const session = sessions[chosen];
   if (flags.rawTranscript) {
@@ -74,7 +110,13 @@ async function explainOne(
   context.terminal.out(formatExplanation(explanation, { chosen, short: flags.short === true, owner }));
   if (flags.short || session === undefined) return;
   context.terminal.out(`\nTranscript (${flags.full ? "full session" : "checkpoint scope"}):`);
-  await printConversation(context, { transcripts, id, session, full: flags.full === true });
+  await printConversation(context, {
+    transcripts,
+    id,
+    session,
+    store: places[0].store,
+    full: flags.full === true,
+  });
 }
 
 function chooseSession({ sessions }: Explanation, wanted: string | undefined, id: string): number {
@@ -93,15 +135,16 @@ interface Conversation {
   readonly transcripts: TranscriptReader;
   readonly id: Explanation["id"];
   readonly session: ReadSession;
+  readonly store: StoreKind;
   readonly full: boolean;
 }
 
 async function printConversation(
   context: CliContext,
-  { transcripts, id, session, full }: Conversation,
+  { transcripts, id, session, store, full }: Conversation,
 ): Promise<void> {
   if (session.files.transcript.length === 0) return context.terminal.out("  (none was recorded)");
-  const lines = await readConversation(transcripts, id, session, full ? "full" : "checkpoint");
+  const lines = readConversation(transcripts, id, session, { scope: full ? "full" : "checkpoint", store });
   if (lines === undefined) {
     return context.terminal.out("  (the format of this agent is not known; use --raw-transcript)");
   }

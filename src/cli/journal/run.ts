@@ -2,7 +2,6 @@ import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { listEpochs, logPath } from "../../journal/layout.ts";
 import { readEvents } from "../../journal/log.ts";
 import { pruneJournal } from "../../journal/prune.ts";
-import { nodeProcessTable } from "../../system/process-identity.ts";
 import type { CliContext } from "../context.ts";
 import { readPendingFiles } from "../status/pending.ts";
 import { formatTable, printable } from "../terminal.ts";
@@ -33,8 +32,7 @@ function prune(
 ): void {
   const { terminal, clock } = context;
   const beforeMs = clock.nowMs() - days * 24 * 60 * 60 * 1000;
-  const deps = { ...context, processTable: nodeProcessTable };
-  const result = pruneJournal(deps, repository, { beforeMs, dryRun: dryRun === true });
+  const result = pruneJournal(context, repository, { beforeMs, dryRun: dryRun === true });
   if (json) {
     terminal.json(result);
     return;

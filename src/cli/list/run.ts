@@ -40,7 +40,7 @@ function describe({ terminal }: CliContext, checkpoint: ListedCheckpoint): strin
   const { id, createdAt, branch, agents, filesTouched, prompt, unread } = checkpoint;
   const facts = [
     localTime(createdAt),
-    agents.join(", ") || "unknown agent",
+    printable(agents.join(", ")) || "unknown agent",
     printable(branch ?? "no branch"),
   ];
   facts.push(`${filesTouched.length} ${filesTouched.length === 1 ? "file" : "files"}`);

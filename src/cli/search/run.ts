@@ -22,7 +22,7 @@ export async function search(
   if (json) return this.terminal.json({ total: hits.length, hits: hits.slice(0, limit), unsearched });
   for (const { id, createdAt, agent, kind, text } of hits.slice(0, limit)) {
     this.terminal.out(
-      `${this.terminal.style("yellow", id)}  ${localTime(createdAt)}  ${agent ?? "unknown agent"}  ${kind}`,
+      `${this.terminal.style("yellow", id)}  ${localTime(createdAt)}  ${printable(agent ?? "unknown agent")}  ${kind}`,
     );
     this.terminal.out(`    ${excerpt(text, words[0] ?? "", this.terminal.columns - 4)}`);
   }

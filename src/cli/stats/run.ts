@@ -5,6 +5,7 @@ import { openGit } from "../../git/git.ts";
 import { openObjectReader } from "../../git/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import type { CliContext } from "../context.ts";
+import { settleFirst } from "../settle-first.ts";
 import { statsText } from "./text.ts";
 
 export interface StatsFlags {
@@ -15,11 +16,12 @@ export interface StatsFlags {
 
 /** `keyframe stats`. */
 export async function stats(this: CliContext, flags: StatsFlags, revision = "HEAD"): Promise<void> {
+  await settleFirst(this);
   const git = openGit(mustFindRepository(this.cwd, this.files), this.processes, this.env);
   const reader = openObjectReader(git);
   try {
     const range = await resolveStatsRange(git, revision);
-    const result = await computeStats(git, reader, { range, ignore: flags.ignore ?? [] });
+    const result = await computeStats(git, reader, { range, ignore: flags.ignore ?? [], files: this.files });
     if (flags.json) this.terminal.json(statsJson(result));
     else this.terminal.out(statsText(this.terminal, { stats: result, title: revision, by: flags.by }));
   } finally {

@@ -1,14 +1,12 @@
 import { relative } from "node:path";
 import { parseHookCommand } from "../../agents/agent-program.ts";
 import { claudeHookCommands } from "../../agents/claude-settings.ts";
-import { settle } from "../../authorship/settle.ts";
-import { errorText } from "../../base/errors.ts";
-import type { Git } from "../../git/git.ts";
 import { type Problem, readProblems } from "../../journal/problems.ts";
 import type { Files } from "../../system/files.ts";
 import type { CliContext } from "../context.ts";
 import { type EnablePlan, planEnable, type Situation } from "../enable/plan.ts";
 import { enableOptions, openSituation } from "../enable/situation.ts";
+import { settleFirst } from "../settle-first.ts";
 import { formatTable, printable, type Terminal } from "../terminal.ts";
 import { type PendingFile, readPendingFiles } from "./pending.ts";
 
@@ -36,7 +34,8 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   const { git, situation } = await openSituation(this);
   const plan = planEnable(situation, enableOptions(this.program, { shared: false, agents: ["claude"] }));
   const state = situation.switchedOff ? "disabled" : stateOf(plan);
-  if (state === "on" || state === "partly") await settleFirst(this, git);
+  // what is committed is not pending: a commit that no hook saw is settled now
+  if (state === "on" || state === "partly") await settleFirst(this);
   const found: Status = {
     repository: git.repository.workTree ?? git.repository.gitDir,
     state,
@@ -48,15 +47,6 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   };
   if (flags.json) this.terminal.json(found);
   else printStatus(this.terminal, found);
-}
-
-/** What is committed is not pending: a commit that no hook saw is settled now. */
-async function settleFirst(context: CliContext, git: Git): Promise<void> {
-  try {
-    await settle(git, context);
-  } catch (error) {
-    context.terminal.note(`keyframe: cannot settle now: ${errorText(error)}`);
-  }
 }
 
 function stateOf(plan: EnablePlan): Status["state"] {

@@ -31,7 +31,7 @@ export function hookBlock(hook: GitHook, action: HookAction): string {
     ...(hook.runs === "always"
       ? [`if [ -e ${action.requires} ]; then ${run}; fi`]
       : [
-          `for keyframe_pending in ${action.pendingPaths}; do`,
+          `for keyframe_pending in ${startingPaths(hook, action)}; do`,
           `  [ -e "$keyframe_pending" ] && [ -e ${action.requires} ] || continue`,
           `  ${run}`,
           "  break",
@@ -49,6 +49,11 @@ export function hookBlock(hook: GitHook, action: HookAction): string {
     closing,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function startingPaths({ runs, marks }: GitHook, { pendingPaths }: HookAction): string {
+  const own = marks.map((mark) => `"\${GIT_DIR:-.git}"/keyframe/${mark}`);
+  return [...(runs === "when-pending" ? [pendingPaths] : []), ...own].join(" ");
 }
 
 /** A hook where there was none, or in place of one that the block cannot be added to: that one is then run after it. */

@@ -18,6 +18,8 @@ export interface HookSituation {
   readonly path: string;
   readonly place: HookPlace;
   readonly state: FileState;
+  /** Where other tools move a hook that was there before them: pre-commit and lefthook. */
+  readonly movedAside: readonly { readonly path: string; readonly state: FileState }[];
   readonly chainedPath: string;
   readonly chained: FileState;
   /** For a place of its own inside the work tree: the path from its top, which git should not show as new. */
@@ -43,6 +45,10 @@ export async function readHookSituations(git: Git, files: Files): Promise<HookSi
       path,
       place,
       state: readFileState(path, files),
+      movedAside: ["legacy", "old"].map((suffix) => ({
+        path: `${path}.${suffix}`,
+        state: readFileState(`${path}.${suffix}`, files),
+      })),
       chainedPath,
       chained: readFileState(chainedPath, files),
       ...(inWorkTree && place === "own" ? { workTreePath: relative(workTree, path) } : {}),

@@ -57,7 +57,8 @@ export function planHook(situation: HookSituation, action: HookAction): HookPlan
         original: withText(state, bare),
         why: "run Keyframe before the hook that is there",
       };
-      return sameState(state, after) ? plan("on") : plan(standing, [change]);
+      const moved = planMovedAside(situation).map((aside) => ({ ...aside, original: aside.after }));
+      return sameState(state, after) && moved.length === 0 ? plan("on") : plan(standing, [change, ...moved]);
     }
   }
   const after = textFile(wholeHook(hook, action), executable);
@@ -82,15 +83,35 @@ export function planHook(situation: HookSituation, action: HookAction): HookPlan
 /** What taking Keyframe out of one hook changes. */
 export function planHookRemoval(situation: HookSituation): readonly FileChange[] {
   const { path, state, place } = situation;
+  if (place !== "own") return [];
+  const moved = planMovedAside(situation);
   const text = scriptText(state);
-  if (text === undefined || !hasBlock(text) || place !== "own") return [];
+  if (text === undefined || !hasBlock(text)) return moved;
   const why = "taken back";
-  if (!isWholeHook(text)) return [{ path, before: state, after: withText(state, removeBlock(text)), why }];
-  if (situation.chained.kind === "absent") return [{ path, before: state, after: absent, why }];
+  if (!isWholeHook(text)) {
+    return [{ path, before: state, after: withText(state, removeBlock(text)), why }, ...moved];
+  }
+  if (situation.chained.kind === "absent") return [{ path, before: state, after: absent, why }, ...moved];
   return [
     { path, before: state, after: unchained(situation.chained), why },
     { path: situation.chainedPath, before: situation.chained, after: absent, why },
+    ...moved,
   ];
+}
+
+/** Takes Keyframe out of a hook of ours that another tool moved aside for its own; the hook in our care goes there. */
+function planMovedAside({ movedAside, chained: kept, chainedPath }: HookSituation): FileChange[] {
+  const why = "moved aside by another tool";
+  return movedAside.flatMap(({ path, state }) => {
+    const text = scriptText(state);
+    if (text === undefined || !hasBlock(text)) return [];
+    if (!isWholeHook(text)) return [{ path, before: state, after: withText(state, removeBlock(text)), why }];
+    if (kept.kind === "absent") return [{ path, before: state, after: absent, why }];
+    return [
+      { path, before: state, after: unchained(kept), why },
+      { path: chainedPath, before: kept, after: absent, why },
+    ];
+  });
 }
 
 function scriptText(state: FileState): string | undefined {

@@ -1,6 +1,7 @@
 import { compactClaudeLine } from "./claude.ts";
 import { createCodexCompactor } from "./codex.ts";
 import type { LineCompactor } from "./compactor.ts";
+import { compactPiLine } from "./pi.ts";
 
 /** By registry name; the display name that metadata carries beside it. */
 const agents: readonly {
@@ -15,7 +16,7 @@ const agents: readonly {
   { name: "copilot-cli", display: "Copilot CLI" },
   { name: "gemini", display: "Gemini CLI" },
   { name: "opencode", display: "OpenCode" },
-  { name: "pi", display: "Pi" },
+  { name: "pi", display: "Pi", compact: () => compactPiLine },
 ];
 
 /** `Claude Code` -> `claude-code`; a name that nobody knows stays as it is. */

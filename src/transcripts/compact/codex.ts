@@ -19,7 +19,7 @@ export function createCodexCompactor() {
           into.assistant({ ts, id: undefined, content: [{ text, type: "text" }] });
         } else if (payload["role"] === "user") {
           const text = messageText(payload, "input_text");
-          if (!isInjected(text)) into.user(ts, [{ text: text.trim() }]);
+          if (!isInjected(text)) into.user(ts, [{ text }]);
         }
         return;
       case "function_call":
@@ -61,16 +61,20 @@ export function createCodexCompactor() {
 }
 
 function messageText(payload: Fields, type: string): string {
-  return listOf(payload["content"])
-    .map(fieldsOf)
-    .filter((part) => part?.["type"] === type)
-    .map((part) => textOf(part?.["text"]) ?? "")
-    .join("\n\n");
+  return (
+    listOf(payload["content"])
+      .map(fieldsOf)
+      .filter((part) => part?.["type"] === type)
+      .map((part) => textOf(part?.["text"]) ?? "")
+      // what a user typed is trimmed, what the agent said is not
+      .map((text) => (type === "input_text" ? text.trim() : text))
+      .join("\n\n")
+  );
 }
 
 /** Instructions and environment that the program, not the user, puts in front. */
 function isInjected(text: string): boolean {
-  return /^(?:# AGENTS\.md instructions|<environment_context>|<user_instructions>|<INSTRUCTIONS>|<turn_aborted>|<skill>|<subagent_notification>)/.test(
+  return /^(?:# AGENTS\.md instructions|<environment_context>|<user_instructions>|<INSTRUCTIONS>|<turn_aborted>)/.test(
     text.trimStart(),
   );
 }

@@ -26,7 +26,7 @@ export interface Compactor {
   readonly rawLines: number;
   /** The compact line (0-based) at which raw line `line` appears; the end for lines beyond it. Rounds toward inclusion. */
   compactLineOf(line: number): number;
-  /** The first raw line that appears at compact line `line`. */
+  /** The raw line at which compact line `line` begins. */
   rawLineOf(line: number): number;
 }
 
@@ -93,13 +93,13 @@ export function createCompactor(compactLine: LineCompactor): Compactor {
     },
     compactLineOf,
     rawLineOf(wanted) {
-      // the positions never fall, so the first that reaches the line is found by halving
+      // the positions never fall, so the last that does not pass the line is found by halving
       let low = 0;
       let high = complete.length;
       while (low < high) {
-        const middle = (low + high) >> 1;
-        if (compactLineOf(middle) >= wanted) high = middle;
-        else low = middle + 1;
+        const middle = Math.ceil((low + high) / 2);
+        if (compactLineOf(middle) <= wanted) low = middle;
+        else high = middle - 1;
       }
       return low;
     },

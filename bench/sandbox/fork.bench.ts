@@ -1,0 +1,149 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { sha256Hex } from "../../src/base/digest.ts";
+import { branchSandbox } from "../../src/sandbox/branch.ts";
+import { withGuest } from "../../src/sandbox/guest-session.ts";
+import type { SandboxRecord } from "../../src/sandbox/records.ts";
+import { removeSandbox } from "../../src/sandbox/remove-sandbox.ts";
+import { findSandbox } from "../../src/sandbox/sandbox-store.ts";
+import type { ReadySnapshot } from "../../src/sandbox/snapshot-store.ts";
+import { forkSnapshot } from "../../src/sandbox/start-sandbox.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-world.ts";
+import type { BenchOptions, BenchResult } from "../bench-result.ts";
+
+/**
+ * From the request for so many children to the last acknowledgement by a guest, against the bare start of so many
+ * QEMUs; memory of a child; a start from the head of a chain, against one from its root; a command, against a ping.
+ */
+export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
+  const lab = openSandboxLab();
+  try {
+    const root = await snapshotOf(lab, (await lab.boot()).record);
+    await forkAndEnd(lab, root, 1); // makes the memory image
+    const results: BenchResult[] = [];
+    for (const count of tiny ? [1] : [1, 5, 10, 25]) results.push(...(await measureFork(lab, root, count)));
+    results.push(await measureChain(lab, root, tiny ? 1 : 8));
+    results.push(await measureCommand(lab, root, tiny ? 3 : 30));
+    return results;
+  } finally {
+    await lab.close();
+  }
+}
+
+async function snapshotOf(lab: SandboxLab, sandbox: SandboxRecord): Promise<ReadySnapshot> {
+  return (await branchSandbox(lab.world, sandbox.id)).durable;
+}
+
+async function measureFork(lab: SandboxLab, root: ReadySnapshot, count: number): Promise<BenchResult[]> {
+  const floor = (await bareQemuStart()) * Math.ceil(count / lab.world.cores);
+  const start = performance.now();
+  const children = allStarted(await forkSnapshot(lab.world, root, { count }));
+  const value = performance.now() - start;
+  const memory = children.map((child) =>
+    proportionalMiB(findSandbox(lab.world, child.id).machine?.process.pid ?? 0),
+  );
+  for (const child of children) await removeSandbox(lab.world, findSandbox(lab.world, child.id));
+  const label = `${root.shape.accelerator}, ${count} children`;
+  const resultHash = sha256Hex(label).slice(0, 12);
+  const perChild = memory.reduce((sum, each) => sum + each, 0) / count;
+  return [
+    {
+      name: `fork to the last guest's answer (${label}), against bare QEMU starts`,
+      value,
+      unit: "ms",
+      floor,
+      ratio: value / floor,
+      resultHash,
+    },
+    {
+      name: `memory of a child (${label}), against the guest's size`,
+      value: perChild,
+      unit: "MiB",
+      floor: root.shape.memoryMiB,
+      ratio: perChild / root.shape.memoryMiB,
+      resultHash,
+    },
+  ];
+}
+
+async function measureChain(lab: SandboxLab, root: ReadySnapshot, depth: number): Promise<BenchResult> {
+  let head = root;
+  for (let link = 0; link < depth; link += 1) {
+    const [child] = allStarted(await forkSnapshot(lab.world, head, { count: 1 }));
+    if (child === undefined) throw new Error("no child");
+    head = await snapshotOf(lab, child);
+    await removeSandbox(lab.world, findSandbox(lab.world, child.id));
+  }
+  await forkAndEnd(lab, head, 1);
+  const value = await forkAndEnd(lab, head, 3);
+  const floor = await forkAndEnd(lab, root, 3);
+  const name = `start from a chain of ${depth} links (${root.shape.accelerator}), against one from its root`;
+  return { name, value, unit: "ms", floor, ratio: value / floor, resultHash: sha256Hex(name).slice(0, 12) };
+}
+
+/** The median time of a fork of one. */
+async function forkAndEnd(lab: SandboxLab, snapshot: ReadySnapshot, rounds: number): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const start = performance.now();
+    const [child] = allStarted(await forkSnapshot(lab.world, snapshot, { count: 1 }));
+    times.push(performance.now() - start);
+    if (child !== undefined) await removeSandbox(lab.world, findSandbox(lab.world, child.id));
+  }
+  return median(times);
+}
+
+async function measureCommand(lab: SandboxLab, root: ReadySnapshot, rounds: number): Promise<BenchResult> {
+  const [child] = allStarted(await forkSnapshot(lab.world, root, { count: 1 }));
+  if (child === undefined) throw new Error("no child");
+  const [value, floor] = await withGuest(lab.world, child, async (guest) => {
+    const commands: number[] = [];
+    const pings: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const start = performance.now();
+      await guest.ping();
+      const between = performance.now();
+      const command = guest.run({ argv: ["true"] });
+      command.stdin.end();
+      command.stdout.resume();
+      command.stderr.resume();
+      await command.exited;
+      pings.push(between - start);
+      commands.push(performance.now() - between);
+    }
+    return [median(commands), median(pings)] as const;
+  });
+  const name = `a command, /bin/true (${root.shape.accelerator}), against a ping`;
+  return { name, value, unit: "ms", floor, ratio: value / floor, resultHash: sha256Hex(name).slice(0, 12) };
+}
+
+/** Until a QEMU without a machine answers on its monitor. */
+async function bareQemuStart(): Promise<number> {
+  const start = performance.now();
+  const child = spawn("qemu-system-x86_64", [
+    "-M",
+    "none",
+    "-nodefaults",
+    "-display",
+    "none",
+    "-qmp",
+    "stdio",
+  ]);
+  await once(child.stdout, "data");
+  const elapsed = performance.now() - start;
+  child.kill("SIGKILL");
+  await once(child, "close");
+  return elapsed;
+}
+
+function proportionalMiB(pid: number): number {
+  return (
+    Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1] ?? Number.NaN) /
+    1024
+  );
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}

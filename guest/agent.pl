@@ -1,0 +1,829 @@
+#!/bin/perl
+# The program inside the guest: process 1 of the initial RAM disk. It mounts the image, then serves framed,
+# flow-controlled streams on virtio-serial ports (docs/formats/guest-protocol.md). It lives outside the image and
+# enters it by chroot for each command, so any root file system will do. It needs the perl binary and nothing else:
+# no modules but strict and warnings; what perl lacks (mount, signalfd, clock_settime) it calls by number.
+use strict;
+use warnings;
+
+# system calls of x86-64 Linux
+sub SYS_RT_SIGPROCMASK () { 14 }
+sub SYS_SETUID ()         { 105 }
+sub SYS_SETGID ()         { 106 }
+sub SYS_SETSID ()         { 112 }
+sub SYS_SETGROUPS ()      { 116 }
+sub SYS_MOUNT ()          { 165 }
+sub SYS_REBOOT ()         { 169 }
+sub SYS_SETHOSTNAME ()    { 170 }
+sub SYS_CLOCK_SETTIME ()  { 227 }
+sub SYS_CLOCK_GETTIME ()  { 228 }
+sub SYS_EXIT_GROUP ()     { 231 }
+sub SYS_SIGNALFD4 ()      { 289 }
+sub SYS_FINIT_MODULE ()   { 313 }
+sub SYS_SYNC ()           { 162 }
+
+sub O_RDONLY ()   { 0 }
+sub O_RDWR ()     { 2 }
+sub O_CREATE ()   { 0101 | 0200 }     # O_WRONLY|O_CREAT|O_EXCL
+sub O_NOCTTY ()   { 0400 }
+sub O_NONBLOCK () { 04000 }
+sub O_ASYNC ()    { 020000 }
+sub F_SETFL ()    { 4 }
+sub F_SETOWN ()   { 8 }
+sub WNOHANG ()    { 1 }
+sub EAGAIN ()     { 11 }
+
+sub MS_RDONLY ()  { 1 }
+sub MS_NOSUID ()  { 2 }
+sub MS_NODEV ()   { 4 }
+sub MS_NOATIME () { 1024 }
+sub MS_REMOUNT () { 32 }
+sub MS_BIND ()    { 4096 }
+sub MS_REC ()     { 16384 }
+
+sub TIOCSCTTY ()  { 0x540e }
+sub TIOCSWINSZ () { 0x5414 }
+sub TIOCSPTLCK () { 0x40045431 }
+sub TIOCGPTN ()   { 0x80045430 }
+sub RNDADDENTROPY ()        { 0x40085203 }
+sub RNDRESEEDCRNG ()        { 0x5207 }
+sub EXT4_IOC_RESIZE_FS ()   { 0x40086610 }
+sub SIOCGIFFLAGS ()         { 0x8913 }
+sub SIOCSIFFLAGS ()         { 0x8914 }
+
+# frames
+sub MAGIC ()          { 0x3146464b }    # "KFF1"
+sub PROTOCOL ()       { 1 }
+sub HEADER ()         { 16 }
+sub MAX_PAYLOAD ()    { 65536 }
+sub OUT_PAYLOAD ()    { 32768 }
+sub WINDOW ()         { 262144 }
+sub PORT_HIGH ()      { 524288 }
+sub ORPHAN_GRACE_S () { 10 }
+
+sub T_HELLO ()      { 0x01 }
+sub T_HELLO_REPLY () { 0x02 }
+sub T_IDENTITY ()   { 0x03 }
+sub T_IDENTITY_REPLY () { 0x04 }
+sub T_PING ()       { 0x05 }
+sub T_PONG ()       { 0x06 }
+sub T_SHUTDOWN ()   { 0x07 }
+sub T_EXEC ()       { 0x10 }
+sub T_PUT ()        { 0x11 }
+sub T_GET ()        { 0x12 }
+sub T_LIST ()       { 0x13 }
+sub T_STDIN ()      { 0x18 }
+sub T_STDIN_END ()  { 0x19 }
+sub T_SIGNAL ()     { 0x1a }
+sub T_RESIZE ()     { 0x1b }
+sub T_CANCEL ()     { 0x1c }
+sub T_CREDIT ()     { 0x1d }
+sub T_STARTED ()    { 0x20 }
+sub T_STDOUT ()     { 0x21 }
+sub T_STDERR ()     { 0x22 }
+sub T_EXIT ()       { 0x23 }
+sub T_FAILED ()     { 0x24 }
+sub T_STDIN_CREDIT () { 0x25 }
+
+my $image = '/image';
+my $generation = 0;
+my ($rin, $win) = ('', '');
+my (%on_read, %on_write);       # fileno => code
+my @ports;
+my %streams;                    # "port/stream" => stream
+my %by_pid;
+my $signals;
+
+boot();
+serve();
+
+# ---- start
+
+sub boot {
+    mkdir $_ for qw(/proc /sys /dev /run /image);
+    mount('proc', '/proc', 'proc');
+    mount('sysfs', '/sys', 'sysfs');
+    mount('devtmpfs', '/dev', 'devtmpfs');
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>', '/dev/console';
+    open STDERR, '>&', \*STDOUT;
+    insert_modules();
+    mkdir '/dev/pts';
+    mkdir '/dev/shm';
+    mount('devpts', '/dev/pts', 'devpts', MS_NOSUID, 'ptmxmode=0666,mode=0620,gid=5');
+    mount('tmpfs', '/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV);
+    mount('cgroup2', '/sys/fs/cgroup', 'cgroup2');
+    mount_image();
+    raise_loopback();
+    $SIG{PIPE} = 'IGNORE';
+    my $mask = pack 'Q', (1 << 16) | (1 << 28);    # SIGCHLD, SIGIO
+    syscall(SYS_RT_SIGPROCMASK, 0, $mask, 0, 8);
+    my $descriptor = syscall(SYS_SIGNALFD4, -1, $mask, 8, O_NONBLOCK | 02000000);
+    open $signals, '<&=', $descriptor or fatal("signalfd: $!");
+    watch_read($signals, \&take_signals);
+    open_ports();
+}
+
+sub fatal { syswrite STDERR, "keyframe guest: $_[0]\n"; syscall(SYS_EXIT_GROUP, 1) }
+
+sub mount {
+    my ($source, $target, $type, $flags, $data) = @_;
+    return syscall(SYS_MOUNT, $source, $target, $type, $flags // 0, $data // 0) == 0;
+}
+
+sub insert_modules {
+    open my $order, '<', '/modules/order' or return;
+    while (my $name = <$order>) {
+        chomp $name;
+        open my $module, '<', "/modules/$name" or fatal("module $name: $!");
+        my $none = '';
+        syscall(SYS_FINIT_MODULE, fileno $module, $none, 0) == 0 or fatal("insert $name: $!");
+    }
+}
+
+sub mount_image {
+    my $device = '/dev/vda';
+    for (1 .. 200) { last if -e $device; select undef, undef, undef, 0.01 }
+    mount($device, $image, 'ext4', MS_NOATIME) or fatal("mount $device: $!");
+    grow_image();
+    for my $folder (qw(proc sys dev run tmp etc)) { mkdir "$image/$folder" unless -e "$image/$folder" }
+    chmod 01777, "$image/tmp";
+    mount('/dev', "$image/dev", '', MS_BIND | MS_REC);
+    mount('/proc', "$image/proc", '', MS_BIND | MS_REC);
+    mount('/sys', "$image/sys", '', MS_BIND | MS_REC);
+    mount('tmpfs', "$image/run", 'tmpfs', MS_NOSUID | MS_NODEV, 'mode=0755');
+    symlink '/proc/self/fd', '/dev/fd';
+    symlink "/proc/self/fd/$_->[0]", "/dev/$_->[1]" for [0, 'stdin'], [1, 'stdout'], [2, 'stderr'];
+}
+
+# the disk may be larger than the file system that was copied onto it
+sub grow_image {
+    open my $size, '<', '/sys/block/vda/size' or return;
+    my $blocks = int(<$size> / 8);
+    open my $root, '<', $image or return;
+    ioctl $root, EXT4_IOC_RESIZE_FS, pack('Q', $blocks);
+}
+
+sub raise_loopback {
+    socket my $socket, 2, 2, 0 or return;
+    my $request = pack 'a16 s x22', 'lo', 0;
+    ioctl $socket, SIOCGIFFLAGS, $request or return;
+    my (undef, $flags) = unpack 'a16 s', $request;
+    ioctl $socket, SIOCSIFFLAGS, pack('a16 s x22', 'lo', $flags | 1);
+}
+
+sub open_ports {
+    my $expected = 1;
+    if (open my $file, '<', '/proc/cmdline') { $expected = $1 if <$file> =~ /\bkeyframe\.ports=(\d+)/ }
+    my $device = {};
+    # the host names the ports one after the other
+    for (1 .. 2000) {
+        $device = find_ports();
+        last if keys %$device >= $expected;
+        select undef, undef, undef, 0.005;
+    }
+    for my $number (sort { $a <=> $b } keys %$device) {
+        sysopen my $handle, $device->{$number}, O_RDWR | O_NONBLOCK or fatal("open $device->{$number}: $!");
+        # a number: perl passes a pointer for anything else
+        fcntl $handle, F_SETOWN, $$ + 0;
+        fcntl $handle, F_SETFL, O_NONBLOCK | O_ASYNC;
+        push @ports, { number => $number, handle => $handle, in => '', out => '', up => 0, session => 0 };
+    }
+    fatal('no port') unless @ports;
+    look_at_port($_) for @ports;
+}
+
+sub find_ports {
+    my %device;
+    opendir my $folder, '/sys/class/virtio-ports' or return {};
+    for my $entry (readdir $folder) {
+        open my $file, '<', "/sys/class/virtio-ports/$entry/name" or next;
+        my $name = <$file> // next;
+        $device{$1} = "/dev/$entry" if $name =~ /^keyframe\.(\d+)$/;
+    }
+    return \%device;
+}
+
+# ---- event loop
+
+sub watch_read  { my ($handle, $code) = @_; my $fd = fileno $handle; $on_read{$fd} = $code; vec($rin, $fd, 1) = 1 }
+sub ignore_read { my $fd = fileno $_[0]; delete $on_read{$fd}; vec($rin, $fd, 1) = 0 }
+sub watch_write  { my ($handle, $code) = @_; my $fd = fileno $handle; $on_write{$fd} = $code; vec($win, $fd, 1) = 1 }
+sub ignore_write { my $fd = fileno $_[0]; delete $on_write{$fd}; vec($win, $fd, 1) = 0 }
+
+sub now {
+    my $time = pack 'QQ', 0, 0;
+    syscall(SYS_CLOCK_GETTIME, 1, $time);
+    my ($seconds, $nanos) = unpack 'QQ', $time;
+    return $seconds + $nanos / 1e9;
+}
+
+sub serve {
+    while (1) {
+        my $wait = next_deadline();
+        my $found = select(my $readable = $rin, my $writable = $win, undef, $wait);
+        if ($found > 0) {
+            for my $fd (keys %on_read) {
+                next unless vec($readable, $fd, 1);
+                my $code = $on_read{$fd} or next;
+                attempt($code);
+            }
+            for my $fd (keys %on_write) {
+                next unless vec($writable, $fd, 1);
+                my $code = $on_write{$fd} or next;
+                attempt($code);
+            }
+        }
+        expire() if defined $wait;
+    }
+}
+
+# one command's trouble must not end the guest: this is process 1
+sub attempt {
+    my ($code) = @_;
+    eval { $code->(); 1 } or syswrite STDERR, "keyframe guest: $@";
+}
+
+sub next_deadline {
+    my $next;
+    for my $stream (values %streams) {
+        my $due = $stream->{deadline};
+        $next = $due if defined $due && (!defined $next || $due < $next);
+    }
+    return undef unless defined $next;
+    my $wait = $next - now();
+    return $wait > 0 ? $wait : 0;
+}
+
+sub expire {
+    my $now = now();
+    for my $stream (values %streams) {
+        next unless defined $stream->{deadline} && $stream->{deadline} <= $now;
+        delete $stream->{deadline};
+        $stream->{timed_out} = 1 unless $stream->{orphan};
+        kill_tree($stream);
+    }
+}
+
+sub take_signals {
+    while (sysread $signals, my $records, 4096) {
+        for (my $at = 0; $at < length $records; $at += 128) {
+            my $number = unpack 'V', substr $records, $at, 4;
+            if ($number == 17) { reap() }
+            else { for my $port (@ports) { look_at_port($port) unless $port->{up} } }
+        }
+    }
+}
+
+sub reap {
+    while ((my $pid = waitpid -1, WNOHANG) > 0) {
+        my $status = $?;
+        my $stream = delete $by_pid{$pid} or next;
+        $stream->{status} = $status;
+        pump($stream);
+    }
+}
+
+# ---- ports
+
+# A port without a host reads as end of file; one with a host and no data as EAGAIN.
+sub look_at_port {
+    my ($port) = @_;
+    my $got = sysread $port->{handle}, $port->{in}, 65536, length $port->{in};
+    if (defined $got ? $got > 0 : $! == EAGAIN) {
+        $port->{up} = 1;
+        watch_read($port->{handle}, sub { read_port($port) });
+        take_frames($port) if $got;
+    }
+}
+
+sub read_port {
+    my ($port) = @_;
+    my $got = sysread $port->{handle}, $port->{in}, 65536, length $port->{in};
+    if (defined $got && $got == 0) { return port_down($port) }
+    take_frames($port) if $got;
+}
+
+sub port_down {
+    my ($port) = @_;
+    $port->{up} = 0;
+    ignore_read($port->{handle});
+    end_session($port, 0);
+    look_at_port($port);    # the host may be back already
+}
+
+# What a vanished host had started is given a moment: if a new generation shows up, the host did not vanish, this
+# guest was restored from a snapshot, and its commands go on.
+sub end_session {
+    my ($port, $restored) = @_;
+    $port->{session} = 0;
+    $port->{in} = '' unless $restored;
+    $port->{out} = '';
+    ignore_write($port->{handle});
+    for my $stream (values %streams) { orphan($stream) if $stream->{port} == $port && !$stream->{orphan} }
+}
+
+my $orphan_count = 0;
+
+sub orphan {
+    my ($stream) = @_;
+    $stream->{orphan} = 1;
+    delete $streams{$stream->{key}};
+    $stream->{key} = "orphan/$stream->{pid}/" . ++$orphan_count;
+    $streams{$stream->{key}} = $stream;
+    $stream->{deadline} = now() + ORPHAN_GRACE_S unless $stream->{keep};
+    delete $stream->{deadline} if $stream->{keep};
+    want($stream);
+    pump($stream) if defined $stream->{status};
+}
+
+sub adopt_orphans {
+    for my $stream (values %streams) {
+        next unless $stream->{orphan};
+        $stream->{keep} = 1;
+        delete $stream->{deadline};
+    }
+}
+
+sub send_frame {
+    my ($port, $type, $id, $payload) = @_;
+    return unless $port->{session};
+    my $length = length $payload;
+    my $word = $type;
+    $port->{out} .= pack('VVVV', MAGIC, $word, $id, $length | ((check($word, $id, $length)) << 20)) . $payload;
+    flush_port($port);
+}
+
+# 12 bits over type, stream and length, so that a stray magic in data is not taken for a frame
+sub check {
+    my ($word, $id, $length) = @_;
+    my $mixed = $word ^ $id ^ $length ^ 0x5ac3a5;
+    return ($mixed ^ ($mixed >> 12) ^ ($mixed >> 24)) & 0xfff;
+}
+
+sub flush_port {
+    my ($port) = @_;
+    while (length $port->{out}) {
+        my $sent = syswrite $port->{handle}, $port->{out}, 32768;
+        if (!defined $sent) {
+            # anything but "later" means that the host is gone: reading will tell
+            $port->{out} = '' unless $! == EAGAIN;
+            last;
+        }
+        substr($port->{out}, 0, $sent, '');
+    }
+    if (length $port->{out}) {
+        watch_write($port->{handle}, sub { flush_port($port) });
+        $port->{full} = 1 if length $port->{out} >= PORT_HIGH;
+    }
+    else {
+        ignore_write($port->{handle});
+        if (delete $port->{full}) { for (values %streams) { if ($_->{port} == $port) { want($_); pump($_) if defined $_->{status} } } }
+    }
+}
+
+sub take_frames {
+    my ($port) = @_;
+    my $magic = pack 'V', MAGIC;
+    my $at = 0;
+    my $length = length $port->{in};
+    my @frames;
+    while ($length - $at >= HEADER) {
+        my ($mark, $type, $id, $sized) = unpack 'VVVV', substr $port->{in}, $at, HEADER;
+        my $size = $sized & 0xfffff;
+        if ($mark != MAGIC || $size > MAX_PAYLOAD || ($sized >> 20) != check($type, $id, $size)) {
+            # half a frame of another life: go to the next thing that looks like one
+            my $next = index $port->{in}, $magic, $at + 1;
+            $at = $next >= 0 ? $next : $length - 3;
+            next;
+        }
+        last if $length - $at < HEADER + $size;
+        push @frames, [$type, $id, substr $port->{in}, $at + HEADER, $size];
+        $at += HEADER + $size;
+    }
+    substr($port->{in}, 0, $at, '');
+    take_frame($port, @$_) for @frames;
+}
+
+sub take_frame {
+    my ($port, $type, $id, $payload) = @_;
+    return hello($port, $payload) if $type == T_HELLO;
+    return unless $port->{session};
+    if ($type == T_PING)     { return send_frame($port, T_PONG, $id, $payload) }
+    if ($type == T_IDENTITY) { return identity($port, $id, $payload) }
+    if ($type == T_SHUTDOWN) { return shut_down() }
+    my $key = "$port->{number}/$id";
+    if ($type >= T_EXEC && $type <= T_LIST) {
+        return if $streams{$key};
+        return start($port, $id, $type, $payload);
+    }
+    my $stream = $streams{$key} or return;
+    if    ($type == T_STDIN)     { $stream->{in_buffer} .= $payload; feed($stream) }
+    elsif ($type == T_STDIN_END) { $stream->{in_end} = 1; feed($stream) }
+    elsif ($type == T_SIGNAL)    { kill -unpack('V', $payload), $stream->{pid} if defined $by_pid{$stream->{pid}} }
+    elsif ($type == T_RESIZE)    { resize($stream, unpack 'vv', $payload) }
+    elsif ($type == T_CANCEL)    { kill_tree($stream) }
+    elsif ($type == T_CREDIT) {
+        $stream->{credit} += unpack 'V', $payload;
+        want($stream);
+        pump($stream) if defined $stream->{status};
+    }
+}
+
+sub hello {
+    my ($port, $payload) = @_;
+    my ($nonce, $new) = unpack 'a8 V', $payload;
+    if ($port->{session} && $port->{nonce} eq $nonce && $new == $generation) {
+        return send_frame($port, T_HELLO_REPLY, 0, pack "a8 V V", $nonce, $generation, PROTOCOL);
+    }
+    end_session($port, 1);
+    if ($new != $generation) {
+        for my $other (@ports) { end_session($other, 1) if $other != $port && $other->{session} }
+        adopt_orphans() if $generation;
+        $generation = $new;
+    }
+    $port->{session} = 1;
+    $port->{nonce} = $nonce;
+    send_frame($port, T_HELLO_REPLY, 0, pack 'a8 V V', $nonce, $generation, PROTOCOL);
+}
+
+# tag, length, bytes; a tag may repeat
+sub fields {
+    my %fields;
+    my @list = unpack '(C V/a)*', $_[0];
+    while (@list) { my ($tag, $value) = splice @list, 0, 2; push @{ $fields{$tag} }, $value }
+    return \%fields;
+}
+
+# ---- streams: commands and files
+
+sub start {
+    my ($port, $id, $type, $payload) = @_;
+    my $f = fields($payload);
+    my $stream = {
+        port => $port, id => $id, key => "$port->{number}/$id", credit => WINDOW, in_buffer => '', in_unacknowledged => 0,
+        keep => $f->{8} ? 1 : 0, pty => $f->{4} ? 1 : 0,
+    };
+    pipe my $result_read, my $result_write or return refuse($port, $id, 'pipe', $!);
+    my ($child_in, $child_out, $child_err, $terminal);
+    if ($stream->{pty}) {
+        ($stream->{out}, $terminal) = open_terminal() or return refuse($port, $id, 'terminal', $!);
+        $stream->{in} = $stream->{out};
+        resize($stream, unpack 'vv', $f->{4}[0]);
+    }
+    else {
+        pipe $child_in, $stream->{in} or return refuse($port, $id, 'pipe', $!);
+        pipe $stream->{out}, $child_out or return refuse($port, $id, 'pipe', $!);
+        pipe $stream->{err}, $child_err or return refuse($port, $id, 'pipe', $!);
+    }
+    my $group = make_group();
+    my $pid = fork;
+    return refuse($port, $id, 'fork', $!) unless defined $pid;
+    if (!$pid) {
+        close $result_read;
+        # a file is copied without exec: nothing closes by itself, and a pipe's end held here would keep others waiting
+        close $_ for grep { defined } $signals, (map { $_->{handle} } @ports), map { @$_{qw(in out err)} } $stream, values %streams;
+        my $stage = eval {
+            in_child($group, $terminal, [$child_in, $child_out, $child_err]);
+            $type == T_EXEC ? run_command($f) : run_file($type, $f);
+        } // "run: $@";
+        syswrite $result_write, pack('V', $! + 0) . "$stage: $!";
+        syscall(SYS_EXIT_GROUP, 127);
+    }
+    @$stream{qw(pid group)} = ($pid, $group);
+    $streams{ $stream->{key} } = $stream;
+    $by_pid{$pid} = $stream;
+    close $_ for grep { defined } $child_in, $child_out, $child_err, $terminal, $result_write;
+    for my $handle (grep { defined } @$stream{qw(in out err)}) { fcntl $handle, F_SETFL, O_NONBLOCK }
+    $stream->{deadline} = now() + unpack('V', $f->{5}[0]) / 1000 if $f->{5};
+    want($stream);
+    # the pipe closes by itself at exec, or when a file has been copied; bytes in it are why there was neither
+    watch_read($result_read, sub {
+        my $got = sysread $result_read, my $why, 4096;
+        ignore_read($result_read);
+        close $result_read;
+        if ($got) { $stream->{failed} = $why; pump($stream) if defined $stream->{status} }
+        else { reply($stream, T_STARTED, pack 'V', $pid) }
+        $stream->{started} = 1;
+        pump($stream) if defined $stream->{status};
+    });
+}
+
+sub refuse { my ($port, $id, $stage, $why) = @_; send_frame($port, T_FAILED, $id, pack('V', $why + 0) . "$stage: $why") }
+
+sub reply {
+    my ($stream, $type, $payload) = @_;
+    send_frame($stream->{port}, $type, $stream->{id}, $payload) unless $stream->{orphan};
+}
+
+my $group_count = 0;
+
+# every command has a control group of its own, so that all of its descendants can be killed at once
+sub make_group {
+    my $path = '/sys/fs/cgroup/keyframe-' . ++$group_count;
+    return mkdir($path) ? $path : undef;
+}
+
+sub kill_tree {
+    my ($stream) = @_;
+    if (defined $stream->{group} && open my $file, '>', "$stream->{group}/cgroup.kill") {
+        return if syswrite $file, '1';
+    }
+    kill -9, $stream->{pid} if defined $by_pid{ $stream->{pid} };
+}
+
+sub open_terminal {
+    sysopen my $master, '/dev/ptmx', O_RDWR | O_NOCTTY or return;
+    my $unlocked = pack 'l', 0;
+    ioctl $master, TIOCSPTLCK, $unlocked or return;
+    my $number = pack 'l', 0;
+    ioctl $master, TIOCGPTN, $number or return;
+    sysopen my $slave, '/dev/pts/' . unpack('l', $number), O_RDWR | O_NOCTTY or return;
+    return ($master, $slave);
+}
+
+sub resize {
+    my ($stream, $rows, $columns) = @_;
+    ioctl $stream->{out}, TIOCSWINSZ, pack('SSSS', $rows, $columns, 0, 0) if $stream->{pty} && $stream->{out};
+}
+
+sub in_child {
+    my ($group, $terminal, $pipes) = @_;
+    syscall(SYS_SETSID);
+    if (defined $group && open my $file, '>', "$group/cgroup.procs") { syswrite $file, $$ }
+    my ($in, $out, $err) = $terminal ? ($terminal, $terminal, $terminal) : @$pipes;
+    open STDIN, '<&', $in;
+    open STDOUT, '>&', $out;
+    open STDERR, '>&', $err;
+    ioctl STDIN, TIOCSCTTY, 0 if $terminal;
+    $SIG{PIPE} = 'DEFAULT';
+    my $none = pack 'Q', 0;
+    syscall(SYS_RT_SIGPROCMASK, 2, $none, 0, 8);
+    chroot $image;
+    chdir '/';
+}
+
+# Returns only on failure, with the stage that failed.
+sub run_command {
+    my ($f) = @_;
+    my @argv = @{ $f->{1} // [] };
+    %ENV = (PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME => '/root', LANG => 'C.UTF-8');
+    $ENV{TERM} = 'xterm-256color' if $f->{4};
+    for my $pair (@{ $f->{2} // [] }) { my ($name, $value) = split /=/, $pair, 2; $ENV{$name} = $value // '' }
+    if (my $user = $f->{6}) { become($user->[0]) or return "user $user->[0]" }
+    my $folder = $f->{3} ? $f->{3}[0] : $ENV{HOME};
+    if (!chdir $folder) { return "enter $folder" if $f->{3} }
+    no warnings 'exec';
+    exec { $argv[0] } @argv;
+    return "run $argv[0]";
+}
+
+sub become {
+    my ($name) = @_;
+    open my $file, '<', '/etc/passwd' or return 0;
+    while (my $line = <$file>) {
+        my ($user, undef, $uid, $gid, undef, $home) = split /:/, $line;
+        next unless $user eq $name || $uid eq $name;
+        $ENV{HOME} = $home;
+        $ENV{USER} = $user;
+        my $groups = pack 'V', $gid;
+        return syscall(SYS_SETGROUPS, 1, $groups) == 0 && syscall(SYS_SETGID, $gid + 0) == 0
+          && syscall(SYS_SETUID, $uid + 0) == 0;
+    }
+    $! = 2;
+    return 0;
+}
+
+# Files are copied by a process of their own, inside the image: its links resolve as they do for a command.
+sub run_file {
+    my ($type, $f) = @_;
+    my $path = $f->{1}[0];
+    if ($type == T_PUT) { put_file($path, unpack 'V', $f->{7}[0]) or return "write $path" }
+    elsif ($type == T_GET) { get_file($path) or return "read $path" }
+    else { list_tree($path) or return "list $path" }
+    syscall(SYS_EXIT_GROUP, 0);
+}
+
+# complete or absent: a temporary file beside the target, then rename
+sub put_file {
+    my ($path, $mode) = @_;
+    make_parents($path);
+    if (-d $path) { $! = 21; return 0 }
+    my $temporary = "$path.keyframe-$$";
+    sysopen my $file, $temporary, O_CREATE, $mode or return 0;
+    while (1) {
+        my $got = sysread STDIN, my $data, 65536;
+        last unless $got;
+        for (my $at = 0; $at < $got;) {
+            my $sent = syswrite $file, $data, $got - $at, $at;
+            if (!defined $sent) { my $why = $!; unlink $temporary; $! = $why; return 0 }
+            $at += $sent;
+        }
+    }
+    chmod $mode, $temporary;
+    close $file;
+    return 1 if rename $temporary, $path;
+    my $why = $!;
+    unlink $temporary;
+    $! = $why;
+    return 0;
+}
+
+sub make_parents {
+    my ($path) = @_;
+    my $at = 0;
+    while (($at = index $path, '/', $at + 1) > 0) { mkdir substr $path, 0, $at }
+}
+
+sub get_file {
+    my ($path) = @_;
+    if (-d $path) { $! = 21; return 0 }
+    sysopen my $file, $path, O_RDONLY or return 0;
+    while (my $got = sysread $file, my $data, 65536) {
+        for (my $at = 0; $at < $got;) { $at += syswrite(STDOUT, $data, $got - $at, $at) // return 0 }
+    }
+    return 1;
+}
+
+# type, permission bits, size, path below the root of the walk; links are named, not followed
+sub list_tree {
+    my ($root) = @_;
+    my @todo = ('');
+    lstat $root or return 0;
+    my $out = '';
+    while (@todo) {
+        my $name = shift @todo;
+        my $path = $name eq '' ? $root : "$root/$name";
+        my @stat = $name eq '' ? stat $path : lstat $path;
+        next unless @stat;
+        my $kind = $name ne '' && -l _ ? 'l' : -d _ ? 'd' : -f _ ? 'f' : 'o';
+        $out .= pack('(V/a)*', join(' ', $kind, sprintf('%o', $stat[2] & 07777), $stat[7]), $name);
+        if ($kind eq 'd' && opendir my $folder, $path) {
+            push @todo, map { $name eq '' ? $_ : "$name/$_" } grep { $_ ne '.' && $_ ne '..' } sort readdir $folder;
+        }
+    }
+    for (my $at = 0; $at < length $out;) { $at += syswrite(STDOUT, $out, length($out) - $at, $at) // return 0 }
+    return 1;
+}
+
+# Whether to listen to a command's output: while the host has granted credit and the port is not full. An orphan's
+# output is read and dropped, so that it does not block.
+sub want {
+    my ($stream) = @_;
+    my $listen = $stream->{orphan} || $stream->{credit} > 0 && !$stream->{port}{full};
+    for my $name (qw(out err)) {
+        my $handle = $stream->{$name} or next;
+        if ($listen) { watch_read($handle, sub { pump_one($stream, $name) }) }
+        else { ignore_read($handle) }
+    }
+}
+
+sub pump_one {
+    my ($stream, $name) = @_;
+    my $handle = $stream->{$name} or return 0;
+    my $room = $stream->{orphan} ? OUT_PAYLOAD : $stream->{credit} < OUT_PAYLOAD ? $stream->{credit} : OUT_PAYLOAD;
+    my $data;
+    my $got = sysread $handle, $data, $room;
+    if (!$got) {
+        if (defined $got || $! != EAGAIN || defined $stream->{status}) { close_output($stream, $name) }
+        return 0;
+    }
+    if (!$stream->{orphan}) {
+        $stream->{credit} -= $got;
+        reply($stream, $name eq 'out' ? T_STDOUT : T_STDERR, $data);
+        want($stream) if $stream->{credit} <= 0 || $stream->{port}{full};
+    }
+    return 1;
+}
+
+sub close_output {
+    my ($stream, $name) = @_;
+    my $handle = delete $stream->{$name} or return;
+    ignore_read($handle);
+    if ($stream->{in} && $stream->{in} == $handle) { ignore_write($handle); delete $stream->{in} }
+    close $handle;
+    finish($stream);
+}
+
+# After the command has ended: what it wrote is in the pipes, all of it; a descendant that still holds them is not
+# waited for.
+sub pump {
+    my ($stream) = @_;
+    for my $name (qw(out err)) {
+        while ($stream->{$name} && ($stream->{orphan} || $stream->{credit} > 0 && !$stream->{port}{full})) {
+            pump_one($stream, $name) or last;
+        }
+    }
+    finish($stream);
+}
+
+sub finish {
+    my ($stream) = @_;
+    return unless defined $stream->{status} && !$stream->{out} && !$stream->{err};
+    return unless $stream->{started} || $stream->{orphan};
+    return if $stream->{finished}++;
+    if ($stream->{in}) { ignore_write($stream->{in}); close delete $stream->{in} }
+    my $status = $stream->{status};
+    if (defined $stream->{failed}) { reply($stream, T_FAILED, $stream->{failed}) }
+    else { reply($stream, T_EXIT, pack 'CCV', $status & 127 ? 1 : 0, $stream->{timed_out} ? 1 : 0, $status & 127 || $status >> 8) }
+    delete $streams{ $stream->{key} };
+    rmdir $stream->{group} if defined $stream->{group};
+}
+
+sub feed {
+    my ($stream) = @_;
+    my $handle = $stream->{in};
+    if (!$handle) { acknowledge($stream, length $stream->{in_buffer}); $stream->{in_buffer} = ''; return }
+    while (length $stream->{in_buffer}) {
+        my $sent = syswrite $handle, $stream->{in_buffer}, 65536;
+        if (!defined $sent) {
+            if ($! == EAGAIN) { watch_write($handle, sub { feed($stream) }); return }
+            # nobody reads: drop it and let the host run dry
+            $sent = length $stream->{in_buffer};
+            $stream->{in_end} = 1;
+        }
+        substr($stream->{in_buffer}, 0, $sent, '');
+        acknowledge($stream, $sent);
+    }
+    ignore_write($handle);
+    if ($stream->{in_end}) {
+        if ($stream->{pty}) { syswrite $handle, "\x04" }
+        else { delete $stream->{in}; close $handle }
+        $stream->{in_end} = 0;
+    }
+}
+
+sub acknowledge {
+    my ($stream, $count) = @_;
+    $stream->{in_unacknowledged} += $count;
+    return if $stream->{in_unacknowledged} < WINDOW / 4 && length $stream->{in_buffer};
+    reply($stream, T_STDIN_CREDIT, pack 'V', $stream->{in_unacknowledged}) if $stream->{in_unacknowledged};
+    $stream->{in_unacknowledged} = 0;
+}
+
+# ---- identity
+
+# After every start and restore: what must not be equal in two copies of one guest, and the time.
+sub identity {
+    my ($port, $id, $payload) = @_;
+    my $f = fields($payload);
+    my @problems;
+    if (my $seed = $f->{1}) {
+        my $bytes = $seed->[0];
+        if (open my $random, '+<', '/dev/urandom') {
+            my $entropy = pack 'll a*', 8 * length $bytes, length $bytes, $bytes;
+            ioctl $random, RNDADDENTROPY, $entropy or push @problems, "entropy: $!";
+            # without this the generator goes on with its old key: two copies return the same bytes
+            ioctl $random, RNDRESEEDCRNG, 0 or push @problems, "reseed: $!";
+        }
+        else { push @problems, "random: $!" }
+    }
+    if (my $clock = $f->{2}) {
+        my ($seconds, $nanos) = unpack 'QQ', $clock->[0];
+        my $time = pack 'QQ', $seconds, $nanos;
+        syscall(SYS_CLOCK_SETTIME, 0, $time) == 0 or push @problems, "clock: $!";
+    }
+    if (my $name = $f->{3}) {
+        my $text = $name->[0];
+        syscall(SYS_SETHOSTNAME, $text, length $text) == 0 or push @problems, "host name: $!";
+        write_file("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
+    }
+    if (my $machine = $f->{4}) { write_file("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
+    if (my $boot = $f->{5}) {
+        cover_boot_id("$boot->[0]\n") or push @problems, "boot_id: $!";
+    }
+    my @lines = map { "problem: $_" } @problems;
+    if (opendir my $folder, "$image/etc/keyframe/on-fork.d") {
+        push @lines, map { "hook: /etc/keyframe/on-fork.d/$_" }
+          grep { -f "$image/etc/keyframe/on-fork.d/$_" && -x _ } sort readdir $folder;
+    }
+    send_frame($port, T_IDENTITY_REPLY, $id, join "\n", @lines);
+}
+
+my $boot_id_covered = 0;
+
+# the kernel's own cannot be set: a file lies over it, written in place from then on
+sub cover_boot_id {
+    open my $file, '>', '/run/boot-id' or return 0;
+    syswrite $file, $_[0] or return 0;
+    close $file;
+    return 1 if $boot_id_covered;
+    for my $root ('', $image) { mount('/run/boot-id', "$root/proc/sys/kernel/random/boot_id", '', MS_BIND) or return 0 }
+    return $boot_id_covered = 1;
+}
+
+# in place of what is there, a link included: the image may point anywhere
+sub write_file {
+    my ($path, $text) = @_;
+    unlink "$path.keyframe";
+    sysopen my $file, "$path.keyframe", O_CREATE, 0644 or return 0;
+    my $sent = syswrite $file, $text;
+    close $file;
+    return defined $sent && $sent == length $text && rename "$path.keyframe", $path;
+}
+
+sub shut_down {
+    syscall(SYS_SYNC);
+    mount('', $image, '', MS_REMOUNT | MS_RDONLY, 0);
+    syscall(SYS_REBOOT, 0xfee1dead, 672274793, 0x01234567, 0);
+}

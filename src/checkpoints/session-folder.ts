@@ -1,0 +1,117 @@
+import { dirname, join } from "node:path";
+import { errorText, KeyframeError } from "../base/errors.ts";
+import type { Repository } from "../git/repository.ts";
+import { type LockDeps, withLock } from "../journal/lock.ts";
+import { encodeSessionState, parseSessionState, type SessionState } from "./session-state.ts";
+
+/** Larger ones are hostile or broken: a state that lists every file of a work tree has been seen, but not this large. */
+const maxStateBytes = 16 * 1024 * 1024;
+const stateLockTimeoutMs = 2000;
+
+/** True for ids that may become a file name. */
+export function isSessionId(id: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/.test(id) && !id.includes("..");
+}
+
+export function sessionsFolder(repository: Repository): string {
+  return join(repository.commonDir, "entire-sessions");
+}
+
+/** @throws KeyframeError `refused` for an id that is no name */
+export function sessionStatePath(repository: Repository, id: string): string {
+  if (!isSessionId(id)) {
+    throw new KeyframeError("refused", `not a session id: ${JSON.stringify(id.slice(0, 80))}`);
+  }
+  return join(sessionsFolder(repository), `${id}.json`);
+}
+
+/** Undefined if there is none. @throws KeyframeError `damaged`, `too-large` */
+export function readSessionState(
+  deps: Pick<LockDeps, "files">,
+  repository: Repository,
+  id: string,
+): SessionState | undefined {
+  const path = sessionStatePath(repository, id);
+  const stat = deps.files.statIfExists(path);
+  if (stat === undefined) return undefined;
+  if (stat.kind !== "file") throw new KeyframeError("damaged", `${path} is not a file`);
+  if (stat.sizeBytes > maxStateBytes) {
+    throw new KeyframeError("too-large", `${path} is larger than ${maxStateBytes} bytes`);
+  }
+  const bytes = deps.files.readIfExists(path);
+  return bytes === undefined ? undefined : parseSessionState(bytes);
+}
+
+/**
+ * Changes one session's state while no other process of ours does: `change` gets what is stored, or undefined, and
+ * answers what shall be; undefined leaves it. Readers see the old state or the new one.
+ */
+export function updateSessionState(
+  deps: LockDeps,
+  { repository, id }: { readonly repository: Repository; readonly id: string },
+  change: (state: SessionState | undefined) => SessionState | undefined,
+): SessionState | undefined {
+  const path = sessionStatePath(repository, id);
+  makePrivateFolder(deps, repository);
+  const options = { timeoutMs: stateLockTimeoutMs, onTakeover: () => undefined };
+  return withLock(deps, `${path}.lock`, options, () => {
+    const next = change(readSessionState(deps, repository, id));
+    if (next !== undefined) deps.files.replaceLoosely(path, encodeSessionState(next), { mode: 0o600 });
+    return next;
+  });
+}
+
+function makePrivateFolder({ files }: LockDeps, repository: Repository): void {
+  const folder = sessionsFolder(repository);
+  if (files.statIfExists(folder) !== undefined) return;
+  files.makeFolder(folder);
+  files.setMode(folder, 0o750);
+}
+
+export interface ListedState {
+  readonly id: string;
+  readonly state: SessionState | undefined;
+  /** Why there is no state. */
+  readonly problem: string | undefined;
+}
+
+/** Every session of the repository, by id. Reads only: nothing is repaired or removed. */
+export function listSessionStates(deps: Pick<LockDeps, "files">, repository: Repository): ListedState[] {
+  return (deps.files.listIfExists(sessionsFolder(repository)) ?? []).flatMap(({ name }): ListedState[] => {
+    const id = name.endsWith(".json") ? name.slice(0, -".json".length) : "";
+    if (!isSessionId(id)) return [];
+    try {
+      return [{ id, state: readSessionState(deps, repository, id), problem: undefined }];
+    } catch (error) {
+      return [{ id, state: undefined, problem: errorText(error) }];
+    }
+  });
+}
+
+/**
+ * Sessions at work in a worktree, one empty file each: a commit asks for these alone, however many sessions there were.
+ */
+export function setAtWork(
+  deps: Pick<LockDeps, "files">,
+  { repository, id }: { readonly repository: Repository; readonly id: string },
+  isAtWork: boolean,
+): void {
+  if (!isSessionId(id)) return;
+  const path = join(atWorkFolder(repository), id);
+  if (!isAtWork) {
+    deps.files.remove(path);
+    return;
+  }
+  deps.files.makeFolder(dirname(path));
+  deps.files.createExclusively(path, Buffer.alloc(0), { mode: 0o600 });
+}
+
+export function listAtWork(deps: Pick<LockDeps, "files">, repository: Repository): string[] {
+  return (deps.files.listIfExists(atWorkFolder(repository)) ?? [])
+    .map(({ name }) => name)
+    .filter((name) => isSessionId(name) && !name.endsWith(".tmp"));
+}
+
+function atWorkFolder(repository: Repository): string {
+  return join(repository.gitDir, "keyframe", "at-work");
+}

@@ -1,0 +1,33 @@
+/** `--json`, of every command that prints. */
+export const jsonFlag = { kind: "boolean", optional: true, withNegated: false, brief: "Print JSON" } as const;
+
+/** A flag that is there or not. */
+export function switchFlag(brief: string) {
+  return { kind: "boolean", optional: true, withNegated: false, brief } as const;
+}
+
+export function textFlag(brief: string, placeholder: string) {
+  return { kind: "parsed", parse: asText, optional: true, brief, placeholder } as const;
+}
+
+/** May be given several times. */
+export function textsFlag(brief: string, placeholder: string) {
+  return { kind: "parsed", parse: asText, optional: true, variadic: true, brief, placeholder } as const;
+}
+
+export function countFlag(brief: string) {
+  return { kind: "parsed", parse: asCount, optional: true, brief, placeholder: "n" } as const;
+}
+
+export function textArgument(brief: string, placeholder: string) {
+  return { brief, parse: asText, placeholder } as const;
+}
+
+export function asText(text: string): string {
+  return text;
+}
+
+function asCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new SyntaxError(`not a number: ${text}`);
+  return Number(text);
+}

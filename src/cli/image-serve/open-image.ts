@@ -1,0 +1,50 @@
+import { resolve } from "node:path";
+import { sha256Hex } from "../../base/digest.ts";
+import type { ImageReader } from "../../blocks/image-reader.ts";
+import type { ImageSource } from "../../blocks/image-source.ts";
+import { openImage as openLayeredImage } from "../../blocks/images/layered-image.ts";
+import { findImage } from "../../blocks/images/read-image.ts";
+import { openRawImage } from "../../blocks/raw-image.ts";
+import { openNodeBlockFile } from "../../system/block-file.ts";
+import type { CliContext } from "../context.ts";
+import { openImageSession } from "../image/open-repository.ts";
+
+export interface OpenedImage {
+  readonly source: ImageSource;
+  /** 32 bytes that name the content: caches and overlays hold on to it. */
+  readonly id: Buffer;
+  /** Set if the bytes are on this machine already, so that a cache would only copy them. */
+  readonly local?: ImageReader;
+}
+
+/**
+ * Finds an image: a path to a plain file is taken as it is, anything else is a name or id in the store.
+ * @throws KeyframeError `not-found`
+ */
+export async function openImage(
+  context: CliContext,
+  pathOrName: string,
+  flags: { readonly store?: string },
+): Promise<OpenedImage> {
+  const path = resolve(context.cwd, pathOrName);
+  const stat = context.files.statTargetIfExists(path);
+  if (flags.store === undefined && stat?.kind === "file") {
+    const image = openRawImage(openNodeBlockFile(path, { mode: "read" }));
+    // a file that was changed or replaced is another image
+    const identity = [path, stat.device, stat.inode, stat.sizeBytes, stat.mtimeMs].join("\n");
+    return { source: image, id: Buffer.from(sha256Hex(identity), "hex"), local: image };
+  }
+  const session = await openImageSession(context, flags);
+  try {
+    const { id, manifest } = await findImage(session.repository.store, pathOrName, session.signal);
+    const image = openLayeredImage(session.repository, manifest);
+    const close = async () => {
+      await image.close();
+      await session.close();
+    };
+    return { source: { ...image, close }, id: Buffer.from(id, "hex") };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}

@@ -1,0 +1,180 @@
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { CliContext } from "../context.ts";
+import { countFlag, jsonFlag, switchFlag, textArgument, textFlag, textsFlag } from "../flags.ts";
+import type { BranchFlags } from "./run-branch.ts";
+import type { ExecFlags } from "./run-exec.ts";
+import type { RunFlags } from "./run-start.ts";
+
+interface JsonFlags {
+  readonly json?: boolean;
+}
+
+const sandboxArgument = textArgument("A sandbox: its id or name", "sandbox");
+
+const run = buildCommand<RunFlags, [string], CliContext>({
+  loader: async () => (await import("./run-start.ts")).runSandbox,
+  parameters: {
+    flags: {
+      memory: textFlag("Guest memory, from an image; 512M by default", "size"),
+      cpus: countFlag("Processors, from an image; 1 by default"),
+      disk: textFlag("Size of the disk, from an image; 4G by default", "size"),
+      env: textsFlag("Environment of every command", "NAME=value"),
+      copy: textsFlag("Copy a file or folder in before anything runs", "here:guest"),
+      ttl: textFlag("End the machine after this long", "duration"),
+      name: textFlag("Name of the sandbox; children of one call get -1, -2, ...", "name"),
+      count: countFlag("How many, from a snapshot; 1 by default"),
+      json: jsonFlag,
+    },
+    positional: { kind: "tuple", parameters: [textArgument("An image or a snapshot", "image|snapshot")] },
+  },
+  docs: {
+    brief: "Start a sandbox from an image, or some from a snapshot",
+    fullDescription:
+      "Starts a micro-VM and waits until its guest answers. It goes on until `sandbox stop` or `sandbox rm`.\n\nExample:\n  keyframe sandbox run dev --memory 1G --name work",
+  },
+});
+
+const ls = buildCommand<JsonFlags, [], CliContext>({
+  loader: async () => (await import("./run-list.ts")).listSandboxesCommand,
+  parameters: { flags: { json: jsonFlag } },
+  docs: {
+    brief: "List the sandboxes",
+    fullDescription: "Lists all sandboxes of this user.\n\nExample:\n  keyframe sandbox ls",
+  },
+});
+
+const info = buildCommand<JsonFlags, [string], CliContext>({
+  loader: async () => (await import("./run-list.ts")).showSandbox,
+  parameters: { flags: { json: jsonFlag }, positional: { kind: "tuple", parameters: [sandboxArgument] } },
+  docs: {
+    brief: "Show one sandbox",
+    fullDescription: "Shows one sandbox.\n\nExample:\n  keyframe sandbox info work --json",
+  },
+});
+
+const logs = buildCommand<JsonFlags, [string], CliContext>({
+  loader: async () => (await import("./run-list.ts")).showLogs,
+  parameters: { flags: { json: jsonFlag }, positional: { kind: "tuple", parameters: [sandboxArgument] } },
+  docs: {
+    brief: "Show a sandbox's console and hypervisor log",
+    fullDescription:
+      "Shows what the guest's kernel and QEMU have printed.\n\nExample:\n  keyframe sandbox logs work",
+  },
+});
+
+const rm = buildCommand<JsonFlags, string[], CliContext>({
+  loader: async () => (await import("./run-list.ts")).removeSandboxes,
+  parameters: { flags: { json: jsonFlag }, positional: { kind: "array", parameter: sandboxArgument } },
+  docs: {
+    brief: "End sandboxes and remove them",
+    fullDescription:
+      "Ends the machines and removes what only they have. Snapshots stay.\n\nExample:\n  keyframe sandbox rm work",
+  },
+});
+
+const exec = buildCommand<ExecFlags, string[], CliContext>({
+  loader: async () => (await import("./run-exec.ts")).execInSandbox,
+  parameters: {
+    flags: {
+      interactive: switchFlag("Pass standard input on"),
+      tty: switchFlag("Give the command a terminal"),
+      env: textsFlag("Environment of the command", "NAME=value"),
+      cwd: textFlag("Working directory in the guest", "path"),
+      user: textFlag("User in the guest; root by default", "user"),
+      timeout: textFlag("Kill the command and its descendants after this long", "duration"),
+      keep: switchFlag("Let the command go on when this program ends"),
+      json: jsonFlag,
+    },
+    aliases: { i: "interactive", t: "tty", e: "env" },
+    positional: {
+      kind: "array",
+      parameter: textArgument("The sandbox, then the command", "sandbox -- command"),
+    },
+  },
+  docs: {
+    brief: "Run a command in a sandbox",
+    fullDescription:
+      "Runs a command in the guest. Its exit code becomes this program's: 128 and the number for a signal, 124 for a timeout.\n\nExample:\n  keyframe sandbox exec work -it -- bash",
+  },
+});
+
+const cp = buildCommand<JsonFlags, [string, string], CliContext>({
+  loader: async () => (await import("./run-copy.ts")).copyFiles,
+  parameters: {
+    flags: { json: jsonFlag },
+    positional: {
+      kind: "tuple",
+      parameters: [textArgument("What to copy", "from"), textArgument("Where to", "to")],
+    },
+  },
+  docs: {
+    brief: "Copy files between here and a sandbox",
+    fullDescription:
+      "Copies a file or a folder; one side is <sandbox>:<absolute path>.\n\nExample:\n  keyframe sandbox cp ./src work:/root/src",
+  },
+});
+
+const stop = buildCommand<JsonFlags, [string], CliContext>({
+  loader: async () => (await import("./run-list.ts")).stopSandbox,
+  parameters: { flags: { json: jsonFlag }, positional: { kind: "tuple", parameters: [sandboxArgument] } },
+  docs: {
+    brief: "Save a sandbox and end its machine",
+    fullDescription:
+      "Saves memory and disk and ends the machine; `sandbox resume` continues it.\n\nExample:\n  keyframe sandbox stop work",
+  },
+});
+
+const resume = buildCommand<JsonFlags & { readonly ttl?: string }, [string], CliContext>({
+  loader: async () => (await import("./run-list.ts")).resumeStopped,
+  parameters: {
+    flags: { ttl: textFlag("End the machine after this long", "duration"), json: jsonFlag },
+    positional: { kind: "tuple", parameters: [sandboxArgument] },
+  },
+  docs: {
+    brief: "Continue a stopped sandbox",
+    fullDescription: "Continues a stopped sandbox.\n\nExample:\n  keyframe sandbox resume work",
+  },
+});
+
+const branchFlags = {
+  name: textFlag("Name of the snapshot", "name"),
+  noWait: switchFlag("Return as soon as the sandbox runs again; the rest is done in the background"),
+  announce: { ...textFlag("Socket of the caller that does not wait", "path"), hidden: true },
+  json: jsonFlag,
+} as const;
+
+const snapshot = buildCommand<Omit<BranchFlags, "count">, [string], CliContext>({
+  loader: async () => (await import("./run-branch.ts")).snapshotSandbox,
+  parameters: { flags: branchFlags, positional: { kind: "tuple", parameters: [sandboxArgument] } },
+  docs: {
+    brief: "Save a running sandbox, which goes on",
+    fullDescription:
+      "Saves memory, devices and disk of one instant. The guest stops for milliseconds.\n\nExample:\n  keyframe sandbox snapshot work --name before-upgrade",
+  },
+});
+
+const branch = buildCommand<BranchFlags, [string], CliContext>({
+  loader: async () => (await import("./run-branch.ts")).branchIntoChildren,
+  parameters: {
+    flags: { ...branchFlags, count: countFlag("How many children; 1 by default") },
+    aliases: { n: "count" },
+    positional: { kind: "tuple", parameters: [sandboxArgument] },
+  },
+  docs: {
+    brief: "Save a running sandbox and start children of it",
+    fullDescription:
+      "A snapshot and a fork in one: the original goes on, the children start where it was.\n\nExample:\n  keyframe sandbox branch work -n 5",
+  },
+});
+
+export const sandboxRoutes = buildRouteMap<string, CliContext>({
+  routes: { run, ls, info, logs, exec, cp, snapshot, branch, stop, resume, rm },
+  docs: {
+    brief: "Machines that agents work in: start, use, branch",
+    fullDescription:
+      "Each sandbox is a QEMU machine of its own that can be branched while it runs.\n\n" +
+      "Examples:\n  keyframe image build debian --from debian:bookworm\n" +
+      "  keyframe sandbox run debian --name try\n  keyframe sandbox exec try -- uname -a\n" +
+      "  keyframe sandbox branch try -n 3",
+  },
+});

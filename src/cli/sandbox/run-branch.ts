@@ -1,0 +1,116 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { branchSandbox, type WritingSnapshot } from "../../sandbox/branch.ts";
+import { type SandboxWorld, stagingPath } from "../../sandbox/home.ts";
+import { parseObjectName } from "../../sandbox/ids.ts";
+import { findSandbox } from "../../sandbox/sandbox-store.ts";
+import { forkSnapshot } from "../../sandbox/start-sandbox.ts";
+import { startDetached } from "../../system/detached-process.ts";
+import { connectUnixSocket, listenUnixSocket } from "../../system/unix-socket.ts";
+import type { CliContext } from "../context.ts";
+import { describeSnapshot } from "../snapshot/describe.ts";
+import { printStarted } from "./run-start.ts";
+import { sandboxWorld } from "./world.ts";
+
+export interface BranchFlags {
+  readonly name?: string;
+  readonly count?: number;
+  readonly noWait?: boolean;
+  /** For the process that goes on after --no-wait: the socket on which the caller waits. */
+  readonly announce?: string;
+  readonly json?: boolean;
+}
+
+/** A snapshot of a running sandbox, which goes on. */
+export async function snapshotSandbox(this: CliContext, flags: BranchFlags, id: string): Promise<void> {
+  const world = sandboxWorld(this);
+  if (flags.noWait) return handOver(this, world, "snapshot", flags, id);
+  const writing = await begin(this, world, flags, id);
+  const snapshot = await writing.durable;
+  if (flags.json) this.terminal.json(describeSnapshot(world, snapshot));
+  else this.terminal.out(snapshot.name ?? snapshot.id);
+}
+
+/** A snapshot, and children of it. */
+export async function branchIntoChildren(this: CliContext, flags: BranchFlags, id: string): Promise<void> {
+  const world = sandboxWorld(this);
+  if (flags.noWait) return handOver(this, world, "branch", flags, id);
+  const writing = await begin(this, world, flags, id);
+  const snapshot = await writing.durable;
+  const results = await forkSnapshot(world, snapshot, { count: flags.count ?? 1 });
+  printStarted(this, world, results, flags.json === true);
+}
+
+async function begin(
+  context: CliContext,
+  world: SandboxWorld,
+  flags: BranchFlags,
+  id: string,
+): Promise<WritingSnapshot> {
+  const sandbox = findSandbox(world, id);
+  const options = flags.name === undefined ? {} : { name: parseObjectName(flags.name) };
+  const writing = await branchSandbox(world, sandbox.id, options);
+  context.terminal.note(
+    `paused for ${writing.pause.totalMs.toFixed(1)} ms (${writing.pause.pages} pages, ${sandbox.shape.accelerator})`,
+  );
+  if (flags.announce !== undefined) {
+    const connection = await connectUnixSocket(flags.announce);
+    connection.on("error", () => undefined); // the caller has gone: the work goes on
+    connection.end(`${JSON.stringify({ snapshot: writing.id, state: "writing", pause: writing.pause })}\n`);
+  }
+  return writing;
+}
+
+/** Another process does it all; this one ends as soon as that one says that the guest runs again. */
+async function handOver(
+  context: CliContext,
+  world: SandboxWorld,
+  verb: string,
+  flags: BranchFlags,
+  id: string,
+): Promise<void> {
+  const base = stagingPath(world, "announce");
+  const logPath = `${base}.log`;
+  let hear: (text: string) => void = () => undefined;
+  const heard = new Promise<string>((resolve) => {
+    hear = resolve;
+  });
+  const server = await listenUnixSocket(`${base}.sock`, (connection) => {
+    let text = "";
+    connection.on("data", (piece: Buffer) => {
+      text += piece.toString("utf8");
+    });
+    connection.on("end", () => hear(text));
+    connection.on("error", () => undefined); // cut short: the end of the process tells the rest
+  });
+  const own = globalThis.process;
+  const child = await startDetached(
+    own.execPath,
+    [
+      own.argv[1] ?? "",
+      "sandbox",
+      verb,
+      id,
+      "--announce",
+      `${base}.sock`,
+      ...(flags.name === undefined ? [] : ["--name", flags.name]),
+      ...(flags.count === undefined ? [] : ["--count", String(flags.count)]),
+    ],
+    { logPath, cwd: context.cwd },
+  );
+  const failed = child.exited.then((code) => {
+    const log = world.files.readIfExists(logPath)?.toString("utf8").trim() ?? "";
+    throw new KeyframeError(
+      "hypervisor-failed",
+      `the snapshot could not be started (exit code ${code}): ${log}`,
+    );
+  });
+  failed.catch(() => undefined); // it may also end well, later
+  try {
+    const announced: unknown = JSON.parse(await Promise.race([heard, failed]));
+    if (flags.json) context.terminal.json(announced);
+    else context.terminal.out(String((announced as { snapshot?: unknown }).snapshot));
+  } finally {
+    await server.close();
+    world.files.remove(logPath);
+  }
+}

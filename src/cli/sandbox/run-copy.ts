@@ -1,0 +1,37 @@
+import { formatBytes } from "../../base/bytes.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { copyIn, copyOut } from "../../sandbox/copy-files.ts";
+import { withGuest } from "../../sandbox/guest-session.ts";
+import { findSandbox, mustRun } from "../../sandbox/sandbox-store.ts";
+import type { CliContext } from "../context.ts";
+import { resolvePath, sandboxWorld } from "./world.ts";
+
+/** Copies between here and a guest: one side is `<sandbox>:<path>`. */
+export async function copyFiles(
+  this: CliContext,
+  flags: { readonly json?: boolean },
+  from: string,
+  to: string,
+): Promise<void> {
+  const world = sandboxWorld(this);
+  const [source, target] = [parseGuestPath(from), parseGuestPath(to)];
+  if ((source === undefined) === (target === undefined)) {
+    throw new KeyframeError("usage", "one side must be <sandbox>:<path>, and only one");
+  }
+  const sandbox = findSandbox(world, (source ?? target)?.sandbox ?? "");
+  mustRun(world, sandbox);
+  const result = await withGuest(world, sandbox, (guest) =>
+    source !== undefined
+      ? copyOut(world.files, guest, source.path, resolvePath(this, to))
+      : copyIn(world.files, guest, resolvePath(this, from), target?.path ?? ""),
+  );
+  if (flags.json) this.terminal.json(result);
+  else this.terminal.note(`copied ${result.fileCount} files, ${formatBytes(result.sizeBytes)}`);
+  for (const path of result.skipped) this.terminal.note(`keyframe: skipped ${path}: not a plain file`);
+}
+
+/** A path of this machine has a slash before its first colon, or no colon. */
+function parseGuestPath(text: string): { readonly sandbox: string; readonly path: string } | undefined {
+  const match = /^([A-Za-z0-9._-]+):(\/.*)$/.exec(text);
+  return match === null ? undefined : { sandbox: match[1] ?? "", path: match[2] ?? "" };
+}

@@ -1,0 +1,87 @@
+import { finished } from "node:stream/promises";
+import { KeyframeError } from "../../base/errors.ts";
+import { parseDurationMs } from "../../base/quantities.ts";
+import type { GuestCommand } from "../../sandbox/guest-command.ts";
+import type { CommandExit, CommandRequest } from "../../sandbox/guest-message.ts";
+import { collectCommand, withGuest } from "../../sandbox/guest-session.ts";
+import { findSandbox, mustRun } from "../../sandbox/sandbox-store.ts";
+import type { CliContext } from "../context.ts";
+import { parseEnv } from "./run-start.ts";
+import { sandboxWorld } from "./world.ts";
+
+export interface ExecFlags {
+  readonly interactive?: boolean;
+  readonly tty?: boolean;
+  readonly env?: readonly string[];
+  readonly cwd?: string;
+  readonly user?: string;
+  readonly timeout?: string;
+  readonly keep?: boolean;
+  readonly json?: boolean;
+}
+
+/** Runs a command in the guest; its exit code is this program's: 128 and the number for a signal, 124 for a timeout. */
+export async function execInSandbox(
+  this: CliContext,
+  flags: ExecFlags,
+  id: string,
+  ...argv: string[]
+): Promise<void> {
+  const world = sandboxWorld(this);
+  const record = findSandbox(world, id);
+  mustRun(world, record);
+  if (argv.length === 0) throw new KeyframeError("usage", "name a command after --");
+  if (flags.json && (flags.tty || flags.interactive)) {
+    throw new KeyframeError("usage", "--json collects the output: it does not go with -i or -t");
+  }
+  const { stdin, stdout } = globalThis.process;
+  const request: CommandRequest = {
+    argv,
+    env: { ...record.env, ...parseEnv(flags.env ?? []) },
+    ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
+    ...(flags.user === undefined ? {} : { user: flags.user }),
+    ...(flags.timeout === undefined ? {} : { timeoutMs: parseDurationMs(flags.timeout) }),
+    ...(flags.keep === undefined ? {} : { keep: flags.keep }),
+    ...(flags.tty ? { terminal: { rows: stdout.rows ?? 24, columns: stdout.columns ?? 80 } } : {}),
+  };
+  await withGuest(world, record, async (guest) => {
+    if (flags.json) {
+      const { exit, stdout: out, stderr } = await collectCommand(guest, request);
+      this.terminal.json({ ...exit, stdout: out.toString("utf8"), stderr: stderr.toString("utf8") });
+      this.process.exitCode = exitCodeFor(exit);
+      return;
+    }
+    const command = guest.run(request);
+    const restore = flags.tty ? useRawTerminal(command) : () => undefined;
+    try {
+      if (flags.interactive) stdin.pipe(command.stdin);
+      else command.stdin.end();
+      command.stdout.pipe(stdout, { end: false });
+      command.stderr.pipe(globalThis.process.stderr, { end: false });
+      const exit = await command.exited;
+      await Promise.all([finished(command.stdout), finished(command.stderr)]);
+      this.process.exitCode = exitCodeFor(exit);
+    } finally {
+      restore();
+      stdin.unpipe(command.stdin);
+      stdin.pause();
+    }
+  });
+}
+
+function exitCodeFor(exit: CommandExit): number {
+  if (exit.timedOut) return 124;
+  return exit.kind === "signal" ? 128 + exit.signal : exit.code;
+}
+
+/** Keys go to the guest one by one, and its terminal has the size of this one. */
+function useRawTerminal(command: GuestCommand): () => void {
+  const { stdin, stdout } = globalThis.process;
+  const onResize = () => command.resize({ rows: stdout.rows ?? 24, columns: stdout.columns ?? 80 });
+  if (stdin.isTTY) stdin.setRawMode(true);
+  stdout.on("resize", onResize);
+  return () => {
+    if (stdin.isTTY) stdin.setRawMode(false);
+    stdout.off("resize", onResize);
+  };
+}

@@ -1,0 +1,89 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { parseDurationMs } from "../../base/quantities.ts";
+import { machineFiles } from "../../sandbox/qemu-arguments.ts";
+import { removeSandbox } from "../../sandbox/remove-sandbox.ts";
+import { findSandbox, listSandboxes, sandboxState } from "../../sandbox/sandbox-store.ts";
+import { resumeSandbox, suspendSandbox } from "../../sandbox/suspend.ts";
+import type { CliContext } from "../context.ts";
+import { formatTable, printable } from "../terminal.ts";
+import { describeSandbox, formatAge } from "./describe.ts";
+import { printStarted } from "./run-start.ts";
+import { sandboxWorld } from "./world.ts";
+
+export interface JsonFlags {
+  readonly json?: boolean;
+}
+
+export function listSandboxesCommand(this: CliContext, flags: JsonFlags): void {
+  const world = sandboxWorld(this);
+  const all = listSandboxes(world);
+  if (flags.json) {
+    this.terminal.json(all.map((record) => describeSandbox(world, record)));
+    return;
+  }
+  const rows = all.map((record) => [
+    record.id,
+    record.name ?? "",
+    sandboxState(world, record),
+    record.image ?? "",
+    record.base ?? "",
+    `${record.shape.memoryMiB} MiB`,
+    record.shape.accelerator,
+    formatAge(this.clock.nowMs() - record.createdAtMs),
+  ]);
+  this.terminal.out(
+    formatTable([["ID", "NAME", "STATE", "IMAGE", "SNAPSHOT", "MEMORY", "ACCEL", "AGE"], ...rows]),
+  );
+}
+
+export function showSandbox(this: CliContext, flags: JsonFlags, id: string): void {
+  const world = sandboxWorld(this);
+  const facts = describeSandbox(world, findSandbox(world, id));
+  if (flags.json) this.terminal.json(facts);
+  else
+    this.terminal.out(
+      formatTable(Object.entries(facts).map(([name, value]) => [name, String(value ?? "-")])),
+    );
+}
+
+/** The guest's console, then what QEMU said. */
+export function showLogs(this: CliContext, flags: JsonFlags, id: string): void {
+  const world = sandboxWorld(this);
+  const folder = world.home.sandboxFolder(findSandbox(world, id).id);
+  const read = (name: string) =>
+    printable(world.files.readIfExists(`${folder}/${name}`)?.toString("utf8") ?? "");
+  const logs = { console: read(machineFiles.console), hypervisor: read(machineFiles.log) };
+  if (flags.json) this.terminal.json(logs);
+  else this.terminal.out([logs.console, logs.hypervisor].filter((text) => text !== "").join("\n"));
+}
+
+export async function removeSandboxes(this: CliContext, flags: JsonFlags, ...ids: string[]): Promise<void> {
+  const world = sandboxWorld(this);
+  if (ids.length === 0) throw new KeyframeError("usage", "name at least one sandbox");
+  const removed: string[] = [];
+  for (const id of ids) {
+    const record = findSandbox(world, id);
+    await removeSandbox(world, record);
+    removed.push(record.id);
+  }
+  if (flags.json) this.terminal.json({ removed });
+  else for (const id of removed) this.terminal.out(id);
+}
+
+export async function stopSandbox(this: CliContext, flags: JsonFlags, id: string): Promise<void> {
+  const world = sandboxWorld(this);
+  const stopped = await suspendSandbox(world, findSandbox(world, id));
+  if (flags.json) this.terminal.json(describeSandbox(world, stopped));
+  else this.terminal.out(stopped.id);
+}
+
+export async function resumeStopped(
+  this: CliContext,
+  flags: JsonFlags & { readonly ttl?: string },
+  id: string,
+): Promise<void> {
+  const world = sandboxWorld(this);
+  const options = flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) };
+  const sandbox = await resumeSandbox(world, findSandbox(world, id), options);
+  printStarted(this, world, [{ ok: true, sandbox }], flags.json === true);
+}

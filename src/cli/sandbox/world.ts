@@ -1,0 +1,30 @@
+import { isAbsolute, resolve } from "node:path";
+import { locateSandboxHome, openSandboxHome, type SandboxWorld } from "../../sandbox/home.ts";
+import { createQemu } from "../../sandbox/qemu.ts";
+import { machineFacts } from "../../system/machine-facts.ts";
+import { nodeProcessMemory } from "../../system/process-memory.ts";
+import { nodeProcessTable } from "../../system/process-table.ts";
+import type { CliContext } from "../context.ts";
+
+/** What sandbox commands work with, from what every command has. */
+export function sandboxWorld(context: CliContext): SandboxWorld {
+  const { files, processes, clock, random } = context;
+  const processTable = nodeProcessTable;
+  return {
+    files,
+    processes,
+    clock,
+    random,
+    processTable,
+    processMemory: nodeProcessMemory,
+    hypervisor: createQemu({ files, clock, processTable }),
+    home: openSandboxHome(files, random, locateSandboxHome(context.env)),
+    platform: machineFacts.platform,
+    cores: machineFacts.cores,
+    warn: (text) => context.terminal.note(`keyframe: ${text}`),
+  };
+}
+
+export function resolvePath(context: CliContext, path: string): string {
+  return isAbsolute(path) ? path : resolve(context.cwd, path);
+}

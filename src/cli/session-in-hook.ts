@@ -1,0 +1,15 @@
+import { captureTurn } from "../checkpoints/capture-turn.ts";
+import type { SessionAdvance, SessionEvent } from "../checkpoints/session-events.ts";
+import { openGit } from "../git/git.ts";
+import type { Repository } from "../git/repository.ts";
+import { hookDeps } from "./hook-deps.ts";
+
+/** What an agent's hook does beside recording, where a turn or a session ends or a session begins. */
+export async function sessionInHook(
+  repository: Repository,
+  event: SessionEvent,
+  wants: Exclude<SessionAdvance["wants"], undefined>,
+): Promise<void> {
+  const deps = hookDeps();
+  await captureTurn(openGit(repository, deps.processes), deps, { event, wants });
+}

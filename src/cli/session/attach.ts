@@ -1,0 +1,65 @@
+import { displayNameOf, toolNameOf } from "../../agents/display-names.ts";
+import { findTranscriptPath } from "../../agents/transcript-place.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { setAttached } from "../../checkpoints/attached-sessions.ts";
+import { captureTranscript } from "../../checkpoints/capture-transcript.ts";
+import { applyActions, newSessionState } from "../../checkpoints/session-events.ts";
+import { isSessionId, readSessionState, updateSessionState } from "../../checkpoints/session-folder.ts";
+import { listOfState, textOfState } from "../../checkpoints/session-state.ts";
+import type { RepoPath } from "../../git/ids.ts";
+import { mustFindRepository, type Repository } from "../../git/repository.ts";
+import { listDirtyPaths } from "../../git/sync.ts";
+import { createRedactor } from "../../transcripts/redaction.ts";
+import type { CliContext } from "../context.ts";
+import { printable } from "../terminal.ts";
+import type { AttachFlags } from "./command.ts";
+
+/** `keyframe session attach`: from here on the session is one like those whose hooks were seen. */
+export async function attachSession(this: CliContext, flags: AttachFlags, id: string): Promise<void> {
+  if (!isSessionId(id))
+    throw new KeyframeError("usage", `not a session id: ${JSON.stringify(id.slice(0, 80))}`);
+  const repository = mustFindRepository(this.cwd, this.files);
+  const known = readSessionState(this, repository, id);
+  const tool = toolNameOf(flags.agent ?? (known && textOfState(known, "agent_type")) ?? "claude");
+  const transcriptPath =
+    flags.transcript ??
+    (known && textOfState(known, "transcript_path")) ??
+    findTranscriptPath(tool, { session: id, workTree: repository.workTree ?? "", env: this.env });
+  if (transcriptPath === undefined) {
+    throw new KeyframeError("usage", `where ${tool} keeps its conversations is not known`, {
+      hint: "name the file with --transcript",
+    });
+  }
+  const deps = { ...this, redactor: createRedactor() };
+  const agent = { tool, id, model: "unknown" };
+  const record = await captureTranscript(deps, repository, { agent, transcriptPath });
+  if (record === undefined) {
+    throw new KeyframeError("not-found", `there is no transcript at ${transcriptPath}`, {
+      hint: "name it with --transcript, or run the command in the folder that the agent worked in",
+    });
+  }
+  const named = new Set([
+    ...record.facts.editedPaths.map((path) => insideOf(repository, path)),
+    ...(known === undefined ? [] : listOfState(known, "files_touched")),
+  ]);
+  // what is committed already cannot be linked any more
+  const pending = listDirtyPaths(repository, this.processes).paths.filter((path) => named.has(path));
+  updateSessionState(this, { repository, id }, (stored) => {
+    const state = stored ?? newSessionState({ agent }, repository, this);
+    applyActions(state, ["touch"], this.clock.nowMs());
+    state.set("agent_type", displayNameOf(tool));
+    state.set("transcript_path", transcriptPath);
+    state.set("files_touched", pending);
+    state.set("attached_manually", true);
+    return state;
+  });
+  setAttached(repository, this.files, { agent: record.agent, files: pending satisfies readonly RepoPath[] });
+  if (flags.json)
+    return this.terminal.json({ id, agent: tool, transcriptPath, lines: record.facts.lines, pending });
+  this.terminal.out(`Adopted ${printable(id)}: ${record.facts.lines} lines of transcript.`);
+  for (const path of pending) this.terminal.out(`  to commit  ${printable(path)}`);
+}
+
+function insideOf({ workTree }: Repository, path: string): string {
+  return workTree !== undefined && path.startsWith(`${workTree}/`) ? path.slice(workTree.length + 1) : path;
+}

@@ -1,0 +1,138 @@
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { CliContext } from "../context.ts";
+import { countFlag, jsonFlag, switchFlag, textArgument, textFlag } from "../flags.ts";
+
+interface JsonFlags {
+  readonly json?: boolean;
+}
+
+type Named = JsonFlags & { readonly name?: string };
+
+const snapshotArgument = textArgument("A snapshot: its id or name", "snapshot");
+const oneSnapshot = { kind: "tuple", parameters: [snapshotArgument] } as const;
+
+const ls = buildCommand<JsonFlags, [], CliContext>({
+  loader: async () => (await import("./run.ts")).listSnapshotsCommand,
+  parameters: { flags: { json: jsonFlag } },
+  docs: {
+    brief: "List the snapshots",
+    fullDescription: "Lists all snapshots.\n\nExample:\n  keyframe snapshot ls",
+  },
+});
+
+const info = buildCommand<JsonFlags, [string], CliContext>({
+  loader: async () => (await import("./run.ts")).showSnapshot,
+  parameters: { flags: { json: jsonFlag }, positional: oneSnapshot },
+  docs: {
+    brief: "Show one snapshot",
+    fullDescription: "Shows one snapshot.\n\nExample:\n  keyframe snapshot info before --json",
+  },
+});
+
+const tree = buildCommand<JsonFlags, [], CliContext>({
+  loader: async () => (await import("./run.ts")).showTree,
+  parameters: { flags: { json: jsonFlag } },
+  docs: {
+    brief: "Show what stands on what",
+    fullDescription: "Shows the chains of snapshots.\n\nExample:\n  keyframe snapshot tree",
+  },
+});
+
+const rm = buildCommand<
+  JsonFlags & { readonly cascade?: boolean; readonly force?: boolean },
+  string[],
+  CliContext
+>({
+  loader: async () => (await import("./run.ts")).removeSnapshots,
+  parameters: {
+    flags: {
+      cascade: switchFlag("Also the snapshots that stand on it"),
+      force: switchFlag("Also those, and the sandboxes that run from any of them"),
+      json: jsonFlag,
+    },
+    positional: { kind: "array", parameter: snapshotArgument },
+  },
+  docs: {
+    brief: "Remove snapshots",
+    fullDescription:
+      "Removes snapshots; refuses while something stands on them or runs from them.\n\nExample:\n  keyframe snapshot rm before --cascade",
+  },
+});
+
+const compact = buildCommand<Named, [string], CliContext>({
+  loader: async () => (await import("./run.ts")).compact,
+  parameters: {
+    flags: { name: textFlag("Name of the new snapshot", "name"), json: jsonFlag },
+    positional: oneSnapshot,
+  },
+  docs: {
+    brief: "Make a snapshot that stands on nothing",
+    fullDescription:
+      "Makes a new snapshot of the same guest that stands on no other. The old one stays.\n\nExample:\n  keyframe snapshot compact before --name flat",
+  },
+});
+
+const verify = buildCommand<JsonFlags, [string], CliContext>({
+  loader: async () => (await import("./run.ts")).verify,
+  parameters: { flags: { json: jsonFlag }, positional: oneSnapshot },
+  docs: {
+    brief: "Check everything a snapshot is made of",
+    fullDescription:
+      "Reads the snapshot and all that it stands on, and names each piece that does not match. Exits with 5 if any.\n\nExample:\n  keyframe snapshot verify before",
+  },
+});
+
+const pack = buildCommand<JsonFlags, [string, string], CliContext>({
+  loader: async () => (await import("./run.ts")).pack,
+  parameters: {
+    flags: { json: jsonFlag },
+    positional: { kind: "tuple", parameters: [snapshotArgument, textArgument("The file to write", "file")] },
+  },
+  docs: {
+    brief: "Write a snapshot into one file",
+    fullDescription:
+      "Writes a snapshot and all that it stands on into one file.\n\nExample:\n  keyframe snapshot pack before before.kfpack",
+  },
+});
+
+const unpack = buildCommand<Named, [string], CliContext>({
+  loader: async () => (await import("./run.ts")).unpack,
+  parameters: {
+    flags: { name: textFlag("Name of the snapshot here", "name"), json: jsonFlag },
+    positional: { kind: "tuple", parameters: [textArgument("The file to read", "file")] },
+  },
+  docs: {
+    brief: "Take a packed snapshot in",
+    fullDescription:
+      "Checks a pack and takes its snapshots in.\n\nExample:\n  keyframe snapshot unpack before.kfpack --name before",
+  },
+});
+
+const gc = buildCommand<
+  JsonFlags & { readonly olderThan?: string; readonly keep?: number; readonly dryRun?: boolean },
+  [],
+  CliContext
+>({
+  loader: async () => (await import("./run.ts")).gc,
+  parameters: {
+    flags: {
+      olderThan: textFlag("Also unnamed snapshots older than this that nothing needs", "duration"),
+      keep: countFlag("Also unnamed snapshots that nothing needs, but so many of the newest"),
+      dryRun: switchFlag("Show what would go"),
+      json: jsonFlag,
+    },
+  },
+  docs: {
+    brief: "Remove what nothing needs",
+    fullDescription:
+      "Removes what dead processes left behind and what nothing refers to; by policy also old unnamed snapshots.\n\nExample:\n  keyframe snapshot gc --older-than 7d --dry-run",
+  },
+});
+
+export const snapshotRoutes = buildRouteMap<string, CliContext>({
+  routes: { ls, info, tree, verify, compact, pack, unpack, gc, rm },
+  docs: {
+    brief: "Saved machines: list, check, move, remove",
+    fullDescription: "Examples:\n  keyframe snapshot tree\n  keyframe snapshot verify before-upgrade",
+  },
+});

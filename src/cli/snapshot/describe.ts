@@ -1,0 +1,27 @@
+import type { SandboxWorld } from "../../sandbox/home.ts";
+import { pageBytes } from "../../sandbox/page-runs.ts";
+import type { SnapshotRecord } from "../../sandbox/records.ts";
+import { snapshotState } from "../../sandbox/snapshot-store.ts";
+
+/** A snapshot as `--json` shows it. */
+export function describeSnapshot(world: SandboxWorld, record: SnapshotRecord) {
+  return {
+    id: record.id,
+    name: record.name ?? null,
+    state: snapshotState(world, record),
+    createdAt: new Date(record.createdAtMs).toISOString(),
+    sandbox: record.sandbox ?? null,
+    image: record.image ?? null,
+    parent: record.parent?.id ?? null,
+    memoryMiB: record.shape.memoryMiB,
+    accelerator: record.shape.accelerator,
+    hypervisor: record.hypervisor,
+    /** Stored for this snapshot alone, bytes. */
+    memoryStoredBytes: record.memory?.fileBytes ?? null,
+    memoryDataBytes: record.memory === undefined ? null : record.memory.dataPages * pageBytes,
+    deviceStateBytes: record.deviceState?.sizeBytes ?? null,
+    diskLayers: record.disk.length,
+    pauseMs: record.pause?.totalMs ?? null,
+    pause: record.pause ?? null,
+  };
+}

@@ -1,0 +1,167 @@
+import { formatBytes } from "../../base/bytes.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { parseDurationMs } from "../../base/quantities.ts";
+import { compactSnapshot } from "../../sandbox/compact-snapshot.ts";
+import { collectGarbage, type GcPlan } from "../../sandbox/gc.ts";
+import { parseObjectName } from "../../sandbox/ids.ts";
+import type { SnapshotRecord } from "../../sandbox/records.ts";
+import { removeSnapshot } from "../../sandbox/remove-snapshot.ts";
+import { packSnapshot, unpackSnapshot } from "../../sandbox/snapshot-pack.ts";
+import { findSnapshot, listSnapshots, mustBeReady, snapshotState } from "../../sandbox/snapshot-store.ts";
+import { verifySnapshot } from "../../sandbox/verify-snapshot.ts";
+import type { CliContext } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { formatAge } from "../sandbox/describe.ts";
+import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
+import { formatTable } from "../terminal.ts";
+import { describeSnapshot } from "./describe.ts";
+
+interface JsonFlags {
+  readonly json?: boolean;
+}
+
+export function listSnapshotsCommand(this: CliContext, flags: JsonFlags): void {
+  const world = sandboxWorld(this);
+  const all = listSnapshots(world);
+  if (flags.json) {
+    this.terminal.json(all.map((record) => describeSnapshot(world, record)));
+    return;
+  }
+  const rows = all.map((record) => [
+    record.id,
+    record.name ?? "",
+    snapshotState(world, record),
+    record.parent?.id ?? "",
+    record.memory === undefined ? "" : formatBytes(record.memory.fileBytes),
+    record.pause === undefined ? "" : `${record.pause.totalMs.toFixed(1)} ms`,
+    formatAge(this.clock.nowMs() - record.createdAtMs),
+  ]);
+  this.terminal.out(formatTable([["ID", "NAME", "STATE", "PARENT", "STORED", "PAUSE", "AGE"], ...rows]));
+}
+
+export function showSnapshot(this: CliContext, flags: JsonFlags, id: string): void {
+  const world = sandboxWorld(this);
+  const { pause: _pause, ...facts } = describeSnapshot(world, findSnapshot(world, id));
+  if (flags.json) this.terminal.json(describeSnapshot(world, findSnapshot(world, id)));
+  else
+    this.terminal.out(
+      formatTable(Object.entries(facts).map(([name, value]) => [name, String(value ?? "-")])),
+    );
+}
+
+/** What stands on what. */
+export function showTree(this: CliContext, flags: JsonFlags): void {
+  const world = sandboxWorld(this);
+  const all = listSnapshots(world);
+  const ids = new Set(all.map((each) => each.id));
+  const childrenOf = (id: string | undefined) =>
+    all.filter((each) =>
+      id === undefined ? each.parent === undefined || !ids.has(each.parent.id) : each.parent?.id === id,
+    );
+  if (flags.json) {
+    const branch = (record: SnapshotRecord): object => ({
+      id: record.id,
+      name: record.name ?? null,
+      children: childrenOf(record.id).map(branch),
+    });
+    this.terminal.json(childrenOf(undefined).map(branch));
+    return;
+  }
+  const show = (record: SnapshotRecord, depth: number) => {
+    const missing =
+      record.parent !== undefined && !ids.has(record.parent.id)
+        ? ` (stands on ${record.parent.id}, which is missing)`
+        : "";
+    this.terminal.out(`${"  ".repeat(depth)}${record.name ?? record.id}${missing}`);
+    for (const child of childrenOf(record.id)) show(child, depth + 1);
+  };
+  for (const root of childrenOf(undefined)) show(root, 0);
+}
+
+export async function removeSnapshots(
+  this: CliContext,
+  flags: JsonFlags & { readonly cascade?: boolean; readonly force?: boolean },
+  ...ids: string[]
+): Promise<void> {
+  const world = sandboxWorld(this);
+  if (ids.length === 0) throw new KeyframeError("usage", "name at least one snapshot");
+  const removed: string[] = [];
+  for (const id of ids) {
+    const options = { cascade: flags.cascade === true, force: flags.force === true };
+    const plan = await removeSnapshot(world, findSnapshot(world, id), options);
+    removed.push(...plan.snapshots.map((each) => each.id), ...plan.sandboxes.map((each) => each.id));
+  }
+  if (flags.json) this.terminal.json({ removed });
+  else for (const id of removed) this.terminal.out(id);
+}
+
+export async function compact(
+  this: CliContext,
+  flags: JsonFlags & { readonly name?: string },
+  id: string,
+): Promise<void> {
+  const world = sandboxWorld(this);
+  const options = flags.name === undefined ? {} : { name: parseObjectName(flags.name) };
+  const flat = await compactSnapshot(world, mustBeReady(world, findSnapshot(world, id)), options);
+  if (flags.json) this.terminal.json(describeSnapshot(world, flat));
+  else this.terminal.out(flat.name ?? flat.id);
+}
+
+export async function verify(this: CliContext, flags: JsonFlags, id: string): Promise<void> {
+  const world = sandboxWorld(this);
+  const problems = await verifySnapshot(world, findSnapshot(world, id));
+  if (flags.json) this.terminal.json({ ok: problems.length === 0, problems });
+  else if (problems.length === 0) this.terminal.out("everything matches its digest");
+  else for (const { snapshot, problem } of problems) this.terminal.out(`${snapshot}  ${problem}`);
+  if (problems.length > 0) this.process.exitCode = exitCodes.damaged;
+}
+
+export async function pack(this: CliContext, flags: JsonFlags, id: string, target: string): Promise<void> {
+  const world = sandboxWorld(this);
+  const result = await packSnapshot(
+    world,
+    mustBeReady(world, findSnapshot(world, id)),
+    resolvePath(this, target),
+  );
+  if (flags.json) this.terminal.json({ path: target, ...result });
+  else this.terminal.note(`packed ${formatBytes(result.sizeBytes)} into ${target}`);
+}
+
+export async function unpack(
+  this: CliContext,
+  flags: JsonFlags & { readonly name?: string },
+  source: string,
+): Promise<void> {
+  const world = sandboxWorld(this);
+  const name = flags.name === undefined ? undefined : parseObjectName(flags.name);
+  const snapshot = await unpackSnapshot(world, resolvePath(this, source), name);
+  if (flags.json) this.terminal.json(describeSnapshot(world, snapshot));
+  else this.terminal.out(snapshot.name ?? snapshot.id);
+}
+
+export async function gc(
+  this: CliContext,
+  flags: JsonFlags & { readonly olderThan?: string; readonly keep?: number; readonly dryRun?: boolean },
+): Promise<void> {
+  const plan = await collectGarbage(sandboxWorld(this), {
+    ...(flags.olderThan === undefined ? {} : { olderThanMs: parseDurationMs(flags.olderThan) }),
+    ...(flags.keep === undefined ? {} : { keep: flags.keep }),
+    dryRun: flags.dryRun === true,
+  });
+  const shown = describePlan(plan);
+  if (flags.json) this.terminal.json({ dryRun: flags.dryRun === true, ...shown });
+  else
+    for (const [kind, ids] of Object.entries(shown))
+      for (const id of ids) this.terminal.out(`${kind}  ${id}`);
+}
+
+function describePlan(plan: GcPlan): Record<string, readonly string[]> {
+  return {
+    sandboxes: plan.sandboxes.map((each) => each.id),
+    snapshots: plan.snapshots.map((each) => each.id),
+    diskLayers: plan.diskLayers,
+    memoryImages: plan.memoryImages,
+    unfinished: plan.staging,
+    strays: plan.strays,
+  };
+}

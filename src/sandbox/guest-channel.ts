@@ -1,0 +1,235 @@
+import type { Duplex } from "node:stream";
+import { KeyframeError } from "../base/errors.ts";
+import type { Clock } from "../system/clock.ts";
+import { createGuestCommand, type GuestCommand, type GuestCommandEvents } from "./guest-command.ts";
+import {
+  createGuestFrameParser,
+  encodeGuestFrame,
+  type GuestFrame,
+  guestFrameTypes,
+  maxGuestPayloadBytes,
+} from "./guest-frame.ts";
+import {
+  type CommandRequest,
+  encodeCommandRequest,
+  encodeFileRequest,
+  encodeIdentity,
+  type GuestIdentity,
+} from "./guest-message.ts";
+
+/** One conversation with the program inside a guest. Many commands run at once on it. */
+export interface GuestChannel {
+  /** Resolves with an answer that was made inside the guest. */
+  ping(): Promise<void>;
+  /** Renews what must not be equal in two copies of a guest. */
+  renewIdentity(identity: GuestIdentity): Promise<RenewedIdentity>;
+  run(request: CommandRequest): GuestCommand;
+  /** Writes standard input to a file of the image: complete when it exits with 0, else unchanged. */
+  putFile(path: string, mode: number): GuestCommand;
+  /** A file of the image as standard output. */
+  getFile(path: string): GuestCommand;
+  /** Standard output is for parseFileList. */
+  listFiles(path: string): GuestCommand;
+  /** Asks the guest to write its disk back and end; the machine ends soon after. */
+  shutDown(): void;
+  /** Commands that were not started with `keep` are killed by the guest soon after. */
+  close(): void;
+  /** Resolves when the conversation is over, whoever ended it. */
+  readonly closed: Promise<void>;
+}
+
+export interface RenewedIdentity {
+  /** What could not be done, one text each. */
+  readonly problems: readonly string[];
+  /** Programs of the image that renew what lives in processes: the caller runs them. */
+  readonly hooks: readonly string[];
+}
+
+export interface GuestChannelOptions {
+  readonly clock: Clock;
+  /** 8 random bytes: tells this conversation's first answer from what an earlier one left in the pipe. */
+  readonly nonce: Uint8Array;
+  /** Counts the lives of a guest: 1 at boot, one more with every restore. */
+  readonly generation: number;
+  /** How long the guest may take for its first answer. */
+  readonly timeoutMs: number;
+}
+
+export const guestProtocolVersion = 1;
+
+const helloRepeatMs = 1_000;
+
+/** Opens the conversation on a connected port. `timed-out` if the guest does not answer, `guest-gone` if it ends. */
+export async function openGuestChannel(
+  connection: Duplex,
+  options: GuestChannelOptions,
+): Promise<GuestChannel> {
+  const hello = encodeHello(options.nonce, options.generation);
+  const parser = createGuestFrameParser();
+  const state = createChannelState(connection);
+  connection.on("data", (chunk: Buffer) => {
+    for (const frame of parser.push(chunk)) state.take(frame);
+  });
+  connection.write(hello);
+  // A guest that was saved in the middle of a frame takes the first bytes for the rest of it: fill that up with
+  // zeros, which it skips, and say hello again.
+  const repeating = new AbortController();
+  const repeat = (async () => {
+    for (;;) {
+      await options.clock.sleep(helloRepeatMs, repeating.signal);
+      connection.write(Buffer.alloc(maxGuestPayloadBytes));
+      connection.write(hello);
+    }
+  })().catch(() => undefined); // ends by its abort only
+  const limit = new AbortController();
+  try {
+    await Promise.race([
+      state.greeted(options.nonce, options.generation),
+      options.clock.sleep(options.timeoutMs, limit.signal).then(() => {
+        throw new KeyframeError("timed-out", `the guest did not answer within ${options.timeoutMs} ms`, {
+          hint: "`keyframe sandbox logs` shows its console",
+        });
+      }),
+    ]);
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  } finally {
+    repeating.abort();
+    limit.abort();
+    await repeat;
+  }
+  return state.channel;
+}
+
+function encodeHello(nonce: Uint8Array, generation: number): Buffer {
+  const payload = Buffer.alloc(12);
+  payload.set(nonce, 0);
+  payload.writeUInt32LE(generation, 8);
+  return encodeGuestFrame(guestFrameTypes.hello, 0, payload);
+}
+
+interface Pending {
+  resolve(payload: Buffer): void;
+  reject(error: Error): void;
+}
+
+function createChannelState(connection: Duplex) {
+  const commands = new Map<number, GuestCommandEvents>();
+  const replies = new Map<number, Pending>();
+  let onHello: ((payload: Buffer) => void) | undefined;
+  let greeted = false;
+  let lastStream = 0;
+  let failure: KeyframeError | undefined;
+  let markClosed: () => void = () => undefined;
+  const closed = new Promise<void>((resolve) => {
+    markClosed = resolve;
+  });
+
+  function end(cause?: Error): void {
+    if (failure !== undefined) return;
+    failure = new KeyframeError("guest-gone", "the connection to the guest has ended", {
+      hint: "`keyframe sandbox ls` shows whether the sandbox still runs",
+      ...(cause === undefined ? {} : { cause }),
+    });
+    for (const command of commands.values()) command.gone(failure);
+    for (const pending of replies.values()) pending.reject(failure);
+    commands.clear();
+    replies.clear();
+    rejectGreeting(failure);
+    markClosed();
+  }
+  let rejectGreeting: (error: Error) => void = () => undefined;
+  connection.on("error", end);
+  connection.on("close", () => end());
+
+  function send(type: number, stream: number, payload?: Uint8Array): void {
+    if (failure === undefined) connection.write(encodeGuestFrame(type, stream, payload));
+  }
+
+  function ask(type: number, payload: Uint8Array): Promise<Buffer> {
+    if (failure !== undefined) return Promise.reject(failure);
+    const stream = nextStream();
+    return new Promise((resolve, reject) => {
+      replies.set(stream, { resolve, reject });
+      send(type, stream, payload);
+    });
+  }
+
+  function nextStream(): number {
+    lastStream = (lastStream + 1) >>> 0;
+    return lastStream;
+  }
+
+  function begin(type: number, payload: Uint8Array): GuestCommand {
+    const stream = nextStream();
+    const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
+    if (failure !== undefined) events.gone(failure);
+    else {
+      commands.set(stream, events);
+      send(type, stream, payload);
+    }
+    return command;
+  }
+
+  const channel: GuestChannel = {
+    async ping() {
+      await ask(guestFrameTypes.ping, Buffer.alloc(0));
+    },
+    async renewIdentity(identity) {
+      const text = (await ask(guestFrameTypes.identity, encodeIdentity(identity))).toString("utf8");
+      const lines = (prefix: string) =>
+        text.split("\n").flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
+      return { problems: lines("problem: "), hooks: lines("hook: ") };
+    },
+    run: (request) => begin(guestFrameTypes.exec, encodeCommandRequest(request)),
+    putFile: (path, mode) => begin(guestFrameTypes.put, encodeFileRequest(path, mode)),
+    getFile: (path) => begin(guestFrameTypes.get, encodeFileRequest(path)),
+    listFiles: (path) => begin(guestFrameTypes.list, encodeFileRequest(path)),
+    shutDown: () => send(guestFrameTypes.shutdown, 0),
+    close() {
+      end();
+      connection.destroy();
+    },
+    closed,
+  };
+
+  return {
+    channel,
+    greeted(nonce: Uint8Array, generation: number): Promise<void> {
+      return new Promise((resolve, reject) => {
+        rejectGreeting = reject;
+        if (failure !== undefined) return reject(failure);
+        onHello = (payload) => {
+          if (payload.length < 16 || !payload.subarray(0, 8).equals(nonce)) return;
+          if (payload.readUInt32LE(8) !== generation) return;
+          const version = payload.readUInt32LE(12);
+          if (version !== guestProtocolVersion) {
+            return reject(
+              new KeyframeError(
+                "guest-failed",
+                `the guest speaks protocol ${version}, this program ${guestProtocolVersion}`,
+              ),
+            );
+          }
+          greeted = true;
+          resolve();
+        };
+      });
+    },
+    take(frame: GuestFrame): void {
+      if (frame.type === guestFrameTypes.helloReply) {
+        onHello?.(frame.payload);
+        return;
+      }
+      if (!greeted) return; // meant for an earlier conversation
+      if (frame.type === guestFrameTypes.pong || frame.type === guestFrameTypes.identityReply) {
+        replies.get(frame.stream)?.resolve(frame.payload);
+        replies.delete(frame.stream);
+        return;
+      }
+      const command = commands.get(frame.stream);
+      if (command?.take(frame) === "ended") commands.delete(frame.stream);
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { sha256Hex } from "../base/digest.ts";
+import type { GuestChannel } from "./guest-channel.ts";
+import { collectCommand } from "./guest-session.ts";
+import type { SandboxWorld } from "./home.ts";
+import type { SandboxRecord } from "./records.ts";
+
+const hookTimeoutMs = 30_000;
+
+/**
+ * Gives a guest that has just started or been restored its own identity: fresh randomness, the time, machine-id, boot
+ * id and host name; then the image's hooks, which renew what lives in processes. Answers what went wrong, one text
+ * each: a guest with such a text runs, but may share something with its siblings.
+ */
+export async function renewGuest(
+  world: SandboxWorld,
+  guest: GuestChannel,
+  record: SandboxRecord,
+): Promise<readonly string[]> {
+  const seed = world.random.bytes(64);
+  const renewed = await guest.renewIdentity({
+    seed: seed.subarray(0, 32),
+    unixTimeMs: world.clock.nowMs(),
+    hostName: record.name ?? record.id,
+    // stable for the life of the sandbox, and no other's
+    machineId: sha256Hex(`machine\0${world.home.secret}\0${record.id}`).slice(0, 32),
+    bootId: uuidOf(sha256Hex(`boot\0${world.home.secret}\0${record.id}\0${record.generation}`)),
+  });
+  const problems = [...renewed.problems];
+  for (const hook of renewed.hooks) {
+    const env = { KEYFRAME_GENERATION: String(record.generation), KEYFRAME_SEED: seed.toString("hex", 32) };
+    const { exit, stderr } = await collectCommand(guest, {
+      argv: [hook],
+      env,
+      cwd: "/",
+      timeoutMs: hookTimeoutMs,
+    });
+    if (exit.kind === "code" && exit.code === 0) continue;
+    problems.push(
+      `${hook} failed: ${exit.timedOut ? "timed out" : stderr.toString("utf8").trim().slice(0, 500)}`,
+    );
+  }
+  return problems;
+}
+
+/** Version 4 in form, from 32 hex digits. */
+function uuidOf(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import { KeyframeError } from "../base/errors.ts";
+import type { SandboxWorld } from "./home.ts";
+import type { Machine } from "./hypervisor.ts";
+import { parseSandboxId, type SandboxId } from "./ids.ts";
+import { readSandboxRecord, type SandboxRecord, writeRecord } from "./records.ts";
+
+/**
+ * `dead`: its machine ended without being told to (killed, out of memory, time to live). `abandoned`: the process that
+ * started it ended before it ran.
+ */
+export type SandboxState = "starting" | "running" | "stopped" | "dead" | "abandoned";
+
+export function sandboxRecordPath(world: SandboxWorld, id: SandboxId): string {
+  return join(world.home.sandboxFolder(id), "sandbox.json");
+}
+
+export function listSandboxes(world: SandboxWorld): SandboxRecord[] {
+  const ids = (world.files.listIfExists(world.home.folder("sandboxes")) ?? []).flatMap(
+    (entry) => parseSandboxId(entry.name) ?? [],
+  );
+  return ids
+    .flatMap((id) => readSandboxRecord(world.files, sandboxRecordPath(world, id)) ?? [])
+    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+}
+
+/** From the record and the process table: a pid counts only with its start time. */
+export function sandboxState(world: SandboxWorld, record: SandboxRecord): SandboxState {
+  if (record.status === "stopped") return "stopped";
+  if (record.status === "starting") {
+    return record.starter !== undefined && world.processTable.isRunning(record.starter)
+      ? "starting"
+      : "abandoned";
+  }
+  return record.machine !== undefined && world.processTable.isRunning(record.machine.process)
+    ? "running"
+    : "dead";
+}
+
+/** By id or name; `not-found`. */
+export function findSandbox(world: SandboxWorld, text: string): SandboxRecord {
+  const id = parseSandboxId(text);
+  const record =
+    id !== undefined
+      ? readSandboxRecord(world.files, sandboxRecordPath(world, id))
+      : listSandboxes(world).find((each) => each.name === text);
+  if (record === undefined) {
+    throw new KeyframeError("not-found", `there is no sandbox ${text}`, {
+      hint: "`keyframe sandbox ls` lists them",
+    });
+  }
+  return record;
+}
+
+/** Throws unless it runs, saying what it does instead. */
+export function mustRun(world: SandboxWorld, record: SandboxRecord): NonNullable<SandboxRecord["machine"]> {
+  const state = sandboxState(world, record);
+  if (state === "running" && record.machine !== undefined) return record.machine;
+  const label = record.name ?? record.id;
+  if (state === "stopped") {
+    throw new KeyframeError("refused", `sandbox ${label} is stopped`, {
+      hint: `\`keyframe sandbox resume ${label}\` continues it`,
+    });
+  }
+  throw new KeyframeError("guest-gone", `sandbox ${label} is not running: ${state}`, {
+    hint: `\`keyframe sandbox logs ${label}\` may show why; \`keyframe sandbox rm ${label}\` removes what is left`,
+  });
+}
+
+/** Adopts the machine of a running sandbox. The caller holds the sandbox's lock and detaches. */
+export function attachMachine(world: SandboxWorld, record: SandboxRecord): Promise<Machine> {
+  const machine = mustRun(world, record);
+  return world.hypervisor.attach({ folder: world.home.sandboxFolder(record.id), ...machine });
+}
+
+export function saveSandboxRecord(world: SandboxWorld, record: SandboxRecord): void {
+  writeRecord(world.files, sandboxRecordPath(world, record.id), record);
+}

@@ -1,0 +1,318 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import * as z from "zod";
+import { KeyframeError } from "../base/errors.ts";
+import { type DataFile, openDataFile } from "../system/data-file.ts";
+import { digestFile, recordDiskLayer } from "./disk-layers.ts";
+import { type SandboxWorld, snapshotsLock, stagingPath, withLock } from "./home.ts";
+import type { ObjectName } from "./ids.ts";
+import { diskBytes, maxChainDepth, maxRecordBytes } from "./limits.ts";
+import { openMemoryDiff } from "./memory-diff-file.ts";
+import { parseQcow2Header, qcow2HeaderBytes } from "./qcow2-header.ts";
+import { type LayerRef, parseSnapshotRecord, readDiskLayerRecord } from "./records.ts";
+import {
+  checkSnapshotDisk,
+  claimName,
+  mustBeReady,
+  openChain,
+  type ReadySnapshot,
+  readDeviceState,
+  saveSnapshotRecord,
+  sealOf,
+  snapshotFiles,
+} from "./snapshot-store.ts";
+import { encodeTarHeader, parseTarHeader, tarBlockBytes, tarPadding } from "./strict-tar.ts";
+
+// A pack is a tar of plain files (docs/formats/snapshot-pack.md): pack.json, then for each snapshot from the root to
+// the head its memory and device state, then the disk layers. What must follow is derived from the records in
+// pack.json, never from the names in the archive.
+
+const packHeader = z.object({
+  format: z.literal(1),
+  /** Records of the snapshots, root first; the last one is what was packed. */
+  snapshots: z
+    .array(z.unknown())
+    .min(1)
+    .max(maxChainDepth + 1),
+  /** Of every member, in order. */
+  members: z.array(
+    z.object({
+      name: z.string(),
+      sizeBytes: z.int().nonnegative(),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+    }),
+  ),
+});
+
+interface Member {
+  readonly name: string;
+  /** Where its bytes are, or go. */
+  readonly path: string;
+}
+
+/** Writes a snapshot and all that it stands on into one file. */
+export async function packSnapshot(
+  world: SandboxWorld,
+  head: ReadySnapshot,
+  target: string,
+): Promise<{ readonly sizeBytes: number }> {
+  const chain = openChain(world, head);
+  for (const link of chain) {
+    await checkSnapshotDisk(world, link);
+    readDeviceState(world, link);
+  }
+  const members = planMembers(chain, {
+    memory: (link) => snapshotFiles(world, link.id).memory,
+    deviceState: (link) => snapshotFiles(world, link.id).deviceState,
+    layer: (layer) => world.home.diskLayer(layer.id, layer.kind),
+  });
+  const described: PackMembers = [];
+  for (const { name, path } of members) {
+    const sizeBytes = world.files.statIfExists(path)?.sizeBytes;
+    if (sizeBytes === undefined) throw new KeyframeError("damaged", `${path} is missing`);
+    described.push({ name, sizeBytes, sha256: await digestFile(world, path) });
+  }
+  const header = Buffer.from(JSON.stringify({ format: 1, snapshots: chain, members: described }));
+  const file = openDataFile(target, "create");
+  try {
+    let at = 0;
+    const append = (bytes: Uint8Array) => {
+      file.write(at, bytes);
+      at += bytes.length;
+    };
+    append(encodeTarHeader({ name: "pack.json", sizeBytes: header.length }));
+    append(header);
+    append(Buffer.alloc(tarPadding(header.length)));
+    for (const [index, member] of members.entries()) {
+      const sizeBytes = described[index]?.sizeBytes ?? 0;
+      append(encodeTarHeader({ name: member.name, sizeBytes }));
+      for (const piece of world.files.readChunks(member.path)) append(piece);
+      append(Buffer.alloc(tarPadding(sizeBytes)));
+    }
+    append(Buffer.alloc(2 * tarBlockBytes));
+    file.sync();
+    return { sizeBytes: at };
+  } catch (error) {
+    world.files.remove(target);
+    throw error;
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Takes a pack in. Everything is unpacked into a staging folder under names of our own and checked there: digests,
+ * seals, disk headers. Only then does it move in, root first. What is here already is not taken twice.
+ */
+export async function unpackSnapshot(
+  world: SandboxWorld,
+  source: string,
+  name: ObjectName | undefined,
+): Promise<ReadySnapshot> {
+  const staging = stagingPath(world, "unpack");
+  world.files.makeFolder(staging, { mode: 0o700 });
+  const archive = openDataFile(source, "read");
+  try {
+    const { chain, end } = readHeader(world, archive);
+    const staged = (kind: string, id: string) => join(staging, `${kind}-${id}`);
+    unpackMembers(archive, end, chain, {
+      memory: (link) => staged("memory", link.id),
+      deviceState: (link) => staged("device-state", link.id),
+      layer: (layer) => staged("layer", layer.id),
+    });
+    for (const link of chain) await checkStaged(world, link, staged);
+    return await withLock(world, snapshotsLock, async () => moveIn(world, chain, staged, name));
+  } finally {
+    archive.close();
+    world.files.removeTree(staging);
+  }
+}
+
+interface Places {
+  memory(link: ReadySnapshot): string;
+  deviceState(link: ReadySnapshot): string;
+  layer(layer: LayerRef): string;
+}
+
+function planMembers(chain: readonly ReadySnapshot[], places: Places): Member[] {
+  const layers = new Map<string, LayerRef>();
+  const members: Member[] = [];
+  for (const link of chain) {
+    members.push({ name: `${link.id}/memory.diff`, path: places.memory(link) });
+    members.push({ name: `${link.id}/device-state`, path: places.deviceState(link) });
+    for (const layer of link.disk) layers.set(layer.id, layer);
+  }
+  for (const layer of layers.values())
+    members.push({ name: `disks/${layer.id}.${layer.kind}`, path: places.layer(layer) });
+  return members;
+}
+
+type PackMembers = z.infer<typeof packHeader>["members"];
+
+function readHeader(world: SandboxWorld, archive: DataFile) {
+  const block = Buffer.alloc(tarBlockBytes);
+  archive.read(0, block);
+  const first = parseTarHeader(block);
+  if (first?.name !== "pack.json" || first.sizeBytes > maxRecordBytes)
+    throw damaged("it does not begin with pack.json");
+  const bytes = Buffer.alloc(first.sizeBytes);
+  archive.read(tarBlockBytes, bytes);
+  let header: z.infer<typeof packHeader>;
+  try {
+    header = packHeader.parse(JSON.parse(bytes.toString("utf8")));
+  } catch (cause) {
+    throw new KeyframeError(
+      "damaged",
+      "not a Keyframe pack of a version that this program knows: pack.json",
+      { cause },
+    );
+  }
+  const chain = header.snapshots.map((each) => mustBeReady(world, parseSnapshotRecord(each, "pack.json")));
+  for (const [index, link] of chain.entries()) {
+    const below = chain[index - 1];
+    if (link.parent?.id !== below?.id || link.parent?.seal !== below?.seal)
+      throw damaged("its snapshots do not form a chain");
+    if (sealOf(link) !== link.seal) throw damaged(`the record of ${link.id} does not match its seal`);
+  }
+  return {
+    chain,
+    end: { offset: tarBlockBytes + first.sizeBytes + tarPadding(first.sizeBytes), members: header.members },
+  };
+}
+
+function unpackMembers(
+  archive: DataFile,
+  from: { readonly offset: number; readonly members: PackMembers },
+  chain: readonly ReadySnapshot[],
+  places: Places,
+): void {
+  const expected = planMembers(chain, places);
+  if (expected.length !== from.members.length)
+    throw damaged("it declares other members than its snapshots have");
+  let at = from.offset;
+  const block = Buffer.alloc(tarBlockBytes);
+  for (const [index, { name, path }] of expected.entries()) {
+    archive.read(at, block);
+    const member = parseTarHeader(block);
+    const declared = from.members[index];
+    if (member === undefined || declared?.name !== name || member.name !== name)
+      throw damaged(`${name} is not where it should be`);
+    if (member.sizeBytes !== declared.sizeBytes || member.sizeBytes > diskBytes.most)
+      throw damaged(`${name} has another size than declared`);
+    copyMember(archive, at + tarBlockBytes, member.sizeBytes, { name, path, sha256: declared.sha256 });
+    at += tarBlockBytes + member.sizeBytes + tarPadding(member.sizeBytes);
+  }
+  archive.read(at, block);
+  if (parseTarHeader(block) !== undefined) throw damaged("it has a member that it does not declare");
+}
+
+function copyMember(
+  archive: DataFile,
+  offset: number,
+  sizeBytes: number,
+  to: { readonly name: string; readonly path: string; readonly sha256: string },
+): void {
+  const target = openDataFile(to.path, "create");
+  const hash = createHash("sha256");
+  const room = Buffer.allocUnsafe(1024 * 1024);
+  try {
+    for (let done = 0; done < sizeBytes; ) {
+      const piece = room.subarray(0, Math.min(room.length, sizeBytes - done));
+      archive.read(offset + done, piece);
+      hash.update(piece);
+      target.write(done, piece);
+      done += piece.length;
+    }
+    target.sync();
+  } finally {
+    target.close();
+  }
+  if (hash.digest("hex") !== to.sha256) throw damaged(`${to.name} does not match its digest`);
+}
+
+/** The parts must be what the sealed record says, and a layer must be nothing but a layer. */
+async function checkStaged(
+  world: SandboxWorld,
+  link: ReadySnapshot,
+  staged: (kind: string, id: string) => string,
+): Promise<void> {
+  const diff = openMemoryDiff(staged("memory", link.id), link.memory.tableDigest);
+  try {
+    if (diff.table.memoryBytes !== link.memory.memoryBytes)
+      throw damaged(`${link.id} has another memory size than declared`);
+    for (const run of diff.table.runs) if (run.kind === "data") diff.readRun(run);
+  } finally {
+    diff.close();
+  }
+  if ((await digestFile(world, staged("device-state", link.id))) !== link.deviceState.sha256)
+    throw damaged(`the device state of ${link.id}`);
+  for (const layer of link.disk) {
+    const path = staged("layer", layer.id);
+    if ((await digestFile(world, path)) !== layer.sha256)
+      throw damaged(`disk layer ${layer.id} does not match the snapshot's record`);
+    if (layer.kind === "raw") continue;
+    const file = openDataFile(path, "read");
+    try {
+      const header = Buffer.alloc(qcow2HeaderBytes);
+      file.read(0, header);
+      parseQcow2Header(header, `disk layer ${layer.id}`);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+function moveIn(
+  world: SandboxWorld,
+  chain: readonly ReadySnapshot[],
+  staged: (kind: string, id: string) => string,
+  name: ObjectName | undefined,
+): ReadySnapshot {
+  const layers = new Map(chain.flatMap((link) => link.disk.map((layer) => [layer.id, layer] as const)));
+  for (const layer of layers.values()) {
+    const known = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
+    if (known !== undefined && known.sha256 !== layer.sha256)
+      throw damaged(`another disk layer ${layer.id} is here already`);
+    if (known !== undefined) continue;
+    const path = world.home.diskLayer(layer.id, layer.kind);
+    if (world.files.statIfExists(path) !== undefined) throw damaged(`disk layer ${layer.id} is in use here`);
+    world.files.rename(staged("layer", layer.id), path);
+    recordDiskLayer(world, layer, layer.sha256);
+  }
+  let head: ReadySnapshot | undefined;
+  for (const [index, link] of chain.entries()) {
+    head = moveSnapshotIn(world, link, staged, index === chain.length - 1 ? name : undefined);
+  }
+  if (head === undefined) throw damaged("it holds no snapshot");
+  return head;
+}
+
+function moveSnapshotIn(
+  world: SandboxWorld,
+  link: ReadySnapshot,
+  staged: (kind: string, id: string) => string,
+  name: ObjectName | undefined,
+): ReadySnapshot {
+  const files = snapshotFiles(world, link.id);
+  if (world.files.statIfExists(files.record) !== undefined) {
+    const here = mustBeReady(
+      world,
+      parseSnapshotRecord(JSON.parse(world.files.read(files.record).toString("utf8")), files.record),
+    );
+    if (here.seal !== link.seal) throw damaged(`another snapshot ${link.id} is here already`);
+    return here;
+  }
+  if (name !== undefined) claimName(world, "snapshot", name, link.id);
+  // names of the other machine are not ours, nor is the sandbox that it was made from
+  const { name: _name, sandbox: _sandbox, suspendOf: _suspendOf, image: _image, ...kept } = link;
+  const record: ReadySnapshot = { ...kept, ...(name === undefined ? {} : { name }) };
+  world.files.makeFolder(files.folder, { mode: 0o700 });
+  world.files.rename(staged("memory", link.id), files.memory);
+  world.files.rename(staged("device-state", link.id), files.deviceState);
+  saveSnapshotRecord(world, record);
+  return record;
+}
+
+function damaged(why: string): KeyframeError {
+  return new KeyframeError("damaged", `the pack was refused: ${why}`);
+}

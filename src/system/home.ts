@@ -1,0 +1,1 @@
+export { homedir } from "node:os";

@@ -1,0 +1,30 @@
+import { type Fields, fieldsOf } from "../compact/json-fields.ts";
+import { scanClaudeLine } from "./claude-line.ts";
+import { maxScanned, type TranscriptFacts } from "./transcript-facts.ts";
+
+/** Agents whose lines are known; of the others only the lines are counted. */
+const scanners: Readonly<Record<string, (line: Fields, number: number, facts: TranscriptFacts) => void>> = {
+  claude: scanClaudeLine,
+};
+
+/** Takes one more line of an agent's transcript into account; `facts` changes. A line that is no JSON only counts. */
+export function scanTranscriptLine(tool: string, line: Buffer, facts: TranscriptFacts): void {
+  const number = facts.lines;
+  facts.lines += 1;
+  const scan = scanners[tool];
+  if (scan === undefined) return;
+  const fields = parseLine(line);
+  if (fields === undefined) return;
+  scan(fields, number, facts);
+  for (const list of [facts.prompts, facts.tasks, facts.editedPaths]) {
+    if (list.length > maxScanned) list.splice(0, list.length - maxScanned);
+  }
+}
+
+function parseLine(line: Buffer): Fields | undefined {
+  try {
+    return fieldsOf(JSON.parse(line.toString("utf8")));
+  } catch {
+    return undefined; // real transcripts hold torn and glued lines
+  }
+}

@@ -1,0 +1,33 @@
+// A process for the crash tests: does one step in a repository, and is killed at a fault point of it.
+import { claudeAdapter } from "../../src/agents/claude.ts";
+import { settle } from "../../src/authorship/settle.ts";
+import { captureTurn } from "../../src/checkpoints/capture-turn.ts";
+import { finishCommits } from "../../src/checkpoints/finish-commit.ts";
+import { rewind, undoRewind } from "../../src/checkpoints/rewind.ts";
+import { listRewindPoints, mustFindPoint } from "../../src/checkpoints/rewind-points.ts";
+import { advanceSession, isSessionEvent } from "../../src/checkpoints/session-events.ts";
+import { hookDeps } from "../../src/cli/hook-deps.ts";
+import { openGit } from "../../src/git/git.ts";
+import { mustFindRepository } from "../../src/git/repository.ts";
+
+const [folder = "", step = "", argument = ""] = process.argv.slice(2);
+const deps = hookDeps();
+const repository = mustFindRepository(folder, deps.files);
+const git = openGit(repository, deps.processes);
+
+if (step === "stop") {
+  const event = claudeAdapter.parsePayload(JSON.parse(argument));
+  if (event.kind === "ignored" || event.kind === "refused" || !isSessionEvent(event))
+    throw new Error(event.kind);
+  const { wants } = advanceSession(event, repository, deps);
+  if (wants !== undefined) await captureTurn(git, deps, { event, wants });
+} else if (step === "finish") {
+  await settle(git, deps);
+  await finishCommits(git, deps);
+} else if (step === "rewind") {
+  const point = mustFindPoint(await listRewindPoints(git), argument);
+  const all = { ...deps, env: process.env };
+  await rewind(git, all, { point, parts: { files: true, conversation: true }, dryRun: false });
+} else if (step === "undo") {
+  await undoRewind(git, { ...deps, env: process.env }, false);
+}

@@ -1,0 +1,42 @@
+import { type OpenBlockFile, openNodeBlockFile } from "../../src/system/block-file.ts";
+
+export interface FailingFiles {
+  readonly open: OpenBlockFile;
+  /** The named operations throw this error until it is set back to undefined. */
+  failure: Error | undefined;
+  readonly operations: Set<"write" | "sync" | "preallocate">;
+}
+
+/** Real files whose writes, syncs or allocations fail on demand. */
+export function failingBlockFiles(...operations: ("write" | "sync" | "preallocate")[]): FailingFiles {
+  const failing: FailingFiles = {
+    failure: undefined,
+    operations: new Set(operations),
+    open(path, options) {
+      const file = openNodeBlockFile(path, options);
+      const check = (operation: "write" | "sync" | "preallocate") => {
+        if (failing.failure !== undefined && failing.operations.has(operation)) throw failing.failure;
+      };
+      return {
+        ...file,
+        writeSync(from, offset) {
+          check("write");
+          file.writeSync(from, offset);
+        },
+        async write(from, offset) {
+          check("write");
+          await file.write(from, offset);
+        },
+        async syncData() {
+          check("sync");
+          await file.syncData();
+        },
+        preallocate(range) {
+          check("preallocate");
+          return file.preallocate(range);
+        },
+      };
+    },
+  };
+  return failing;
+}

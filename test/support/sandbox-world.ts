@@ -1,0 +1,114 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CommandRequest } from "../../src/sandbox/guest-message.ts";
+import { collectCommand, withGuest } from "../../src/sandbox/guest-session.ts";
+import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
+import { parseObjectName } from "../../src/sandbox/ids.ts";
+import { findImage } from "../../src/sandbox/image-build.ts";
+import { createQemu } from "../../src/sandbox/qemu.ts";
+import type { ImageRecord, SandboxRecord } from "../../src/sandbox/records.ts";
+import { listSandboxes } from "../../src/sandbox/sandbox-store.ts";
+import { bootSandbox, type ForkResult, type StartedSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { nodeClock } from "../../src/system/clock.ts";
+import { nodeFiles } from "../../src/system/files.ts";
+import { nodeProcessMemory } from "../../src/system/process-memory.ts";
+import { nodeProcessTable } from "../../src/system/process-table.ts";
+import { nodeProcesses } from "../../src/system/processes.ts";
+import { nodeRandom } from "../../src/system/random.ts";
+
+export interface SandboxLab {
+  readonly world: SandboxWorld;
+  readonly image: ImageRecord;
+  readonly warnings: string[];
+  boot(name?: string, memoryMiB?: number): Promise<StartedSandbox>;
+  /** The output of a shell command in a guest; throws if it fails. */
+  sh(sandbox: SandboxRecord, script: string, options?: Omit<CommandRequest, "argv">): Promise<string>;
+  /** The program as users run it. */
+  cli(
+    args: readonly string[],
+    env?: Readonly<Record<string, string>>,
+  ): { code: number | null; signal: string | null; stdout: string; stderr: string };
+  /** Ends every machine and removes all files. */
+  close(): Promise<void>;
+}
+
+const labMemoryMiB = 160;
+
+/** A home of its own with a Debian image, on the real QEMU. Emulated: what every machine has. */
+export function openSandboxLab(): SandboxLab {
+  const root = mkdtempSync(join(tmpdir(), "sbx-"));
+  const built = join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
+  if (!existsSync(join(built, "images", "debian.json"))) {
+    mkdirSync(built, { recursive: true });
+    execFileSync(
+      process.execPath,
+      ["dist/keyframe.cjs", "image", "build", "debian", "--from", "debian:bookworm"],
+      {
+        env: { ...process.env, KEYFRAME_SANDBOX_HOME: built },
+        stdio: ["ignore", "ignore", "inherit"],
+      },
+    );
+  }
+  cpSync(built, root, { recursive: true });
+  const warnings: string[] = [];
+  const home = openSandboxHome(nodeFiles, nodeRandom, root);
+  const base = { files: nodeFiles, clock: nodeClock, processTable: nodeProcessTable };
+  const world: SandboxWorld = {
+    ...base,
+    processes: nodeProcesses,
+    random: nodeRandom,
+    processMemory: nodeProcessMemory,
+    hypervisor: createQemu(base),
+    home,
+    platform: process.platform,
+    cores: 2,
+    warn: (text) => void warnings.push(text),
+  };
+  const image = findImage(world, parseObjectName("debian"));
+  return {
+    world,
+    image,
+    warnings,
+    boot: (name, memoryMiB = labMemoryMiB) =>
+      bootSandbox(world, image, {
+        ...(name === undefined ? {} : { name: parseObjectName(name) }),
+        memoryMiB,
+        cpus: 1,
+        diskBytes: 1024 ** 3,
+        accelerator: "tcg",
+      }),
+    sh: (sandbox, script, options) =>
+      withGuest(world, sandbox, async (guest) => {
+        const { exit, stdout, stderr } = await collectCommand(guest, {
+          ...options,
+          argv: ["sh", "-c", script],
+        });
+        if (exit.kind === "code" && exit.code === 0) return stdout.toString("utf8").trim();
+        throw new Error(`${script}: ${JSON.stringify(exit)} ${stderr.toString("utf8")}`);
+      }),
+    cli: (args, env = {}) => {
+      const result = spawnSync(process.execPath, ["dist/keyframe.cjs", ...args], {
+        env: { ...process.env, KEYFRAME_SANDBOX_HOME: root, KEYFRAME_ACCELERATOR: "tcg", ...env },
+        encoding: "utf8",
+        timeout: 120_000,
+      });
+      return { code: result.status, signal: result.signal, stdout: result.stdout, stderr: result.stderr };
+    },
+    async close() {
+      for (const sandbox of listSandboxes(world)) {
+        if (sandbox.machine !== undefined) nodeProcessTable.signal(sandbox.machine.process, "SIGKILL");
+      }
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The children; throws the first failure. */
+export function allStarted(results: readonly ForkResult[]): SandboxRecord[] {
+  return results.map((result) => {
+    if (!result.ok) throw result.error;
+    return result.sandbox.record;
+  });
+}
