@@ -5,7 +5,7 @@ import { findElectedRemote } from "../../git/remote.ts";
 import { checkpointRefPrefix } from "../ids.ts";
 import { v1Branch } from "../store-refs.ts";
 import type { SyncContext } from "./fetch-tips.ts";
-import { findUnpushed } from "./push-checkpoints.ts";
+import { findUnpushed } from "./find-unpushed.ts";
 import { readFetchedRemotes } from "./remote-state.ts";
 
 export interface RemoteProblem {
