@@ -7,13 +7,12 @@ import type { Files } from "../system/files.ts";
 import { addedRanges } from "./added-lines.ts";
 import { type AuthorshipLog, emptyAuthorshipLog, normalisePath, ownersByPath } from "./log.ts";
 import { parseAuthorshipLog } from "./log-codec.ts";
+import { notesRef } from "./notes-ref.ts";
 import { clipRuns } from "./owner-runs.ts";
 import { ownedByRuns, ownersOfAddedLines } from "./owners-of-commit.ts";
 import type { OwnedContent } from "./ownership.ts";
 import { type PendingPaths, readStates } from "./pending-paths.ts";
 import type { FileClaims } from "./settled-note.ts";
-
-export const notesRef = "refs/notes/ai";
 
 /** A commit whose note tells owners of the lines of another one: what it was amended or rewritten from. */
 export interface NotedCommit {

@@ -3,8 +3,8 @@ import type { Oid } from "../git/ids.ts";
 import { type NoteEdit, updateNotes } from "../git/notes.ts";
 import type { ObjectReader } from "../git/objects.ts";
 import type { Clock } from "../system/clock.ts";
-import { notesRef } from "./commit-claims.ts";
 import type { AuthorshipLog } from "./log.ts";
+import { notesRef } from "./notes-ref.ts";
 import { mergeIntoNote } from "./settled-note.ts";
 
 export interface NoteBatch {

@@ -4,8 +4,9 @@ import { listNotes } from "../git/notes.ts";
 import type { ObjectReader } from "../git/objects.ts";
 import { readCommitPatches } from "../git/patch.ts";
 import type { Files } from "../system/files.ts";
-import { claimCommit, notesRef, readNotedCommit } from "./commit-claims.ts";
+import { claimCommit, readNotedCommit } from "./commit-claims.ts";
 import type { AuthorshipLog } from "./log.ts";
+import { notesRef } from "./notes-ref.ts";
 import { buildLog } from "./settled-note.ts";
 
 /** A commit that took the place of another: by amend, rebase or squash. */

@@ -1,6 +1,6 @@
-import { notesRef } from "../authorship/commit-claims.ts";
 import { ownersByPath } from "../authorship/log.ts";
 import { parseAuthorshipLog } from "../authorship/log-codec.ts";
+import { notesRef } from "../authorship/notes-ref.ts";
 import { countLines } from "../authorship/owner-runs.ts";
 import type { JsonObject } from "../base/json-document.ts";
 import type { Git } from "../git/git.ts";

@@ -49,7 +49,7 @@ export function openTranscriptReader(git: Git): TranscriptReader {
         throw new KeyframeError(
           "not-here",
           `the transcript of ${session} is recorded, but ${absent.length} of its ${files.transcript.length} objects are not on this machine: ${absent.slice(0, 3).join(", ")}`,
-          { hint: "run `keyframe fetch` to get them from the remote" },
+          { hint: `run \`keyframe fetch --checkpoint ${id}\` to get them from the remote` },
         );
       }
       yield* joined(files.transcript.map((oid) => () => objects.read(oid)));

@@ -1,7 +1,6 @@
 import { errorText } from "../base/errors.ts";
-import { followTracking } from "../checkpoints/remote/follow-tracking.ts";
-import { hasUserBranches } from "../checkpoints/remote/has-branches.ts";
-import { findUnpushed, type PushContext, pushCheckpoints } from "../checkpoints/remote/push-checkpoints.ts";
+import { findUnpushed } from "../checkpoints/remote/find-unpushed.ts";
+import type { PushContext } from "../checkpoints/remote/push-checkpoints.ts";
 import { v1Branch } from "../checkpoints/store-refs.ts";
 import { openGit } from "../git/git.ts";
 import { findElectedRemote } from "../git/remote.ts";
@@ -34,6 +33,12 @@ export async function pushInHook(repository: Repository, remoteName: string): Pr
   };
   const unpushed = await findUnpushed(context, remote);
   if (unpushed.size === 0) return [];
+  // most pushes end above: the rest is loaded only where it is needed
+  const [{ followTracking }, { hasUserBranches }, { pushCheckpoints }] = await Promise.all([
+    import("../checkpoints/remote/follow-tracking.ts"),
+    import("../checkpoints/remote/has-branches.ts"),
+    import("../checkpoints/remote/push-checkpoints.ts"),
+  ]);
   try {
     await followTracking(git, remote);
     const pending = await findUnpushed(context, remote);

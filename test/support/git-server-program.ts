@@ -115,14 +115,14 @@ async function serveOverDaemon(folder: string): Promise<CountingServer> {
   const daemon = spawn(
     join(execFileSync("git", ["--exec-path"], { encoding: "utf8" }).trim(), "git-daemon"),
     [
-      ...[
-        "--export-all",
-        "--reuseaddr",
-        "--enable=receive-pack",
-        "--listen=127.0.0.1",
-        "--informative-errors",
-      ],
-      ...[`--port=${daemonPort}`, `--base-path=${folder}`, folder],
+      "--export-all",
+      "--reuseaddr",
+      "--enable=receive-pack",
+      "--listen=127.0.0.1",
+      "--informative-errors",
+      `--port=${daemonPort}`,
+      `--base-path=${folder}`,
+      folder,
     ],
     { stdio: "ignore" },
   );

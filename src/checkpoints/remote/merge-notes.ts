@@ -1,6 +1,6 @@
-import { notesRef } from "../../authorship/commit-claims.ts";
 import { encodeAuthorshipLog, parseAuthorshipLog } from "../../authorship/log-codec.ts";
 import { mergeAuthorshipLogs } from "../../authorship/log-merge.ts";
+import { notesRef } from "../../authorship/notes-ref.ts";
 import { errorText } from "../../base/errors.ts";
 import { openBulkWriter, type PathChange, readObjectFormat } from "../../git/bulk-writer.ts";
 import { fetchRef } from "../../git/fetch.ts";

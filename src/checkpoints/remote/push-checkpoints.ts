@@ -1,15 +1,14 @@
-import { notesRef } from "../../authorship/commit-claims.ts";
+import { notesRef } from "../../authorship/notes-ref.ts";
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
-import { isOid, type Oid } from "../../git/ids.ts";
+import type { Oid } from "../../git/ids.ts";
 import { type PushOutcome, pushRefs, type RefPush } from "../../git/push.ts";
 import { resolveRevision } from "../../git/refs.ts";
 import type { Remote } from "../../git/remote.ts";
 import { fault } from "../../system/fault.ts";
-import type { StoreKind } from "../checkpoint-tree.ts";
-import { checkpointRefPrefix, idOfCheckpointRef } from "../ids.ts";
-import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../store-refs.ts";
+import { readStoreRefs, v2FullPrefix, v2Main } from "../store-refs.ts";
 import { fetchCheckpointTips, type SyncContext } from "./fetch-tips.ts";
+import { type Group, groupOf } from "./find-unpushed.ts";
 import { type JoinedRefs, joinRemote } from "./join-remote.ts";
 import { fetchAndMergeNotes } from "./merge-notes.ts";
 import { type PushedRef, readPushed, writePushed } from "./remote-state.ts";
@@ -31,39 +30,6 @@ export interface PushReport {
 /** How often a push starts again after others were first. */
 const maxRounds = 8;
 const refsPerPush = 200;
-
-/** Refs that differ from what the remote was last seen to have of us; asks nothing of the network. */
-export async function findUnpushed(context: SyncContext, remote: Remote): Promise<Map<string, Oid>> {
-  const { git, files } = context;
-  const pushed = readPushed({ repository: git.repository, files }, remote);
-  const tracking = `refs/remotes/${remote.name}/entire/checkpoints/v1`;
-  const output = await git.text([
-    ...["for-each-ref", "--format=%(objectname) %(refname)"],
-    ...[v1Branch, checkpointRefPrefix, notesRef, tracking],
-  ]);
-  const refs = new Map<string, Oid>();
-  for (const line of output.split("\n")) {
-    const [oid = "", ref = ""] = line.split(" ");
-    if (isOid(oid)) refs.set(ref, oid);
-  }
-  const cloned = refs.get(tracking);
-  const unpushed = new Map<string, Oid>();
-  for (const [ref, oid] of refs) {
-    const isOurs = ref !== tracking && groupOf(ref) !== undefined;
-    const isThere = pushed.get(ref)?.local === oid || (ref === v1Branch && oid === cloned);
-    if (isOurs && !isThere) unpushed.set(ref, oid);
-  }
-  return unpushed;
-}
-
-type Group = StoreKind | "notes";
-
-function groupOf(ref: string): Group | undefined {
-  if (ref === v1Branch) return "v1";
-  if (ref === notesRef) return "notes";
-  if (ref === v2Main || ref.startsWith(v2FullPrefix)) return "v2";
-  return idOfCheckpointRef(ref) === undefined ? undefined : "refs";
-}
 
 /**
  * Brings notes and checkpoints to a remote. Where others were first, their work and ours are joined and pushed again;

@@ -1,5 +1,5 @@
-import { notesRef } from "../../authorship/commit-claims.ts";
 import { parseAuthorshipLog } from "../../authorship/log-codec.ts";
+import { notesRef } from "../../authorship/notes-ref.ts";
 import { type CheckpointProblem, findCheckpointProblems } from "../../checkpoints/find-problems.ts";
 import type { Git } from "../../git/git.ts";
 import { listNotes } from "../../git/notes.ts";

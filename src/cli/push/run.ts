@@ -1,6 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
 import { followTracking } from "../../checkpoints/remote/follow-tracking.ts";
-import { findUnpushed, pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
+import { pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
 import { findElectedRemote, resolveRemote } from "../../git/remote.ts";
 import type { CliContext } from "../context.ts";
 import { openRepositoryGit } from "../open-repository.ts";

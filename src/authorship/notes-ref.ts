@@ -1,0 +1,2 @@
+/** Where the authorship logs of commits are, as git notes. */
+export const notesRef = "refs/notes/ai";

@@ -1,0 +1,123 @@
+import { join } from "node:path";
+import { isOid, type Oid } from "../../git/ids.ts";
+import { missingObjects } from "../../git/missing-objects.ts";
+import { findElectedRemote } from "../../git/remote.ts";
+import { checkpointRefPrefix } from "../ids.ts";
+import { v1Branch } from "../store-refs.ts";
+import type { SyncContext } from "./fetch-tips.ts";
+import { findUnpushed } from "./find-unpushed.ts";
+import { readFetchedRemotes } from "./remote-state.ts";
+
+export interface RemoteProblem {
+  readonly kind: /** A local ref and the remote's copy of it have no commit in common, and were never joined. */
+    | "disconnected"
+    /** Made here and not yet brought to the remote. */
+    | "not pushed"
+    /** A fetch that was killed; the next one completes or removes it. */
+    | "interrupted fetch"
+    /** What was fetched has been deleted since. */
+    | "lost fetch";
+  /** The ref, remote or folder. */
+  readonly subject: string;
+  readonly what: string;
+  readonly repair: string;
+  /** True where nothing is lost and nothing has to be done. */
+  readonly harmless: boolean;
+}
+
+/** What stands between this repository and its remotes, from what is known here: asks nothing of the network. */
+export async function findRemoteProblems(context: SyncContext): Promise<RemoteProblem[]> {
+  return [
+    ...(await disconnectedRefs(context)),
+    ...(await unpushedRefs(context)),
+    ...interruptedFetches(context),
+    ...(await lostFetches(context)),
+  ];
+}
+
+async function disconnectedRefs(context: SyncContext): Promise<RemoteProblem[]> {
+  const { git } = context;
+  const output = await git.text([
+    "for-each-ref",
+    "--format=%(objectname) %(refname)",
+    v1Branch,
+    checkpointRefPrefix,
+    "refs/remotes/*/entire/checkpoints/v1",
+    "refs/keyframe/remotes/",
+  ]);
+  const local = new Map<string, Oid>();
+  const copies: { readonly ref: string; readonly of: string; readonly oid: Oid }[] = [];
+  for (const line of output.split("\n")) {
+    const [oid = "", ref = ""] = line.split(" ");
+    if (!isOid(oid)) continue;
+    const of = /^refs\/remotes\/[^/]+\/(entire\/checkpoints\/v1)$/.exec(ref)?.[1];
+    const whole = /^refs\/keyframe\/remotes\/[0-9a-f]{16}\/(.+)$/.exec(ref)?.[1];
+    if (of !== undefined) copies.push({ ref, of: `refs/heads/${of}`, oid });
+    else if (whole !== undefined) copies.push({ ref, of: `refs/${whole}`, oid });
+    else local.set(ref, oid);
+  }
+  const problems: RemoteProblem[] = [];
+  for (const { ref, of, oid } of copies) {
+    const ours = local.get(of);
+    if (ours === undefined || ours === oid) continue;
+    // 128: a shallow history, of which nothing can be said
+    const common = await git.run(["merge-base", ours, oid], { okCodes: [0, 1, 128] });
+    if (common.code !== 1) continue;
+    problems.push({
+      kind: "disconnected",
+      subject: of,
+      what: `it and ${ref} have no commit in common; both are read`,
+      repair: "run `keyframe push`: it joins the two by session, whatever their histories",
+      harmless: false,
+    });
+  }
+  return problems;
+}
+
+async function unpushedRefs(context: SyncContext): Promise<RemoteProblem[]> {
+  const remote = await findElectedRemote(context.git);
+  if (remote === undefined) return [];
+  const refs = [...(await findUnpushed(context, remote)).keys()];
+  if (refs.length === 0) return [];
+  return [
+    {
+      kind: "not pushed",
+      subject: remote.name,
+      what: `${refs.length} refs have changed since the last push: ${refs.slice(0, 3).join(", ")}`,
+      repair: "they go with the next `git push`, or now with `keyframe push`",
+      harmless: true,
+    },
+  ];
+}
+
+function interruptedFetches({ git, files, processTable }: SyncContext): RemoteProblem[] {
+  const folder = join(git.repository.commonDir, "keyframe", "incoming");
+  return (files.listIfExists(folder) ?? [])
+    .filter(({ name }) => processTable.identify(Number(name.split("-")[0])) === undefined)
+    .map(({ name }) => ({
+      kind: "interrupted fetch" as const,
+      subject: join(folder, name),
+      what: "a fetch ended here before its time",
+      repair: "run `keyframe fetch`: it completes or removes it",
+      harmless: true,
+    }));
+}
+
+async function lostFetches({ git, files }: SyncContext): Promise<RemoteProblem[]> {
+  const remotes = readFetchedRemotes({ repository: git.repository, files });
+  const gone = new Set(
+    await missingObjects(
+      git,
+      remotes.flatMap(({ tips }) => tips.map(({ oid }) => oid)),
+    ),
+  );
+  return remotes
+    .filter(({ tips }) => tips.some(({ oid }) => gone.has(oid)))
+    .map(({ name }) => ({
+      kind: "lost fetch" as const,
+      subject: name,
+      what: "what was fetched of its checkpoints is no longer in the object database",
+      repair: `run \`keyframe fetch ${name}\``,
+      harmless: false,
+    }));
+}
