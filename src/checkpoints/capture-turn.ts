@@ -6,13 +6,13 @@ import { recordProblem } from "../journal/problems.ts";
 import { subtractTokens } from "../transcripts/scan/transcript-facts.ts";
 import { type CaptureRecord, readCapture } from "./capture-record.ts";
 import { captureTranscript, withCapture } from "./capture-transcript.ts";
-import { finalizeTurn } from "./finalize-turn.ts";
+import { finishTurn } from "./finish-turn.ts";
 import { pendingWork } from "./pending-work.ts";
 import type { CommitDeps } from "./prepare-commit.ts";
 import { recordedPrompts } from "./recorded-prompts.ts";
 import { type SessionAdvance, type SessionEvent, timestamp } from "./session-events.ts";
 import { readSessionState, updateSessionState } from "./session-folder.ts";
-import { countOfState, listOfState, textOfState } from "./session-state.ts";
+import { countOfState, textOfState } from "./session-state.ts";
 import { encodeTokens } from "./token-fields.ts";
 import { listTurnSnapshots, takeTurnSnapshot } from "./turn-snapshots.ts";
 
@@ -46,8 +46,10 @@ export async function captureTurn(
     }
   };
   const record = await step("transcript", () => captureOf(git, deps, event));
-  if (record !== undefined)
-    await step("finalize", () => finalizeOpenTurn(git, deps, { event, record, wants }));
+  if (record !== undefined) {
+    const isOver = wants === "turn-start";
+    await step("finalize", () => finishTurn(git, deps, { record, isOver }));
+  }
   await step("snapshot", () => snapshotTurn(git, deps, { event, record, wants }));
   if (wants !== "turn-start") await step("state", () => describeTurn(git, deps, { event, record }));
 }
@@ -67,33 +69,6 @@ interface Turn {
   readonly event: SessionEvent;
   readonly record: CaptureRecord | undefined;
   readonly wants: Exclude<SessionAdvance["wants"], undefined>;
-}
-
-/**
- * At a turn's end the agent may not have written its last words yet: as long as they are missing, the turn's
- * checkpoints stay on the list, and the next event stores them again with what has come.
- */
-async function finalizeOpenTurn(
-  git: Git,
-  deps: CommitDeps,
-  { event, record, wants }: Turn & { readonly record: CaptureRecord },
-): Promise<void> {
-  const id = event.agent.id;
-  const state = readSessionState(deps, git.repository, id);
-  const ids = state === undefined ? [] : listOfState(state, "turn_checkpoint_ids");
-  if (ids.length === 0) return;
-  const { done, problems } = await finalizeTurn(git, deps, { record, ids });
-  const isComplete = wants !== "turn-end" || !record.facts.open;
-  updateSessionState(deps, { repository: git.repository, id }, (current) => {
-    if (current === undefined) return undefined;
-    const settled = new Set<string>(isComplete ? done : []);
-    const left = listOfState(current, "turn_checkpoint_ids").filter((other) => !settled.has(other));
-    current.set("turn_checkpoint_ids", left);
-    if (isComplete && listOfState(current, "files_touched").length === 0 && wants === "turn-end")
-      current.set("checkpoint_transcript_start", record.facts.lines);
-    return current;
-  });
-  if (problems.length > 0) throw problems[0];
 }
 
 async function snapshotTurn(git: Git, deps: CommitDeps, { event, record, wants }: Turn): Promise<void> {

@@ -4,7 +4,7 @@ import { notesRef } from "../authorship/notes-ref.ts";
 import { countLines } from "../authorship/owner-runs.ts";
 import type { JsonObject } from "../base/json-document.ts";
 import type { Git } from "../git/git.ts";
-import { emptyTreeOid, type Oid } from "../git/ids.ts";
+import type { Oid } from "../git/ids.ts";
 import { readNotes } from "../git/notes.ts";
 import { openObjectReader } from "../git/objects.ts";
 import { sessionOfOwner } from "../journal/line-owners.ts";
@@ -21,6 +21,9 @@ export interface CommitAttribution {
 
 export async function readCommitAttribution(git: Git, commit: Oid): Promise<CommitAttribution> {
   const reader = openObjectReader(git);
+  const changed = countChangedLines(git, commit);
+  // reported below, where it is awaited
+  changed.catch(() => undefined);
   try {
     const note = (await readNotes(reader, notesRef, [commit])).get(commit);
     const agentLines = new Map<string, number>();
@@ -34,32 +37,19 @@ export async function readCommitAttribution(git: Git, commit: Oid): Promise<Comm
         }
       }
     }
-    return { ...(await countChangedLines(git, commit)), humanLines, agentLines };
+    return { ...(await changed), humanLines, agentLines };
   } finally {
     await reader.close();
   }
 }
 
+/** Against the first parent; a merge adds nothing of its own. */
 async function countChangedLines(
   git: Git,
   commit: Oid,
 ): Promise<Pick<CommitAttribution, "addedLines" | "removedLines">> {
-  const parent = (
-    await git.run(["rev-parse", "--verify", "--quiet", `${commit}^`], { okCodes: [0, 1, 128] })
-  ).stdout
-    .toString("latin1")
-    .trim();
-  const args = [
-    "diff-tree",
-    "-r",
-    "--numstat",
-    "-z",
-    "-M",
-    "--no-textconv",
-    "--no-ext-diff",
-    "--diff-algorithm=myers",
-  ];
-  const text = await git.text([...args, parent === "" ? emptyTreeOid(commit) : parent, commit]);
+  const args = ["diff-tree", "-r", "--root", "--no-commit-id", "--numstat", "-z", "-M"];
+  const text = await git.text([...args, "--no-textconv", "--no-ext-diff", "--diff-algorithm=myers", commit]);
   let addedLines = 0;
   let removedLines = 0;
   // binary files have "-" for their counts

@@ -1,7 +1,7 @@
 import { displayNameOf } from "../agents/display-names.ts";
 import { sessionKey } from "../authorship/keys.ts";
 import type { JsonObject, JsonValue } from "../base/json-document.ts";
-import { readObjectFormat } from "../git/bulk-writer.ts";
+import { type ObjectFormat, objectFormatOf } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
 import { addTranscriptTokens, noTranscriptTokens } from "../transcripts/scan/transcript-facts.ts";
@@ -40,7 +40,7 @@ export async function condense(
 ): Promise<Condensed> {
   const { prepared, stored } = request;
   const attribution = await readCommitAttribution(git, request.commit);
-  const format = await readObjectFormat(git);
+  const format = objectFormatOf(request.commit);
   const chunks = new Map<PreparedSession, readonly StoredChunk[]>();
   const tasks = new Map<string, BlobSource>();
   const sessions: SessionWrite[] = [];
@@ -82,7 +82,7 @@ async function chunksOfSession(
   }: {
     readonly session: PreparedSession;
     readonly record: CaptureRecord | undefined;
-    readonly format: Awaited<ReturnType<typeof readObjectFormat>>;
+    readonly format: ObjectFormat;
   },
 ): Promise<readonly StoredChunk[]> {
   const { transcript, agent } = session;

@@ -22,7 +22,7 @@ import type { CheckpointId } from "./ids.ts";
 import { pendingWork } from "./pending-work.ts";
 import { type CommitDeps, isRepeating } from "./prepare-commit.ts";
 import { applyActions } from "./session-events.ts";
-import { isSessionId, listAtWork, updateSessionState } from "./session-folder.ts";
+import { isSessionId, listMarked, markSession, updateSessionState } from "./session-folder.ts";
 import { nextPhase } from "./session-phase.ts";
 import { listOfState, phaseOf } from "./session-state.ts";
 import type { CheckpointStore } from "./store.ts";
@@ -211,7 +211,7 @@ function moveSession(
   },
 ): void {
   if (!isSessionId(session.agent.id)) return;
-  updateSessionState(deps, { repository, id: session.agent.id }, (state) => {
+  const state = updateSessionState(deps, { repository, id: session.agent.id }, (state) => {
     if (state === undefined) return undefined;
     const hasFiles = listOfState(state, "files_touched").length > 0;
     const { phase, actions } = nextPhase(phaseOf(state), "git-commit", { hasFiles });
@@ -231,11 +231,13 @@ function moveSession(
     if (isUnfinished) state.set("turn_checkpoint_ids", [...unfinished, id]);
     return state;
   });
+  if (state !== undefined && listOfState(state, "turn_checkpoint_ids").length > 0)
+    markSession(deps, { repository, id: session.agent.id, mark: "unfinished" }, true);
 }
 
 /** Sessions at work stand on the new HEAD, with or without work in the commit. */
 function moveBases({ repository }: Git, deps: CommitDeps, head: Oid): void {
-  for (const id of listAtWork(deps, repository)) {
+  for (const id of listMarked(deps, repository, "at-work")) {
     updateSessionState(deps, { repository, id }, (state) => {
       if (state === undefined || state.get("base_commit") === head) return undefined;
       return state.set("base_commit", head);

@@ -61,15 +61,17 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
   const { repository } = git;
   if (request.source === "merge" || isRepeating(git, deps)) return;
   const message = deps.files.read(request.messagePath).toString("utf8");
-  const { style, keepsComments } = await readMessageStyle(git, request, message);
   const head = readBase(repository, deps.files, deps.processes);
   const linkedHead = readLinkedHead(repository, deps.files);
   if (linkedHead !== undefined && linkedHead.commit !== head) forgetLinkedHead(repository, deps.files);
   const lost = request.amends && linkedHead?.commit === head ? linkedHead.ids : [];
   const inherited = request.source === "squash" ? namedCheckpoints(message) : lost;
-  const present = messageCheckpoints(message, style);
   const attached = readAttached(repository, deps.files);
-  const linked = await linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached });
+  const [{ style, keepsComments }, linked] = await Promise.all([
+    readMessageStyle(git, request, message),
+    linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached }),
+  ]);
+  const present = messageCheckpoints(message, style);
   const ids = present.length > 0 && request.amends ? present : [...inherited];
   if (linked.length > 0) {
     // an amend's new work goes to the checkpoint that the commit has

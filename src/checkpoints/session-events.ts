@@ -8,7 +8,7 @@ import { readBase } from "../journal/base.ts";
 import type { LockDeps } from "../journal/lock.ts";
 import type { Processes } from "../system/processes.ts";
 import { type Random, randomHex } from "../system/random.ts";
-import { isSessionId, setAtWork, updateSessionState } from "./session-folder.ts";
+import { isSessionId, markSession, updateSessionState } from "./session-folder.ts";
 import { nextPhase, type SessionAction, type SessionSignal } from "./session-phase.ts";
 import { listOfState, phaseOf, type SessionState } from "./session-state.ts";
 
@@ -71,7 +71,8 @@ export function advanceSession(
     else if (signal === "session-stop") wants = "session-end";
     return state;
   });
-  if (signal !== "session-start") setAtWork(deps, { repository, id }, signal === "turn-start");
+  if (signal !== "session-start")
+    markSession(deps, { repository, id, mark: "at-work" }, signal === "turn-start");
   return { wants };
 }
 

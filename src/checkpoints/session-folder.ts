@@ -89,16 +89,23 @@ export function listSessionStates(deps: Pick<LockDeps, "files">, repository: Rep
 }
 
 /**
- * Sessions at work in a worktree, one empty file each: a commit asks for these alone, however many sessions there were.
+ * Which sessions of a worktree need looking at, one empty file each, so that nobody reads the states of all: `at-work`,
+ * a turn is under way; `unfinished`, checkpoints of a turn wait for its last words.
  */
-export function setAtWork(
+export type SessionMark = "at-work" | "unfinished";
+
+export function markSession(
   deps: Pick<LockDeps, "files">,
-  { repository, id }: { readonly repository: Repository; readonly id: string },
-  isAtWork: boolean,
+  {
+    repository,
+    id,
+    mark,
+  }: { readonly repository: Repository; readonly id: string; readonly mark: SessionMark },
+  isSet: boolean,
 ): void {
   if (!isSessionId(id)) return;
-  const path = join(atWorkFolder(repository), id);
-  if (!isAtWork) {
+  const path = join(markFolder(repository, mark), id);
+  if (!isSet) {
     deps.files.remove(path);
     return;
   }
@@ -106,12 +113,16 @@ export function setAtWork(
   deps.files.createExclusively(path, Buffer.alloc(0), { mode: 0o600 });
 }
 
-export function listAtWork(deps: Pick<LockDeps, "files">, repository: Repository): string[] {
-  return (deps.files.listIfExists(atWorkFolder(repository)) ?? [])
+export function listMarked(
+  deps: Pick<LockDeps, "files">,
+  repository: Repository,
+  mark: SessionMark,
+): string[] {
+  return (deps.files.listIfExists(markFolder(repository, mark)) ?? [])
     .map(({ name }) => name)
     .filter((name) => isSessionId(name) && !name.endsWith(".tmp"));
 }
 
-function atWorkFolder(repository: Repository): string {
-  return join(repository.gitDir, "keyframe", "at-work");
+function markFolder(repository: Repository, mark: SessionMark): string {
+  return join(repository.gitDir, "keyframe", mark);
 }

@@ -2,6 +2,7 @@ import { type SettleOutcome, settle } from "../authorship/settle.ts";
 import { errorText } from "../base/errors.ts";
 import { listPrepared } from "../checkpoints/commit-folder.ts";
 import { finishCommits } from "../checkpoints/finish-commit.ts";
+import { finishTurns } from "../checkpoints/finish-turn.ts";
 import { openGit } from "../git/git.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { createRedactor } from "../transcripts/redaction.ts";
@@ -21,11 +22,13 @@ export async function settleFirst(context: CliContext): Promise<void> {
   }
 }
 
-/** Settles, and stores the checkpoints of commits whose hook was cut off. */
+/** Settles, and finishes the checkpoints of commits and turns whose hooks were cut off or came too early. */
 export async function settleRepository(context: CliContext, repository: Repository): Promise<SettleOutcome> {
   const git = openGit(repository, context.processes, context.env);
   const outcome = await settle(git, context);
-  if (repository.workTree !== undefined && listPrepared(repository, context.files).length > 0)
-    await finishCommits(git, { ...context, redactor: createRedactor() });
+  if (repository.workTree === undefined) return outcome;
+  const deps = { ...context, redactor: createRedactor() };
+  if (listPrepared(repository, context.files).length > 0) await finishCommits(git, deps);
+  await finishTurns(git, deps);
   return outcome;
 }

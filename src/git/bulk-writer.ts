@@ -124,6 +124,11 @@ export function openBulkWriter(git: Git, objectFormat: ObjectFormat): BulkWriter
 
 export type ObjectFormat = "sha1" | "sha256";
 
+/** The format that an id is of. */
+export function objectFormatOf(oid: Oid): ObjectFormat {
+  return oid.length === 40 ? "sha1" : "sha256";
+}
+
 export async function readObjectFormat(git: Git): Promise<ObjectFormat> {
   const answer = await git.text(["rev-parse", "--show-object-format"]);
   return answer === "sha256" ? "sha256" : "sha1";

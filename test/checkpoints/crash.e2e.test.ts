@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { cpSync } from "node:fs";
+import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StoreKind } from "../../src/checkpoints/checkpoint-tree.ts";
 import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
@@ -9,6 +9,7 @@ import {
   makeCheckpointRepository,
   openCheckpointRepository,
 } from "../support/checkpoint-repository.ts";
+import { faultPointsInSource } from "../support/fault-points.ts";
 import { generatedCheckpoint } from "../support/generate-checkpoints.ts";
 
 const program = resolve("dist/keyframe.cjs");
@@ -91,9 +92,6 @@ describe("a migration that is killed", () => {
 });
 
 test("every fault point of the checkpoint stores is in this table", () => {
-  const folder = resolve("src/checkpoints");
-  const named = readdirSync(folder).flatMap((name) =>
-    [...readFileSync(join(folder, name), "utf8").matchAll(/fault\("([^"]+)"\)/g)].map((match) => match[1]),
-  );
+  const named = faultPointsInSource("checkpoints:", "migration:");
   expect(new Set(named)).toEqual(new Set(points));
 });

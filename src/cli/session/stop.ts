@@ -1,5 +1,5 @@
 import { applyActions } from "../../checkpoints/session-events.ts";
-import { setAtWork, updateSessionState } from "../../checkpoints/session-folder.ts";
+import { markSession, updateSessionState } from "../../checkpoints/session-folder.ts";
 import { nextPhase } from "../../checkpoints/session-phase.ts";
 import { phaseOf } from "../../checkpoints/session-state.ts";
 import type { CliContext } from "../context.ts";
@@ -17,7 +17,7 @@ export function stopSession(this: CliContext, { json }: SessionFlags, text: stri
     applyActions(state, actions, this.clock.nowMs());
     return state;
   });
-  setAtWork(this, { repository, id }, false);
+  markSession(this, { repository, id, mark: "at-work" }, false);
   if (json) this.terminal.json({ id, phase: "ended" });
   else
     this.terminal.out(
