@@ -19,13 +19,21 @@ const text = (brief: string, placeholder: string) =>
 const listCommand = buildCommand<SessionFlags, [], CliContext>({
   loader: async () => (await import("./list.ts")).listSessions,
   parameters: { flags: { json } },
-  docs: { brief: "List the sessions of this repository, the latest first" },
+  docs: {
+    brief: "List the sessions of this repository, the latest first",
+    fullDescription:
+      "Lists every session with its phase and what waits for a commit.\n\nExample:\n  keyframe session list --json",
+  },
 });
 
 const showCommand = buildCommand<SessionFlags, [string], CliContext>({
   loader: async () => (await import("./list.ts")).showSession,
   parameters: { flags: { json }, positional: id("Id of the session, or its beginning") },
-  docs: { brief: "Show one session: its phase, its prompts and what waits for a commit" },
+  docs: {
+    brief: "Show one session: its phase, its prompts and what waits for a commit",
+    fullDescription:
+      "The beginning of an id is enough where it is the only one.\n\nExample:\n  keyframe session show 6f7c",
+  },
 });
 
 const attachCommand = buildCommand<AttachFlags, [string], CliContext>({
@@ -48,7 +56,11 @@ const attachCommand = buildCommand<AttachFlags, [string], CliContext>({
 const stopCommand = buildCommand<SessionFlags, [string], CliContext>({
   loader: async () => (await import("./stop.ts")).stopSession,
   parameters: { flags: { json }, positional: id("Id of the session, or its beginning") },
-  docs: { brief: "Say that a session has ended: its agent was killed, or never said so" },
+  docs: {
+    brief: "Say that a session has ended: its agent was killed, or never said so",
+    fullDescription:
+      "Work of it that is not committed stays linked to it.\n\nExample:\n  keyframe session stop 6f7c",
+  },
 });
 
 export const sessionCommand = buildRouteMap<string, CliContext>({
