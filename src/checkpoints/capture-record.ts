@@ -42,8 +42,6 @@ export interface CaptureRecord {
   readonly tokensAtStart: TranscriptTokens;
   /** The checkpoint that they were last counted for, so that they are counted once; empty before the first. */
   readonly countedFor: string;
-  /** The newest snapshot of the session's turns. */
-  readonly turn: number;
 }
 
 export function captureFolder(repository: Repository, agent: Pick<AgentId, "tool" | "id">): string {
@@ -74,7 +72,6 @@ export function emptyCapture(agent: AgentId, transcriptPath: string): CaptureRec
     chunks: [],
     tokensAtStart: emptyFacts().tokens,
     countedFor: "",
-    turn: 0,
   };
 }
 

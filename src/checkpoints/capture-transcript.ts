@@ -100,14 +100,13 @@ function startingPoint(
   const generation = isNew ? known.generation : known.generation + 1;
   // the copy before stays, for a commit that is being made with it
   files.remove(redactedPath(repository, { agent: known.agent, generation: generation - 2 }));
-  const { agent, tokensAtStart, countedFor, turn } = known;
+  const { agent, tokensAtStart, countedFor } = known;
   return {
     ...emptyCapture(agent, path),
     generation,
     document,
     tokensAtStart,
     countedFor,
-    turn,
     fingerprint: redactor.fingerprint,
   };
 }
@@ -197,7 +196,6 @@ function isJsonObject(bytes: Buffer): boolean {
 }
 
 // redaction is made for streams that arrive in time; a file's pieces are there at once
-// eslint-disable-next-line typescript/require-await
 async function* bytesBetween(files: Files, path: string, from: number, to: number): AsyncGenerator<Buffer> {
   let left = to - from;
   for (const chunk of files.readChunks(path, { offsetBytes: from })) {

@@ -5,7 +5,7 @@ import { readBase } from "../journal/base.ts";
 import { recordProblem } from "../journal/problems.ts";
 import { subtractTokens } from "../transcripts/scan/transcript-facts.ts";
 import { type CaptureRecord, readCapture } from "./capture-record.ts";
-import { captureTranscript, withCapture } from "./capture-transcript.ts";
+import { captureTranscript } from "./capture-transcript.ts";
 import { finishTurn } from "./finish-turn.ts";
 import { pendingWork } from "./pending-work.ts";
 import type { CommitDeps } from "./prepare-commit.ts";
@@ -97,9 +97,6 @@ async function snapshotTurn(git: Git, deps: CommitDeps, { event, record, wants }
       current?.set("checkpoint_count", countOfState(current, "checkpoint_count") + 1),
     );
   }
-  await withCapture(deps, repository, agent, (known) =>
-    known === undefined ? undefined : { ...known, turn: snapshot.turn },
-  );
 }
 
 function describeTurn({ repository }: Git, deps: CommitDeps, { event, record }: Omit<Turn, "wants">): void {

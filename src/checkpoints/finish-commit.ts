@@ -48,7 +48,9 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
   const head = commits[0];
   for (const checkpoint of prepared) {
     try {
-      const commit = commits.find(({ named }) => named.includes(checkpoint.id));
+      const commit = commitsAfter(commits, checkpoint.head).find(({ named }) =>
+        named.includes(checkpoint.id),
+      );
       if (commit !== undefined) await finishCommit(git, deps, { prepared: checkpoint, commit: commit.oid });
       // HEAD is the commit that it was made for, and its message does not name it
       else if (head?.parent === checkpoint.head || deps.clock.nowMs() - checkpoint.at > maxPreparedAgeMs)
@@ -74,6 +76,12 @@ interface NamingCommit {
   readonly ids: readonly CheckpointId[];
   /** Anywhere in the message: another hook may have written behind the trailer. */
   readonly named: readonly CheckpointId[];
+}
+
+/** An amend that was given up leaves HEAD as it was, which may name the checkpoint already: only newer ones count. */
+function commitsAfter(commits: readonly NamingCommit[], head: string): readonly NamingCommit[] {
+  const at = commits.findIndex(({ oid }) => oid === head);
+  return at === -1 ? commits : commits.slice(0, at);
 }
 
 /** HEAD and where it was lately, newest first, from its reflog: an amended or reset commit still counts. */

@@ -18,7 +18,8 @@ export function openStoreContext(git: Git): StoreContext {
     async commitContext({ nowSeconds, identity: given }, reason) {
       format ??= readObjectFormat(git);
       identity ??= committerIdentity(git);
-      return { git, format: await format, identity: given ?? (await identity), nowSeconds, reason };
+      const [known, user] = await Promise.all([format, given ?? identity]);
+      return { git, format: known, identity: user, nowSeconds, reason };
     },
   };
 }

@@ -68,7 +68,6 @@ async function finalChunks(git: Git, { known, bytes }: ChunkRequest): Promise<Ca
   return firstGone === -1 ? whole : whole.slice(0, firstGone);
 }
 
-// eslint-disable-next-line typescript/require-await
 async function* bytesOf(files: Files, path: string, from: number, to: number): AsyncGenerator<Buffer> {
   let left = to - from;
   if (left <= 0) return;

@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type AgentSession, startAgentSession } from "../support/agent-session.ts";
 import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
@@ -262,6 +264,55 @@ test("an amend keeps the checkpoint, gets a lost trailer back, and adds new work
   expect(json(`${folderOf(id)}/metadata.json`).token_usage.api_call_count).toBe(4);
   expect(show(`${folderOf(id)}/0/prompt.txt`)).toContain("second");
   expect(commit("--allow-empty", "-m", "a commit of its own")).toEqual([]);
+});
+
+test("an amend that is given up in the editor changes no checkpoint, and its work waits", async () => {
+  const session = startAgentSession(repository, "s-20");
+  await session.prompt("first");
+  await session.write("a", "1\n");
+  session.say("ok");
+  await session.stop();
+  repository.git("add", "-A");
+  const [id] = commit("-m", "linked");
+  const tip = repository.git("rev-parse", v1);
+  await session.write("b", "2\n");
+  await session.stop();
+  repository.git("add", "-A");
+  editor("exit 1");
+  expect(() => commit("--amend")).toThrow();
+  repository.keyframe(["settle"]);
+  expect(repository.git("rev-parse", v1)).toBe(tip);
+  const [second] = commit("-m", "after all");
+  expect(second).not.toBe(id);
+  expect(json(`${folderOf(second)}/metadata.json`).files_touched).toEqual(["b"]);
+  expect(readdirSync(join(repository.folder, ".git/keyframe/commit/prepared"))).toEqual([]);
+});
+
+test("worktrees that commit at the same time lose no checkpoint", async () => {
+  const folders = [0, 1, 2, 3, 4].map((number) => join(repository.folder, `../w${number}`));
+  for (const [number, folder] of folders.entries()) {
+    repository.git("worktree", "add", "-q", folder);
+    const session = startAgentSession({ ...repository, folder }, `w-${number}`);
+    await session.prompt(`work in ${number}`);
+    await session.write("own", `${number}\n`);
+    await session.stop();
+    repository.gitBytes(["add", "-A"], { cwd: folder });
+  }
+  await Promise.all(
+    folders.map((cwd) =>
+      promisify(execFile)("git", ["commit", "-qm", "at once"], { cwd, env: repository.env }),
+    ),
+  );
+  const ids = folders.map((cwd) =>
+    repository
+      .gitBytes(["log", "-1", "--format=%(trailers:key=Entire-Checkpoint,valueonly)"], { cwd })
+      .toString()
+      .trim(),
+  );
+  for (const [number, id] of ids.entries()) {
+    expect(json(`${folderOf(id)}/0/metadata.json`).session_id).toBe(`w-${number}`);
+  }
+  expect(repository.git("fsck", "--connectivity-only")).not.toMatch(/missing|broken/);
 });
 
 test("picks, reverts and rebases repeat their trailers and change no session", async () => {

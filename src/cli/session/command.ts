@@ -21,7 +21,8 @@ const listCommand = buildCommand<SessionFlags, [], CliContext>({
   parameters: { flags: { json } },
   docs: {
     brief: "List the sessions of this repository, the latest first",
-    fullDescription: "Example:\n  keyframe session list --json",
+    fullDescription:
+      "Lists every session with its phase and what waits for a commit.\n\nExample:\n  keyframe session list --json",
   },
 });
 
@@ -30,7 +31,8 @@ const showCommand = buildCommand<SessionFlags, [string], CliContext>({
   parameters: { flags: { json }, positional: id("Id of the session, or its beginning") },
   docs: {
     brief: "Show one session: its phase, its prompts and what waits for a commit",
-    fullDescription: "Example:\n  keyframe session show 6f7c0e1a",
+    fullDescription:
+      "The beginning of an id is enough where it is the only one.\n\nExample:\n  keyframe session show 6f7c",
   },
 });
 
@@ -56,7 +58,8 @@ const stopCommand = buildCommand<SessionFlags, [string], CliContext>({
   parameters: { flags: { json }, positional: id("Id of the session, or its beginning") },
   docs: {
     brief: "Say that a session has ended: its agent was killed, or never said so",
-    fullDescription: "Example:\n  keyframe session stop 6f7c0e1a",
+    fullDescription:
+      "Work of it that is not committed stays linked to it.\n\nExample:\n  keyframe session stop 6f7c",
   },
 });
 
