@@ -20,9 +20,16 @@ import {
   redactedPath,
   writeCapture,
 } from "./capture-record.ts";
+import type { StoreKind } from "./checkpoint-tree.ts";
 
 export interface CaptureDeps extends LockDeps {
   readonly redactor: Redactor;
+}
+
+/** For what also writes checkpoints. */
+export interface StoringDeps extends CaptureDeps {
+  /** Where new ones go; one that is stored already stays where it is. */
+  readonly store: StoreKind;
 }
 
 const captureLockTimeoutMs = 15_000;

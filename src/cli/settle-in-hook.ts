@@ -7,7 +7,7 @@ import { hookDeps } from "./hook-deps.ts";
 
 /** What a git hook does. `rewritten` is what git tells its `post-rewrite` hook. */
 export async function settleInHook(repository: Repository, rewritten: string): Promise<void> {
-  const deps = hookDeps();
+  const deps = hookDeps(repository);
   const git = openGit(repository, deps.processes);
   await settle(git, deps, { rewrites: parseRewrites(rewritten) });
   await finishCommits(git, deps);

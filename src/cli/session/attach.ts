@@ -2,6 +2,7 @@ import { displayNameOf, toolNameOf } from "../../agents/display-names.ts";
 import { findTranscriptPath } from "../../agents/transcript-place.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { setAttached } from "../../checkpoints/attached-sessions.ts";
+import { readCaptureSettings } from "../../checkpoints/capture-settings.ts";
 import { captureTranscript } from "../../checkpoints/capture-transcript.ts";
 import { applyActions, newSessionState } from "../../checkpoints/session-events.ts";
 import { isSessionId, readSessionState, updateSessionState } from "../../checkpoints/session-folder.ts";
@@ -9,7 +10,6 @@ import { listOfState, textOfState } from "../../checkpoints/session-state.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { listDirtyPaths } from "../../git/sync.ts";
-import { createRedactor } from "../../transcripts/redaction.ts";
 import type { CliContext } from "../context.ts";
 import { printable } from "../terminal.ts";
 import type { AttachFlags } from "./command.ts";
@@ -30,7 +30,7 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
       hint: "name the file with --transcript",
     });
   }
-  const deps = { ...this, redactor: createRedactor() };
+  const deps = { ...this, ...readCaptureSettings(repository, this) };
   const agent = { tool, id, model: "unknown" };
   const record = await captureTranscript(deps, repository, { agent, transcriptPath });
   if (record === undefined) {
