@@ -1,9 +1,9 @@
-import { displayNameOf } from "../agents/display-names.ts";
 import { sessionKey } from "../authorship/keys.ts";
 import type { JsonObject, JsonValue } from "../base/json-document.ts";
 import { type ObjectFormat, objectFormatOf } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
+import { displayNameOf } from "../transcripts/agent-names.ts";
 import { addTranscriptTokens, noTranscriptTokens } from "../transcripts/scan/transcript-facts.ts";
 import { addCompact, type TranscriptCopy } from "./add-compact.ts";
 import { type CaptureRecord, readCapture, redactedPath } from "./capture-record.ts";

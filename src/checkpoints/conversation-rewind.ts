@@ -1,10 +1,10 @@
 import { dirname, join } from "node:path";
-import { toolNameOf } from "../agents/display-names.ts";
 import { findTranscriptPath } from "../agents/transcript-place.ts";
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { fault } from "../system/fault.ts";
 import type { Files } from "../system/files.ts";
+import { toolNameOf } from "../transcripts/agent-names.ts";
 import { readCapture, redactedPath } from "./capture-record.ts";
 import { markAt } from "./capture-transcript.ts";
 import type { CheckpointId } from "./ids.ts";
@@ -69,7 +69,9 @@ function planTurn(
   }
   const copy = redactedPath(repository, record);
   const bytes =
-    record.facts.lines >= transcript.lines ? bytesOfLines(files, copy, transcript.lines) : undefined;
+    !record.document && record.facts.lines >= transcript.lines
+      ? bytesOfLines(files, copy, transcript.lines)
+      : undefined;
   if (bytes === undefined) {
     return {
       steps: [],

@@ -1,5 +1,5 @@
-import { toolNameOf } from "../agents/display-names.ts";
 import type { Git } from "../git/git.ts";
+import { toolNameOf } from "../transcripts/agent-names.ts";
 import type { CaptureRecord } from "./capture-record.ts";
 import { captureTranscript, type StoringDeps } from "./capture-transcript.ts";
 import { finalizeTurn } from "./finalize-turn.ts";

@@ -1,4 +1,3 @@
-import { displayNameOf, toolNameOf } from "../../agents/display-names.ts";
 import { findTranscriptPath } from "../../agents/transcript-place.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { setAttached } from "../../checkpoints/attached-sessions.ts";
@@ -10,6 +9,7 @@ import { listOfState, textOfState } from "../../checkpoints/session-state.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { listDirtyPaths } from "../../git/sync.ts";
+import { displayNameOf, toolNameOf } from "../../transcripts/agent-names.ts";
 import type { CliContext } from "../context.ts";
 import { printable } from "../terminal.ts";
 import type { AttachFlags } from "./command.ts";
