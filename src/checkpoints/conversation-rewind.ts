@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
-import { findTranscriptPath } from "../agents/transcript-place.ts";
+import { findConversationPlace } from "../agents/conversation-place.ts";
+import { findConversationFile } from "../agents/find-conversation.ts";
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { fault } from "../system/fault.ts";
@@ -111,11 +112,16 @@ async function planCheckpoint(
   for (const { files: stored, metadata } of checkpoint?.sessions ?? []) {
     if (typeof metadata === "string" || metadata.sessionId === undefined) continue;
     const tool = toolNameOf(metadata.agent ?? "");
-    const path = findTranscriptPath(tool, {
-      session: metadata.sessionId,
-      workTree: git.repository.workTree ?? "",
+    const folder = git.repository.workTree ?? "";
+    const facts = {
+      sessionId: metadata.sessionId,
+      folder: files.realPathIfExists(folder) ?? folder,
+      home: env["HOME"] || "/",
       env,
-    });
+    };
+    const path =
+      findConversationFile(tool, facts, files) ??
+      findConversationPlace(tool, { ...facts, firstLine: "" })?.path;
     if (path === undefined)
       problems.push(`where ${metadata.agent ?? "its agent"} keeps conversations is not known`);
     else if (stored.transcript.length > 0) {

@@ -1,4 +1,4 @@
-import { findTranscriptPath } from "../../agents/transcript-place.ts";
+import { findConversationFile } from "../../agents/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { setAttached } from "../../checkpoints/attached-sessions.ts";
 import { readCaptureSettings } from "../../checkpoints/capture-settings.ts";
@@ -24,10 +24,10 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
   const transcriptPath =
     flags.transcript ??
     (known && textOfState(known, "transcript_path")) ??
-    findTranscriptPath(tool, { session: id, workTree: repository.workTree ?? "", env: this.env });
+    findTranscript(this, { tool, id, repository });
   if (transcriptPath === undefined) {
-    throw new KeyframeError("usage", `where ${tool} keeps its conversations is not known`, {
-      hint: "name the file with --transcript",
+    throw new KeyframeError("not-found", `no conversation ${id} of ${displayNameOf(tool)} was found`, {
+      hint: "name the file with --transcript, or run the command in the folder that the agent worked in",
     });
   }
   const deps = { ...this, ...readCaptureSettings(repository, this) };
@@ -58,6 +58,20 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
     return this.terminal.json({ id, agent: tool, transcriptPath, lines: record.facts.lines, pending });
   this.terminal.out(`Adopted ${printable(id)}: ${record.facts.lines} lines of transcript.`);
   for (const path of pending) this.terminal.out(`  to commit  ${printable(path)}`);
+}
+
+function findTranscript(
+  { files, env }: CliContext,
+  { tool, id, repository }: { readonly tool: string; readonly id: string; readonly repository: Repository },
+): string | undefined {
+  const folder = repository.workTree ?? "";
+  const facts = {
+    sessionId: id,
+    folder: files.realPathIfExists(folder) ?? folder,
+    home: env["HOME"] || "/",
+    env,
+  };
+  return findConversationFile(tool, facts, files);
 }
 
 function insideOf({ workTree }: Repository, path: string): string {
