@@ -1,6 +1,7 @@
 import { KeyframeError } from "../base/errors.ts";
 import { mustSucceed } from "./copy-files.ts";
 import type { GuestChannel } from "./guest-channel.ts";
+import type { GuestCommand } from "./guest-command.ts";
 import { type GuestFileInfo, parseFileInfos } from "./guest-message.ts";
 
 /** Whose rights and home folder count; root's by default. */
@@ -74,6 +75,15 @@ async function manage(
     arguments: args,
     ...(options.user === undefined ? {} : { user: options.user }),
   });
+  return collectOutput(command, args.join(" "));
+}
+
+/** A small file of the image, whole; `too-large` beyond 16 MiB. */
+export function collectFile(guest: GuestChannel, path: string): Promise<Buffer> {
+  return collectOutput(guest.getFile(path), `read ${path}`);
+}
+
+async function collectOutput(command: GuestCommand, what: string): Promise<Buffer> {
   command.stdin.end();
   command.stderr.resume();
   const pieces: Buffer[] = [];
@@ -82,11 +92,11 @@ async function manage(
     total += piece.length;
     if (total > maxOutputBytes) {
       command.cancel();
-      throw new KeyframeError("too-large", `${args[1] ?? ""} holds too many files to list`);
+      throw new KeyframeError("too-large", `the guest answers more than can be taken: ${what}`);
     }
     pieces.push(piece);
   }
-  await mustSucceed(command, args.join(" "));
+  await mustSucceed(command, what);
   return Buffer.concat(pieces);
 }
 

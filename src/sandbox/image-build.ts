@@ -162,14 +162,6 @@ export function findImage(world: SandboxWorld, name: ObjectName): ImageRecord {
   });
 }
 
-/** By name. */
-export function listImages(world: SandboxWorld): ImageRecord[] {
-  const folder = world.home.folder("images");
-  return (world.files.listIfExists(folder) ?? []).flatMap((entry) =>
-    entry.name.endsWith(".json") ? (readImageRecord(world.files, join(folder, entry.name)) ?? []) : [],
-  );
-}
-
 async function runTool(world: SandboxWorld, program: string, args: readonly string[]): Promise<Buffer> {
   const result = await world.processes.run(program, args, { timeoutMs: hourMs });
   if (result.code === 0 && result.signal === undefined) return result.stdout;

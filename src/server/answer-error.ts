@@ -1,0 +1,33 @@
+import type { Context } from "hono";
+import type { ServerContext } from "./context.ts";
+import { connectStatus, toConnectError } from "./e2b/connect-protocol.ts";
+import { describeHttpError } from "./http-status.ts";
+import type { RequestEnv } from "./request-env.ts";
+import { toRequestError } from "./request-errors.ts";
+import { surfaceOf } from "./surfaces.ts";
+
+/** An error as the surface's clients expect it. */
+export function answerError(server: ServerContext, c: Context<RequestEnv>, thrown: unknown): Response {
+  const error = toRequestError(thrown);
+  const described = describeHttpError(error);
+  const { status, code, message, hint } = described;
+  if (code === "internal") {
+    server.world.warn(
+      `${c.req.method} ${c.req.path}: ${error instanceof Error ? error.stack : String(error)}`,
+    );
+  }
+  server.metrics.countError(code);
+  c.set("errorCode", code);
+  if (status === 503) c.header("retry-after", "1");
+  switch (surfaceOf(c.req.path)) {
+    case "inside": {
+      const connect = toConnectError(error);
+      // uploads that do not fit have a status of their own
+      return c.json(connect, status === 507 ? 507 : connectStatus(connect));
+    }
+    case "e2b":
+      return c.json({ code: status, message }, status);
+    default:
+      return c.json({ error: { code, message, ...(hint === undefined ? {} : { hint }) } }, status);
+  }
+}
