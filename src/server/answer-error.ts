@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { ServerContext } from "./context.ts";
 import { connectStatus, toConnectError } from "./e2b/connect-protocol.ts";
-import { describeHttpError } from "./http-status.ts";
+import { type DescribedError, describeHttpError } from "./http-status.ts";
 import type { RequestEnv } from "./request-env.ts";
 import { toRequestError } from "./request-errors.ts";
 import { surfaceOf } from "./surfaces.ts";
@@ -9,14 +9,8 @@ import { surfaceOf } from "./surfaces.ts";
 /** An error as the surface's clients expect it. */
 export function answerError(server: ServerContext, c: Context<RequestEnv>, thrown: unknown): Response {
   const error = toRequestError(thrown);
-  const described = describeHttpError(error);
-  const { status, code, message, hint } = described;
-  if (code === "internal") {
-    server.world.warn(
-      `${c.req.method} ${c.req.path}: ${error instanceof Error ? error.stack : String(error)}`,
-    );
-  }
-  server.metrics.countError(code);
+  const { status, ...body } = noteFailure(server, `${c.req.method} ${c.req.path}`, error);
+  const { code, message } = body;
   c.set("errorCode", code);
   if (status === 503) c.header("retry-after", "1");
   switch (surfaceOf(c.req.path)) {
@@ -28,6 +22,16 @@ export function answerError(server: ServerContext, c: Context<RequestEnv>, throw
     case "e2b":
       return c.json({ code: status, message }, status);
     default:
-      return c.json({ error: { code, message, ...(hint === undefined ? {} : { hint }) } }, status);
+      return c.json({ error: body }, status);
   }
+}
+
+/** Counts a failure and says how callers see it. The text of a defect goes to the server's own log. */
+export function noteFailure(server: ServerContext, what: string, error: unknown): DescribedError {
+  const described = describeHttpError(error);
+  server.metrics.countError(described.code);
+  if (described.code === "internal") {
+    server.world.warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
+  }
+  return described;
 }

@@ -1,10 +1,10 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { bodyLimit } from "hono/body-limit";
 import { KeyframeError } from "../base/errors.ts";
 import { keyframeVersion } from "../base/version.ts";
 import type { AccessRules } from "./access.ts";
 import { answerError } from "./answer-error.ts";
 import type { AuditLog } from "./audit-log.ts";
+import { boundBodies } from "./bound-bodies.ts";
 import type { ServerContext } from "./context.ts";
 import { addControlRoutes } from "./e2b/control-routes.ts";
 import { addFileRoutes } from "./e2b/file-routes.ts";
@@ -12,7 +12,6 @@ import { addFilesystemRoutes } from "./e2b/filesystem-routes.ts";
 import type { LeaseKeeper } from "./e2b/lease.ts";
 import { addProcessRoutes } from "./e2b/process-routes.ts";
 import { guardRequests } from "./guard-requests.ts";
-import { maxJsonBytes } from "./limits.ts";
 import { observeRequests } from "./observe-requests.ts";
 import type { RequestEnv, ServerApp } from "./request-env.ts";
 import { toRequestError } from "./request-errors.ts";
@@ -51,18 +50,7 @@ export function createApp(server: ServerContext, options: AppOptions): ServerApp
   // before the limit on bodies: these are streams
   addFileTransferRoutes(app, server);
   addPackRoutes(app, server);
-  app.use(
-    "/v1/*",
-    bodyLimit({
-      maxSize: maxJsonBytes,
-      onError: (c) =>
-        answerError(
-          server,
-          c,
-          new KeyframeError("too-large", `the request's body is larger than ${maxJsonBytes} bytes`),
-        ),
-    }),
-  );
+  app.use("/v1/*", boundBodies());
   addSandboxRoutes(app, server);
   addExecRoute(app, server);
   addSnapshotRoutes(app, server);

@@ -7,6 +7,8 @@ export interface EventStream {
   end(): void;
   /** Fires when the reader has gone before the end. */
   readonly gone: AbortSignal;
+  /** Fires when it has gone, or has all of it. */
+  readonly over: AbortSignal;
 }
 
 export interface EventStreamOptions {
@@ -19,6 +21,7 @@ export function createEventStream(options: EventStreamOptions): EventStream {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const gone = new AbortController();
+  const over = new AbortController();
   let pending = 0;
   const push = async (bytes: Uint8Array) => {
     pending += 1;
@@ -33,11 +36,12 @@ export function createEventStream(options: EventStreamOptions): EventStream {
     if (pending === 0) push(options.keepAlive).catch(() => undefined); // `gone` tells
   }, options.everyMs);
   timer.unref();
+  over.signal.addEventListener("abort", () => clearInterval(timer), { once: true });
   writer.closed.then(
-    () => clearInterval(timer),
+    () => over.abort(),
     () => {
-      clearInterval(timer);
       gone.abort();
+      over.abort();
     },
   );
   return {
@@ -48,5 +52,6 @@ export function createEventStream(options: EventStreamOptions): EventStream {
       writer.close().catch(() => undefined); // the reader has gone: then it has ended
     },
     gone: gone.signal,
+    over: over.signal,
   };
 }

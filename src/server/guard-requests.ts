@@ -15,7 +15,7 @@ export function guardRequests(server: ServerContext, access: AccessRules): Middl
     });
     const surface = surfaceOf(c.req.path);
     if (surface === "inside") {
-      c.set("principal", checkSandboxAccess(access, server.world, c.req));
+      c.set("principal", checkSandboxAccess(server, access, c.req));
     } else if (surface !== "public") {
       const bearer = bearerToken(c.req.header("authorization"));
       checkToken(access, surface === "e2b" ? (c.req.header("x-api-key") ?? bearer) : bearer);

@@ -6,7 +6,7 @@ import type { SandboxLibrary } from "./library.ts";
 
 export interface HeldGuest {
   readonly guest: GuestChannel;
-  release(): void;
+  readonly release: () => void;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import type { SandboxWorld } from "../sandbox/home.ts";
@@ -36,6 +37,7 @@ export interface RunningServer {
 /** Starts to serve. All that it knows is in files, so any number of servers and commands may work on one home. */
 export async function startServer(world: SandboxWorld, options: ServerOptions): Promise<RunningServer> {
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal); // every stream listens
   const library = sandboxLibrary;
   const sessions = createGuestSessions(world, library);
   const server: ServerContext = {

@@ -39,11 +39,17 @@ export async function listenHttp(
       noDelay: true,
     },
     (incoming, outgoing) => {
-      const { socket } = incoming;
-      socket.setTimeout(limits.bodyIdleTimeoutMs, () => socket.destroy());
-      const received = () => void socket.setTimeout(0);
-      incoming.once("end", received);
-      outgoing.once("close", received);
+      const hasBody =
+        incoming.headers["transfer-encoding"] !== undefined ||
+        Number(incoming.headers["content-length"] ?? 0) > 0;
+      if (hasBody) {
+        // the server ends a connection that is silent for so long
+        incoming.socket.setTimeout(limits.bodyIdleTimeoutMs);
+        incoming.once("end", () => {
+          // behind the answer, the time is the one of a connection that waits for its next request
+          if (!outgoing.writableFinished) incoming.socket.setTimeout(0);
+        });
+      }
       handler(incoming, outgoing);
     },
   );

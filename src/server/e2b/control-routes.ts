@@ -4,8 +4,8 @@ import { parseObjectName } from "../../sandbox/ids.ts";
 import type { SandboxRecord, SnapshotRecord } from "../../sandbox/records.ts";
 import type { StartedSandbox } from "../../sandbox/start-sandbox.ts";
 import { sandboxToken } from "../access.ts";
+import { noteFailure } from "../answer-error.ts";
 import type { ServerContext } from "../context.ts";
-import { describeHttpError } from "../http-status.ts";
 import { readSmallBody } from "../request-body.ts";
 import type { RequestContext, ServerApp } from "../request-env.ts";
 import { parseMessage } from "./connect-protocol.ts";
@@ -168,7 +168,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     return c.json(
       results.map((result) => {
         if (!result.ok) {
-          const { status, message } = describeHttpError(result.error);
+          const { status, message } = noteFailure(server, "fork", result.error);
           return { error: { code: status, message } };
         }
         const child = noted(server, result.sandbox).record;

@@ -16,7 +16,7 @@ const envdPort = "49983";
 
 /** The sandbox that a request to the inside is for, which runs; else `guest-gone`. */
 export function sandboxOfRequest(server: ServerContext, request: HonoRequest): SandboxRecord {
-  const { id, port } = addressOf(request);
+  const { id, port } = addressOf(server, request);
   if (port !== envdPort) throw new KeyframeError("unsupported", "ports of the guest are not reachable here");
   try {
     const record = server.library.findSandbox(server.world, id);
@@ -28,40 +28,48 @@ export function sandboxOfRequest(server: ServerContext, request: HonoRequest): S
   }
 }
 
-/** By header, or by a host name `<port>-<id>.<domain>`. */
-function addressOf(request: HonoRequest): { readonly id: SandboxId; readonly port: string } {
+/** By header, by a host name `<port>-<id>.<domain>`, or by whose signature it is: a signed address names no sandbox. */
+function addressOf(
+  server: ServerContext,
+  request: HonoRequest,
+): { readonly id: SandboxId; readonly port: string; readonly isSigned?: true } {
   const host = /^(\d{1,5})-([a-z0-9]+)\./.exec(request.header("host") ?? "");
   const id = parseE2bId(request.header("e2b-sandbox-id") ?? host?.[2] ?? "");
-  if (id === undefined) {
-    throw new KeyframeError("invalid-input", "the request does not name a sandbox", {
-      hint: "set E2B_SANDBOX_URL, so that the package names it in a header",
-    });
-  }
-  return { id, port: request.header("e2b-sandbox-port") ?? host?.[1] ?? envdPort };
+  const port = request.header("e2b-sandbox-port") ?? host?.[1] ?? envdPort;
+  if (id !== undefined) return { id, port };
+  const signer = server.library
+    .listSandboxes(server.world)
+    .find((each) => hasValidSignature(server.world, each.id, request));
+  if (signer !== undefined) return { id: signer.id, port, isSigned: true };
+  throw new KeyframeError("invalid-input", "the request does not name a sandbox", {
+    hint: "set E2B_SANDBOX_URL, so that the package names it in a header",
+  });
 }
 
 /** `unauthorized` unless the request has the sandbox's own token, or none is needed. */
 export function checkSandboxAccess(
+  server: ServerContext,
   rules: AccessRules,
-  world: Pick<SandboxWorld, "home" | "clock">,
   request: HonoRequest,
 ): "sandbox token" | "signature" | "none" {
   if (rules.token === undefined) return "none";
-  const expected = sandboxToken(world.home.secret, addressOf(request).id);
+  const { id, isSigned } = addressOf(server, request);
+  if (isSigned === true) return "signature";
   const token = request.header("x-access-token");
-  if (token !== undefined && sameText(token, expected)) return "sandbox token";
-  if (request.path === "/files" && hasValidSignature(request, expected, world.clock.nowMs())) {
-    return "signature";
+  if (token !== undefined && sameText(token, sandboxToken(server.world.home.secret, id))) {
+    return "sandbox token";
   }
+  if (hasValidSignature(server.world, id, request)) return "signature";
   throw new KeyframeError("unauthorized", "the request has no token of the sandbox");
 }
 
-/** As in the package's `uploadUrl` and `downloadUrl`. */
-function hasValidSignature(request: HonoRequest, token: string, nowMs: number): boolean {
+/** As in the package's `uploadUrl` and `downloadUrl`: for one file, in one direction, perhaps until some second. */
+function hasValidSignature(world: SandboxWorld, id: SandboxId, request: HonoRequest): boolean {
   const { path = "", username = "", signature, signature_expiration: expiration } = request.query();
-  if (signature === undefined) return false;
-  if (expiration !== undefined && !(Number(expiration) * 1000 > nowMs)) return false;
+  if (signature === undefined || request.path !== "/files") return false;
+  if (expiration !== undefined && !(Number(expiration) * 1000 > world.clock.nowMs())) return false;
   const operation = request.method === "GET" ? "read" : "write";
+  const token = sandboxToken(world.home.secret, id);
   const signed = [path, operation, username, token, ...(expiration === undefined ? [] : [expiration])].join(
     ":",
   );

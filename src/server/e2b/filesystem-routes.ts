@@ -83,8 +83,8 @@ function describeEntry(info: GuestFileInfo): object {
 /** "-rw-r--r--", "drwxr-xr-x", "Lrwxrwxrwx". */
 function permissionText(info: GuestFileInfo): string {
   const kind = { file: "-", folder: "d", symlink: "L", other: "?" }[info.kind];
-  const bits = [...info.mode.toString(8).padStart(3, "0").slice(-3)].map((digit) => {
-    const value = Number(digit);
+  const bits = [6, 3, 0].map((shift) => {
+    const value = info.mode >> shift;
     return `${value & 4 ? "r" : "-"}${value & 2 ? "w" : "-"}${value & 1 ? "x" : "-"}`;
   });
   return kind + bits.join("");

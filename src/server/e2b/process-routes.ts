@@ -1,10 +1,12 @@
 import * as z from "zod";
 import { KeyframeError } from "../../base/errors.ts";
 import type { SandboxRecord } from "../../sandbox/records.ts";
+import { noteFailure } from "../answer-error.ts";
 import type { ServerContext } from "../context.ts";
 import { createEventStream, type EventStream } from "../event-stream.ts";
 import { readSmallBody } from "../request-body.ts";
 import type { RequestContext, ServerApp } from "../request-env.ts";
+import { toRequestError } from "../request-errors.ts";
 import { encodeEnvelope, parseEnvelope, parseMessage, toConnectError } from "./connect-protocol.ts";
 import { guestText, sandboxOfRequest, userOfRequest } from "./envd.ts";
 import { createProcessTable, encodeStart, type ProcessSelector } from "./processes.ts";
@@ -138,7 +140,9 @@ function answerStream(
     keepAlive: encodeEnvelope({ event: { keepalive: {} } }),
     everyMs: Math.min(Math.max(Number.isFinite(seconds) ? seconds : 50, 1), 3_600) * 1000,
   });
-  const fail = (error: unknown) => {
+  const fail = (thrown: unknown) => {
+    const error = toRequestError(thrown);
+    noteFailure(server, c.req.path, error);
     stream.push(encodeEnvelope({ error: toConnectError(error) }, true)).catch(() => undefined); // it has gone
     stream.end();
   };
@@ -146,7 +150,7 @@ function answerStream(
   server.stopping.addEventListener(
     "abort",
     () => fail(new KeyframeError("guest-gone", "the server is stopping")),
-    { once: true, signal: stream.gone },
+    { once: true, signal: stream.over },
   );
   c.set("streams", true);
   return c.body(stream.body, 200, { "content-type": "application/connect+json" });

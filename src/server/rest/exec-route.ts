@@ -2,9 +2,9 @@ import { createRoute } from "@hono/zod-openapi";
 import type { GuestCommand } from "../../sandbox/guest-command.ts";
 import type { CommandRequest } from "../../sandbox/guest-message.ts";
 import type { SandboxRecord } from "../../sandbox/records.ts";
+import { noteFailure } from "../answer-error.ts";
 import type { ServerContext } from "../context.ts";
 import { createEventStream, type EventStream } from "../event-stream.ts";
-import { describeHttpError } from "../http-status.ts";
 import { streamAliveMs } from "../limits.ts";
 import type { ServerApp } from "../request-env.ts";
 import { failures, jsonBody, linesAnswer, linesType, sandboxParam } from "./route.ts";
@@ -56,9 +56,8 @@ async function startExec(
     const stream = createEventStream({ keepAlive: line({ type: "alive" }), everyMs: streamAliveMs });
     const cancel = () => command.cancel();
     stream.gone.addEventListener("abort", cancel, { once: true });
-    server.stopping.addEventListener("abort", cancel, { once: true });
-    void forward(command, stream, pid).finally(() => {
-      server.stopping.removeEventListener("abort", cancel);
+    server.stopping.addEventListener("abort", cancel, { once: true, signal: stream.over });
+    void forward(server, command, stream, pid).finally(() => {
       server.metrics.execSeconds.observe((clock.monotonicMs() - startedAtMs) / 1000);
       stream.end();
       held.release();
@@ -70,7 +69,12 @@ async function startExec(
   }
 }
 
-async function forward(command: GuestCommand, stream: EventStream, pid: number): Promise<void> {
+async function forward(
+  server: ServerContext,
+  command: GuestCommand,
+  stream: EventStream,
+  pid: number,
+): Promise<void> {
   const output = async (from: AsyncIterable<Buffer>, type: "stdout" | "stderr") => {
     for await (const piece of from) await push(stream, { type, data: piece.toString("base64") });
   };
@@ -85,8 +89,8 @@ async function forward(command: GuestCommand, stream: EventStream, pid: number):
       timedOut: exit.timedOut,
     });
   } catch (error) {
-    const { code, message, hint } = describeHttpError(error);
-    await push(stream, { type: "error", error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+    const { status: _status, ...described } = noteFailure(server, "exec", error);
+    await push(stream, { type: "error", error: described });
   }
 }
 

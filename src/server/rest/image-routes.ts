@@ -3,9 +3,9 @@ import { KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { parseImageSource } from "../../sandbox/image-source.ts";
 import type { ImageRecord } from "../../sandbox/records.ts";
+import { noteFailure } from "../answer-error.ts";
 import type { ServerContext } from "../context.ts";
 import { createEventStream } from "../event-stream.ts";
-import { describeHttpError } from "../http-status.ts";
 import { streamAliveMs } from "../limits.ts";
 import type { ServerApp } from "../request-env.ts";
 import { failures, jsonAnswer, jsonBody, linesAnswer, linesType } from "./route.ts";
@@ -79,8 +79,8 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
         .then(
           (image) => push({ type: "done", image: describeImage(image) }),
           (error: unknown) => {
-            const { code, message, hint } = describeHttpError(error);
-            push({ type: "error", error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+            const { status: _status, ...described } = noteFailure(server, `image ${name}`, error);
+            push({ type: "error", error: described });
           },
         )
         .finally(() => stream.end());

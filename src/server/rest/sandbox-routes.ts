@@ -3,8 +3,8 @@ import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import type { ForkResult } from "../../sandbox/start-sandbox.ts";
+import { noteFailure } from "../answer-error.ts";
 import type { ServerContext } from "../context.ts";
-import { describeHttpError } from "../http-status.ts";
 import type { ServerApp } from "../request-env.ts";
 import { failures, jsonAnswer, jsonBody, optionalJsonBody, sandboxParam } from "./route.ts";
 import {
@@ -224,8 +224,8 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
 
   function describeResult(result: ForkResult) {
     if (!result.ok) {
-      const { code, message, hint } = describeHttpError(result.error);
-      return { ok: false as const, error: { code, message, ...present({ hint }) } };
+      const { status: _status, ...error } = noteFailure(server, "start", result.error);
+      return { ok: false as const, error };
     }
     const { record, readyMs, problems } = result.sandbox;
     server.metrics.readySeconds.observe(readyMs / 1000);
