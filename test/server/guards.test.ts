@@ -17,7 +17,13 @@ test("without a token, only requests that call the server by a name of this mach
   for (const host of ["127.0.0.1:7070", "localhost:7070", "LOCALHOST", "[::1]:7070", "49983-sb1.localhost"]) {
     expect((await ask("GET", "/v1/sandboxes", undefined, { host })).status, host).toBe(200);
   }
-  for (const host of ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "evil@127.0.0.1.x"]) {
+  for (const host of [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "",
+    "evil@127.0.0.1.x",
+  ]) {
     const answer = await ask("GET", "/v1/sandboxes", undefined, { host });
     expect(answer.status, host).toBe(403);
     expect(await answer.json()).toMatchObject({ error: { code: "foreign-origin" } });
@@ -62,7 +68,9 @@ test("with a token, every route but the health check asks for it", async () => {
   expect(open).toEqual(["GET /healthz"]);
   expect((await ask("GET", "/v1/images", undefined, { authorization: `Bearer ${token}` })).status).toBe(200);
   expect((await ask("GET", "/v2/sandboxes", undefined, { "x-api-key": token })).status).toBe(200);
-  expect((await ask("GET", "/v1/images", undefined, { authorization: `Bearer ${token.slice(1)}` })).status).toBe(401);
+  expect(
+    (await ask("GET", "/v1/images", undefined, { authorization: `Bearer ${token.slice(1)}` })).status,
+  ).toBe(401);
 });
 
 test("a sandbox's own token opens that sandbox and nothing else", async () => {
@@ -156,7 +164,11 @@ test("the audit log has a line for each request and none of its secrets", async 
   const answer = await ask(
     "POST",
     `/v1/sandboxes/${id}/exec?key=query-secret`,
-    { argv: ["true"], env: { PASSWORD: "env-secret" }, stdin: Buffer.from("stdin-secret").toString("base64") },
+    {
+      argv: ["true"],
+      env: { PASSWORD: "env-secret" },
+      stdin: Buffer.from("stdin-secret").toString("base64"),
+    },
     auth,
   );
   guest.commands[0]?.exit({ kind: "code", code: 0, timedOut: false });

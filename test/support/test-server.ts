@@ -1,4 +1,12 @@
+import { setMaxListeners } from "node:events";
 import { PassThrough, Writable } from "node:stream";
+import type { GuestChannel } from "../../src/sandbox/guest-channel.ts";
+import type { GuestCommand } from "../../src/sandbox/guest-command.ts";
+import type { CommandExit, CommandRequest } from "../../src/sandbox/guest-message.ts";
+import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
+import type { SandboxId } from "../../src/sandbox/ids.ts";
+import type { SandboxRecord } from "../../src/sandbox/records.ts";
+import { saveSandboxRecord } from "../../src/sandbox/sandbox-store.ts";
 import { createApp } from "../../src/server/app.ts";
 import { openAuditLog } from "../../src/server/audit-log.ts";
 import { createBackgroundWork } from "../../src/server/background-work.ts";
@@ -8,13 +16,6 @@ import { type SandboxLibrary, sandboxLibrary } from "../../src/server/library.ts
 import type { ServerApp } from "../../src/server/request-env.ts";
 import { createServerMetrics } from "../../src/server/server-metrics.ts";
 import { addWorldGauges } from "../../src/server/world-gauges.ts";
-import type { GuestChannel } from "../../src/sandbox/guest-channel.ts";
-import type { GuestCommand } from "../../src/sandbox/guest-command.ts";
-import type { CommandExit, CommandRequest } from "../../src/sandbox/guest-message.ts";
-import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
-import type { SandboxId } from "../../src/sandbox/ids.ts";
-import type { SandboxRecord } from "../../src/sandbox/records.ts";
-import { saveSandboxRecord } from "../../src/sandbox/sandbox-store.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files.ts";
 import { nodeProcessMemory } from "../../src/system/process-memory.ts";
@@ -39,13 +40,16 @@ export function openTestServer(
   options: { readonly token?: string; readonly maxRequests?: number } = {},
 ): TestServer {
   const warnings: string[] = [];
+  const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
   const root = scratchFolder();
   const world: SandboxWorld = {
     files: nodeFiles,
     clock: nodeClock,
     random: nodeRandom,
     processes: nodeProcesses,
-    processTable: nodeProcessTable,
+    // a machine of these tests is the test's own process: nothing may end it
+    processTable: { ...nodeProcessTable, signal: () => false },
     processMemory: nodeProcessMemory,
     hypervisor: {
       start: () => Promise.reject(new Error("no machines here")),
@@ -65,7 +69,7 @@ export function openTestServer(
     sessions: createGuestSessions(world, library),
     metrics: createServerMetrics(),
     background: createBackgroundWork(world.warn),
-    stopping: new AbortController().signal,
+    stopping: stopping.signal,
   };
   addWorldGauges(server);
   const audit = `${root}/audit.log`;

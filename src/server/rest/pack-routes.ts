@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { stagingPath } from "../../sandbox/home.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
@@ -63,6 +64,11 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
       try {
         await receive(path, streamBody(c.req.raw));
         return c.json(describeSnapshot(world, await library.unpackSnapshot(world, path, objectName)), 201);
+      } catch (error) {
+        // what is damaged came with the request
+        if (isKeyframeError(error, "damaged"))
+          throw new KeyframeError("invalid-input", error.message, { cause: error });
+        throw error;
       } finally {
         world.files.remove(path);
       }
