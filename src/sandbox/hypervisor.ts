@@ -61,7 +61,7 @@ export interface MachineSnapshot {
  * attaches to it. Calls on one machine are not made at the same time: the caller holds its lock.
  */
 export interface Hypervisor {
-  /** Starts a machine; it runs when this resolves. On failure nothing is left running. */
+  /** Starts a machine. One that was restored stands still until `resume`. On failure nothing is left running. */
   start(request: MachineRequest): Promise<Machine>;
   attach(address: MachineAddress): Promise<Machine>;
 }

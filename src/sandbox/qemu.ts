@@ -24,7 +24,7 @@ export interface QemuWorld {
 }
 
 const startTimeoutMs = 20_000;
-const retryMs = 3;
+const retryMs = 1;
 
 /** QEMU's x86 microvm, as the distribution ships it. */
 export function createQemu(world: QemuWorld): Hypervisor {
@@ -47,7 +47,7 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
       hint: "set KEYFRAME_SANDBOX_HOME to a shorter folder",
     });
   }
-  const args = planQemuArguments(request, hostTscKhz(files));
+  const args = planQemuArguments(request, request.start.kind === "boot" ? hostTscKhz(files) : 0);
   const [program, allArgs] = withLifetime("qemu-system-x86_64", args, request.lifetimeMs);
   const logPath = `${request.folder}/${machineFiles.log}`;
   const child = await startDetached(program, allArgs, { logPath, cwd: request.folder });
@@ -75,7 +75,6 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
         );
       }
       await Promise.race([loadDeviceState(request.folder, monitor, request.start.deviceState), ended]);
-      await machine.resume();
     }
     return machine;
   } catch (error) {

@@ -9,7 +9,7 @@ import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from ".
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "./limits.ts";
 import { ensureMemoryImage, ensureZeroMemory } from "./memory-cache.ts";
 import type { ImageRecord, LayerRef, SandboxRecord } from "./records.ts";
-import { renewGuest } from "./renew-guest.ts";
+import { planIdentity, renewGuest } from "./renew-guest.ts";
 import { saveSandboxRecord } from "./sandbox-store.ts";
 import {
   checkSnapshotDisk,
@@ -193,9 +193,14 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     const { starter: _starter, ...rest } = starting;
     const running: SandboxRecord = { ...rest, status: "running", machine: { process, memoryPath } };
     fault("start:after-machine");
-    const session = await openGuestSession(world, running, bootTimeoutMs);
+    const identity = planIdentity(world, running);
+    const restored = machine;
+    const session = await openGuestSession(world, running, {
+      timeoutMs: bootTimeoutMs,
+      ...(plan.start.kind === "restore" ? { identity: identity.guest, onSpoken: () => restored.resume() } : {}),
+    });
     try {
-      const problems = await renewGuest(world, session.guest, running);
+      const problems = await renewGuest(session.guest, identity, running.generation);
       saveSandboxRecord(world, running);
       machine.detach();
       return { record: running, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
