@@ -55,7 +55,7 @@ const sandboxRecord = z.object({
   image: name.optional(),
   /** The snapshot whose memory image the machine has mapped; absent after a boot, when it is all zero. */
   base: snapshotId.optional(),
-  status: z.enum(["starting", "running", "stopped"]),
+  status: z.enum(["starting", "running", "stopped", "pooled"]),
   /** The process that starts it: if it is gone and the status is still `starting`, the start was abandoned. */
   starter: identity.optional(),
   shape,
@@ -65,6 +65,8 @@ const sandboxRecord = z.object({
   /** Top first. May begin with layers that were prepared and not switched to: the machine knows. */
   disk: z.array(layerRef),
   machine: z.object({ process: identity, memoryPath: z.string() }).optional(),
+  /** Ends the machine at `expiresAtMs`, if that was decided after it started. */
+  deadline: identity.optional(),
   /** What `resume` starts from. */
   suspended: snapshotId.optional(),
   expiresAtMs: z.number().optional(),

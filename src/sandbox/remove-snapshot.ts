@@ -45,10 +45,12 @@ export function planRemoval(
       hint: "`--cascade` removes them too; `keyframe snapshot compact` makes one independent first",
     });
   }
-  if (sandboxes.length > 0 && options.force !== true) {
+  // a machine that is only kept ready is nobody's work
+  const used = sandboxes.filter((each) => each.status !== "pooled");
+  if (used.length > 0 && options.force !== true) {
     throw new KeyframeError(
       "in-use",
-      `sandboxes run from ${label} or were stopped on it: ${sandboxes.map(labelOf).join(", ")}`,
+      `sandboxes run from ${label} or were stopped on it: ${used.map(labelOf).join(", ")}`,
       {
         hint: "remove them first; `--force` ends and removes them",
       },

@@ -8,6 +8,7 @@ import type { Accelerator, Machine, MachineShape, MachineStart } from "./hypervi
 import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "./ids.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "./limits.ts";
 import { ensureMemoryImage, ensureZeroMemory } from "./memory-cache.ts";
+import { takeFromPool } from "./pool.ts";
 import type { ImageRecord, LayerRef, SandboxRecord } from "./records.ts";
 import { planIdentity, renewGuest } from "./renew-guest.ts";
 import { saveSandboxRecord } from "./sandbox-store.ts";
@@ -92,6 +93,12 @@ function mustBeWithin(
   );
 }
 
+export interface ForkOptions extends StartOptions {
+  readonly count: number;
+  /** Take machines that are kept ready for the snapshot (pool.ts) while there are any; true by default. */
+  readonly pool?: boolean;
+}
+
 export type ForkResult =
   | { readonly ok: true; readonly sandbox: StartedSandbox }
   | { readonly ok: false; readonly error: unknown };
@@ -103,7 +110,7 @@ export type ForkResult =
 export async function forkSnapshot(
   world: SandboxWorld,
   snapshot: ReadySnapshot,
-  options: StartOptions & { readonly count: number },
+  options: ForkOptions,
 ): Promise<readonly ForkResult[]> {
   if (!Number.isSafeInteger(options.count) || options.count < 1 || options.count > maxForkCount) {
     throw new KeyframeError(
@@ -111,10 +118,22 @@ export async function forkSnapshot(
       `the number of children must be from 1 to ${maxForkCount}: ${options.count}`,
     );
   }
-  openChain(world, snapshot);
-  await checkSnapshotDisk(world, snapshot);
-  const deviceState = readDeviceState(world, snapshot);
-  const start: MachineStart = { kind: "restore", deviceState, hypervisor: snapshot.hypervisor };
+  const planRestored = once(() => planRestore(world, snapshot));
+  const start = async (index: number): Promise<StartedSandbox> => {
+    const startedAtMs = world.clock.monotonicMs();
+    const { env = {}, lifetimeMs } = options;
+    const name = childName(options.name, index, options.count);
+    if (options.pool !== false) {
+      const taken = await takeFromPool(world, snapshot.id, {
+        ...name,
+        env,
+        ...(lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + lifetimeMs }),
+      });
+      if (taken !== undefined) return { ...taken, readyMs: world.clock.monotonicMs() - startedAtMs };
+    }
+    const plan = { ...(await planRestored()), ...name, env };
+    return startSandbox(world, lifetimeMs === undefined ? plan : { ...plan, lifetimeMs });
+  };
   const results: ForkResult[] = [];
   let next = 0;
   const worker = async () => {
@@ -122,17 +141,7 @@ export async function forkSnapshot(
       const index = next;
       next += 1;
       if (index >= options.count) return;
-      results[index] = await startSandbox(world, {
-        ...(options.env === undefined ? {} : { env: options.env }),
-        ...(options.lifetimeMs === undefined ? {} : { lifetimeMs: options.lifetimeMs }),
-        ...childName(options.name, index, options.count),
-        shape: snapshot.shape,
-        ...(snapshot.image === undefined ? {} : { image: snapshot.image }),
-        base: snapshot,
-        generation: snapshot.generation + 1,
-        below: snapshot.disk,
-        start,
-      }).then(
+      results[index] = await start(index).then(
         (sandbox): ForkResult => ({ ok: true, sandbox }),
         (error: unknown): ForkResult => ({ ok: false, error }),
       );
@@ -148,6 +157,32 @@ function childName(name: ObjectName | undefined, index: number, count: number): 
   return { name: count === 1 ? name : (`${name}-${index + 1}` as ObjectName) };
 }
 
+/** What every machine from a snapshot starts with, after all that it is made of has been checked. */
+export async function planRestore(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
+  openChain(world, snapshot);
+  await checkSnapshotDisk(world, snapshot);
+  return {
+    shape: snapshot.shape,
+    ...(snapshot.image === undefined ? {} : { image: snapshot.image }),
+    base: snapshot,
+    generation: snapshot.generation + 1,
+    below: snapshot.disk,
+    start: {
+      kind: "restore",
+      deviceState: readDeviceState(world, snapshot),
+      hypervisor: snapshot.hypervisor,
+    },
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 export interface SandboxPlan extends StartOptions {
   /** The sandbox continues under this id; a new one by default. */
   readonly id?: SandboxId;
@@ -159,6 +194,8 @@ export interface SandboxPlan extends StartOptions {
   /** Disk layers under the new top. */
   readonly below: readonly LayerRef[];
   readonly start: MachineStart;
+  /** The last step, when the guest has its identity: answers what is recorded. */
+  readonly settle?: (machine: Machine, running: SandboxRecord) => Promise<SandboxRecord>;
 }
 
 /**
@@ -197,16 +234,20 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     const restored = machine;
     const session = await openGuestSession(world, running, {
       timeoutMs: bootTimeoutMs,
-      ...(plan.start.kind === "restore" ? { identity: identity.guest, onSpoken: () => restored.resume() } : {}),
+      ...(plan.start.kind === "restore"
+        ? { identity: identity.guest, onSpoken: () => restored.resume() }
+        : {}),
     });
+    let problems: readonly string[];
     try {
-      const problems = await renewGuest(session.guest, identity, running.generation);
-      saveSandboxRecord(world, running);
-      machine.detach();
-      return { record: running, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
+      problems = await renewGuest(session.guest, identity, running.generation);
     } finally {
       await session.close();
     }
+    const record = (await plan.settle?.(machine, running)) ?? running;
+    saveSandboxRecord(world, record);
+    machine.detach();
+    return { record, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
   } catch (error) {
     await machine?.kill();
     if (layer !== undefined && isNew) removeDiskLayer(world, layer.id);

@@ -12,6 +12,7 @@ import { findSnapshot, listSnapshots, mustBeReady } from "../../sandbox/snapshot
 import { bootSandbox, type ForkResult, forkSnapshot } from "../../sandbox/start-sandbox.ts";
 import type { CliContext } from "../context.ts";
 import { describeSandbox } from "./describe.ts";
+import { fillPoolInBackground } from "./run-pool.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 
 export interface RunFlags {
@@ -23,6 +24,8 @@ export interface RunFlags {
   readonly ttl?: string;
   readonly name?: string;
   readonly count?: number;
+  readonly pool?: number;
+  readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
@@ -48,10 +51,14 @@ async function start(
     ...(flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) }),
   };
   if (isImage(world, what)) {
-    if ((flags.count ?? 1) !== 1) {
-      throw new KeyframeError("usage", "--count needs a snapshot: what starts from an image starts alone", {
-        hint: "run one, then `keyframe sandbox branch <id> --count <n>`",
-      });
+    if ((flags.count ?? 1) !== 1 || flags.pool !== undefined) {
+      throw new KeyframeError(
+        "usage",
+        "--count and --pool need a snapshot: what starts from an image starts alone",
+        {
+          hint: "run one, then `keyframe sandbox branch <id> --count <n>`",
+        },
+      );
     }
     const acceleration = await chooseAcceleration(
       world,
@@ -73,10 +80,14 @@ async function start(
       "--memory, --cpus and --disk are the snapshot's own and cannot be chosen again",
     );
   }
-  return forkSnapshot(world, mustBeReady(world, findSnapshot(world, what)), {
+  const snapshot = mustBeReady(world, findSnapshot(world, what));
+  const results = await forkSnapshot(world, snapshot, {
     ...options,
     count: flags.count ?? 1,
+    pool: flags.fresh !== true,
   });
+  if (flags.pool !== undefined) await fillPoolInBackground(world, snapshot, flags.pool);
+  return results;
 }
 
 /** A name may be an image's and a snapshot's: an id is always a snapshot's, and an image is asked first. */
