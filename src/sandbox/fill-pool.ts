@@ -6,7 +6,7 @@ import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "./home.t
 import type { Machine } from "./hypervisor.ts";
 import type { SnapshotId } from "./ids.ts";
 import { maxPoolSize } from "./limits.ts";
-import { listPool } from "./pool.ts";
+import { listPool, wakeGuest } from "./pool.ts";
 import type { SandboxRecord } from "./records.ts";
 import type { ReadySnapshot } from "./snapshot-store.ts";
 import { planRestore, type SandboxPlan, startSandbox } from "./start-sandbox.ts";
@@ -86,11 +86,16 @@ async function planMember(
 
 /**
  * Lets the guest do what it will do first when it is taken, so that the emulator has translated it and the pages are
- * its own: a conversation that begins, a command, a conversation that ends. Then it is stopped.
+ * its own: a command, and being woken. Then it is stopped.
  */
 async function warmUp(world: SandboxWorld, machine: Machine, running: SandboxRecord): Promise<void> {
   await withGuest(world, running, async (guest) => void (await collectCommand(guest, { argv: ["true"] })));
-  // the end of a conversation has been dealt with when the next one is answered
-  await withGuest(world, running, (guest) => guest.ping());
-  await machine.pause();
+  for (let round = 0; round < wakeRounds; round += 1) {
+    // the end of a conversation has been dealt with when the next one is answered
+    await withGuest(world, running, (guest) => guest.ping());
+    await machine.pause();
+    if (round < wakeRounds - 1) await wakeGuest(world, running, Promise.resolve(machine));
+  }
 }
+
+const wakeRounds = 2;

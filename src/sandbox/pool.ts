@@ -4,11 +4,12 @@ import { startDeadline } from "./deadline.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
 import { openGuestSession } from "./guest-session.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
+import type { Machine } from "./hypervisor.ts";
 import type { SnapshotId } from "./ids.ts";
 import type { SandboxRecord } from "./records.ts";
 import { planIdentity } from "./renew-guest.ts";
 import { listSandboxes, sandboxState, saveSandboxRecord } from "./sandbox-store.ts";
-import { claimName, releaseName } from "./snapshot-store.ts";
+import { claimName } from "./snapshot-store.ts";
 
 // A pool is the sandboxes of a snapshot whose state is `pooled`: machines that were started, have their own identity,
 // have answered, and were stopped. Any process takes one by changing its record.
@@ -59,8 +60,6 @@ function claim(
   return withLock(world, snapshotsLock, async () => {
     const [member] = listPool(world, snapshot);
     if (member === undefined) return undefined;
-    if (request.name !== undefined) claimName(world, "sandbox", request.name, member.id);
-    fault("pool:after-name");
     const { expiresAtMs: _expiry, ...kept } = member;
     const claimed: SandboxRecord = {
       ...kept,
@@ -69,10 +68,12 @@ function claim(
       starter: world.processTable.self(),
       createdAtMs: world.clock.nowMs(),
     };
+    saveSandboxRecord(world, claimed);
+    fault("pool:after-record");
     try {
-      saveSandboxRecord(world, claimed);
+      if (request.name !== undefined) claimName(world, "sandbox", request.name, member.id);
     } catch (error) {
-      if (request.name !== undefined) releaseName(world, "sandbox", request.name, member.id);
+      saveSandboxRecord(world, member);
       throw error;
     }
     fault("pool:after-claim");
@@ -85,15 +86,9 @@ async function wake(world: SandboxWorld, claimed: SandboxRecord): Promise<TakenS
   const { starter: _starter, deadline, ...rest } = claimed;
   if (rest.machine === undefined) throw new KeyframeError("damaged", `sandbox ${claimed.id} has no machine`);
   if (deadline !== undefined) world.processTable.signal(deadline, "SIGKILL");
-  const machine = await world.hypervisor.attach({ folder, ...rest.machine });
+  const attaching = world.hypervisor.attach({ folder, ...rest.machine });
   try {
-    const identity = planIdentity(world, claimed);
-    const session = await openGuestSession(world, claimed, {
-      identity: identity.guest,
-      onSpoken: () => machine.resume(),
-    });
-    // its hooks have run when it was made ready, with a seed of its own
-    const { problems } = await session.guest.renewIdentity(identity.guest).finally(() => session.close());
+    const problems = await wakeGuest(world, claimed, attaching);
     const lifetimeMs = rest.expiresAtMs === undefined ? undefined : rest.expiresAtMs - world.clock.nowMs();
     const until =
       lifetimeMs === undefined
@@ -108,6 +103,29 @@ async function wake(world: SandboxWorld, claimed: SandboxRecord): Promise<TakenS
     saveSandboxRecord(world, running);
     return { record: running, problems };
   } finally {
-    machine.detach();
+    await attaching.then(
+      (machine) => machine.detach(),
+      () => undefined, // wakeGuest has thrown it
+    );
+  }
+}
+
+/** Continues a stopped machine whose guest finds its identity in front of it. Answers what could not be renewed. */
+export async function wakeGuest(
+  world: SandboxWorld,
+  record: SandboxRecord,
+  attaching: Promise<Machine>,
+): Promise<readonly string[]> {
+  attaching.catch(() => undefined); // awaited below, after steps that may fail first
+  const identity = planIdentity(world, record).guest;
+  const session = await openGuestSession(world, record, {
+    identity,
+    onSpoken: async () => (await attaching).resume(),
+  });
+  try {
+    // its hooks have run when it was made ready, with a seed of its own
+    return (await session.guest.renewIdentity(identity)).problems;
+  } finally {
+    await session.close();
   }
 }
