@@ -84,6 +84,8 @@ interface PreparedBranch {
   readonly disk: readonly LayerRef[];
   readonly newTop: LayerRef;
   readonly mapping: MemoryMapping;
+  /** What the machine has mapped: the parent's image, or zeros. */
+  readonly memoryPath: string;
   readonly memoryFile: DataFile;
   readonly buffer: Buffer;
   readonly pageMap: Buffer;
@@ -103,11 +105,12 @@ async function prepareBranch(
   machine: Machine,
   options: BranchOptions,
 ): Promise<PreparedBranch> {
-  const { pid } = machine.address.process;
+  const { memoryPath, process } = machine.address;
+  const { pid } = process;
   const id = newSnapshotId(world.random);
-  const mapping = world.processMemory.findMapping(pid, machine.address.memoryPath);
+  const mapping = world.processMemory.findMapping(pid, memoryPath);
   if (mapping === undefined) {
-    throw new KeyframeError("hypervisor-failed", `the machine has not mapped ${machine.address.memoryPath}`);
+    throw new KeyframeError("hypervisor-failed", `the machine has not mapped ${memoryPath}`);
   }
   const parent =
     sandbox.base === undefined ? undefined : mustBeReady(world, findSnapshot(world, sandbox.base));
@@ -150,7 +153,7 @@ async function prepareBranch(
     const buffer = warmPageBuffer(runs);
     await machine.prepareDiskLayer(layerFile(world, newTop));
     fault("branch:after-prepare");
-    return { sandbox, snapshot, disk, newTop, mapping, memoryFile, buffer, pageMap };
+    return { sandbox, snapshot, disk, newTop, mapping, memoryPath, memoryFile, buffer, pageMap };
   } catch (error) {
     memoryFile?.close();
     removeSnapshotFiles(world, snapshot);
@@ -263,8 +266,7 @@ async function finishBranch(
     // let whoever waits for the guest go on before this process computes
     await nextTurn();
     injected("branch:write-memory", files.memory);
-    const base =
-      sandbox.base === undefined ? undefined : openDataFile(world.home.memoryImage(sandbox.base), "read");
+    const base = sandbox.base === undefined ? undefined : openDataFile(prepared.memoryPath, "read");
     const memoryBytes = sandbox.shape.memoryMiB * 1024 * 1024;
     let written: WrittenDiff;
     try {

@@ -21,6 +21,8 @@ export type DiskLayers = readonly DiskLayerFile[];
 export interface DiskLayerFile {
   readonly path: string;
   readonly format: "qcow2" | "raw";
+  /** There is no file: a block server shows it on this socket, as the export that is named as the file would be. */
+  readonly socketPath?: string;
 }
 
 export type MachineStart =

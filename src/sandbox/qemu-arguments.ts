@@ -112,9 +112,24 @@ export function planLayerFile(layer: DiskLayerFile): object {
   return {
     driver: layer.format,
     cache: { "no-flush": true },
-    file: { driver: "file", filename: layer.path, cache: { "no-flush": true } },
+    file:
+      layer.socketPath === undefined
+        ? { driver: "file", filename: layer.path, cache: { "no-flush": true } }
+        : planServedFile(diskNodeName(layer), layer.socketPath),
   };
 }
+
+/** Requests wait for a block server that is started again. */
+function planServedFile(name: string, socketPath: string): object {
+  return {
+    driver: "nbd",
+    server: { type: "unix", path: socketPath },
+    export: name,
+    "reconnect-delay": serverRestartSeconds,
+  };
+}
+
+const serverRestartSeconds = 60;
 
 function escapeCommas(path: string): string {
   return path.replaceAll(",", ",,");

@@ -40,6 +40,8 @@ const diskLayerRecord = z.object({
   sha256: digest,
   /** The file as it was when its digest was last computed: while these hold, it is not read again. */
   file: z.object({ sizeBytes: z.number(), inode: z.number(), mtimeMs: z.number(), ctimeMs: z.number() }),
+  /** There is no file: the block server of a snapshot that was pulled lazily shows it. */
+  remote: z.literal(true).optional(),
 });
 export type DiskLayerRecord = z.infer<typeof diskLayerRecord>;
 
@@ -110,6 +112,8 @@ const snapshotRecord = z.object({
       pages: z.int(),
     })
     .optional(),
+  /** Where its memory and disk are, if it was pulled lazily: images of a store. */
+  remote: z.object({ store: z.string(), memory: digest, disk: z.record(z.string(), digest) }).optional(),
   /** Over everything above that decides what a guest restored from it will be. */
   seal: digest.optional(),
 });

@@ -1,4 +1,5 @@
 import { KeyframeError } from "../base/errors.ts";
+import { endBlockServer } from "./block-server.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { SnapshotId } from "./ids.ts";
@@ -82,7 +83,10 @@ export async function removeSnapshot(
       throw new KeyframeError("not-ready", `sandbox ${labelOf(starting)} is still starting`);
     }
     for (const sandbox of plan.sandboxes) await eraseSandbox(world, sandbox);
-    for (const snapshot of plan.snapshots) eraseSnapshot(world, snapshot);
+    for (const snapshot of plan.snapshots) {
+      await endBlockServer(world, snapshot.id);
+      eraseSnapshot(world, snapshot);
+    }
     return plan;
   });
 }

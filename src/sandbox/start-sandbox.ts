@@ -1,5 +1,6 @@
 import { KeyframeError } from "../base/errors.ts";
 import { fault } from "../system/fault.ts";
+import { ensureBlockServer } from "./block-server.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
 import { prepareGuestKernel } from "./guest-kernel.ts";
 import { openGuestSession } from "./guest-session.ts";
@@ -159,10 +160,11 @@ function childName(name: ObjectName | undefined, index: number, count: number): 
 
 /** What every machine from a snapshot starts with, after all that it is made of has been checked. */
 export async function planRestore(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
-  openChain(world, snapshot);
+  const remote = openChain(world, snapshot).findLast((link) => link.remote !== undefined);
   await checkSnapshotDisk(world, snapshot);
   return {
     shape: snapshot.shape,
+    ...(remote === undefined ? {} : { remote }),
     ...(snapshot.image === undefined ? {} : { image: snapshot.image }),
     base: snapshot,
     generation: snapshot.generation + 1,
@@ -190,6 +192,8 @@ export interface SandboxPlan extends StartOptions {
   readonly image?: ObjectName;
   /** Its memory image is what the machine maps. */
   readonly base?: ReadySnapshot;
+  /** The snapshot of the base's chain whose data has to be shown by a block server. */
+  readonly remote?: ReadySnapshot;
   readonly generation: number;
   /** Disk layers under the new top. */
   readonly below: readonly LayerRef[];
@@ -213,16 +217,19 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     const starting = await recordStart(world, id, plan);
     layer = starting.disk[0];
     fault("start:after-record");
-    // after the record, which keeps the image from being collected: QEMU would make a missing one, of zeros
+    // after the record, which keeps server and image: QEMU would make a missing image, of zeros
+    const { base, remote } = plan;
+    const served =
+      remote === undefined ? undefined : { id: remote.id, ...(await ensureBlockServer(world, remote)) };
     const memory =
-      plan.base === undefined
+      base === undefined
         ? await ensureZeroMemory(world, plan.shape.memoryMiB)
-        : await ensureMemoryImage(world, plan.base);
+        : await ensureMemoryImage(world, base, served);
     machine = await world.hypervisor.start({
       shape: plan.shape,
       folder,
       memoryPath: memory,
-      disk: diskLayerFiles(world, starting.disk),
+      disk: diskLayerFiles(world, starting.disk, served),
       start: plan.start,
       ...(plan.lifetimeMs === undefined ? {} : { lifetimeMs: plan.lifetimeMs }),
     });
