@@ -32,6 +32,8 @@ export interface BranchOptions {
   readonly name?: ObjectName;
   /** The guest stays stopped when all is saved, and its machine is ended: for `stop`. */
   readonly suspend?: boolean;
+  /** Reserve the space of the file before the pause, so that a full disk is found in time; true by default. */
+  readonly reserve?: boolean;
 }
 
 /** A snapshot that is being written. The guest runs again. */
@@ -149,7 +151,9 @@ async function prepareBranch(
     const runs = parsePrivatePages(pageMap);
     memoryFile = openDataFile(memory, "create");
     injected("branch:preallocate", memory);
-    preallocate(memoryFile, memory, memoryDiffSizeBytes(runs), world.warn);
+    if (options.reserve !== false) {
+      preallocate(memoryFile, memory, memoryDiffSizeBytes(runs), world.warn);
+    }
     const buffer = warmPageBuffer(runs);
     await machine.prepareDiskLayer(layerFile(world, newTop));
     fault("branch:after-prepare");

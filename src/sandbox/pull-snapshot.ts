@@ -63,7 +63,7 @@ export async function pullSnapshot(
         onProgress: (done, total) => options.onProgress?.(before * total + done, parts.size * total),
       });
       part += 1;
-      fault("pull:after-part");
+      fault("snapshot-pull:after-part");
     }
     for (const { record, deviceState } of missing) {
       world.files.replace(staged("device-state", record.id), deviceState, { mode: 0o600 });
@@ -163,7 +163,7 @@ function makeKnown(
   };
   world.files.makeFolder(files.folder, { mode: 0o700 });
   world.files.replace(files.deviceState, deviceState, { mode: 0o600 });
-  fault("pull:before-known");
+  fault("snapshot-pull:before-known");
   saveSnapshotRecord(world, known);
   return known;
 }

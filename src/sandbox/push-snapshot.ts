@@ -74,7 +74,7 @@ export async function pushSnapshot(
     if (known !== undefined) return known;
     await checkDiskLayer(world, layer, { expected: layer.sha256, deep: true });
     const image = await sendFile(link, world.home.diskLayer(layer.id, layer.kind));
-    fault("push:after-layer");
+    fault("snapshot-push:after-layer");
     await store.put(diskLayerKey(layer.sha256), bytesContent(Buffer.from(`${image}\n`)), { signal });
     return image;
   }
@@ -88,7 +88,7 @@ export async function pushSnapshot(
     mustBeLocal(link);
     checkMemory(world, link);
     const memory = await sendFile(link, snapshotFiles(world, link.id).memory);
-    fault("push:after-memory");
+    fault("snapshot-push:after-memory");
     for (const layer of link.disk) layers.set(layer.id, await sendLayer(link, layer));
     const disk = new Map(link.disk.map(({ id }) => [id, layers.get(id) as ImageId]));
     return { record: link, deviceState: readDeviceState(world, link), memory, disk };
@@ -105,11 +105,11 @@ export async function pushSnapshot(
       continue;
     }
     const remote = await sendLink(link);
-    fault("push:before-describe");
+    fault("snapshot-push:before-describe");
     await store.put(snapshotKey(link.id), bytesContent(encodeRemoteSnapshot(remote)), { signal });
     sent.push(link.id);
   }
-  fault("push:before-name");
+  fault("snapshot-push:before-name");
   if (name !== undefined) await publishSnapshotName(store, { name, id: head.id }, signal);
   return { id: head.id, sent, present, storedBytes };
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { KeyframeError } from "../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { startDetached } from "../system/detached-process.ts";
 import type { Files } from "../system/files.ts";
@@ -25,6 +25,7 @@ export interface QemuWorld {
 
 const startTimeoutMs = 20_000;
 const retryMs = 1;
+const endingMs = 500;
 
 /** QEMU's x86 microvm, as the distribution ships it. */
 export function createQemu(world: QemuWorld): Hypervisor {
@@ -84,6 +85,8 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
     );
     if (own !== undefined) processTable.signal(own, "SIGKILL");
     if (qemu !== undefined) processTable.signal(qemu, "SIGKILL");
+    // a monitor that closes says less than the end of the process, which follows it
+    if (isKeyframeError(error, "hypervisor-failed")) await Promise.race([ended, world.clock.sleep(endingMs)]);
     throw error;
   }
 }

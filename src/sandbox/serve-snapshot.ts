@@ -32,6 +32,9 @@ export interface ServeOptions {
   readonly signal: AbortSignal;
 }
 
+/** The kernel asks for 1 MiB around each touched page: larger chunks would bring the whole memory with a few touches. */
+const memoryChunkBytes = 1024 * 1024;
+
 const lookMs = 1_000;
 const memoryExport = "memory";
 
@@ -49,11 +52,12 @@ export async function serveSnapshot(
   const files = blockServerFiles(world, snapshot.id);
   const opened: ImageReader[] = [];
   let ending: HeldLock | undefined;
-  const open = async (image: string) => {
+  const open = async (image: string, chunkBytes?: number) => {
     const cache = await openCached(world, repository, {
       image,
-      signal: options.signal,
       folder: files.cache(image),
+      signal: options.signal,
+      ...(chunkBytes === undefined ? {} : { chunkBytes }),
     });
     opened.push(cache);
     return cache;
@@ -106,7 +110,7 @@ function remoteLayers(world: SandboxWorld, snapshot: ReadySnapshot): [string, st
 async function openMemory(
   world: SandboxWorld,
   snapshot: ReadySnapshot,
-  open: (image: string) => Promise<ImageReader>,
+  open: (image: string, chunkBytes: number) => Promise<ImageReader>,
 ): Promise<ImageReader> {
   const chain: MemoryDiffImage[] = [];
   for (const link of openChain(world, snapshot)) {
@@ -114,7 +118,7 @@ async function openMemory(
     const reader =
       link.remote === undefined
         ? openRawImage(openNodeBlockFile(path, { mode: "read" }))
-        : await open(link.remote.memory);
+        : await open(link.remote.memory, memoryChunkBytes);
     const { tableDigest } = link.memory;
     chain.push(await openDiffImage(reader, { tableDigest, what: `the memory of snapshot ${link.id}` }));
   }
@@ -125,7 +129,12 @@ async function openMemory(
 async function openCached(
   world: SandboxWorld,
   repository: ImageRepository,
-  options: { readonly image: string; readonly folder: string; readonly signal: AbortSignal },
+  options: {
+    readonly image: string;
+    readonly folder: string;
+    readonly chunkBytes?: number;
+    readonly signal: AbortSignal;
+  },
 ): Promise<ImageReader> {
   const id = parseImageId(options.image);
   const manifest = await readManifest(repository.store, id, options.signal);
@@ -134,7 +143,12 @@ async function openCached(
     { folder: options.folder, imageId: Buffer.from(id, "hex"), sizeBytes, blockSizeBytes },
     { ...world, openBlockFile: repository.openFile },
   );
-  const cache = openChunkCache({ source: openImage(repository, manifest), store, recordTouches: true });
+  const cache = openChunkCache({
+    source: openImage(repository, manifest),
+    store,
+    recordTouches: true,
+    ...(options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes }),
+  });
   const path = join(options.folder, "touches");
   prefetchRecorded(world, cache, path);
   let closed: Promise<void> | undefined;
