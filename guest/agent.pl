@@ -894,11 +894,11 @@ sub identity {
     if (my $name = $f->{3}) {
         my $text = $name->[0];
         syscall(SYS_SETHOSTNAME, $text, length $text) == 0 or push @problems, "host name: $!";
-        write_file("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
+        cover("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
     }
-    if (my $machine = $f->{4}) { write_file("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
+    if (my $machine = $f->{4}) { cover("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
     if (my $boot = $f->{5}) {
-        cover_boot_id("$boot->[0]\n") or push @problems, "boot_id: $!";
+        for my $root ('', $image) { cover("$root/proc/sys/kernel/random/boot_id", "$boot->[0]\n") or push @problems, "boot_id: $!" }
     }
     my @lines = map { "problem: $_" } @problems;
     if (opendir my $folder, "$image/etc/keyframe/on-fork.d") {
@@ -908,26 +908,29 @@ sub identity {
     send_frame($port, T_IDENTITY_REPLY, $id, join "\n", @lines);
 }
 
-my $boot_id_covered = 0;
+my %covers;
 
-# the kernel's own cannot be set: a file lies over it, written in place from then on
-sub cover_boot_id {
-    open my $file, '>', '/run/boot-id' or return 0;
-    syswrite $file, $_[0] or return 0;
-    close $file;
-    return 1 if $boot_id_covered;
-    for my $root ('', $image) { mount('/run/boot-id', "$root/proc/sys/kernel/random/boot_id", '', MS_BIND) or return 0 }
-    return $boot_id_covered = 1;
-}
-
-# in place of what is there, a link included: the image may point anywhere
-sub write_file {
+# What a file says in this life of the guest: a file in memory lies over it, as the kernel's own cannot be set and a
+# write to the disk is the slowest part of a restore. Written in place from the second time on.
+sub cover {
     my ($path, $text) = @_;
-    unlink "$path.keyframe";
-    sysopen my $file, "$path.keyframe", O_CREATE, 0644 or return 0;
+    my $cover = $covers{$path};
+    if (!defined $cover) {
+        $cover = '/run/cover-' . keys %covers;
+        sysopen my $made, $cover, 0102, 0644 or return 0;    # O_RDWR|O_CREAT
+        close $made;
+        # a link is replaced: the image may point anywhere
+        if (-l $path || !-f $path) {
+            unlink $path;
+            sysopen my $under, $path, O_CREATE, 0644 or return 0;
+            close $under;
+        }
+        mount($cover, $path, '', MS_BIND) or return 0;
+        $covers{$path} = $cover;
+    }
+    open my $file, '+<', $cover or return 0;
     my $sent = syswrite $file, $text;
-    close $file;
-    return defined $sent && $sent == length $text && rename "$path.keyframe", $path;
+    return defined $sent && $sent == length $text && truncate $file, length $text;
 }
 
 sub shut_down {

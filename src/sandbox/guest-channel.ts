@@ -22,7 +22,7 @@ import {
 export interface GuestChannel {
   /** Resolves with an answer that was made inside the guest. */
   ping(): Promise<void>;
-  /** Renews what must not be equal in two copies of a guest. */
+  /** Renews what must not be equal in two copies of a guest. Once, if it is what the conversation began with. */
   renewIdentity(identity: GuestIdentity): Promise<RenewedIdentity>;
   run(request: CommandRequest): GuestCommand;
   /** Writes standard input to a file of the image: complete when it exits with 0, else unchanged. */
@@ -56,6 +56,10 @@ export interface GuestChannelOptions {
   readonly generation: number;
   /** How long the guest may take for its first answer. */
   readonly timeoutMs: number;
+  /** Sent right behind the first hello, so that a guest that wakes up does both at once: see `renewIdentity`. */
+  readonly identity?: GuestIdentity;
+  /** Called when the first words are written and before the guest is waited for: here it may be continued. */
+  readonly onSpoken?: () => Promise<void>;
 }
 
 export const guestProtocolVersion = 1;
@@ -73,21 +77,28 @@ export async function openGuestChannel(
   connection.on("data", (chunk: Buffer) => {
     for (const frame of parser.push(chunk)) state.take(frame);
   });
+  const greeted = state.greeted(options.nonce, options.generation);
+  greeted.catch(() => undefined); // awaited below, after steps that may fail first
+  connection.cork();
   connection.write(hello);
+  if (options.identity !== undefined) state.sayIdentityEarly(options.identity);
+  connection.uncork();
   // A guest that was saved in the middle of a frame takes the first bytes for the rest of it: fill that up with
   // zeros, which it skips, and say hello again.
   const repeating = new AbortController();
   const repeat = (async () => {
     for (;;) {
       await options.clock.sleep(helloRepeatMs, repeating.signal);
+      state.forgetEarlyIdentity();
       connection.write(Buffer.alloc(maxGuestPayloadBytes));
       connection.write(hello);
     }
   })().catch(() => undefined); // ends by its abort only
   const limit = new AbortController();
   try {
+    await options.onSpoken?.();
     await Promise.race([
-      state.greeted(options.nonce, options.generation),
+      greeted,
       options.clock.sleep(options.timeoutMs, limit.signal).then(() => {
         throw new KeyframeError("timed-out", `the guest did not answer within ${options.timeoutMs} ms`, {
           hint: "`keyframe sandbox logs` shows its console",
@@ -175,12 +186,16 @@ function createChannelState(connection: Duplex) {
     return command;
   }
 
+  let early: { readonly identity: GuestIdentity; readonly answer: Promise<Buffer> } | undefined;
+
   const channel: GuestChannel = {
     async ping() {
       await ask(guestFrameTypes.ping, Buffer.alloc(0));
     },
     async renewIdentity(identity) {
-      const text = (await ask(guestFrameTypes.identity, encodeIdentity(identity))).toString("utf8");
+      const said = early?.identity === identity ? early.answer : undefined;
+      const answer = await (said ?? ask(guestFrameTypes.identity, encodeIdentity(identity)));
+      const text = answer.toString("utf8");
       const lines = (prefix: string) =>
         text.split("\n").flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
       return { problems: lines("problem: "), hooks: lines("hook: ") };
@@ -202,6 +217,15 @@ function createChannelState(connection: Duplex) {
 
   return {
     channel,
+    /** Before the guest has answered the hello. */
+    sayIdentityEarly(identity: GuestIdentity): void {
+      early = { identity, answer: ask(guestFrameTypes.identity, encodeIdentity(identity)) };
+      early.answer.catch(() => undefined); // awaited by renewIdentity
+    },
+    /** What was said first may have been lost, all or in part: `renewIdentity` says it again. */
+    forgetEarlyIdentity(): void {
+      early = undefined;
+    },
     greeted(nonce: Uint8Array, generation: number): Promise<void> {
       return new Promise((resolve, reject) => {
         rejectGreeting = reject;

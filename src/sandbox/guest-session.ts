@@ -1,6 +1,6 @@
 import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import { connectUnixSocket } from "../system/unix-socket.ts";
-import { type GuestChannel, openGuestChannel } from "./guest-channel.ts";
+import { type GuestChannel, type GuestChannelOptions, openGuestChannel } from "./guest-channel.ts";
 import { lockInHome, type SandboxWorld } from "./home.ts";
 import { guestPortCount } from "./limits.ts";
 import { machineFiles } from "./qemu-arguments.ts";
@@ -19,7 +19,7 @@ const answerTimeoutMs = 30_000;
 export async function openGuestSession(
   world: SandboxWorld,
   record: Pick<SandboxRecord, "id" | "generation">,
-  timeoutMs = answerTimeoutMs,
+  options: Partial<Pick<GuestChannelOptions, "timeoutMs" | "identity" | "onSpoken">> = {},
 ): Promise<GuestSession> {
   for (let port = 0; port < guestPortCount; port += 1) {
     const lock = await lockInHome(world, `guest-${record.id}-${port}`, 0).catch((error: unknown) => {
@@ -33,7 +33,8 @@ export async function openGuestSession(
         clock: world.clock,
         nonce: world.random.bytes(8),
         generation: record.generation,
-        timeoutMs,
+        timeoutMs: answerTimeoutMs,
+        ...options,
       });
       return {
         guest,

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { CommandRequest } from "../../src/sandbox/guest-message.ts";
 import { collectCommand, withGuest } from "../../src/sandbox/guest-session.ts";
 import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
@@ -36,9 +36,9 @@ export interface SandboxLab {
 
 const labMemoryMiB = 160;
 
-/** A home of its own with a Debian image, on the real QEMU. Emulated: what every machine has. */
-export function openSandboxLab(): SandboxLab {
-  const root = mkdtempSync(join(tmpdir(), "sbx-"));
+/** A home of its own below the folder, with a Debian image, on the real QEMU. Emulated: what every machine has. */
+export function openSandboxLab(folder = tmpdir()): SandboxLab {
+  const root = mkdtempSync(join(folder, "sbx-"));
   const built = join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
   if (!existsSync(join(built, "images", "debian.json"))) {
     mkdirSync(built, { recursive: true });
@@ -64,6 +64,7 @@ export function openSandboxLab(): SandboxLab {
     home,
     platform: process.platform,
     cores: 2,
+    program: [process.execPath, resolve("dist/keyframe.cjs")],
     warn: (text) => void warnings.push(text),
   };
   const image = findImage(world, parseObjectName("debian"));

@@ -3,6 +3,7 @@ import type { CliContext } from "../context.ts";
 import { countFlag, jsonFlag, switchFlag, textArgument, textFlag, textsFlag } from "../flags.ts";
 import type { BranchFlags } from "./run-branch.ts";
 import type { ExecFlags } from "./run-exec.ts";
+import type { PoolFlags } from "./run-pool.ts";
 import type { RunFlags } from "./run-start.ts";
 
 interface JsonFlags {
@@ -23,6 +24,10 @@ const run = buildCommand<RunFlags, [string], CliContext>({
       ttl: textFlag("End the machine after this long", "duration"),
       name: textFlag("Name of the sandbox; children of one call get -1, -2, ...", "name"),
       count: countFlag("How many, from a snapshot; 1 by default"),
+      pool: countFlag("Keep so many machines ready for the snapshot, in the background; see `sandbox pool`"),
+      fresh: switchFlag(
+        "Start machines that stand exactly where the snapshot does, none that was kept ready",
+      ),
       json: jsonFlag,
     },
     positional: { kind: "tuple", parameters: [textArgument("An image or a snapshot", "image|snapshot")] },
@@ -136,6 +141,23 @@ const resume = buildCommand<JsonFlags & { readonly ttl?: string }, [string], Cli
   },
 });
 
+const pool = buildCommand<PoolFlags, [string], CliContext>({
+  loader: async () => (await import("./run-pool.ts")).fillPoolCommand,
+  parameters: {
+    flags: {
+      size: countFlag("How many are to be ready; 0 ends those that are; 2 by default"),
+      idle: textFlag("End a machine that nobody has taken after this long; 30m by default", "duration"),
+      json: jsonFlag,
+    },
+    positional: { kind: "tuple", parameters: [textArgument("A snapshot: its id or name", "snapshot")] },
+  },
+  docs: {
+    brief: "Keep machines ready for a snapshot",
+    fullDescription:
+      "Starts machines from a snapshot, lets them answer, and stops them. `sandbox run` with that snapshot then takes one in milliseconds. Each holds about 35 MiB of memory.\n\nExample:\n  keyframe sandbox pool before --size 5 --idle 1h",
+  },
+});
+
 const branchFlags = {
   name: textFlag("Name of the snapshot", "name"),
   noWait: switchFlag("Return as soon as the sandbox runs again; the rest is done in the background"),
@@ -168,7 +190,7 @@ const branch = buildCommand<BranchFlags, [string], CliContext>({
 });
 
 export const sandboxRoutes = buildRouteMap<string, CliContext>({
-  routes: { run, ls, info, logs, exec, cp, snapshot, branch, stop, resume, rm },
+  routes: { run, pool, ls, info, logs, exec, cp, snapshot, branch, stop, resume, rm },
   docs: {
     brief: "Machines that agents work in: start, use, branch",
     fullDescription:

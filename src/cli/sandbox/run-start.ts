@@ -3,13 +3,15 @@ import { errorText, KeyframeError } from "../../base/errors.ts";
 import { parseByteSize, parseDurationMs } from "../../base/quantities.ts";
 import { parseAccelerator } from "../../sandbox/acceleration.ts";
 import { copyIn } from "../../sandbox/copy-files.ts";
-import { createSandboxes } from "../../sandbox/create-sandboxes.ts";
+import { createSandboxes, isImage } from "../../sandbox/create-sandboxes.ts";
 import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { withGuest } from "../../sandbox/guest-session.ts";
 import type { SandboxWorld } from "../../sandbox/home.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
+import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
 import type { ForkResult } from "../../sandbox/start-sandbox.ts";
 import type { CliContext } from "../context.ts";
+import { fillPoolInBackground } from "./run-pool.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 
 export interface RunFlags {
@@ -21,14 +23,20 @@ export interface RunFlags {
   readonly ttl?: string;
   readonly name?: string;
   readonly count?: number;
+  readonly pool?: number;
+  readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
 /** Starts one sandbox from an image, or some from a snapshot. */
 export async function runSandbox(this: CliContext, flags: RunFlags, what: string): Promise<void> {
   const world = sandboxWorld(this);
+  if (flags.pool !== undefined && isImage(world, what)) {
+    throw new KeyframeError("usage", "--pool needs a snapshot: what starts from an image starts alone");
+  }
   const results = await createSandboxes(world, {
     from: what,
+    pool: flags.fresh !== true,
     ...(flags.name === undefined ? {} : { name: parseObjectName(flags.name) }),
     env: parseEnv(flags.env ?? []),
     ...(flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) }),
@@ -39,6 +47,9 @@ export async function runSandbox(this: CliContext, flags: RunFlags, what: string
     accelerator: parseAccelerator(this.env["KEYFRAME_ACCELERATOR"]),
     progress: (text) => this.terminal.note(text),
   });
+  if (flags.pool !== undefined) {
+    await fillPoolInBackground(world, mustBeReady(world, findSnapshot(world, what)), flags.pool);
+  }
   for (const result of results) {
     if (result.ok) await copyAll(this, world, flags.copy ?? [], result.sandbox.record);
   }

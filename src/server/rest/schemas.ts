@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { errorCodes } from "../../base/error-codes.ts";
+import { sandboxStates } from "../../sandbox/sandbox-store.ts";
 import { guestText, userName } from "../e2b/envd.ts";
 
 // What requests and answers look like: the source of /openapi.json.
@@ -25,7 +26,7 @@ export const sandboxSchema = z
   .object({
     id: z.string(),
     name: z.string().nullable(),
-    state: z.enum(["starting", "running", "stopped", "dead", "abandoned"]),
+    state: z.enum(sandboxStates),
     image: z.string().nullable(),
     snapshot: z.string().nullable(),
     createdAt: z.string(),
@@ -71,6 +72,7 @@ export const snapshotSchema = z
     memoryStoredBytes: z.number().nullable(),
     memoryDataBytes: z.number().nullable(),
     deviceStateBytes: z.number().nullable(),
+    store: z.string().nullable(),
     diskLayers: z.number(),
     pauseMs: z.number().nullable(),
     pause: pauseSchema.nullable(),
