@@ -68,6 +68,8 @@ export interface GuestIdentity {
   readonly machineId?: string;
   /** A UUID. */
   readonly bootId?: string;
+  /** Whether connections to other addresses are passed to the host, or there is no network at all. */
+  readonly network?: boolean;
 }
 
 export function encodeIdentity(identity: GuestIdentity): Buffer {
@@ -81,7 +83,27 @@ export function encodeIdentity(identity: GuestIdentity): Buffer {
   if (identity.hostName !== undefined) fields.push([3, identity.hostName]);
   if (identity.machineId !== undefined) fields.push([4, identity.machineId]);
   if (identity.bootId !== undefined) fields.push([5, identity.bootId]);
+  if (identity.network !== undefined) fields.push([6, Uint8Array.of(identity.network ? 1 : 0)]);
   return encodeFields(fields);
+}
+
+/** A TCP port of the guest. */
+export function encodeConnectRequest(port: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(port);
+  return bytes;
+}
+
+/** Where a program in the guest wants to connect to. */
+export interface GuestDial {
+  /** Dotted. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** IPv4 address (4 bytes, in its written order), port (2 bytes). */
+export function parseGuestDial(payload: Buffer): GuestDial {
+  return { address: payload.subarray(0, 4).join("."), port: payload.readUInt16LE(4) };
 }
 
 export type CommandExit =

@@ -1,4 +1,4 @@
-import { KeyframeError } from "../base/errors.ts";
+import { errorText, KeyframeError } from "../base/errors.ts";
 import { fault } from "../system/fault.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
 import { prepareGuestKernel } from "./guest-kernel.ts";
@@ -6,6 +6,7 @@ import { openGuestSession } from "./guest-session.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { Accelerator, Machine, MachineShape, MachineStart } from "./hypervisor.ts";
 import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "./ids.ts";
+import { ensureKeeper } from "./keeper-client.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "./limits.ts";
 import { ensureMemoryImage, ensureZeroMemory } from "./memory-cache.ts";
 import type { ImageRecord, LayerRef, SandboxRecord } from "./records.ts";
@@ -27,6 +28,10 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Time to live: the machine is killed after it. */
   readonly lifetimeMs?: number;
+  /** What the guest may reach; nothing by default. */
+  readonly network?: NonNullable<SandboxRecord["network"]>;
+  /** Stopped when nobody has used it for so long. */
+  readonly idleMs?: number;
 }
 
 export interface BootOptions extends StartOptions {
@@ -125,6 +130,8 @@ export async function forkSnapshot(
       results[index] = await startSandbox(world, {
         ...(options.env === undefined ? {} : { env: options.env }),
         ...(options.lifetimeMs === undefined ? {} : { lifetimeMs: options.lifetimeMs }),
+        ...(options.network === undefined ? {} : { network: options.network }),
+        ...(options.idleMs === undefined ? {} : { idleMs: options.idleMs }),
         ...childName(options.name, index, options.count),
         shape: snapshot.shape,
         ...(snapshot.image === undefined ? {} : { image: snapshot.image }),
@@ -193,15 +200,18 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     const { starter: _starter, ...rest } = starting;
     const running: SandboxRecord = { ...rest, status: "running", machine: { process, memoryPath } };
     fault("start:after-machine");
-    const session = await openGuestSession(world, running, bootTimeoutMs);
+    const session = await openGuestSession(world, running, { timeoutMs: bootTimeoutMs });
+    const problems: string[] = [];
     try {
-      const problems = await renewGuest(world, session.guest, running);
+      problems.push(...(await renewGuest(world, session.guest, running)));
       saveSandboxRecord(world, running);
       machine.detach();
-      return { record: running, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
     } finally {
       await session.close();
     }
+    // it runs: what the process beside it cannot do is a problem of the sandbox, not its end
+    await ensureKeeper(world, running).catch((error: unknown) => problems.push(errorText(error)));
+    return { record: running, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
   } catch (error) {
     await machine?.kill();
     if (layer !== undefined && isNew) removeDiskLayer(world, layer.id);
@@ -231,6 +241,8 @@ async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan
       shape: plan.shape,
       generation: plan.generation,
       env: { ...plan.env },
+      ...(plan.network === undefined ? {} : { network: plan.network }),
+      ...(plan.idleMs === undefined ? {} : { idleMs: plan.idleMs }),
       disk: [layer, ...plan.below.map(({ id: below, kind }) => ({ id: below, kind }))],
       ...(plan.lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + plan.lifetimeMs }),
     };

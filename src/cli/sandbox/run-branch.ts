@@ -36,7 +36,12 @@ export async function branchIntoChildren(this: CliContext, flags: BranchFlags, i
   if (flags.noWait) return handOver(this, world, "branch", flags, id);
   const writing = await begin(this, world, flags, id);
   const snapshot = await writing.durable;
-  const results = await forkSnapshot(world, snapshot, { count: flags.count ?? 1 });
+  const { network, idleMs } = findSandbox(world, id);
+  const results = await forkSnapshot(world, snapshot, {
+    count: flags.count ?? 1,
+    ...(network === undefined ? {} : { network }),
+    ...(idleMs === undefined ? {} : { idleMs }),
+  });
   printStarted(this, world, results, flags.json === true);
 }
 

@@ -52,9 +52,18 @@ export function showLogs(this: CliContext, flags: JsonFlags, id: string): void {
   const folder = world.home.sandboxFolder(findSandbox(world, id).id);
   const read = (name: string) =>
     printable(world.files.readIfExists(`${folder}/${name}`)?.toString("utf8") ?? "");
-  const logs = { console: read(machineFiles.console), hypervisor: read(machineFiles.log) };
+  const logs = {
+    console: read(machineFiles.console),
+    hypervisor: read(machineFiles.log),
+    keeper: read(machineFiles.keeperLog),
+  };
   if (flags.json) this.terminal.json(logs);
-  else this.terminal.out([logs.console, logs.hypervisor].filter((text) => text !== "").join("\n"));
+  else
+    this.terminal.out(
+      Object.values(logs)
+        .filter((text) => text !== "")
+        .join("\n"),
+    );
 }
 
 export async function removeSandboxes(this: CliContext, flags: JsonFlags, ...ids: string[]): Promise<void> {

@@ -7,6 +7,7 @@ import { withGuest } from "../../sandbox/guest-session.ts";
 import type { SandboxWorld } from "../../sandbox/home.ts";
 import { parseObjectName, parseSnapshotId } from "../../sandbox/ids.ts";
 import { findImage } from "../../sandbox/image-build.ts";
+import { defaultNetworkRules, parseNetworkRule } from "../../sandbox/network-rules.ts";
 import { readImageRecord } from "../../sandbox/records.ts";
 import { findSnapshot, listSnapshots, mustBeReady } from "../../sandbox/snapshot-store.ts";
 import { bootSandbox, type ForkResult, forkSnapshot } from "../../sandbox/start-sandbox.ts";
@@ -20,7 +21,10 @@ export interface RunFlags {
   readonly disk?: string;
   readonly env?: readonly string[];
   readonly copy?: readonly string[];
+  readonly net?: string;
+  readonly allow?: readonly string[];
   readonly ttl?: string;
+  readonly idle?: string;
   readonly name?: string;
   readonly count?: number;
   readonly json?: boolean;
@@ -46,6 +50,8 @@ async function start(
     ...(flags.name === undefined ? {} : { name: parseObjectName(flags.name) }),
     env: parseEnv(flags.env ?? []),
     ...(flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) }),
+    ...(flags.idle === undefined ? {} : { idleMs: parseDurationMs(flags.idle) }),
+    ...parseNetwork(flags),
   };
   if (isImage(world, what)) {
     if ((flags.count ?? 1) !== 1) {
@@ -98,6 +104,20 @@ export function parseEnv(pairs: readonly string[]): Record<string, string> {
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
+}
+
+/** Nothing unless asked for, also from a snapshot of a sandbox that had a network. */
+function parseNetwork(flags: RunFlags): { network?: { allow: string[] } } {
+  const allow = flags.allow ?? [];
+  if (flags.net !== undefined && flags.net !== "none" && flags.net !== "user") {
+    throw new KeyframeError("usage", `--net is none or user: ${flags.net}`);
+  }
+  if (flags.net !== "user") {
+    if (allow.length > 0) throw new KeyframeError("usage", "--allow works with --net user only");
+    return {};
+  }
+  for (const rule of allow) parseNetworkRule(rule);
+  return { network: { allow: allow.length === 0 ? [...defaultNetworkRules] : [...allow] } };
 }
 
 async function copyAll(
