@@ -73,6 +73,7 @@ sub OUT_PAYLOAD ()    { 32768 }
 sub WINDOW ()         { 262144 }
 sub PORT_HIGH ()      { 524288 }
 sub ORPHAN_GRACE_S () { 10 }
+sub MAX_PROCESSES () { 4096 }
 
 sub T_HELLO ()      { 0x01 }
 sub T_HELLO_REPLY () { 0x02 }
@@ -134,6 +135,7 @@ sub boot {
     mount('devpts', '/dev/pts', 'devpts', MS_NOSUID, 'ptmxmode=0666,mode=0620,gid=5');
     mount('tmpfs', '/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV);
     mount('cgroup2', '/sys/fs/cgroup', 'cgroup2');
+    set_knob('/sys/fs/cgroup/cgroup.subtree_control', '+pids');
     mount_image();
     raise_loopback();
     $SIG{PIPE} = 'IGNORE';
@@ -502,7 +504,7 @@ sub start {
         pipe $stream->{out}, $child_out or return refuse($port, $id, 'pipe', $!);
         pipe $stream->{err}, $child_err or return refuse($port, $id, 'pipe', $!);
     }
-    my $group = make_group();
+    my $group = make_group($f->{9} ? unpack 'V', $f->{9}[0] : MAX_PROCESSES);
     my $pid = fork;
     return refuse($port, $id, 'fork', $!) unless defined $pid;
     if (!$pid) {
@@ -545,10 +547,14 @@ sub reply {
 
 my $group_count = 0;
 
-# every command has a control group of its own, so that all of its descendants can be killed at once
+# every command has a control group of its own, so that all of its descendants can be killed at once, and are so many
+# at most
 sub make_group {
+    my ($most) = @_;
     my $path = '/sys/fs/cgroup/keyframe-' . ++$group_count;
-    return mkdir($path) ? $path : undef;
+    mkdir $path or return undef;
+    set_knob("$path/pids.max", $most);
+    return $path;
 }
 
 sub kill_tree {

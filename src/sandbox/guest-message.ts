@@ -16,6 +16,8 @@ export interface CommandRequest {
   readonly user?: string;
   /** Goes on when the host goes away; by default it is killed then. */
   readonly keep?: boolean;
+  /** How many processes and threads it and its descendants may be at once; 4096 by default. */
+  readonly maxProcesses?: number;
 }
 
 const commandTags = {
@@ -27,6 +29,7 @@ const commandTags = {
   user: 6,
   mode: 7,
   keep: 8,
+  maxProcesses: 9,
 } as const;
 
 export function encodeCommandRequest(request: CommandRequest): Buffer {
@@ -40,6 +43,8 @@ export function encodeCommandRequest(request: CommandRequest): Buffer {
   if (request.timeoutMs !== undefined) fields.push([commandTags.timeoutMs, uint32(request.timeoutMs)]);
   if (request.user !== undefined) fields.push([commandTags.user, request.user]);
   if (request.keep === true) fields.push([commandTags.keep, ""]);
+  if (request.maxProcesses !== undefined)
+    fields.push([commandTags.maxProcesses, uint32(request.maxProcesses)]);
   return encodeFields(fields);
 }
 

@@ -100,6 +100,7 @@ const exec = buildCommand<ExecFlags, string[], CliContext>({
       cwd: textFlag("Working directory in the guest", "path"),
       user: textFlag("User in the guest; root by default", "user"),
       timeout: textFlag("Kill the command and its descendants after this long", "duration"),
+      processes: countFlag("How many processes the command may be at once; 4096 by default"),
       keep: switchFlag("Let the command go on when this program ends"),
       json: jsonFlag,
     },

@@ -17,6 +17,7 @@ export interface ExecFlags {
   readonly cwd?: string;
   readonly user?: string;
   readonly timeout?: string;
+  readonly processes?: number;
   readonly keep?: boolean;
   readonly json?: boolean;
 }
@@ -43,6 +44,7 @@ export async function execInSandbox(
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.timeout === undefined ? {} : { timeoutMs: parseDurationMs(flags.timeout) }),
     ...(flags.keep === undefined ? {} : { keep: flags.keep }),
+    ...(flags.processes === undefined ? {} : { maxProcesses: flags.processes }),
     ...(flags.tty ? { terminal: { rows: stdout.rows ?? 24, columns: stdout.columns ?? 80 } } : {}),
   };
   await ensureKeeper(world, record);
