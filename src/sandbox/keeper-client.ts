@@ -4,6 +4,7 @@ import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import { startDetached } from "../system/detached-process.ts";
 import { connectUnixSocket } from "../system/unix-socket.ts";
 import type { SandboxWorld } from "./home.ts";
+import type { SandboxId } from "./ids.ts";
 import { type PortForward, readForwards } from "./port-forwards.ts";
 import { machineFiles } from "./qemu-arguments.ts";
 import type { SandboxRecord } from "./records.ts";
@@ -38,6 +39,11 @@ export function needsKeeper(world: SandboxWorld, record: KeptSandbox): boolean {
   return (
     record.network !== undefined || record.idleMs !== undefined || readForwards(world, record.id).length > 0
   );
+}
+
+/** Held by the keeper while it lives. */
+export function keeperLock(id: SandboxId): string {
+  return `keeper-${id}`;
 }
 
 /** Starts the keeper if the sandbox needs one and has none, also after one was killed. */

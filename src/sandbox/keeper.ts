@@ -7,7 +7,7 @@ import { type GuestSession, openGuestSession } from "./guest-session.ts";
 import { lockInHome, type SandboxWorld } from "./home.ts";
 import { stopWhenIdle } from "./idle-limit.ts";
 import type { SandboxId } from "./ids.ts";
-import { type KeeperRequest, keeperRequest, needsKeeper } from "./keeper-client.ts";
+import { type KeeperRequest, keeperLock, keeperRequest, needsKeeper } from "./keeper-client.ts";
 import { createNetworkRelay } from "./network-relay.ts";
 import { parseNetworkRule } from "./network-rules.ts";
 import { openPortForwards, type PortForwards } from "./port-forwards.ts";
@@ -24,7 +24,7 @@ const maxRequestBytes = 4096;
  * same ports.
  */
 export async function keepSandbox(world: SandboxWorld, id: SandboxId): Promise<void> {
-  const lock = await lockInHome(world, `keeper-${id}`, 0).catch((error: unknown) => {
+  const lock = await lockInHome(world, keeperLock(id), 0).catch((error: unknown) => {
     if (!isKeyframeError(error, "lock-busy")) throw error;
   });
   if (lock === undefined) return; // another one does it
