@@ -24,7 +24,9 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
   for (const folder of tiny ? [tmpdir()] : [tmpdir(), "/dev/shm"]) {
     const lab = openSandboxLab(folder);
     try {
-      const base = await (await branchSandbox(lab.world, (await lab.boot(undefined, 384)).record.id)).durable;
+      const base = await (
+        await branchSandbox(lab.world, (await lab.boot(undefined, { memoryMiB: 384 })).record.id)
+      ).durable;
       for (const dirtyMiB of tiny ? [0] : [0, 10, 50, 100]) {
         const [child] = allStarted(await forkSnapshot(lab.world, base, { count: 1 }));
         if (child === undefined) throw new Error("no child");

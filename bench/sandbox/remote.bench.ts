@@ -36,7 +36,7 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
     tiny ? { firstByteMs: 1, bytesPerMs: 1e6 } : { firstByteMs: 20, bytesPerMs: 1e5 },
   );
   try {
-    const { record } = await lab.boot(undefined, tiny ? 160 : 512);
+    const { record } = await lab.boot(undefined, { memoryMiB: tiny ? 160 : 512 });
     // an agent's working set that is not touched at once
     if (!tiny) await lab.sh(record, `head -c ${200 * mib} /dev/urandom > /dev/shm/held`);
     const snapshot = await (await branchSandbox(lab.world, record.id)).durable;

@@ -83,11 +83,9 @@ function isServing(world: SandboxWorld, server: BlockServerRecord): boolean {
 async function start(world: SandboxWorld, snapshot: ReadySnapshot): Promise<BlockServerRecord> {
   const files = blockServerFiles(world, snapshot.id);
   world.files.makeFolder(files.folder, { mode: 0o700 });
-  const own = globalThis.process;
-  const [program, ...args] = world.program ?? [own.execPath, own.argv[1] ?? ""];
   const child = await startDetached(
-    program ?? own.execPath,
-    [...args, "snapshot", "serve", snapshot.id, "--home", world.home.root],
+    world.program.node,
+    [world.program.entry, "snapshot", "serve", snapshot.id, "--home", world.home.root],
     { logPath: files.log, cwd: files.folder },
   );
   let ended: number | undefined;

@@ -12,10 +12,13 @@ import {
 import {
   type CommandRequest,
   encodeCommandRequest,
+  encodeConnectRequest,
   encodeFileRequest,
   encodeIdentity,
   type FileRequest,
+  type GuestDial,
   type GuestIdentity,
+  parseGuestDial,
 } from "./guest-message.ts";
 
 /** One conversation with the program inside a guest. Many commands run at once on it. */
@@ -33,12 +36,23 @@ export interface GuestChannel {
   listFiles(path: string): GuestCommand;
   /** Looks at or changes entries of folders: what src/sandbox/guest-files.ts asks for. */
   manageFiles(request: FileRequest): GuestCommand;
+  /** Connects to a server at a TCP port of the guest's 127.0.0.1: its input and output are the command's. */
+  connect(port: number): GuestCommand;
+  /** From here on this conversation carries the guest's own connections; the last one to say so does. */
+  serveNetwork(service: GuestNetworkService): void;
   /** Asks the guest to write its disk back and end; the machine ends soon after. */
   shutDown(): void;
   /** Commands that were not started with `keep` are killed by the guest soon after. */
   close(): void;
   /** Resolves when the conversation is over, whoever ended it. */
   readonly closed: Promise<void>;
+}
+
+export interface GuestNetworkService {
+  /** A program of the guest has connected. `cancel` of the connection refuses it, also later. */
+  dial(to: GuestDial, connection: GuestCommand): void;
+  /** Answers a DNS message with a DNS message; undefined for no answer. */
+  resolve(question: Buffer): Promise<Buffer | undefined>;
 }
 
 export interface RenewedIdentity {
@@ -131,6 +145,7 @@ interface Pending {
 function createChannelState(connection: Duplex) {
   const commands = new Map<number, GuestCommandEvents>();
   const replies = new Map<number, Pending>();
+  let network: GuestNetworkService | undefined;
   let onHello: ((payload: Buffer) => void) | undefined;
   let greeted = false;
   let lastStream = 0;
@@ -171,7 +186,8 @@ function createChannelState(connection: Duplex) {
   }
 
   function nextStream(): number {
-    lastStream = (lastStream + 1) >>> 0;
+    // the upper half is the guest's
+    lastStream = (lastStream + 1) & 0x7fffffff;
     return lastStream;
   }
 
@@ -187,6 +203,21 @@ function createChannelState(connection: Duplex) {
   }
 
   let early: { readonly identity: GuestIdentity; readonly answer: Promise<Buffer> } | undefined;
+  /** What the guest has started: it chose the number of the stream. */
+  function takeFromGuest(frame: GuestFrame): void {
+    const { stream } = frame;
+    if (frame.type === guestFrameTypes.dial && frame.payload.length >= 6) {
+      const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
+      commands.set(stream, events);
+      if (network === undefined) command.cancel();
+      else network.dial(parseGuestDial(frame.payload), command);
+    } else if (frame.type === guestFrameTypes.resolve) {
+      network?.resolve(frame.payload).then(
+        (answer) => answer !== undefined && send(guestFrameTypes.resolved, stream, answer),
+        () => undefined, // the guest asks again
+      );
+    }
+  }
 
   const channel: GuestChannel = {
     async ping() {
@@ -207,6 +238,11 @@ function createChannelState(connection: Duplex) {
       begin(guestFrameTypes.get, encodeFileRequest({ ...options, arguments: [path] })),
     listFiles: (path) => begin(guestFrameTypes.list, encodeFileRequest({ arguments: [path] })),
     manageFiles: (request) => begin(guestFrameTypes.files, encodeFileRequest(request)),
+    connect: (port) => begin(guestFrameTypes.connect, encodeConnectRequest(port)),
+    serveNetwork(service) {
+      network = service;
+      send(guestFrameTypes.network, 0);
+    },
     shutDown: () => send(guestFrameTypes.shutdown, 0),
     close() {
       end();
@@ -256,6 +292,10 @@ function createChannelState(connection: Duplex) {
       if (frame.type === guestFrameTypes.pong || frame.type === guestFrameTypes.identityReply) {
         replies.get(frame.stream)?.resolve(frame.payload);
         replies.delete(frame.stream);
+        return;
+      }
+      if (frame.type === guestFrameTypes.dial || frame.type === guestFrameTypes.resolve) {
+        takeFromGuest(frame);
         return;
       }
       const command = commands.get(frame.stream);

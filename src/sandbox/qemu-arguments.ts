@@ -10,6 +10,9 @@ export const machineFiles = {
   pid: "qemu.pid",
   log: "qemu.log",
   console: "console.log",
+  keeper: "keeper.sock",
+  keeperLog: "keeper.log",
+  lastUse: "last-use",
   guestPort: (port: number) => `guest-${port}.sock`,
 } as const;
 

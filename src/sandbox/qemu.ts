@@ -3,9 +3,11 @@ import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { startDetached } from "../system/detached-process.ts";
 import type { Files } from "../system/files.ts";
+import { machineFacts } from "../system/machine-facts.ts";
 import { makeMemoryFolder } from "../system/memory-folder.ts";
 import type { ProcessTable } from "../system/process-table.ts";
 import { connectUnixSocket, maxSocketPathBytes } from "../system/unix-socket.ts";
+import { planConfinement } from "./confine.ts";
 import type { Hypervisor, Machine, MachineAddress, MachineRequest } from "./hypervisor.ts";
 import { maxDeviceStateBytes } from "./limits.ts";
 import {
@@ -49,7 +51,12 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
     });
   }
   const args = planQemuArguments(request, request.start.kind === "boot" ? hostTscKhz(files) : 0);
-  const [program, allArgs] = withLifetime("qemu-system-x86_64", args, request.lifetimeMs);
+  const confined = [
+    ...planConfinement({ shape: request.shape, ...machineFacts }),
+    "qemu-system-x86_64",
+    ...args,
+  ];
+  const [program = "", ...allArgs] = withLifetime(confined, request.lifetimeMs);
   const logPath = `${request.folder}/${machineFiles.log}`;
   const child = await startDetached(program, allArgs, { logPath, cwd: request.folder });
   const ended = child.exited.then((code) => {
@@ -92,9 +99,9 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
 }
 
 /** A process of 1 MB that ends the machine in time, with nobody else alive. */
-function withLifetime(program: string, args: string[], lifetimeMs: number | undefined): [string, string[]] {
-  if (lifetimeMs === undefined) return [program, args];
-  return ["timeout", ["--signal=KILL", `${(lifetimeMs / 1000).toFixed(3)}s`, program, ...args]];
+function withLifetime(words: readonly string[], lifetimeMs: number | undefined): readonly string[] {
+  if (lifetimeMs === undefined) return words;
+  return ["timeout", "--signal=KILL", `${(lifetimeMs / 1000).toFixed(3)}s`, ...words];
 }
 
 async function connectMonitor(world: QemuWorld, folder: string): Promise<QmpClient> {

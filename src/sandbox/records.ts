@@ -2,7 +2,7 @@ import * as z from "zod";
 import { KeyframeError } from "../base/errors.ts";
 import type { Files } from "../system/files.ts";
 import { parseDiskLayerId, parseObjectName, parseSandboxId, parseSnapshotId } from "./ids.ts";
-import { maxRecordBytes } from "./limits.ts";
+import { maxNetworkRuleLength, maxNetworkRules, maxRecordBytes } from "./limits.ts";
 
 // The small JSON files that describe images, disk layers, sandboxes and snapshots (docs/formats/sandbox-state.md).
 
@@ -69,6 +69,10 @@ const sandboxRecord = z.object({
   machine: z.object({ process: identity, memoryPath: z.string() }).optional(),
   /** Ends the machine at `expiresAtMs`, if that was decided after it started. */
   deadline: identity.optional(),
+  /** What the guest may reach; absent: nothing. */
+  network: z.object({ allow: z.array(z.string().max(maxNetworkRuleLength)).max(maxNetworkRules) }).optional(),
+  /** Stopped when nobody has used it for so long. */
+  idleMs: z.int().positive().optional(),
   /** What `resume` starts from. */
   suspended: snapshotId.optional(),
   expiresAtMs: z.number().optional(),

@@ -23,6 +23,7 @@ export function planIdentity(world: SandboxWorld, record: SandboxRecord): NewIde
       hostName: record.name ?? record.id,
       // stable for the life of the sandbox, and no other's
       machineId: sha256Hex(`machine\0${world.home.secret}\0${record.id}`).slice(0, 32),
+      network: record.network !== undefined,
       bootId: uuidOf(sha256Hex(`boot\0${world.home.secret}\0${record.id}\0${record.generation}`)),
     },
     hookSeed: seed.toString("hex", 32),

@@ -1,4 +1,4 @@
-import { KeyframeError } from "../base/errors.ts";
+import { errorText, KeyframeError } from "../base/errors.ts";
 import { fault } from "../system/fault.ts";
 import { ensureBlockServer } from "./block-server.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
@@ -7,6 +7,7 @@ import { openGuestSession } from "./guest-session.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { Accelerator, Machine, MachineShape, MachineStart } from "./hypervisor.ts";
 import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "./ids.ts";
+import { ensureKeeper } from "./keeper-client.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "./limits.ts";
 import { ensureMemoryImage, ensureZeroMemory } from "./memory-cache.ts";
 import { takeFromPool } from "./pool.ts";
@@ -29,6 +30,10 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Time to live: the machine is killed after it. */
   readonly lifetimeMs?: number;
+  /** What the guest may reach; nothing by default. */
+  readonly network?: NonNullable<SandboxRecord["network"]>;
+  /** Stopped when nobody has used it for so long. */
+  readonly idleMs?: number;
 }
 
 export interface BootOptions extends StartOptions {
@@ -122,9 +127,10 @@ export async function forkSnapshot(
   const planRestored = once(() => planRestore(world, snapshot));
   const start = async (index: number): Promise<StartedSandbox> => {
     const startedAtMs = world.clock.monotonicMs();
-    const { env = {}, lifetimeMs } = options;
+    const { env = {}, lifetimeMs, network, idleMs } = options;
     const name = childName(options.name, index, options.count);
-    if (options.pool !== false) {
+    // what is kept ready has no network and no process beside it
+    if (options.pool !== false && network === undefined && idleMs === undefined) {
       const taken = await takeFromPool(world, snapshot.id, {
         ...name,
         env,
@@ -132,8 +138,14 @@ export async function forkSnapshot(
       });
       if (taken !== undefined) return { ...taken, readyMs: world.clock.monotonicMs() - startedAtMs };
     }
-    const plan = { ...(await planRestored()), ...name, env };
-    return startSandbox(world, lifetimeMs === undefined ? plan : { ...plan, lifetimeMs });
+    return startSandbox(world, {
+      ...(await planRestored()),
+      ...name,
+      env,
+      ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+      ...(network === undefined ? {} : { network }),
+      ...(idleMs === undefined ? {} : { idleMs }),
+    });
   };
   const results: ForkResult[] = [];
   let next = 0;
@@ -245,15 +257,17 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
         ? { identity: identity.guest, onSpoken: () => restored.resume() }
         : {}),
     });
-    let problems: readonly string[];
+    const problems: string[] = [];
     try {
-      problems = await renewGuest(session.guest, identity, running.generation);
+      problems.push(...(await renewGuest(session.guest, identity, running.generation)));
     } finally {
       await session.close();
     }
     const record = (await plan.settle?.(machine, running)) ?? running;
     saveSandboxRecord(world, record);
     machine.detach();
+    // it runs: what the process beside it cannot do is a problem of the sandbox, not its end
+    await ensureKeeper(world, record).catch((error: unknown) => problems.push(errorText(error)));
     return { record, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
   } catch (error) {
     await machine?.kill();
@@ -284,6 +298,8 @@ async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan
       shape: plan.shape,
       generation: plan.generation,
       env: { ...plan.env },
+      ...(plan.network === undefined ? {} : { network: plan.network }),
+      ...(plan.idleMs === undefined ? {} : { idleMs: plan.idleMs }),
       disk: [layer, ...plan.below.map(({ id: below, kind }) => ({ id: below, kind }))],
       ...(plan.lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + plan.lifetimeMs }),
     };

@@ -56,6 +56,8 @@ export async function resumeSandbox(
         ...(stopped.name === undefined ? {} : { name: stopped.name }),
         ...(stopped.image === undefined ? {} : { image: stopped.image }),
         ...(options.lifetimeMs === undefined ? {} : { lifetimeMs: options.lifetimeMs }),
+        ...(stopped.network === undefined ? {} : { network: stopped.network }),
+        ...(stopped.idleMs === undefined ? {} : { idleMs: stopped.idleMs }),
         env: stopped.env,
       });
       return started;

@@ -37,7 +37,7 @@ const mib = 1024 * 1024;
 beforeAll(async () => {
   lab = openSandboxLab();
   store = join(lab.world.home.root, "store");
-  const { record } = await lab.boot("source", 256);
+  const { record } = await lab.boot("source", { memoryMiB: 256 });
   await lab.sh(
     record,
     "head -c 40000000 /dev/urandom > /dev/shm/noise; md5sum < /dev/shm/noise > /root/sum; sync",

@@ -10,7 +10,12 @@ import { findImage } from "../../src/sandbox/image-build.ts";
 import { createQemu } from "../../src/sandbox/qemu.ts";
 import type { ImageRecord, SandboxRecord } from "../../src/sandbox/records.ts";
 import { listSandboxes } from "../../src/sandbox/sandbox-store.ts";
-import { bootSandbox, type ForkResult, type StartedSandbox } from "../../src/sandbox/start-sandbox.ts";
+import {
+  type BootOptions,
+  bootSandbox,
+  type ForkResult,
+  type StartedSandbox,
+} from "../../src/sandbox/start-sandbox.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files.ts";
 import { nodeProcessMemory } from "../../src/system/process-memory.ts";
@@ -22,7 +27,7 @@ export interface SandboxLab {
   readonly world: SandboxWorld;
   readonly image: ImageRecord;
   readonly warnings: string[];
-  boot(name?: string, memoryMiB?: number): Promise<StartedSandbox>;
+  boot(name?: string, options?: Partial<BootOptions>): Promise<StartedSandbox>;
   /** The output of a shell command in a guest; throws if it fails. */
   sh(sandbox: SandboxRecord, script: string, options?: Omit<CommandRequest, "argv">): Promise<string>;
   /** The program as users run it. */
@@ -64,7 +69,7 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
     home,
     platform: process.platform,
     cores: 2,
-    program: [process.execPath, resolve("dist/keyframe.cjs")],
+    program: { node: process.execPath, entry: resolve("dist/keyframe.cjs") },
     warn: (text) => void warnings.push(text),
   };
   const image = findImage(world, parseObjectName("debian"));
@@ -72,13 +77,14 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
     world,
     image,
     warnings,
-    boot: (name, memoryMiB = labMemoryMiB) =>
+    boot: (name, options = {}) =>
       bootSandbox(world, image, {
         ...(name === undefined ? {} : { name: parseObjectName(name) }),
-        memoryMiB,
+        memoryMiB: labMemoryMiB,
         cpus: 1,
         diskBytes: 1024 ** 3,
         accelerator: "tcg",
+        ...options,
       }),
     sh: (sandbox, script, options) =>
       withGuest(world, sandbox, async (guest) => {

@@ -44,6 +44,7 @@ export function openTestServer(
   setMaxListeners(0, stopping.signal);
   const root = scratchFolder();
   const world: SandboxWorld = {
+    program: { node: process.execPath, entry: "/nowhere" },
     files: nodeFiles,
     clock: nodeClock,
     random: nodeRandom,
@@ -199,6 +200,7 @@ export function createFakeGuest(): {
       const guest = { run, closed, close: () => markClosed() } as unknown as GuestChannel;
       return {
         guest,
+        port: 0,
         async close() {
           open -= 1;
           markClosed();

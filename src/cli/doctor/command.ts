@@ -15,10 +15,10 @@ export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
     },
   },
   docs: {
-    brief: "Check the journal and the notes, and show what hooks could not do",
+    brief: "Check the journal, the notes and the sandboxes, and show what hooks could not do",
     fullDescription:
       "Reads everything that Keyframe keeps for this worktree and checks it: each line of the log, each head, each stored\n" +
-      "content, the notes, the lock. Nothing is changed without --repair. Ends with 5 if something is damaged.\n\n" +
+      "content, the notes, the lock; and this user's sandboxes and snapshots, outside of a repository too. Nothing is changed without --repair. Ends with 5 if something is damaged.\n\n" +
       "Example:\n  keyframe doctor\n  keyframe doctor --repair",
   },
 });

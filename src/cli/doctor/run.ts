@@ -4,15 +4,17 @@ import { type CheckpointProblem, findCheckpointProblems } from "../../checkpoint
 import type { Git } from "../../git/git.ts";
 import { listNotes } from "../../git/notes.ts";
 import { openObjectReader } from "../../git/objects.ts";
-import { mustFindRepository } from "../../git/repository.ts";
+import { findRepository } from "../../git/repository.ts";
 import { clearProblems, type Problem, readProblems } from "../../journal/problems.ts";
 import { type JournalFinding, repairJournal, verifyJournal } from "../../journal/verify.ts";
+import type { SandboxProblem } from "../../sandbox/find-problems.ts";
 import type { CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { openRepositoryCheckpoints } from "../open-repository.ts";
 import { settleRepository } from "../settle-first.ts";
 import { printable, type Terminal } from "../terminal.ts";
 import type { DoctorFlags } from "./command.ts";
+import { describeSandboxProblem, doctorSandboxes } from "./sandboxes.ts";
 
 interface NoteFinding {
   readonly commit: string;
@@ -24,17 +26,21 @@ interface Diagnosis {
   readonly notes: readonly NoteFinding[];
   readonly checkpoints: readonly CheckpointProblem[];
   readonly problems: readonly Problem[];
+  readonly sandboxes: readonly SandboxProblem[];
 }
 
 /** `keyframe doctor` */
 export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void> {
-  const repository = mustFindRepository(this.cwd, this.files);
+  const sandboxes = await doctorSandboxes(this, flags.repair === true);
+  const repository = findRepository(this.cwd, this.files);
+  if (repository === undefined) return reportSandboxes(this, sandboxes, flags);
   const { git, stores } = openRepositoryCheckpoints(this);
   const found: Diagnosis = {
     journal: verifyJournal(this, repository),
     notes: await verifyNotes(git),
     checkpoints: (await findCheckpointProblems(git, stores)).filter(({ harmless }) => !harmless),
     problems: readProblems(repository, this.files),
+    sandboxes,
   };
   let repaired = 0;
   if (flags.repair) {
@@ -56,7 +62,7 @@ export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void
 
 function describeDiagnosis(
   terminal: Terminal,
-  { journal, notes, checkpoints, problems }: Diagnosis,
+  { journal, notes, checkpoints, problems, sandboxes }: Diagnosis,
 ): string[] {
   const label = (style: "red" | "yellow", text: string) => terminal.style(style, text.padEnd(10));
   return [
@@ -75,7 +81,19 @@ function describeDiagnosis(
       ({ at, where, what }) =>
         `${label("yellow", "hook")}  ${new Date(at).toISOString()}  ${printable(where)}: ${printable(what)}`,
     ),
+    ...sandboxes.map((problem) => describeSandboxProblem(terminal, problem)),
   ];
+}
+
+/** Outside of a repository there is nothing else to look at. */
+function reportSandboxes(
+  { terminal }: CliContext,
+  sandboxes: readonly SandboxProblem[],
+  flags: DoctorFlags,
+): void {
+  if (flags.json) terminal.json({ sandboxes });
+  else if (sandboxes.length === 0) terminal.out("all is well with the sandboxes; this is no git repository");
+  else for (const problem of sandboxes) terminal.out(describeSandboxProblem(terminal, problem));
 }
 
 /** Notes that cannot be read in part or at all. */

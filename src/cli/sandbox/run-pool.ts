@@ -38,11 +38,10 @@ export async function fillPoolInBackground(
   snapshot: ReadySnapshot,
   size: number,
 ): Promise<void> {
-  const own = globalThis.process;
   const { folder } = snapshotFiles(world, snapshot.id);
   await startDetached(
-    own.execPath,
-    [own.argv[1] ?? "", "sandbox", "pool", snapshot.id, "--size", String(size)],
+    world.program.node,
+    [world.program.entry, "sandbox", "pool", snapshot.id, "--size", String(size)],
     { logPath: `${folder}/pool.log`, cwd: world.home.root },
   );
 }
