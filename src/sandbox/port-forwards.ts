@@ -63,7 +63,7 @@ export async function openPortForwards(
       });
     });
     const forward = { hostPort: listener.port, guestPort: wanted.guestPort };
-    open.set(forward.hostPort, { forward, close: listener.close });
+    open.set(forward.hostPort, { forward, close: () => listener.close() });
     return forward;
   }
 
