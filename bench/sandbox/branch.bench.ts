@@ -17,7 +17,9 @@ const mib = 1024 * 1024;
 export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
   const lab = openSandboxLab();
   try {
-    const base = await (await branchSandbox(lab.world, (await lab.boot(undefined, { memoryMiB: 384 })).record.id)).durable;
+    const base = await (
+      await branchSandbox(lab.world, (await lab.boot(undefined, { memoryMiB: 384 })).record.id)
+    ).durable;
     const results: BenchResult[] = [];
     for (const dirtyMiB of tiny ? [0] : [0, 10, 50]) {
       const [child] = allStarted(await forkSnapshot(lab.world, base, { count: 1 }));

@@ -58,12 +58,12 @@ export async function openPortForwards(
   async function listen(wanted: PortForward): Promise<PortForward> {
     const listener = await listenLoopback(wanted.hostPort, (connection) => {
       connections += 1;
-      joinConnection(connection, guest.connect(wanted.guestPort)).finally(() => {
+      void joinConnection(connection, guest.connect(wanted.guestPort)).finally(() => {
         connections -= 1;
       });
     });
     const forward = { hostPort: listener.port, guestPort: wanted.guestPort };
-    open.set(forward.hostPort, { forward, close: listener.close });
+    open.set(forward.hostPort, { forward, close: () => listener.close() });
     return forward;
   }
 
