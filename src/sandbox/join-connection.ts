@@ -6,11 +6,11 @@ import type { GuestCommand } from "./guest-command.ts";
  * either resets the other. Resolves when it is over.
  */
 export async function joinConnection(here: Duplex, inGuest: GuestCommand): Promise<void> {
-  here.once("error", () => inGuest.cancel());
+  here.on("error", () => inGuest.cancel());
   here.once("close", () => {
     if (!here.readableEnded || !here.writableFinished) inGuest.cancel();
   });
-  inGuest.stdin.once("error", () => here.destroy());
+  inGuest.stdin.on("error", () => here.destroy());
   here.pipe(inGuest.stdin);
   inGuest.stdout.pipe(here);
   inGuest.stderr.resume(); // sockets have none

@@ -90,7 +90,7 @@ async function connectKeeper(world: SandboxWorld, record: KeptSandbox) {
     env: { ...process.env, KEYFRAME_SANDBOX_HOME: world.home.root },
   });
   let endedWith: number | undefined;
-  child.exited.then((code) => {
+  void child.exited.then((code) => {
     endedWith = code;
   });
   const giveUpAtMs = world.clock.monotonicMs() + startTimeoutMs;

@@ -58,7 +58,7 @@ export async function openPortForwards(
   async function listen(wanted: PortForward): Promise<PortForward> {
     const listener = await listenLoopback(wanted.hostPort, (connection) => {
       connections += 1;
-      joinConnection(connection, guest.connect(wanted.guestPort)).finally(() => {
+      void joinConnection(connection, guest.connect(wanted.guestPort)).finally(() => {
         connections -= 1;
       });
     });

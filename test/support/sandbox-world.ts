@@ -34,6 +34,7 @@ export interface SandboxLab {
   cli(
     args: readonly string[],
     env?: Readonly<Record<string, string>>,
+    cwd?: string,
   ): { code: number | null; signal: string | null; stdout: string; stderr: string };
   /** Ends every machine and removes all files. */
   close(): Promise<void>;
@@ -95,8 +96,9 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
         if (exit.kind === "code" && exit.code === 0) return stdout.toString("utf8").trim();
         throw new Error(`${script}: ${JSON.stringify(exit)} ${stderr.toString("utf8")}`);
       }),
-    cli: (args, env = {}) => {
-      const result = spawnSync(process.execPath, ["dist/keyframe.cjs", ...args], {
+    cli: (args, env = {}, cwd = process.cwd()) => {
+      const result = spawnSync(process.execPath, [resolve("dist/keyframe.cjs"), ...args], {
+        cwd,
         env: { ...process.env, KEYFRAME_SANDBOX_HOME: root, KEYFRAME_ACCELERATOR: "tcg", ...env },
         encoding: "utf8",
         timeout: 120_000,
