@@ -252,6 +252,12 @@ test("a block server that is killed is replaced at the next start, and a store t
   expect(readBlockServer(away.world, child.id)?.process).not.toEqual(server.process);
   expect(away.ok("sandbox", "exec", second, "--", "sh", "-c", cargo)).toBe("on top");
   away.ok("sandbox", "rm", first, second);
+  const last = readBlockServer(away.world, child.id);
+  if (last?.memoryProcess === undefined) throw new Error("no memory is shown");
+  lab.world.processTable.signal(last.process, "SIGKILL");
+  away.ok("snapshot", "gc");
+  expect(lab.world.processTable.isRunning(last.memoryProcess)).toBe(false);
+  expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(away.root);
   away.ok("snapshot", "rm", base.id, "--cascade");
 
   const gone = join(lab.world.home.root, "gone-store");
