@@ -5,6 +5,7 @@ import { observe } from "../authorship/observe.ts";
 import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
 import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
+import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../journal/problems.ts";
 import { isSwitchedOff } from "../journal/switch.ts";
@@ -34,6 +35,7 @@ export interface HookChunks {
   readonly loadPush: () => Promise<PushInHook>;
   readonly loadSession: () => Promise<typeof import("../cli/session-in-hook.ts").sessionInHook>;
   readonly loadCommit: () => Promise<typeof import("../cli/commit-in-hook.ts").commitInHook>;
+  readonly loadHooks: () => Promise<typeof import("../cli/hooks-in-hook.ts").hooksInHook>;
 }
 
 /**
@@ -73,11 +75,23 @@ async function observeAgent(name: string, here: Repository | undefined, chunks: 
   if (wantsSettle)
     await inTime(repository, "settle", async () => (await chunks.loadSettle())(repository, ""));
   if (!isSessionEvent(event)) return;
+  if (event.kind === "prompt") await keepGitHooks(name, repository, chunks);
   const { wants } = advanceSession(event, repository, nodeMachine);
   if (wants === undefined) return;
   await inTime(repository, `${name} ${wants}`, async () =>
     (await chunks.loadSession())(repository, event, wants),
   );
+}
+
+/** Other tools write their git hooks over ours; a turn may end in a commit, so this is the time to see it. */
+async function keepGitHooks(name: string, repository: Repository, chunks: HookChunks): Promise<void> {
+  const program = findTouchedHooks(repository, files);
+  if (program === undefined) return;
+  try {
+    await inTime(repository, "git hooks", async () => (await chunks.loadHooks())(repository, program));
+  } catch (error) {
+    leaveProblem(repository, `${name} git hooks`, errorText(error));
+  }
 }
 
 /** Never fails the push that the user asked for. */

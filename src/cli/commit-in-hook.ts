@@ -12,7 +12,7 @@ export async function commitInHook(
   hook: string,
   [message = "", source = "", commit = ""]: readonly string[],
 ): Promise<void> {
-  const deps = hookDeps();
+  const deps = hookDeps(repository);
   const git = openGit(repository, deps.processes);
   // git names the message from the top of the work tree, where it starts its hooks
   const messagePath = resolve(process.cwd(), message);

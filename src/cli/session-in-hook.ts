@@ -10,6 +10,6 @@ export async function sessionInHook(
   event: SessionEvent,
   wants: Exclude<SessionAdvance["wants"], undefined>,
 ): Promise<void> {
-  const deps = hookDeps();
+  const deps = hookDeps(repository);
   await captureTurn(openGit(repository, deps.processes), deps, { event, wants });
 }

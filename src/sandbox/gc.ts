@@ -172,3 +172,15 @@ export function listImages(files: Files, folder: string): ImageRecord[] {
     entry.name.endsWith(".json") ? (readImageRecord(files, join(folder, entry.name)) ?? []) : [],
   );
 }
+
+/** The ids of what goes, by kind. */
+export function describeGcPlan(plan: GcPlan): Record<string, readonly string[]> {
+  return {
+    sandboxes: plan.sandboxes.map((each) => each.id),
+    snapshots: plan.snapshots.map((each) => each.id),
+    diskLayers: plan.diskLayers,
+    memoryImages: plan.memoryImages,
+    unfinished: plan.staging,
+    strays: plan.strays,
+  };
+}

@@ -14,6 +14,7 @@ import {
   encodeCommandRequest,
   encodeFileRequest,
   encodeIdentity,
+  type FileRequest,
   type GuestIdentity,
 } from "./guest-message.ts";
 
@@ -25,11 +26,13 @@ export interface GuestChannel {
   renewIdentity(identity: GuestIdentity): Promise<RenewedIdentity>;
   run(request: CommandRequest): GuestCommand;
   /** Writes standard input to a file of the image: complete when it exits with 0, else unchanged. */
-  putFile(path: string, mode: number): GuestCommand;
+  putFile(path: string, options: Omit<FileRequest, "arguments">): GuestCommand;
   /** A file of the image as standard output. */
-  getFile(path: string): GuestCommand;
+  getFile(path: string, options?: Pick<FileRequest, "user">): GuestCommand;
   /** Standard output is for parseFileList. */
   listFiles(path: string): GuestCommand;
+  /** Looks at or changes entries of folders: what src/sandbox/guest-files.ts asks for. */
+  manageFiles(request: FileRequest): GuestCommand;
   /** Asks the guest to write its disk back and end; the machine ends soon after. */
   shutDown(): void;
   /** Commands that were not started with `keep` are killed by the guest soon after. */
@@ -177,8 +180,8 @@ function createChannelState(connection: Duplex) {
     const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
     if (failure !== undefined) events.gone(failure);
     else {
+      send(type, stream, payload); // throws if it does not fit a frame: then there is no command
       commands.set(stream, events);
-      send(type, stream, payload);
     }
     return command;
   }
@@ -198,9 +201,12 @@ function createChannelState(connection: Duplex) {
       return { problems: lines("problem: "), hooks: lines("hook: ") };
     },
     run: (request) => begin(guestFrameTypes.exec, encodeCommandRequest(request)),
-    putFile: (path, mode) => begin(guestFrameTypes.put, encodeFileRequest(path, mode)),
-    getFile: (path) => begin(guestFrameTypes.get, encodeFileRequest(path)),
-    listFiles: (path) => begin(guestFrameTypes.list, encodeFileRequest(path)),
+    putFile: (path, options) =>
+      begin(guestFrameTypes.put, encodeFileRequest({ ...options, arguments: [path] })),
+    getFile: (path, options) =>
+      begin(guestFrameTypes.get, encodeFileRequest({ ...options, arguments: [path] })),
+    listFiles: (path) => begin(guestFrameTypes.list, encodeFileRequest({ arguments: [path] })),
+    manageFiles: (request) => begin(guestFrameTypes.files, encodeFileRequest(request)),
     shutDown: () => send(guestFrameTypes.shutdown, 0),
     close() {
       end();

@@ -22,6 +22,7 @@ export const guestFrameTypes = {
   put: 0x11,
   get: 0x12,
   list: 0x13,
+  files: 0x14,
   stdin: 0x18,
   stdinEnd: 0x19,
   signal: 0x1a,

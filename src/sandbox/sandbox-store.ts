@@ -9,7 +9,9 @@ import { readSandboxRecord, type SandboxRecord, writeRecord } from "./records.ts
  * `pooled`: loaded and stopped, to become a sandbox when one is asked for. `dead`: its machine ended without being told to (killed, out of memory, time to live). `abandoned`: the process that
  * started it ended before it ran.
  */
-export type SandboxState = "starting" | "running" | "stopped" | "pooled" | "dead" | "abandoned";
+export type SandboxState = (typeof sandboxStates)[number];
+
+export const sandboxStates = ["starting", "running", "stopped", "pooled", "dead", "abandoned"] as const;
 
 export function sandboxRecordPath(world: SandboxWorld, id: SandboxId): string {
   return join(world.home.sandboxFolder(id), "sandbox.json");

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeJsonDocument, type JsonObject, parseJsonDocument } from "../../src/base/json-document.ts";
 import { sessionsOf } from "../../src/checkpoints/checkpoint-tree.ts";
-import { layouts } from "../../src/checkpoints/convert-checkpoint.ts";
 import { explainCheckpoint } from "../../src/checkpoints/explain.ts";
 import { findCheckpointProblems } from "../../src/checkpoints/find-problems.ts";
 import { listCheckpoints } from "../../src/checkpoints/list-checkpoints.ts";
@@ -11,6 +10,7 @@ import { emptyState, planCheckpoint } from "../../src/checkpoints/plan-write.ts"
 import { listCheckpointPlaces } from "../../src/checkpoints/read-checkpoints.ts";
 import { openTranscriptReader } from "../../src/checkpoints/read-transcript.ts";
 import type { BlobSource, SessionWrite } from "../../src/checkpoints/store.ts";
+import { layouts } from "../../src/checkpoints/store-layouts.ts";
 import { tryLoadStates } from "../../src/checkpoints/stored-state.ts";
 import { storeKinds } from "../../src/checkpoints/stores.ts";
 import { readSmallObjects } from "../../src/git/object-stream.ts";

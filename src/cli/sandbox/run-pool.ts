@@ -1,4 +1,5 @@
 import { parseDurationMs } from "../../base/quantities.ts";
+import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { fillPool } from "../../sandbox/fill-pool.ts";
 import type { SandboxWorld } from "../../sandbox/home.ts";
 import {
@@ -9,7 +10,6 @@ import {
 } from "../../sandbox/snapshot-store.ts";
 import { startDetached } from "../../system/detached-process.ts";
 import type { CliContext } from "../context.ts";
-import { describeSandbox } from "./describe.ts";
 import { sandboxWorld } from "./world.ts";
 
 export interface PoolFlags {

@@ -1,4 +1,5 @@
 import { formatBytes } from "../../base/bytes.ts";
+import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { pullLazily, pullSnapshot } from "../../sandbox/pull-snapshot.ts";
 import { pushSnapshot } from "../../sandbox/push-snapshot.ts";
@@ -6,7 +7,6 @@ import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
 import type { CliContext } from "../context.ts";
 import { withImages } from "../image/open-repository.ts";
 import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
-import { describeSnapshot } from "./describe.ts";
 
 export interface TransferFlags {
   readonly name?: string;

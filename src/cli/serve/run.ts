@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import { KeyframeError } from "../../base/errors.ts";
+import { parseAccelerator } from "../../sandbox/acceleration.ts";
+import type { SandboxWorld } from "../../sandbox/home.ts";
+import { startServer } from "../../server/start-server.ts";
+import { machineFacts } from "../../system/machine-facts.ts";
+import { randomHex } from "../../system/random.ts";
+import type { SocketAddress } from "../../system/sockets.ts";
+import { waitForStopSignal } from "../../system/stop-signal.ts";
+import type { CliContext } from "../context.ts";
+import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
+
+export interface ServeFlags {
+  readonly port?: number;
+  readonly host?: string;
+  readonly socket?: string;
+  readonly requireToken?: boolean;
+  readonly json?: boolean;
+}
+
+const defaultPort = 7070;
+const leastTokenChars = 16;
+
+/** Serves until SIGINT or SIGTERM. */
+export async function serve(this: CliContext, flags: ServeFlags): Promise<void> {
+  const stopped = waitForStopSignal();
+  const world = sandboxWorld(this);
+  const address = addressOf(this, flags);
+  const localOnly = "path" in address || isLoopback(address.host ?? "");
+  const given = this.env["KEYFRAME_TOKEN"];
+  const needsToken = !localOnly || flags.requireToken === true || (given !== undefined && given !== "");
+  const tokenPath = join(world.home.root, "api-token");
+  const server = await startServer(world, {
+    address,
+    token: needsToken ? (tokenFrom(given) ?? keptToken(world, tokenPath)) : undefined,
+    localOnly,
+    accelerator: parseAccelerator(this.env["KEYFRAME_ACCELERATOR"]),
+    isRoot: machineFacts.isRoot,
+  });
+  const url = urlOf(server.address);
+  if (flags.json) this.terminal.json({ url, token: needsToken });
+  else this.terminal.out(url);
+  if (needsToken && tokenFrom(given) === undefined) this.terminal.note(`the token is in ${tokenPath}`);
+  await stopped;
+  await server.stop();
+}
+
+function addressOf(context: CliContext, flags: ServeFlags): SocketAddress {
+  if (flags.socket !== undefined) {
+    if (flags.port !== undefined || flags.host !== undefined) {
+      throw new KeyframeError("usage", "--socket goes without --port and --host");
+    }
+    return { path: resolvePath(context, flags.socket) };
+  }
+  const port = flags.port ?? defaultPort;
+  if (port > 65_535) throw new KeyframeError("usage", `${port} is not a port`);
+  return { port, host: flags.host ?? "127.0.0.1" };
+}
+
+/** By its digits: a name may mean another machine tomorrow. */
+function isLoopback(host: string): boolean {
+  return /^127(?:\.\d{1,3}){3}$/.test(host) || host === "::1";
+}
+
+function tokenFrom(given: string | undefined): string | undefined {
+  if (given === undefined || given === "") return undefined;
+  if (given.length >= leastTokenChars && /^[\x21-\x7e]+$/.test(given)) return given;
+  throw new KeyframeError(
+    "usage",
+    `KEYFRAME_TOKEN must be at least ${leastTokenChars} printable characters without spaces`,
+    { hint: "for example the output of `openssl rand -hex 32`" },
+  );
+}
+
+/** The home's token, made at its first use; this user's only. */
+function keptToken(world: SandboxWorld, path: string): string {
+  const { files, random } = world;
+  files.createExclusively(path, Buffer.from(`${randomHex(random, 64)}\n`), { mode: 0o600 });
+  if (((files.statIfExists(path)?.mode ?? 0) & 0o077) !== 0) {
+    throw new KeyframeError("refused", `others can read the token in ${path}`, {
+      hint: `remove it, or \`chmod 600 ${path}\``,
+    });
+  }
+  return files.read(path).toString("latin1").trim();
+}
+
+function urlOf(address: SocketAddress): string {
+  if ("path" in address) return `unix:${address.path}`;
+  const host = address.host ?? "127.0.0.1";
+  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}
