@@ -136,13 +136,17 @@ export async function endBlockServer(world: SandboxWorld, id: SnapshotId): Promi
   await withLock(world, blockServerLock(id), () => clearAway(world, id));
 }
 
-/** Removes what a server left that was killed: its mount, the program behind it, its socket. */
-export async function clearDeadBlockServer(world: SandboxWorld, id: SnapshotId): Promise<void> {
-  const files = blockServerFiles(world, id);
-  const isClean = [files.record, files.memoryPid].every(
-    (path) => world.files.statIfExists(path) === undefined,
-  );
-  if (isClean) return;
+/**
+ * Removes what a server left that was killed: its mount, the program behind it, its socket; and what it has fetched, if
+ * that is not needed any more.
+ */
+export async function clearDeadBlockServer(
+  world: SandboxWorld,
+  id: SnapshotId,
+  { keepCache }: { readonly keepCache: boolean },
+): Promise<void> {
+  const { folder } = blockServerFiles(world, id);
+  if (world.files.statIfExists(folder) === undefined) return;
   const lock = await lockInHome(world, blockServerLock(id), 0).catch((error: unknown) => {
     if (isKeyframeError(error, "lock-busy")) return undefined; // one is being started
     throw error;
@@ -150,7 +154,9 @@ export async function clearDeadBlockServer(world: SandboxWorld, id: SnapshotId):
   if (lock === undefined) return;
   try {
     const server = readBlockServer(world, id);
-    if (server === undefined || !isServing(world, server)) await clearAway(world, id);
+    if (server !== undefined && isServing(world, server)) return;
+    await clearAway(world, id);
+    if (!keepCache) world.files.removeTree(folder);
   } finally {
     await lock.release();
   }

@@ -159,7 +159,7 @@ async function applyGc(world: SandboxWorld, plan: GcPlan): Promise<void> {
     eraseSnapshot(world, snapshot);
   }
   for (const snapshot of listSnapshots(world)) {
-    if (snapshot.remote !== undefined) await clearDeadBlockServer(world, snapshot.id);
+    await clearDeadBlockServer(world, snapshot.id, { keepCache: snapshot.remote !== undefined });
   }
   for (const id of plan.diskLayers) removeDiskLayer(world, id);
   for (const id of plan.memoryImages) removeMemoryImage(world, id);

@@ -233,6 +233,12 @@ test("a lazily pulled snapshot starts with a part of its data, is branched and f
   away.ok("sandbox", "run", "far", "--name", "four");
   expect(away.ok("sandbox", "exec", "four", "--", "sh", "-c", cargo)).toBe("on top");
   away.ok("sandbox", "rm", "one", "two", "three", "four");
+  // what it fetched goes with it, now that all is here
+  lab.world.processTable.signal(server.process, "SIGTERM");
+  while (readBlockServer(away.world, far.id) !== undefined) await lab.world.clock.sleep(20);
+  while (lab.world.processTable.isRunning(server.process)) await lab.world.clock.sleep(20);
+  away.ok("snapshot", "gc");
+  expect(existsSync(files.folder)).toBe(false);
   away.ok("snapshot", "rm", base.id, "--cascade");
   expect(lab.world.processTable.isRunning(server.process)).toBe(false);
   if (server.memoryProcess !== undefined)
