@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { KeyframeError } from "../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import { startDetached } from "../system/detached-process.ts";
 import type { ProcessIdentity } from "../system/process-table.ts";
-import { type SandboxWorld, withLock } from "./home.ts";
+import { lockInHome, type SandboxWorld, withLock } from "./home.ts";
 import type { SnapshotId } from "./ids.ts";
 import { listSandboxes, sandboxState } from "./sandbox-store.ts";
 import { type ReadySnapshot, snapshotFiles } from "./snapshot-store.ts";
@@ -58,15 +58,21 @@ const startTimeoutMs = 10 * 60_000;
 const pollMs = 5;
 
 /** Finds the block server of a snapshot or starts one. The caller has recorded that it uses the snapshot. */
-export function ensureBlockServer(world: SandboxWorld, snapshot: ReadySnapshot): Promise<ServedSnapshot> {
+export async function ensureBlockServer(
+  world: SandboxWorld,
+  snapshot: ReadySnapshot,
+): Promise<ServedSnapshot> {
   const files = blockServerFiles(world, snapshot.id);
-  return withLock(world, blockServerLock(snapshot.id), async () => {
+  const lock = await lockInHome(world, blockServerLock(snapshot.id), startTimeoutMs);
+  try {
     const known = readBlockServer(world, snapshot.id);
     const isThere = known !== undefined && isServing(world, known);
     if (!isThere) await clearAway(world, snapshot.id);
     const server = isThere ? known : await start(world, snapshot);
     return { memoryPath: server.memoryPath, socketPath: files.socket, layers: new Set(server.layers) };
-  });
+  } finally {
+    await lock.release();
+  }
 }
 
 /** Held while a server is started or decides to end. */
@@ -97,6 +103,8 @@ async function start(world: SandboxWorld, snapshot: ReadySnapshot): Promise<Bloc
     const server = readBlockServer(world, snapshot.id);
     if (server !== undefined) return server;
     if (ended !== undefined || world.clock.monotonicMs() > giveUpAtMs) {
+      const late = world.processTable.identify(child.pid);
+      if (late !== undefined) world.processTable.signal(late, "SIGTERM");
       const log = world.files.readIfExists(files.log)?.toString("utf8").trim().slice(-2000) ?? "";
       throw new KeyframeError(
         "store-unavailable",
@@ -124,6 +132,32 @@ export function isServerNeeded(
 export async function endBlockServer(world: SandboxWorld, id: SnapshotId): Promise<void> {
   if (world.files.statIfExists(blockServerFiles(world, id).folder) === undefined) return;
   await withLock(world, blockServerLock(id), () => clearAway(world, id));
+}
+
+/**
+ * Removes what a server left that was killed: its mount, the program behind it, its socket; and what it has fetched, if
+ * that is not needed any more.
+ */
+export async function clearDeadBlockServer(
+  world: SandboxWorld,
+  id: SnapshotId,
+  { keepCache }: { readonly keepCache: boolean },
+): Promise<void> {
+  const { folder } = blockServerFiles(world, id);
+  if (world.files.statIfExists(folder) === undefined) return;
+  const lock = await lockInHome(world, blockServerLock(id), 0).catch((error: unknown) => {
+    if (isKeyframeError(error, "lock-busy")) return undefined; // one is being started
+    throw error;
+  });
+  if (lock === undefined) return;
+  try {
+    const server = readBlockServer(world, id);
+    if (server !== undefined && isServing(world, server)) return;
+    await clearAway(world, id);
+    if (!keepCache) world.files.removeTree(folder);
+  } finally {
+    await lock.release();
+  }
 }
 
 async function clearAway(world: SandboxWorld, id: SnapshotId): Promise<void> {

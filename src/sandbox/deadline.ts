@@ -1,3 +1,4 @@
+import { KeyframeError } from "../base/errors.ts";
 import { startDetached } from "../system/detached-process.ts";
 import type { ProcessIdentity } from "../system/process-table.ts";
 import type { SandboxWorld } from "./home.ts";
@@ -10,7 +11,7 @@ export async function startDeadline(
   world: SandboxWorld,
   target: ProcessIdentity,
   options: { readonly lifetimeMs: number; readonly folder: string },
-): Promise<ProcessIdentity | undefined> {
+): Promise<ProcessIdentity> {
   const { lifetimeMs, folder } = options;
   const args = [(lifetimeMs / 1000).toFixed(3), String(target.pid), target.startTicks];
   // perl: there wherever a guest was built, and a tenth of Node's size
@@ -18,7 +19,11 @@ export async function startDeadline(
     logPath: `${folder}/deadline.log`,
     cwd: "/",
   });
-  return world.processTable.identify(child.pid);
+  const process = world.processTable.identify(child.pid);
+  if (process !== undefined) return process;
+  throw new KeyframeError("program-failed", "the process that limits the time of a machine has ended", {
+    hint: `its log is ${folder}/deadline.log`,
+  });
 }
 
 /** Looks once a second whether the process is still the one that was meant: pid and start time. */

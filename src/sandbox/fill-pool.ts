@@ -43,7 +43,11 @@ export async function fillPool(
         await startSandbox(world, plan);
       }
     };
-    await Promise.all(Array.from({ length: Math.max(0, Math.min(world.cores, missing)) }, worker));
+    const workers = Array.from({ length: Math.max(0, Math.min(world.cores, missing)) }, worker);
+    // all have ended before the next filler may count
+    for (const result of await Promise.allSettled(workers)) {
+      if (result.status === "rejected") throw result.reason;
+    }
     return listPool(world, snapshot.id);
   } finally {
     await lock.release();
@@ -78,7 +82,7 @@ async function planMember(
         ...running,
         status: "pooled",
         expiresAtMs: world.clock.nowMs() + idleMs,
-        ...(deadline === undefined ? {} : { deadline }),
+        deadline,
       };
     },
   };

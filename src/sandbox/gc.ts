@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Files } from "../system/files.ts";
-import { endBlockServer } from "./block-server.ts";
+import { clearDeadBlockServer, endBlockServer } from "./block-server.ts";
 import { removeDiskLayer } from "./disk-layers.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
 import { isLeftInStaging, type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
@@ -157,6 +157,9 @@ async function applyGc(world: SandboxWorld, plan: GcPlan): Promise<void> {
   for (const snapshot of plan.snapshots) {
     await endBlockServer(world, snapshot.id);
     eraseSnapshot(world, snapshot);
+  }
+  for (const snapshot of listSnapshots(world)) {
+    await clearDeadBlockServer(world, snapshot.id, { keepCache: snapshot.remote !== undefined });
   }
   for (const id of plan.diskLayers) removeDiskLayer(world, id);
   for (const id of plan.memoryImages) removeMemoryImage(world, id);

@@ -149,6 +149,9 @@ function makeKnown(
     if (isHere(world, layer)) continue;
     const path = world.home.diskLayerRecord(layer.id);
     if (readDiskLayerRecord(world.files, path) !== undefined) continue;
+    if (world.files.statIfExists(world.home.diskLayer(layer.id, layer.kind)) !== undefined) {
+      throw new KeyframeError("damaged", `disk layer ${layer.id} is in use here`);
+    }
     writeRecord(world.files, path, {
       format: 1,
       ...layer,

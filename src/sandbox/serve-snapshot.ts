@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { KeyframeError } from "../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import { type BlockDevice, readOnlyDevice } from "../blocks/block-device.ts";
 import { openCacheFolder } from "../blocks/cache-folder.ts";
 import { type ChunkCache, openChunkCache } from "../blocks/chunk-cache.ts";
@@ -301,7 +301,10 @@ async function untilIdle(
     if (isNeeded()) usedAtMs = clock.monotonicMs();
     if (clock.monotonicMs() - usedAtMs < options.idleMs) continue;
     // whoever starts something records it before it asks for the server, which takes this lock
-    const lock = await lockInHome(world, blockServerLock(snapshot.id), 0).catch(() => undefined); // someone asks now
+    const lock = await lockInHome(world, blockServerLock(snapshot.id), 0).catch((error: unknown) => {
+      if (isKeyframeError(error, "lock-busy")) return undefined; // someone asks now
+      throw error;
+    });
     if (lock === undefined) continue;
     if (!isNeeded()) return lock;
     await lock.release();

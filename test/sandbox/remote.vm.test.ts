@@ -233,6 +233,12 @@ test("a lazily pulled snapshot starts with a part of its data, is branched and f
   away.ok("sandbox", "run", "far", "--name", "four");
   expect(away.ok("sandbox", "exec", "four", "--", "sh", "-c", cargo)).toBe("on top");
   away.ok("sandbox", "rm", "one", "two", "three", "four");
+  // what it fetched goes with it, now that all is here
+  lab.world.processTable.signal(server.process, "SIGTERM");
+  while (readBlockServer(away.world, far.id) !== undefined) await lab.world.clock.sleep(20);
+  while (lab.world.processTable.isRunning(server.process)) await lab.world.clock.sleep(20);
+  away.ok("snapshot", "gc");
+  expect(existsSync(files.folder)).toBe(false);
   away.ok("snapshot", "rm", base.id, "--cascade");
   expect(lab.world.processTable.isRunning(server.process)).toBe(false);
   if (server.memoryProcess !== undefined)
@@ -252,6 +258,12 @@ test("a block server that is killed is replaced at the next start, and a store t
   expect(readBlockServer(away.world, child.id)?.process).not.toEqual(server.process);
   expect(away.ok("sandbox", "exec", second, "--", "sh", "-c", cargo)).toBe("on top");
   away.ok("sandbox", "rm", first, second);
+  const last = readBlockServer(away.world, child.id);
+  if (last?.memoryProcess === undefined) throw new Error("no memory is shown");
+  lab.world.processTable.signal(last.process, "SIGKILL");
+  away.ok("snapshot", "gc");
+  expect(lab.world.processTable.isRunning(last.memoryProcess)).toBe(false);
+  expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(away.root);
   away.ok("snapshot", "rm", base.id, "--cascade");
 
   const gone = join(lab.world.home.root, "gone-store");
