@@ -102,6 +102,10 @@ test("the e2b package streams a background command, types into it, finds it agai
   const again = await sandbox.commands.connect(handle.pid);
   await sandbox.commands.sendStdin(handle.pid, "three\n");
   expect(await again.wait()).toMatchObject({ exitCode: 0, stdout: "then three\n" });
+  const counter = await sandbox.commands.run("wc -c", { background: true, stdin: true });
+  await sandbox.commands.sendStdin(counter.pid, "x".repeat(400_000));
+  await sandbox.commands.closeStdin(counter.pid);
+  expect(await counter.wait()).toMatchObject({ stdout: "400000\n" });
   const sleeper = await sandbox.commands.run("setsid sleep 7123 & sleep 7123", { background: true });
   expect(await sleeper.kill()).toBe(true);
   await expect(sleeper.wait()).rejects.toThrow(CommandExitError);
@@ -148,10 +152,11 @@ test("the e2b package writes, reads, lists, renames and removes files", async ()
     { path: "/tmp/streamed.bin", data: new Blob([bytes]).stream() },
     { path: "/tmp/empty", data: "" },
   ]);
+  await files.write("/tmp/packed.bin", new Blob([bytes]), { gzip: true });
   expect(await files.read("/root/x/ä b.txt")).toBe("content");
   expect(await files.read("/root/relative.txt")).toBe("at home");
   expect(await files.read("/tmp/empty")).toBe("");
-  for (const path of ["/tmp/bytes.bin", "/tmp/streamed.bin"]) {
+  for (const path of ["/tmp/bytes.bin", "/tmp/streamed.bin", "/tmp/packed.bin"]) {
     expect(Buffer.from(await files.read(path, { format: "bytes" })).equals(Buffer.from(bytes)), path).toBe(
       true,
     );
