@@ -61,12 +61,10 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
 }
 
-const localHosts = new Set(["localhost", "127.0.0.1", "[::1]"]);
-
 /** "localhost:7070", "3000-abc.localhost". */
 function isLocalHost(host: string): boolean {
   const name = host.toLowerCase().replace(/:\d{1,5}$/, "");
-  return localHosts.has(name) || name.endsWith(".localhost");
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(name);
 }
 
 function hostOf(origin: string): string | undefined {

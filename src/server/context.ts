@@ -13,6 +13,8 @@ export interface ServerContext {
   readonly accelerator: Accelerator | undefined;
   /** Images are built with the rights of this process. */
   readonly isRoot: boolean;
+  /** What sandboxes' own tokens are made of. */
+  readonly secret: string;
   readonly sessions: GuestSessions;
   readonly metrics: ServerMetrics;
   readonly background: BackgroundWork;

@@ -11,6 +11,7 @@ import { createBackgroundWork } from "./background-work.ts";
 import type { ServerContext } from "./context.ts";
 import { keepLeases } from "./e2b/lease.ts";
 import { createGuestSessions } from "./guest-sessions.ts";
+import { keptSecret } from "./kept-secret.ts";
 import { sandboxLibrary } from "./library.ts";
 import { httpLimits, maxRequests, stopGraceMs } from "./limits.ts";
 import { createServerMetrics } from "./server-metrics.ts";
@@ -45,6 +46,7 @@ export async function startServer(world: SandboxWorld, options: ServerOptions): 
     library,
     accelerator: options.accelerator,
     isRoot: options.isRoot,
+    secret: keptSecret(world, "api-secret").secret,
     sessions,
     metrics: createServerMetrics(),
     background: createBackgroundWork(world.warn),

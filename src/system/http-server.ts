@@ -28,6 +28,7 @@ export async function listenHttp(
   handler: HttpHandler,
   limits: HttpLimits,
 ): Promise<HttpServer> {
+  let closing = false;
   const server = createServer(
     {
       maxHeaderSize: limits.maxHeaderBytes,
@@ -50,6 +51,8 @@ export async function listenHttp(
           if (!outgoing.writableFinished) incoming.socket.setTimeout(0);
         });
       }
+      // a kept connection would otherwise hold the end up until its time is over
+      outgoing.once("close", () => setImmediate(() => closing && server.closeIdleConnections()));
       handler(incoming, outgoing);
     },
   );
@@ -61,6 +64,7 @@ export async function listenHttp(
     address: bound,
     close: () =>
       new Promise((resolve) => {
+        closing = true;
         server.close(() => resolve());
         server.closeIdleConnections();
       }),

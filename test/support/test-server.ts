@@ -12,6 +12,7 @@ import { openAuditLog } from "../../src/server/audit-log.ts";
 import { createBackgroundWork } from "../../src/server/background-work.ts";
 import type { ServerContext } from "../../src/server/context.ts";
 import { createGuestSessions } from "../../src/server/guest-sessions.ts";
+import { keptSecret } from "../../src/server/kept-secret.ts";
 import { type SandboxLibrary, sandboxLibrary } from "../../src/server/library.ts";
 import type { ServerApp } from "../../src/server/request-env.ts";
 import { createServerMetrics } from "../../src/server/server-metrics.ts";
@@ -72,6 +73,7 @@ export function openTestServer(
     library,
     accelerator: "tcg",
     isRoot: false,
+    secret: keptSecret(world, "api-secret").secret,
     sessions: createGuestSessions(world, library),
     metrics: createServerMetrics(),
     background: createBackgroundWork(world.warn),

@@ -1,10 +1,8 @@
-import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseAccelerator } from "../../sandbox/acceleration.ts";
-import type { SandboxWorld } from "../../sandbox/home.ts";
+import { keptSecret } from "../../server/kept-secret.ts";
 import { startServer } from "../../server/start-server.ts";
 import { machineFacts } from "../../system/machine-facts.ts";
-import { randomHex } from "../../system/random.ts";
 import type { SocketAddress } from "../../system/sockets.ts";
 import { waitForStopSignal } from "../../system/stop-signal.ts";
 import type { CliContext } from "../context.ts";
@@ -27,12 +25,12 @@ export async function serve(this: CliContext, flags: ServeFlags): Promise<void> 
   const world = sandboxWorld(this);
   const address = addressOf(this, flags);
   const localOnly = "path" in address || isLoopback(address.host ?? "");
-  const given = this.env["KEYFRAME_TOKEN"];
-  const needsToken = !localOnly || flags.requireToken === true || (given !== undefined && given !== "");
-  const tokenPath = join(world.home.root, "api-token");
+  const given = tokenFrom(this.env["KEYFRAME_TOKEN"]);
+  const needsToken = !localOnly || flags.requireToken === true || given !== undefined;
+  const kept = needsToken && given === undefined ? keptSecret(world, "api-token") : undefined;
   const server = await startServer(world, {
     address,
-    token: needsToken ? (tokenFrom(given) ?? keptToken(world, tokenPath)) : undefined,
+    token: given ?? kept?.secret,
     localOnly,
     accelerator: parseAccelerator(this.env["KEYFRAME_ACCELERATOR"]),
     isRoot: machineFacts.isRoot,
@@ -40,7 +38,7 @@ export async function serve(this: CliContext, flags: ServeFlags): Promise<void> 
   const url = urlOf(server.address);
   if (flags.json) this.terminal.json({ url, token: needsToken });
   else this.terminal.out(url);
-  if (needsToken && tokenFrom(given) === undefined) this.terminal.note(`the token is in ${tokenPath}`);
+  if (kept !== undefined) this.terminal.note(`the token is in ${kept.path}`);
   await stopped;
   await server.stop();
 }
@@ -70,18 +68,6 @@ function tokenFrom(given: string | undefined): string | undefined {
     `KEYFRAME_TOKEN must be at least ${leastTokenChars} printable characters without spaces`,
     { hint: "for example the output of `openssl rand -hex 32`" },
   );
-}
-
-/** The home's token, made at its first use; this user's only. */
-function keptToken(world: SandboxWorld, path: string): string {
-  const { files, random } = world;
-  files.createExclusively(path, Buffer.from(`${randomHex(random, 64)}\n`), { mode: 0o600 });
-  if (((files.statIfExists(path)?.mode ?? 0) & 0o077) !== 0) {
-    throw new KeyframeError("refused", `others can read the token in ${path}`, {
-      hint: `remove it, or \`chmod 600 ${path}\``,
-    });
-  }
-  return files.read(path).toString("latin1").trim();
 }
 
 function urlOf(address: SocketAddress): string {

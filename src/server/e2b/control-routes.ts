@@ -244,7 +244,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
       ...(record.name === undefined ? {} : { alias: record.name }),
       clientID: "keyframe",
       envdVersion,
-      envdAccessToken: sandboxToken(world.home.secret, record.id),
+      envdAccessToken: sandboxToken(server.secret, record.id),
     };
   }
 

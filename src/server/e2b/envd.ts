@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import type { HonoRequest } from "hono";
 import * as z from "zod";
 import { KeyframeError } from "../../base/errors.ts";
-import type { SandboxWorld } from "../../sandbox/home.ts";
 import type { SandboxId } from "../../sandbox/ids.ts";
 import type { SandboxRecord } from "../../sandbox/records.ts";
 import { type AccessRules, sameText, sandboxToken } from "../access.ts";
@@ -39,7 +38,7 @@ function addressOf(
   if (id !== undefined) return { id, port };
   const signer = server.library
     .listSandboxes(server.world)
-    .find((each) => hasValidSignature(server.world, each.id, request));
+    .find((each) => hasValidSignature(server, each.id, request));
   if (signer !== undefined) return { id: signer.id, port, isSigned: true };
   throw new KeyframeError("invalid-input", "the request does not name a sandbox", {
     hint: "set E2B_SANDBOX_URL, so that the package names it in a header",
@@ -56,20 +55,20 @@ export function checkSandboxAccess(
   const { id, isSigned } = addressOf(server, request);
   if (isSigned === true) return "signature";
   const token = request.header("x-access-token");
-  if (token !== undefined && sameText(token, sandboxToken(server.world.home.secret, id))) {
+  if (token !== undefined && sameText(token, sandboxToken(server.secret, id))) {
     return "sandbox token";
   }
-  if (hasValidSignature(server.world, id, request)) return "signature";
+  if (hasValidSignature(server, id, request)) return "signature";
   throw new KeyframeError("unauthorized", "the request has no token of the sandbox");
 }
 
 /** As in the package's `uploadUrl` and `downloadUrl`: for one file, in one direction, perhaps until some second. */
-function hasValidSignature(world: SandboxWorld, id: SandboxId, request: HonoRequest): boolean {
+function hasValidSignature(server: ServerContext, id: SandboxId, request: HonoRequest): boolean {
   const { path = "", username = "", signature, signature_expiration: expiration } = request.query();
   if (signature === undefined || request.path !== "/files") return false;
-  if (expiration !== undefined && !(Number(expiration) * 1000 > world.clock.nowMs())) return false;
+  if (expiration !== undefined && !(Number(expiration) * 1000 > server.world.clock.nowMs())) return false;
   const operation = request.method === "GET" ? "read" : "write";
-  const token = sandboxToken(world.home.secret, id);
+  const token = sandboxToken(server.secret, id);
   const signed = [path, operation, username, token, ...(expiration === undefined ? [] : [expiration])].join(
     ":",
   );
