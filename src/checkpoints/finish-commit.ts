@@ -118,14 +118,18 @@ async function finishCommit(
 ): Promise<void> {
   const store = openCheckpointStores(git).v1;
   const stored = await baseOf(git, deps, { prepared, store });
-  const condensed = await condense(git, deps, { prepared, commit, stored });
+  const condensed = await deps.trace.span("condense", () =>
+    condense(git, deps, { prepared, commit, stored }),
+  );
   fault("condense:before-store");
-  await store.write([condensed.write], {
-    message: commitMessage("v1", "checkpoint"),
-    nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
-  });
+  await deps.trace.span("store", () =>
+    store.write([condensed.write], {
+      message: commitMessage("v1", "checkpoint"),
+      nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
+    }),
+  );
   fault("condense:after-store-before-state");
-  await afterStore(git, deps, { prepared, commit, condensed });
+  await deps.trace.span("state", () => afterStore(git, deps, { prepared, commit, condensed }));
   fault("condense:after-state-before-remove");
   removePrepared(git.repository, deps.files, prepared.id);
 }
