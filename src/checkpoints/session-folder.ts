@@ -61,6 +61,22 @@ export function updateSessionState(
   });
 }
 
+/** Removes a session's state if it still may go when nobody else can change it; false if it stays. */
+export function removeSessionState(
+  deps: LockDeps,
+  { repository, id }: { readonly repository: Repository; readonly id: string },
+  mayGo: (state: SessionState) => boolean,
+): boolean {
+  const path = sessionStatePath(repository, id);
+  const options = { timeoutMs: stateLockTimeoutMs, onTakeover: () => undefined };
+  return withLock(deps, `${path}.lock`, options, () => {
+    const state = readSessionState(deps, repository, id);
+    if (state === undefined || !mayGo(state)) return false;
+    deps.files.remove(path);
+    return true;
+  });
+}
+
 function makePrivateFolder({ files }: LockDeps, repository: Repository): void {
   const folder = sessionsFolder(repository);
   if (files.statIfExists(folder) !== undefined) return;

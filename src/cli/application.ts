@@ -1,6 +1,7 @@
 import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
 import { blameCommand } from "./blame/command.ts";
 import { checkpointCommand } from "./checkpoint/command.ts";
+import { cleanCommand } from "./clean/command.ts";
 import { completionCommand } from "./completion/command.ts";
 import type { CliContext } from "./context.ts";
 import { demoCommand } from "./demo/command.ts";
@@ -59,6 +60,7 @@ const root = buildRouteMap<string, CliContext>({
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
+    clean: cleanCommand,
     trace: traceCommand,
     hook: hookCommand,
     completion: completionCommand,
