@@ -69,6 +69,8 @@ export interface MigrationOptions {
   readonly nowSeconds: number;
   readonly onProgress?: (progress: MigrationProgress) => void;
   readonly trace?: Trace;
+  /** A record of the target that cannot be understood is written over. */
+  readonly replacesDamaged?: boolean;
 }
 
 export const migrationIdentity = "Keyframe Migration <migration@keyframe.invalid>";
@@ -82,7 +84,7 @@ export async function applyMigration(
   git: Git,
   stores: CheckpointStores,
   plan: MigrationPlan,
-  { nowSeconds, onProgress, trace = noTrace }: MigrationOptions,
+  { nowSeconds, onProgress, trace = noTrace, replacesDamaged = false }: MigrationOptions,
 ): Promise<MigrationResult> {
   const target = stores[plan.to];
   const compactors = createSessionCompactors();
@@ -121,6 +123,7 @@ export async function applyMigration(
           message: commitMessage(plan.to, "migration"),
           nowSeconds,
           identity: migrationIdentity,
+          replacesDamaged,
         }),
       );
       fault("migration:after-batch");

@@ -5,8 +5,10 @@ import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
 import { findCheckpointProblems } from "../../src/checkpoints/find-problems.ts";
 import { idOfCheckpointRef, isCheckpointId, parseCheckpointId } from "../../src/checkpoints/ids.ts";
 import { parseRootMetadata, parseSessionMetadata } from "../../src/checkpoints/metadata.ts";
+import { findDisconnectedRefs } from "../../src/checkpoints/remote/find-remote-problems.ts";
 import { namedCheckpoints, trailingCheckpoints } from "../../src/checkpoints/trailers.ts";
 import type { Oid } from "../../src/git/ids.ts";
+import { nodeFiles } from "../../src/system/files.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../support/checkpoint-repository.ts";
 import { generatedCheckpoint, generatedId } from "../support/generate-checkpoints.ts";
 
@@ -122,8 +124,11 @@ test("problems are found, each with its repair, and looking changes nothing", as
   expect(problems.map(({ kind, subject }) => [kind, subject])).toEqual([
     ["dangling trailer", generatedId(9)],
     ["unlinked checkpoint", generatedId(1)],
-    ["disconnected branch", "refs/remotes/origin/entire/checkpoints/v1"],
   ]);
-  for (const { repair } of problems) expect(repair).not.toBe("");
+  const disconnected = await findDisconnectedRefs({ git, files: nodeFiles });
+  expect(disconnected.map(({ kind, subject }) => [kind, subject])).toEqual([
+    ["disconnected", "refs/heads/entire/checkpoints/v1"],
+  ]);
+  for (const { repair } of [...problems, ...disconnected]) expect(repair).not.toBe("");
   expect(repository.refs()).toBe(before);
 });

@@ -7,10 +7,10 @@ import { resolveRevision, updateRefs } from "../../git/refs.ts";
 import { acquireLock, type LockDeps } from "../../journal/lock.ts";
 import { fault } from "../../system/fault.ts";
 import { readRewindRecord, safetyRef } from "../rewind.ts";
-import { removeSessionState } from "../session-folder.ts";
+import { lastHeardMs, removeSessionState } from "../session-folder.ts";
 import { acquireSnapshotLock } from "../turn-snapshots.ts";
 import type { CleanItem } from "./clean-item.ts";
-import { lastHeardMs, stateNeeds } from "./session-leftovers.ts";
+import { stateNeeds } from "./session-leftovers.ts";
 
 export interface CleanResult {
   readonly removed: readonly CleanItem[];
@@ -86,7 +86,9 @@ async function removeItem(
       return removeSessionState(
         deps,
         { repository: git.repository, id: item.sessionId },
-        (state) => stateNeeds(state) === undefined && isOld(lastHeardMs(state, files, item.path)),
+        (state) =>
+          stateNeeds(state) === undefined &&
+          isOld(lastHeardMs(deps, git.repository, { id: item.sessionId, state })),
       );
     case "last rewind":
       return forgetRewind(git, deps, item);

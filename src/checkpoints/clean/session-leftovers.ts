@@ -7,8 +7,8 @@ import { parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files.ts";
 import { readAttached } from "../attached-sessions.ts";
 import { listPrepared } from "../commit-folder.ts";
-import { listMarked, listSessionStates, sessionStatePath } from "../session-folder.ts";
-import { listOfState, phaseOf, type SessionState, textOfState } from "../session-state.ts";
+import { lastHeardMs, listMarked, listSessionStates, sessionStatePath } from "../session-folder.ts";
+import { listOfState, phaseOf, type SessionState } from "../session-state.ts";
 import { turnRefPrefix } from "../turn-snapshots.ts";
 
 /** Everything that is kept of one session besides its checkpoints. */
@@ -51,7 +51,10 @@ export async function readSessionLeftovers(git: Git, files: Files): Promise<Sess
   };
   for (const { id, state, problem } of listSessionStates({ files }, repository)) {
     const path = sessionStatePath(repository, id);
-    const draft = draftOf(id, state === undefined ? mtimeOf(files, path) : lastHeardMs(state, files, path));
+    const draft = draftOf(
+      id,
+      state === undefined ? mtimeOf(files, path) : lastHeardMs({ files }, repository, { id, state }),
+    );
     draft.statePath = path;
     draft.neededFor = state === undefined ? `its state cannot be read: ${problem}` : stateNeeds(state);
   }
@@ -89,14 +92,6 @@ function* sessionsAtWork(repository: Repository, files: Files): Generator<[strin
       for (const { agent } of sessions) yield [agent.id, "a commit is being made of it"];
     for (const { agent } of readAttached(place, files)) yield [agent.id, "work of it waits for a commit"];
   }
-}
-
-export function lastHeardMs(state: SessionState, files: Files, path: string): number {
-  const times = ["last_interaction_time", "ended_at", "started_at"].map((key) =>
-    Date.parse(textOfState(state, key) ?? ""),
-  );
-  const known = times.filter((time) => !Number.isNaN(time));
-  return known.length > 0 ? Math.max(...known) : mtimeOf(files, path);
 }
 
 function mtimeOf(files: Files, path: string): number {
