@@ -49,7 +49,7 @@ export function openRefsStore(context: StoreContext): CheckpointStore {
       return retryUntilFirst("a checkpoint's ref", async () => {
         const refs = pick((await readStoreRefs(git)).perCheckpoint, ids);
         const stored = await filesAt(refs);
-        const planned = planAll(await loadStates(git, stored), writes, refsLayout);
+        const planned = planAll(await loadStates(git, stored, options), writes, refsLayout);
         const targets = ids.flatMap((id): CommitTarget[] => {
           const at = refs.get(id);
           const before = stored.get(id) ?? new Map();
