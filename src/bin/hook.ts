@@ -75,8 +75,8 @@ async function observeAgent(name: string, here: Repository | undefined, chunks: 
   if (wantsSettle)
     await inTime(repository, "settle", async () => (await chunks.loadSettle())(repository, ""));
   if (!isSessionEvent(event)) return;
-  if (event.kind === "prompt") await keepGitHooks(name, repository, chunks);
   const { wants } = advanceSession(event, repository, nodeMachine);
+  if (event.kind === "prompt") await keepGitHooks(name, repository, chunks);
   if (wants === undefined) return;
   await inTime(repository, `${name} ${wants}`, async () =>
     (await chunks.loadSession())(repository, event, wants),
