@@ -6,6 +6,7 @@ import type { Repository } from "../git/repository.ts";
 import { acquireLock, type LockDeps } from "../journal/lock.ts";
 import { fault } from "../system/fault.ts";
 import type { Files } from "../system/files.ts";
+import type { Trace } from "../system/trace.ts";
 import { transcriptLines } from "../transcripts/document-lines.ts";
 import { maxTranscriptLineBytes } from "../transcripts/limits.ts";
 import { isMessageDocument } from "../transcripts/message-chunks.ts";
@@ -25,6 +26,7 @@ import type { StoreKind } from "./checkpoint-tree.ts";
 
 export interface CaptureDeps extends LockDeps {
   readonly redactor: Redactor;
+  readonly trace: Trace;
 }
 
 /** For what also writes checkpoints. */
@@ -50,14 +52,15 @@ export async function captureTranscript(
   checkTranscriptPath(session.transcriptPath);
   // only a regular file is opened, so that no device or pipe can hold a hook up
   if (deps.files.statTargetIfExists(session.transcriptPath)?.kind !== "file") return undefined;
-  return withCapture(deps, repository, session.agent, async (stored) => {
+  const take = async (stored: CaptureRecord | undefined) => {
     const known = stored ?? emptyCapture(session.agent, session.transcriptPath);
     const from = startingPoint(deps, repository, { known, path: session.transcriptPath });
     const next = from.document
       ? await takeDocument(deps, repository, from)
       : await takeLines(deps, repository, from);
     return { ...next, agent: mergeAgent(known.agent, session.agent, next.facts.model) };
-  });
+  };
+  return deps.trace.span("transcript", () => withCapture(deps, repository, session.agent, take));
 }
 
 /** Changes a session's capture record while no other process does; undefined leaves it. */

@@ -123,14 +123,18 @@ async function finishCommit(
     : { store: stores[prepared.store], tree: undefined };
   const stored = await baseOf(git, deps, { prepared, place });
   const { kind } = place.store;
-  const condensed = await condense(git, deps, { prepared, commit, stored, kind });
+  const condensed = await deps.trace.span("condense", () =>
+    condense(git, deps, { prepared, commit, stored, kind }),
+  );
   fault("condense:before-store");
-  await place.store.write([condensed.write], {
-    message: commitMessage(kind, "checkpoint"),
-    nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
-  });
+  await deps.trace.span("store", () =>
+    place.store.write([condensed.write], {
+      message: commitMessage(kind, "checkpoint"),
+      nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
+    }),
+  );
   fault("condense:after-store-before-state");
-  await afterStore(git, deps, { prepared, commit, condensed });
+  await deps.trace.span("state", () => afterStore(git, deps, { prepared, commit, condensed }));
   fault("condense:after-state-before-remove");
   removePrepared(git.repository, deps.files, prepared.id);
 }

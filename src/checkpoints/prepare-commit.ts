@@ -69,7 +69,9 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
   const attached = readAttached(repository, deps.files);
   const [{ style, keepsComments }, linked] = await Promise.all([
     readMessageStyle(git, request, message),
-    linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached }),
+    deps.trace.span("link", () =>
+      linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached }),
+    ),
   ]);
   const present = messageCheckpoints(message, style);
   const ids = present.length > 0 && request.amends ? present : [...inherited];
@@ -78,7 +80,8 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
     const kept = request.amends ? ids.at(-1) : undefined;
     const id = kept ?? newCheckpointId(deps.random);
     const sessions: PreparedSession[] = [];
-    for (const session of linked) sessions.push(await prepareSession(git, deps, session));
+    for (const session of linked)
+      sessions.push(await deps.trace.span("session", () => prepareSession(git, deps, session)));
     const branch = readHeadFromFiles(repository, deps.files)?.ref?.replace(/^refs\/heads\//, "") ?? "";
     writePrepared(repository, deps.files, {
       version: 1,

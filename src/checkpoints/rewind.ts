@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../git/ids.ts";
+import type { Repository } from "../git/repository.ts";
 import type { WorkTreeIndex } from "../git/work-tree-index.ts";
 import type { LockDeps } from "../journal/lock.ts";
 import { encodeRecordLine, parseRecordLine } from "../journal/record-line.ts";
@@ -34,7 +35,7 @@ export interface RewindPlan {
 }
 
 /** The last rewind: written before anything is changed, so that it can be taken back though it was cut off. */
-interface RewindRecord {
+export interface RewindRecord {
   readonly version: 1;
   readonly target: string;
   readonly safety: Oid;
@@ -45,7 +46,7 @@ interface RewindRecord {
   readonly backups: readonly { readonly path: string; readonly backup: string | null }[];
 }
 
-const safetyRefPrefix = "refs/keyframe/safety/";
+export const safetyRefPrefix = "refs/keyframe/safety/";
 const nothing: FilePlan = { steps: [], kept: [] };
 
 /**
@@ -60,7 +61,7 @@ export async function rewind(
 ): Promise<RewindPlan> {
   const { point, parts } = request;
   return withWorkTreeIndex(git, deps, async (index) => {
-    const begun = readRecord(git, deps.files);
+    const begun = readRewindRecord(git.repository, deps.files);
     const isAgain = begun?.state === "begun" && begun.target === point.id;
     if (begun?.state === "begun" && !isAgain && !request.dryRun) {
       throw new KeyframeError("refused", `a rewind to ${begun.target} was cut off`, {
@@ -83,7 +84,7 @@ export async function rewind(
     const safety = isAgain
       ? begun.safety
       : await recordSnapshot(git, deps, {
-          ref: safetyRefPrefix + refName(git),
+          ref: safetyRef(git.repository),
           state: { tree, untaken },
           facts: { version: 1, before: point.id, at: new Date(deps.clock.nowMs()).toISOString() },
         });
@@ -122,7 +123,7 @@ function mustNotBeAtWork({ repository }: Git, deps: RewindDeps, session: string)
  */
 export async function undoRewind(git: Git, deps: RewindDeps, dryRun: boolean): Promise<RewindPlan> {
   return withWorkTreeIndex(git, deps, async (index) => {
-    const last = readRecord(git, deps.files);
+    const last = readRewindRecord(git.repository, deps.files);
     if (last === undefined) {
       throw new KeyframeError("not-found", "nothing was rewound in this worktree", {
         hint: "see `keyframe rewind --list`",
@@ -141,7 +142,7 @@ export async function undoRewind(git: Git, deps: RewindDeps, dryRun: boolean): P
       last.state === "begun"
         ? last.safety
         : await recordSnapshot(git, deps, {
-            ref: safetyRefPrefix + refName(git),
+            ref: safetyRef(git.repository),
             state: { tree, untaken },
             facts: { version: 1, before: "undo", at: new Date(deps.clock.nowMs()).toISOString() },
           });
@@ -205,7 +206,7 @@ function copyTo(
   { path, name }: { readonly path: string; readonly name: string },
 ): string | null {
   if (files.statTargetIfExists(path)?.kind !== "file") return null;
-  const folder = join(git.repository.gitDir, "keyframe", "rewind");
+  const folder = rewindFolder(git.repository);
   files.makeFolder(folder);
   const backup = join(folder, `${name}.jsonl`);
   files.remove(backup);
@@ -236,24 +237,29 @@ function copyFile(files: Files, from: string, to: string): void {
   }
 }
 
-function refName({ repository }: Git): string {
-  return repository.gitDir === repository.commonDir
-    ? "main"
-    : `worktree-${repository.gitDir.split("/").at(-1)}`;
+/** The ref of the snapshots from before a worktree's rewinds. */
+export function safetyRef({ gitDir, commonDir }: Repository): string {
+  return safetyRefPrefix + (gitDir === commonDir ? "main" : `worktree-${gitDir.split("/").at(-1)}`);
 }
 
-function recordPath({ repository }: Git): string {
-  return join(repository.gitDir, "keyframe", "rewind", "last.json");
+/** Where a worktree keeps the record of its last rewind, and the conversations from before its rewinds. */
+export function rewindFolder({ gitDir }: Repository): string {
+  return join(gitDir, "keyframe", "rewind");
 }
 
-function readRecord(git: Git, files: Files): RewindRecord | undefined {
-  const bytes = files.readIfExists(recordPath(git));
+export function rewindRecordPath(repository: Repository): string {
+  return join(rewindFolder(repository), "last.json");
+}
+
+/** The last rewind of a worktree; undefined if there was none that can be taken back. */
+export function readRewindRecord(repository: Repository, files: Files): RewindRecord | undefined {
+  const bytes = files.readIfExists(rewindRecordPath(repository));
   const record = bytes === undefined ? undefined : parseRecordLine(bytes);
   // the sum has been checked: the record is as writeRecord wrote it
   return record?.["version"] === 1 ? (record as unknown as RewindRecord) : undefined;
 }
 
 function writeRecord(git: Git, files: Files, record: RewindRecord): void {
-  files.makeFolder(dirname(recordPath(git)));
-  files.replace(recordPath(git), encodeRecordLine(record), { mode: 0o600 });
+  files.makeFolder(rewindFolder(git.repository));
+  files.replace(rewindRecordPath(git.repository), encodeRecordLine(record), { mode: 0o600 });
 }

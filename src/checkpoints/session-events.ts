@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import type { AgentEvent } from "../agents/agent-event.ts";
+import { findAgentProcess } from "../agents/agent-process.ts";
 import type { JsonValue } from "../base/json-document.ts";
 import { keyframeVersion } from "../base/version.ts";
 import type { Repository } from "../git/repository.ts";
@@ -71,8 +72,10 @@ export function advanceSession(
     else if (signal === "session-stop") wants = "session-end";
     return state;
   });
-  if (signal !== "session-start")
-    markSession(deps, { repository, id, mark: "at-work" }, signal === "turn-start");
+  if (signal === "turn-start") {
+    const owner = findAgentProcess(deps.processTable);
+    markSession(deps, { repository, id, mark: "at-work", owner }, true);
+  } else if (signal !== "session-start") markSession(deps, { repository, id, mark: "at-work" }, false);
   return { wants };
 }
 

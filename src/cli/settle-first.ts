@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { type SettleOutcome, settle } from "../authorship/settle.ts";
 import { errorText } from "../base/errors.ts";
 import { readCaptureSettings } from "../checkpoints/capture-settings.ts";
@@ -14,12 +15,17 @@ import type { CliContext } from "./context.ts";
  */
 export async function settleFirst(context: CliContext): Promise<void> {
   const repository = findRepository(context.cwd, context.files);
-  if (repository === undefined) return;
+  // where nothing was ever recorded there is nothing to settle, and reading leaves no trace
+  if (repository === undefined || !hasRecords(repository, context)) return;
   try {
-    await settleRepository(context, repository);
+    await context.trace.span("settle", () => settleRepository(context, repository));
   } catch (error) {
     context.terminal.note(`keyframe: some commits could not be settled: ${errorText(error)}`);
   }
+}
+
+function hasRecords({ commonDir, gitDir }: Repository, { files }: CliContext): boolean {
+  return [commonDir, gitDir].some((folder) => files.statIfExists(join(folder, "keyframe")) !== undefined);
 }
 
 /** Settles, and finishes the checkpoints of commits and turns whose hooks were cut off or came too early. */

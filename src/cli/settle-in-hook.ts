@@ -3,13 +3,18 @@ import { settle } from "../authorship/settle.ts";
 import { finishCommits } from "../checkpoints/finish-commit.ts";
 import { openGit } from "../git/git.ts";
 import type { Repository } from "../git/repository.ts";
-import { nodeMachine } from "../system/machine.ts";
+import type { Machine } from "../system/machine.ts";
 import { hookDeps } from "./hook-deps.ts";
 
 /** What a git hook does. `rewritten` is what git tells its `post-rewrite` hook. */
-export async function settleInHook(repository: Repository, rewritten: string): Promise<void> {
-  const git = openGit(repository, nodeMachine.processes);
-  await settle(git, nodeMachine, { rewrites: parseRewrites(rewritten) });
+export async function settleInHook(
+  repository: Repository,
+  machine: Machine,
+  rewritten: string,
+): Promise<void> {
+  const git = openGit(repository, machine.processes);
+  await machine.trace.span("settle", () => settle(git, machine, { rewrites: parseRewrites(rewritten) }));
   // only storing asks for settings: lines find their owners even where these are damaged
-  await finishCommits(git, hookDeps(repository));
+  const deps = hookDeps(repository, machine);
+  await deps.trace.span("checkpoints", () => finishCommits(git, deps));
 }
