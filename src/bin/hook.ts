@@ -101,8 +101,8 @@ async function observeAgent(run: HookRun, here: Repository | undefined, name: st
       (await trace.span("load", chunks.loadSettle))(repository, machine, ""),
     );
   if (!isSessionEvent(event)) return;
-  if (event.kind === "prompt") await keepGitHooks(run, name, repository);
   const { wants } = trace.span("session", () => advanceSession(event, repository, machine));
+  if (event.kind === "prompt") await keepGitHooks(run, name, repository);
   if (wants === undefined) return;
   await inTime(run, repository, `${name} ${wants}`, async () =>
     (await trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
