@@ -7,7 +7,13 @@ import { startNbdServer } from "../nbd/server.ts";
 import { openNodeBlockFile } from "../system/block-file.ts";
 import type { HeldLock } from "../system/named-lock.ts";
 import { listenNodeSocket } from "../system/sockets.ts";
-import { type BlockServerRecord, blockServerFiles, blockServerLock, isServerNeeded } from "./block-server.ts";
+import {
+  type BlockServerRecord,
+  blockServerFiles,
+  blockServerLock,
+  isServerNeeded,
+  readMemoryPid,
+} from "./block-server.ts";
 import { openCachedImage } from "./cached-image.ts";
 import { lockInHome, type SandboxWorld } from "./home.ts";
 import { readDiskLayerRecord } from "./records.ts";
@@ -132,8 +138,8 @@ function writeServerRecord(
   { shown, layers }: { readonly shown: ShownMemory; readonly layers: readonly string[] },
 ): void {
   const files = blockServerFiles(world, snapshot.id);
-  const pid = Number(world.files.readIfExists(files.memoryPid)?.toString("latin1") ?? Number.NaN);
-  const memoryProcess = shown.process === undefined ? undefined : world.processTable.identify(pid);
+  const pid = shown.process === undefined ? undefined : readMemoryPid(world, files);
+  const memoryProcess = pid === undefined ? undefined : world.processTable.identify(pid);
   if (shown.process !== undefined && memoryProcess === undefined) {
     throw new KeyframeError("program-failed", "nbdfuse ended while it started");
   }

@@ -1,7 +1,7 @@
 import type { ImageReader } from "../blocks/image-reader.ts";
 import { openDataFile } from "../system/data-file.ts";
 import type { RunningProcess } from "../system/processes.ts";
-import { blockServerFiles } from "./block-server.ts";
+import { blockServerFiles, readMemoryPid } from "./block-server.ts";
 import type { SandboxWorld } from "./home.ts";
 import { ensureMemoryFrom } from "./memory-cache.ts";
 import type { ReadySnapshot } from "./snapshot-store.ts";
@@ -76,7 +76,7 @@ async function mountMemory(
     () => true, // it is not installed
   );
   const giveUpAtMs = world.clock.monotonicMs() + fuseTimeoutMs;
-  while (world.files.statIfExists(files.memoryPid) === undefined) {
+  while (readMemoryPid(world, files) === undefined) {
     if (await Promise.race([ended, world.clock.sleep(2)])) return undefined;
     if (world.clock.monotonicMs() < giveUpAtMs) continue;
     client.kill("SIGKILL");
