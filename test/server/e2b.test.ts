@@ -356,6 +356,26 @@ test("a sandbox that cannot be ended, or whose lease is damaged, does not keep t
   expect(warnings.join("\n")).toContain("is not a lease");
 });
 
+test("a sandbox that cannot be given an end is removed, not left for ever", async () => {
+  const removed: string[] = [];
+  const { ask, world } = openTestServer({
+    createSandboxes: async (fakeWorld) => [
+      { ok: true, sandbox: { record: recordRunningSandbox(fakeWorld), problems: [], readyMs: 1 } },
+    ],
+    removeSandbox: async (_world, record) => void removed.push(record.id),
+  });
+  const large = { note: "x".repeat(300 * 1024) };
+  expect((await ask("POST", "/v2/sandboxes", { templateID: "base", metadata: large })).status).toBe(413);
+  expect(removed).toEqual(["sb-0123456789ab"]);
+  expect((await ask("POST", "/v2/sandboxes", { templateID: "base", timeout: 60 })).status).toBe(201);
+  expect(removed).toHaveLength(1);
+  expect(
+    world.files
+      .listIfExists(world.home.sandboxFolder("sb-0123456789ab" as SandboxId))
+      ?.map((each) => each.name),
+  ).toContain("lease.json");
+});
+
 test("to connect may only lengthen a life; to set it may shorten it", async () => {
   const { ask, server, world } = openTestServer();
   const { id } = recordRunningSandbox(world);

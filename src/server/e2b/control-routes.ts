@@ -75,7 +75,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     });
     if (result === undefined || !result.ok) throw result?.error;
     const { record } = noted(server, result.sandbox);
-    saveLease(record, {
+    await beginLease(record, {
       format: 1,
       templateId: request.templateID,
       metadata: request.metadata ?? {},
@@ -165,18 +165,19 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     });
     const parent = leaseOf(record);
     const endsAtMs = world.clock.nowMs() + timeout * 1000;
-    return c.json(
-      results.map((result) => {
-        if (!result.ok) {
-          const { status, message } = noteFailure(server, "fork", result.error);
-          return { error: { code: status, message } };
+    const children = await Promise.all(
+      results.map(async (result) => {
+        if (!result.ok) return describeFailure(result.error);
+        try {
+          const child = noted(server, result.sandbox).record;
+          await beginLease(child, { ...parent, endsAtMs });
+          return { sandbox: describe(child) };
+        } catch (error) {
+          return describeFailure(error);
         }
-        const child = noted(server, result.sandbox).record;
-        saveLease(child, { ...parent, endsAtMs });
-        return { sandbox: describe(child) };
       }),
-      201,
     );
+    return c.json(children, 201);
   });
 
   app.get("/sandboxes/:id/metrics", async (c) => {
@@ -228,6 +229,21 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   function saveLease(record: SandboxRecord, lease: Lease): void {
     writeLease(server, record.id, lease);
     leases.wake();
+  }
+
+  /** A sandbox without an end would stay for ever: one that cannot get its lease goes at once. */
+  async function beginLease(record: SandboxRecord, lease: Lease): Promise<void> {
+    try {
+      saveLease(record, lease);
+    } catch (error) {
+      await library.removeSandbox(world, record);
+      throw error;
+    }
+  }
+
+  function describeFailure(error: unknown) {
+    const { status, message } = noteFailure(server, "fork", error);
+    return { error: { code: status, message } };
   }
 
   async function branch(record: SandboxRecord, name: string | undefined): Promise<SnapshotRecord> {
