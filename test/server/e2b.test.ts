@@ -376,6 +376,38 @@ test("a sandbox that cannot be given an end is removed, not left for ever", asyn
   ).toContain("lease.json");
 });
 
+test("two clients that connect to a paused sandbox at once both get it, and it is resumed once", async () => {
+  let resumed = 0;
+  const { ask, world } = openTestServer({
+    resumeSandbox: async (fakeWorld) => {
+      resumed += 1;
+      const record = recordRunningSandbox(fakeWorld);
+      if (resumed > 1) throw new KeyframeError("refused", "sandbox is not stopped");
+      return { record, problems: [], readyMs: 1 };
+    },
+  });
+  recordRunningSandbox(world, { status: "stopped" });
+  const connect = () => ask("POST", "/v2/sandboxes/sb0123456789ab/connect", {});
+  const answers = await Promise.all([connect(), connect()]);
+  expect(answers.map((answer) => answer.status).sort()).toEqual([200, 201]);
+});
+
+test("what is missing here is not taken for a sandbox or file that is not there", async () => {
+  const { ask, world } = openTestServer();
+  recordRunningSandbox(world);
+  for (const [method, path] of [
+    ["PUT", "/sandboxes/sb0123456789ab/network"],
+    ["POST", "/v3/templates"],
+    ["GET", "/volumes"],
+    ["POST", "/filesystem.Filesystem/WatchDir"],
+    ["POST", "/filesystem.Filesystem/CreateWatcher"],
+  ] as const) {
+    const answer = await ask(method, path, method === "GET" ? undefined : {}, inside);
+    expect([path, answer.status]).toEqual([path, 501]);
+    expect([501, "unimplemented"]).toContain(((await answer.json()) as { code: unknown }).code);
+  }
+});
+
 test("to connect may only lengthen a life; to set it may shorten it", async () => {
   const { ask, server, world } = openTestServer();
   const { id } = recordRunningSandbox(world);

@@ -32,7 +32,12 @@ export interface TestServer {
   readonly warnings: string[];
   readonly audited: () => Record<string, unknown>[];
   /** As from this machine, with a JSON body if one is given. */
-  ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  readonly ask: (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ) => Promise<Response>;
 }
 
 /** The real app and the real library on an empty home, in process; `faults` take the place of its functions. */

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { KeyframeError } from "../../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import type { SandboxRecord, SnapshotRecord } from "../../sandbox/records.ts";
 import type { StartedSandbox } from "../../sandbox/start-sandbox.ts";
@@ -124,8 +124,14 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     }
     // first: an old end must not take the sandbox as soon as it runs
     if (lease !== undefined) saveLease(record, { ...lease, endsAtMs });
-    const resumed = noted(server, await library.resumeSandbox(world, record));
-    return c.json(describe(resumed.record), 201);
+    try {
+      const resumed = noted(server, await library.resumeSandbox(world, record));
+      return c.json(describe(resumed.record), 201);
+    } catch (error) {
+      // another client was faster: then it runs, which is what was asked for
+      if (!isKeyframeError(error, "refused") || stateOf(find(c)) !== "running") throw error;
+      return c.json(describe(record), 200);
+    }
   };
   app.post("/sandboxes/:id/connect", connect);
   app.post("/v2/sandboxes/:id/connect", connect);
