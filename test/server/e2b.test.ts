@@ -334,7 +334,7 @@ test("a sandbox whose time is over is ended or paused as it was asked, others ar
 
 test("a sandbox that cannot be ended, or whose lease is damaged, does not keep the others alive", async () => {
   const ended: string[] = [];
-  const { server, world, warnings } = openTestServer({
+  const { ask, server, world, warnings } = openTestServer({
     removeSandbox: async (_world, record) => {
       if (record.id.endsWith("1")) throw new KeyframeError("disk-full", "no room to end it");
       ended.push(record.id);
@@ -351,6 +351,7 @@ test("a sandbox that cannot be ended, or whose lease is damaged, does not keep t
   );
   await enforceLeases(server);
   expect(ended).toEqual(["sb-000000000003"]);
+  expect(await (await ask("GET", "/v2/sandboxes")).json()).toHaveLength(3);
   expect(warnings).toHaveLength(2);
   expect(warnings.join("\n")).toContain("no room to end it");
   expect(warnings.join("\n")).toContain("is not a lease");
