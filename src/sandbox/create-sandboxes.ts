@@ -13,6 +13,8 @@ export interface CreateRequest extends StartOptions {
   readonly from: string;
   /** From a snapshot only; 1 by default. */
   readonly count?: number;
+  /** From a snapshot only: take machines that are kept ready for it. True by default. */
+  readonly pool?: boolean;
   /** From an image only, as the next two: a snapshot has its own. 512 by default. */
   readonly memoryMiB?: number;
   /** 1 by default. */
@@ -30,7 +32,17 @@ export async function createSandboxes(
   world: SandboxWorld,
   request: CreateRequest,
 ): Promise<readonly ForkResult[]> {
-  const { from, count = 1, memoryMiB, cpus, diskBytes, accelerator, progress, ...options } = request;
+  const {
+    from,
+    count = 1,
+    pool = true,
+    memoryMiB,
+    cpus,
+    diskBytes,
+    accelerator,
+    progress,
+    ...options
+  } = request;
   if (!isImage(world, from)) {
     if (memoryMiB !== undefined || cpus !== undefined || diskBytes !== undefined) {
       throw new KeyframeError(
@@ -38,7 +50,11 @@ export async function createSandboxes(
         "memory, cpus and disk are the snapshot's own and cannot be chosen again",
       );
     }
-    return forkSnapshot(world, mustBeReady(world, findSnapshot(world, from)), { ...options, count });
+    return forkSnapshot(world, mustBeReady(world, findSnapshot(world, from)), {
+      ...options,
+      count,
+      pool,
+    });
   }
   if (count !== 1) {
     throw new KeyframeError("usage", "a count needs a snapshot: what starts from an image starts alone", {
@@ -57,7 +73,8 @@ export async function createSandboxes(
   return [{ ok: true, sandbox }];
 }
 
-function isImage(world: SandboxWorld, what: string): boolean {
+/** A name may be both an image's and a snapshot's: an id is always a snapshot's, and an image is asked first. */
+export function isImage(world: SandboxWorld, what: string): boolean {
   if (parseSnapshotId(what) !== undefined) return false;
   const name = parseObjectName(what);
   if (readImageRecord(world.files, world.home.imageRecord(name)) !== undefined) return true;

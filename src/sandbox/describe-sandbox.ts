@@ -18,6 +18,8 @@ export function describeSandbox(world: SandboxWorld, record: SandboxRecord) {
     accelerator: record.shape.accelerator,
     generation: record.generation,
     diskLayers: record.disk.length,
+    network: record.network?.allow ?? null,
+    idleMs: record.idleMs ?? null,
     pid: record.machine?.process.pid ?? null,
   };
 }

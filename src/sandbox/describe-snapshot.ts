@@ -20,6 +20,8 @@ export function describeSnapshot(world: SandboxWorld, record: SnapshotRecord) {
     memoryStoredBytes: record.memory?.fileBytes ?? null,
     memoryDataBytes: record.memory === undefined ? null : record.memory.dataPages * pageBytes,
     deviceStateBytes: record.deviceState?.sizeBytes ?? null,
+    /** The store that has memory and disk, if they are not here. */
+    store: record.remote?.store ?? null,
     diskLayers: record.disk.length,
     pauseMs: record.pause?.totalMs ?? null,
     pause: record.pause ?? null,

@@ -73,6 +73,7 @@ export function createGuestCommand(send: (type: number, payload?: Uint8Array) =>
         if (frame.type === guestFrameTypes.stdout) stdout.push(frame.payload);
         else if (frame.type === guestFrameTypes.stderr) stderr.push(frame.payload);
         else if (frame.type === guestFrameTypes.started) start.resolve(frame.payload.readUInt32LE(0));
+        else if (frame.type === guestFrameTypes.outputEnd) stdout.end();
         else if (frame.type === guestFrameTypes.stdinCredit) stdin.grant(frame.payload.readUInt32LE(0));
         else if (frame.type === guestFrameTypes.exit) {
           stdout.end();

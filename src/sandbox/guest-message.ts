@@ -16,6 +16,8 @@ export interface CommandRequest {
   readonly user?: string;
   /** Goes on when the host goes away; by default it is killed then. */
   readonly keep?: boolean;
+  /** How many processes and threads it and its descendants may be at once; 4096 by default. */
+  readonly maxProcesses?: number;
 }
 
 const commandTags = {
@@ -27,6 +29,7 @@ const commandTags = {
   user: 6,
   mode: 7,
   keep: 8,
+  maxProcesses: 9,
 } as const;
 
 export function encodeCommandRequest(request: CommandRequest): Buffer {
@@ -40,6 +43,8 @@ export function encodeCommandRequest(request: CommandRequest): Buffer {
   if (request.timeoutMs !== undefined) fields.push([commandTags.timeoutMs, uint32(request.timeoutMs)]);
   if (request.user !== undefined) fields.push([commandTags.user, request.user]);
   if (request.keep === true) fields.push([commandTags.keep, ""]);
+  if (request.maxProcesses !== undefined)
+    fields.push([commandTags.maxProcesses, uint32(request.maxProcesses)]);
   return encodeFields(fields);
 }
 
@@ -77,6 +82,8 @@ export interface GuestIdentity {
   readonly machineId?: string;
   /** A UUID. */
   readonly bootId?: string;
+  /** Whether connections to other addresses are passed to the host, or there is no network at all. */
+  readonly network?: boolean;
 }
 
 export function encodeIdentity(identity: GuestIdentity): Buffer {
@@ -90,7 +97,27 @@ export function encodeIdentity(identity: GuestIdentity): Buffer {
   if (identity.hostName !== undefined) fields.push([3, identity.hostName]);
   if (identity.machineId !== undefined) fields.push([4, identity.machineId]);
   if (identity.bootId !== undefined) fields.push([5, identity.bootId]);
+  if (identity.network !== undefined) fields.push([6, Uint8Array.of(identity.network ? 1 : 0)]);
   return encodeFields(fields);
+}
+
+/** A TCP port of the guest. */
+export function encodeConnectRequest(port: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(port);
+  return bytes;
+}
+
+/** Where a program in the guest wants to connect to. */
+export interface GuestDial {
+  /** Dotted. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** IPv4 address (4 bytes, in its written order), port (2 bytes). */
+export function parseGuestDial(payload: Buffer): GuestDial {
+  return { address: payload.subarray(0, 4).join("."), port: payload.readUInt16LE(4) };
 }
 
 export type CommandExit =

@@ -1,6 +1,6 @@
+import { sandboxStates } from "../sandbox/sandbox-store.ts";
 import type { ServerContext } from "./context.ts";
 
-const sandboxStates = ["starting", "running", "stopped", "dead", "abandoned"] as const;
 const snapshotStates = ["writing", "ready"] as const;
 
 /** What is there when `/metrics` is read: asked of the files, as everything is. */

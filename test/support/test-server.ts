@@ -50,6 +50,7 @@ export function openTestServer(
   setMaxListeners(0, stopping.signal);
   const root = scratchFolder();
   const world: SandboxWorld = {
+    program: { node: process.execPath, entry: "/nowhere" },
     files: nodeFiles,
     clock: nodeClock,
     random: nodeRandom,
@@ -206,6 +207,7 @@ export function createFakeGuest(): {
       const guest = { run, closed, close: () => markClosed() } as unknown as GuestChannel;
       return {
         guest,
+        port: 0,
         async close() {
           open -= 1;
           markClosed();

@@ -36,7 +36,12 @@ export async function branchIntoChildren(this: CliContext, flags: BranchFlags, i
   if (flags.noWait) return handOver(this, world, "branch", flags, id);
   const writing = await begin(this, world, flags, id);
   const snapshot = await writing.durable;
-  const results = await forkSnapshot(world, snapshot, { count: flags.count ?? 1 });
+  const { network, idleMs } = findSandbox(world, id);
+  const results = await forkSnapshot(world, snapshot, {
+    count: flags.count ?? 1,
+    ...(network === undefined ? {} : { network }),
+    ...(idleMs === undefined ? {} : { idleMs }),
+  });
   printStarted(this, world, results, flags.json === true);
 }
 
@@ -82,11 +87,10 @@ async function handOver(
     connection.on("end", () => hear(text));
     connection.on("error", () => undefined); // cut short: the end of the process tells the rest
   });
-  const own = globalThis.process;
   const child = await startDetached(
-    own.execPath,
+    context.program.node,
     [
-      own.argv[1] ?? "",
+      context.program.entry,
       "sandbox",
       verb,
       id,

@@ -50,10 +50,19 @@ export function showSandbox(this: CliContext, flags: JsonFlags, id: string): voi
 /** The guest's console, then what QEMU said. */
 export function showLogs(this: CliContext, flags: JsonFlags, id: string): void {
   const world = sandboxWorld(this);
-  const { console, hypervisor } = readSandboxLogs(world, findSandbox(world, id));
-  const logs = { console: printable(console), hypervisor: printable(hypervisor) };
+  const read = readSandboxLogs(world, findSandbox(world, id));
+  const logs = {
+    console: printable(read.console),
+    hypervisor: printable(read.hypervisor),
+    keeper: printable(read.keeper),
+  };
   if (flags.json) this.terminal.json(logs);
-  else this.terminal.out([logs.console, logs.hypervisor].filter((text) => text !== "").join("\n"));
+  else
+    this.terminal.out(
+      Object.values(logs)
+        .filter((text) => text !== "")
+        .join("\n"),
+    );
 }
 
 export async function removeSandboxes(this: CliContext, flags: JsonFlags, ...ids: string[]): Promise<void> {

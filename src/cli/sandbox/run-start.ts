@@ -3,13 +3,16 @@ import { errorText, KeyframeError } from "../../base/errors.ts";
 import { parseByteSize, parseDurationMs } from "../../base/quantities.ts";
 import { parseAccelerator } from "../../sandbox/acceleration.ts";
 import { copyIn } from "../../sandbox/copy-files.ts";
-import { createSandboxes } from "../../sandbox/create-sandboxes.ts";
+import { createSandboxes, isImage } from "../../sandbox/create-sandboxes.ts";
 import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { withGuest } from "../../sandbox/guest-session.ts";
 import type { SandboxWorld } from "../../sandbox/home.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
+import { networkOf } from "../../sandbox/network-rules.ts";
+import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
 import type { ForkResult } from "../../sandbox/start-sandbox.ts";
 import type { CliContext } from "../context.ts";
+import { fillPoolInBackground } from "./run-pool.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 
 export interface RunFlags {
@@ -18,20 +21,31 @@ export interface RunFlags {
   readonly disk?: string;
   readonly env?: readonly string[];
   readonly copy?: readonly string[];
+  readonly net?: string;
+  readonly allow?: readonly string[];
   readonly ttl?: string;
+  readonly idle?: string;
   readonly name?: string;
   readonly count?: number;
+  readonly pool?: number;
+  readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
 /** Starts one sandbox from an image, or some from a snapshot. */
 export async function runSandbox(this: CliContext, flags: RunFlags, what: string): Promise<void> {
   const world = sandboxWorld(this);
+  if (flags.pool !== undefined && isImage(world, what)) {
+    throw new KeyframeError("usage", "--pool needs a snapshot: what starts from an image starts alone");
+  }
   const results = await createSandboxes(world, {
     from: what,
+    pool: flags.fresh !== true,
     ...(flags.name === undefined ? {} : { name: parseObjectName(flags.name) }),
     env: parseEnv(flags.env ?? []),
     ...(flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) }),
+    ...(flags.idle === undefined ? {} : { idleMs: parseDurationMs(flags.idle) }),
+    ...parseNetwork(flags),
     ...(flags.memory === undefined ? {} : { memoryMiB: Math.ceil(parseByteSize(flags.memory) / 1024 ** 2) }),
     ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
     ...(flags.disk === undefined ? {} : { diskBytes: parseByteSize(flags.disk) }),
@@ -39,6 +53,9 @@ export async function runSandbox(this: CliContext, flags: RunFlags, what: string
     accelerator: parseAccelerator(this.env["KEYFRAME_ACCELERATOR"]),
     progress: (text) => this.terminal.note(text),
   });
+  if (flags.pool !== undefined) {
+    await fillPoolInBackground(world, mustBeReady(world, findSnapshot(world, what)), flags.pool);
+  }
   for (const result of results) {
     if (result.ok) await copyAll(this, world, flags.copy ?? [], result.sandbox.record);
   }
@@ -53,6 +70,19 @@ export function parseEnv(pairs: readonly string[]): Record<string, string> {
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
+}
+
+/** Nothing unless asked for, also from a snapshot of a sandbox that had a network. */
+function parseNetwork(flags: RunFlags): { network?: { allow: string[] } } {
+  const allow = flags.allow ?? [];
+  if (flags.net !== undefined && flags.net !== "none" && flags.net !== "user") {
+    throw new KeyframeError("usage", `--net is none or user: ${flags.net}`);
+  }
+  if (flags.net !== "user") {
+    if (allow.length > 0) throw new KeyframeError("usage", "--allow works with --net user only");
+    return {};
+  }
+  return { network: networkOf(allow) };
 }
 
 async function copyAll(

@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
+import { networkOf } from "../../sandbox/network-rules.ts";
 import type { ForkResult } from "../../sandbox/start-sandbox.ts";
 import { noteFailure } from "../answer-error.ts";
 import type { ServerContext } from "../context.ts";
@@ -48,11 +49,11 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       responses: { 201: jsonAnswer(z.array(startedSchema), "One result for each, in order"), ...failures },
     }),
     async (c) => {
-      const { ttlSeconds, name, ...request } = c.req.valid("json");
+      const { ttlSeconds, idleSeconds, network, name, ...request } = c.req.valid("json");
       const results = await library.createSandboxes(world, {
         ...present(request),
         from: request.from,
-        ...startOptions({ ttlSeconds, name }),
+        ...startOptions({ ttlSeconds, idleSeconds, network, name }),
         accelerator: server.accelerator,
         progress: () => undefined,
       });
@@ -235,11 +236,15 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
 
 function startOptions(given: {
   readonly ttlSeconds?: number | undefined;
+  readonly idleSeconds?: number | undefined;
+  readonly network?: { readonly allow?: string[] | undefined } | undefined;
   readonly name?: string | undefined;
 }) {
   return {
     ...(given.name === undefined ? {} : { name: parseObjectName(given.name) }),
     ...(given.ttlSeconds === undefined ? {} : { lifetimeMs: Math.round(given.ttlSeconds * 1000) }),
+    ...(given.idleSeconds === undefined ? {} : { idleMs: Math.ceil(given.idleSeconds * 1000) }),
+    ...(given.network === undefined ? {} : { network: networkOf(given.network.allow ?? []) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { errorCodes } from "../../base/error-codes.ts";
+import { sandboxStates } from "../../sandbox/sandbox-store.ts";
 import { guestText, userName } from "../e2b/envd.ts";
 
 // What requests and answers look like: the source of /openapi.json.
@@ -25,7 +26,7 @@ export const sandboxSchema = z
   .object({
     id: z.string(),
     name: z.string().nullable(),
-    state: z.enum(["starting", "running", "stopped", "dead", "abandoned"]),
+    state: z.enum(sandboxStates),
     image: z.string().nullable(),
     snapshot: z.string().nullable(),
     createdAt: z.string(),
@@ -36,6 +37,9 @@ export const sandboxSchema = z
     accelerator,
     generation: z.number(),
     diskLayers: z.number(),
+    /** What the guest may reach; null for no network. */
+    network: z.array(z.string()).nullable(),
+    idleMs: z.number().nullable(),
     pid: z.number().nullable(),
   })
   .openapi("Sandbox");
@@ -71,6 +75,7 @@ export const snapshotSchema = z
     memoryStoredBytes: z.number().nullable(),
     memoryDataBytes: z.number().nullable(),
     deviceStateBytes: z.number().nullable(),
+    store: z.string().nullable(),
     diskLayers: z.number(),
     pauseMs: z.number().nullable(),
     pause: pauseSchema.nullable(),
@@ -108,20 +113,31 @@ export const imageSchema = z
 const environment = z.record(z.string().regex(/^[^=\0]+$/, "not a name"), guestText);
 const lifetimeSeconds = z.number().positive().max(315_360_000);
 const count = z.int();
+/** Of every start. */
+const startFields = {
+  name: z.string().optional(),
+  env: environment.optional(),
+  ttlSeconds: lifetimeSeconds.optional(),
+  /** Stopped when nobody has used it for so long. */
+  idleSeconds: lifetimeSeconds.optional(),
+  /** No network without it; `allow` as for `--allow`, by default what is public. */
+  network: z
+    .object({ allow: z.array(z.string()).optional() })
+    .strict()
+    .optional(),
+};
 
 export const createSchema = z
   .object({
     /** An image or a snapshot. */
     from: z.string(),
-    name: z.string().optional(),
+    ...startFields,
     /** From a snapshot only. */
     count: count.optional(),
     /** From an image only, as the next two. */
     memoryMiB: z.int().optional(),
     cpus: z.int().optional(),
     diskBytes: z.int().optional(),
-    env: environment.optional(),
-    ttlSeconds: lifetimeSeconds.optional(),
   })
   .strict()
   .openapi("CreateSandbox");
@@ -129,9 +145,7 @@ export const createSchema = z
 export const forkSchema = z
   .object({
     count: count.optional(),
-    name: z.string().optional(),
-    env: environment.optional(),
-    ttlSeconds: lifetimeSeconds.optional(),
+    ...startFields,
   })
   .strict()
   .openapi("Fork");

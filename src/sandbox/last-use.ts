@@ -1,0 +1,19 @@
+import { join } from "node:path";
+import type { SandboxWorld } from "./home.ts";
+import { machineFiles } from "./qemu-arguments.ts";
+import type { SandboxRecord } from "./records.ts";
+
+/** Writes down that somebody begins or ends to use the sandbox; only where there is a limit that asks. */
+export function noteUse(world: SandboxWorld, record: Pick<SandboxRecord, "id" | "idleMs">): void {
+  if (record.idleMs === undefined) return;
+  world.files.replaceLoosely(usePath(world, record), Buffer.alloc(0), { mode: 0o600 });
+}
+
+/** Unix time; 0 if nobody ever has. */
+export function lastUseMs(world: SandboxWorld, record: Pick<SandboxRecord, "id">): number {
+  return world.files.statIfExists(usePath(world, record))?.mtimeMs ?? 0;
+}
+
+function usePath(world: SandboxWorld, record: Pick<SandboxRecord, "id">): string {
+  return join(world.home.sandboxFolder(record.id), machineFiles.lastUse);
+}
