@@ -22,6 +22,7 @@ sub SYS_EXIT_GROUP ()     { 231 }
 sub SYS_SIGNALFD4 ()      { 289 }
 sub SYS_FINIT_MODULE ()   { 313 }
 sub SYS_SYNC ()           { 162 }
+sub SYS_STATFS ()         { 137 }
 
 sub O_RDONLY ()   { 0 }
 sub O_RDWR ()     { 2 }
@@ -87,7 +88,8 @@ sub T_EXEC ()       { 0x10 }
 sub T_PUT ()        { 0x11 }
 sub T_GET ()        { 0x12 }
 sub T_LIST ()       { 0x13 }
-sub T_CONNECT ()    { 0x14 }
+sub T_FILES ()      { 0x14 }
+sub T_CONNECT ()    { 0x15 }
 sub T_STDIN ()      { 0x18 }
 sub T_STDIN_END ()  { 0x19 }
 sub T_SIGNAL ()     { 0x1a }
@@ -440,7 +442,7 @@ sub take_frame {
     if ($type == T_NETWORK)  { $relay = $port; return }
     if ($type == T_RESOLVED) { return resolved($id, $payload) }
     my $key = "$port->{number}/$id";
-    if ($type >= T_EXEC && $type <= T_LIST) {
+    if ($type >= T_EXEC && $type <= T_FILES) {
         return if $streams{$key};
         return start($port, $id, $type, $payload);
     }
@@ -605,7 +607,7 @@ sub run_command {
     $ENV{TERM} = 'xterm-256color' if $f->{4};
     for my $pair (@{ $f->{2} // [] }) { my ($name, $value) = split /=/, $pair, 2; $ENV{$name} = $value // '' }
     if (my $user = $f->{6}) { become($user->[0]) or return "user $user->[0]" }
-    my $folder = $f->{3} ? $f->{3}[0] : $ENV{HOME};
+    my $folder = $f->{3} ? in_home($f->{3}[0]) : $ENV{HOME};
     if (!chdir $folder) { return "enter $folder" if $f->{3} }
     no warnings 'exec';
     exec { $argv[0] } @argv;
@@ -631,11 +633,27 @@ sub become {
 # Files are copied by a process of their own, inside the image: its links resolve as they do for a command.
 sub run_file {
     my ($type, $f) = @_;
-    my $path = $f->{1}[0];
+    $ENV{HOME} = '/root';
+    if (my $user = $f->{6}) { become($user->[0]) or return "user $user->[0]" }
+    if ($type == T_FILES) {
+        my ($verb, @arguments) = @{ $f->{1} };
+        manage_files($verb, @arguments) or return "$verb $arguments[0]";
+        syscall(SYS_EXIT_GROUP, 0);
+    }
+    my $path = in_home($f->{1}[0]);
     if ($type == T_PUT) { put_file($path, unpack 'V', $f->{7}[0]) or return "write $path" }
     elsif ($type == T_GET) { get_file($path) or return "read $path" }
     else { list_tree($path) or return "list $path" }
     syscall(SYS_EXIT_GROUP, 0);
+}
+
+# what is not absolute is below the user's home folder
+sub in_home {
+    my ($path) = @_;
+    $path =~ s{^~(?=/|\z)}{$ENV{HOME}};
+    $path = "$ENV{HOME}/$path" unless $path =~ m{^/};
+    $path =~ s{/+\z}{};
+    return $path eq '' ? '/' : $path;
 }
 
 # complete or absent: a temporary file beside the target, then rename
@@ -698,6 +716,96 @@ sub list_tree {
     }
     for (my $at = 0; $at < length $out;) { $at += syswrite(STDOUT, $out, length($out) - $at, $at) // return 0 }
     return 1;
+}
+
+# Looks at and changes entries of folders. Errors are in $!.
+sub manage_files {
+    my ($verb, $given, $more) = @_;
+    my $path = in_home($given);
+    if ($verb eq 'info') { return put_entries($path) }
+    if ($verb eq 'list') { return list_entries($path, $more) }
+    if ($verb eq 'remove') { return remove_tree($path) }
+    if ($verb eq 'make') {
+        if (-d $path) { $! = 17; return 0 }
+        make_parents($path);
+        return mkdir($path) && put_entries($path);
+    }
+    if ($verb eq 'move') {
+        my $target = in_home($more);
+        lstat $path or return 0;
+        make_parents($target);
+        return rename($path, $target) && put_entries($target);
+    }
+    if ($verb eq 'space') { return put_space($path) }
+    $! = 22;
+    return 0;
+}
+
+my %names;
+
+sub name_of {
+    my ($file, $id) = @_;
+    if (!$names{$file}) {
+        $names{$file} = {};
+        if (open my $handle, '<', $file) {
+            while (my $line = <$handle>) { my ($name, undef, $number) = split /:/, $line; $names{$file}{$number} //= $name if defined $number }
+        }
+    }
+    return $names{$file}{$id} // $id;
+}
+
+# each: "kind mode size mtime", owner, group, link target, path; a link is named, not followed
+sub put_entries {
+    my $out = '';
+    for my $path (@_) {
+        my @stat = lstat $path or return 0;
+        my $kind = -l _ ? 'l' : -d _ ? 'd' : -f _ ? 'f' : 'o';
+        my $facts = join ' ', $kind, sprintf('%o', $stat[2] & 07777), $stat[7], $stat[9];
+        my $target = $kind eq 'l' ? readlink($path) // '' : '';
+        $out .= pack '(V/a)*', $facts, name_of('/etc/passwd', $stat[4]), name_of('/etc/group', $stat[5]), $target, $path;
+    }
+    return put_bytes($out);
+}
+
+sub put_bytes {
+    my ($out) = @_;
+    for (my $at = 0; $at < length $out;) { $at += syswrite(STDOUT, $out, length($out) - $at, $at) // return 0 }
+    return 1;
+}
+
+sub list_entries {
+    my ($root, $depth) = @_;
+    opendir my $folder, $root or return 0;
+    for my $name (sort grep { $_ ne '.' && $_ ne '..' } readdir $folder) {
+        my $path = $root eq '/' ? "/$name" : "$root/$name";
+        next unless lstat $path;
+        my $is_folder = -d _;
+        # what vanishes meanwhile is left out
+        put_entries($path);
+        list_entries($path, $depth - 1) if $is_folder && $depth > 1;
+    }
+    return 1;
+}
+
+# absence is fine; other file systems that are mounted below are left alone
+sub remove_tree {
+    my ($path, $device) = @_;
+    if ($path eq '/') { $! = 16; return 0 }
+    my @stat = lstat $path or return $! == 2;
+    if (!-d _) { return unlink $path }
+    if (defined $device && $stat[0] != $device) { $! = 16; return 0 }
+    opendir my $folder, $path or return 0;
+    for my $name (grep { $_ ne '.' && $_ ne '..' } readdir $folder) { remove_tree("$path/$name", $stat[0]) or return 0 }
+    return rmdir $path;
+}
+
+# bytes of the file system that holds the path: all, free
+sub put_space {
+    my ($path) = @_;
+    my $facts = "\0" x 120;
+    syscall(SYS_STATFS, $path, $facts) == 0 or return 0;
+    my (undef, $block, $all, undef, $free) = unpack 'q5', $facts;
+    return put_bytes(pack 'QQ', $block * $all, $block * $free);
 }
 
 # Whether to listen to a command's output: while the host has granted credit and the port is not full. An orphan's
@@ -825,11 +933,11 @@ sub identity {
     if (my $name = $f->{3}) {
         my $text = $name->[0];
         syscall(SYS_SETHOSTNAME, $text, length $text) == 0 or push @problems, "host name: $!";
-        write_file("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
+        cover("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
     }
-    if (my $machine = $f->{4}) { write_file("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
+    if (my $machine = $f->{4}) { cover("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
     if (my $boot = $f->{5}) {
-        cover_boot_id("$boot->[0]\n") or push @problems, "boot_id: $!";
+        for my $root ('', $image) { cover("$root/proc/sys/kernel/random/boot_id", "$boot->[0]\n") or push @problems, "boot_id: $!" }
     }
     if (my $wanted = $f->{6}) {
         if ($wanted->[0] eq "\1") {
@@ -846,16 +954,29 @@ sub identity {
     send_frame($port, T_IDENTITY_REPLY, $id, join "\n", @lines);
 }
 
-my $boot_id_covered = 0;
+my %covers;
 
-# the kernel's own cannot be set: a file lies over it, written in place from then on
-sub cover_boot_id {
-    open my $file, '>', '/run/boot-id' or return 0;
-    syswrite $file, $_[0] or return 0;
-    close $file;
-    return 1 if $boot_id_covered;
-    for my $root ('', $image) { mount('/run/boot-id', "$root/proc/sys/kernel/random/boot_id", '', MS_BIND) or return 0 }
-    return $boot_id_covered = 1;
+# What a file says in this life of the guest: a file in memory lies over it, as the kernel's own cannot be set and a
+# write to the disk is the slowest part of a restore. Written in place from the second time on.
+sub cover {
+    my ($path, $text) = @_;
+    my $cover = $covers{$path};
+    if (!defined $cover) {
+        $cover = '/run/cover-' . keys %covers;
+        sysopen my $made, $cover, 0102, 0644 or return 0;    # O_RDWR|O_CREAT
+        close $made;
+        # a link is replaced: the image may point anywhere
+        if (-l $path || !-f $path) {
+            unlink $path;
+            sysopen my $under, $path, O_CREATE, 0644 or return 0;
+            close $under;
+        }
+        mount($cover, $path, '', MS_BIND) or return 0;
+        $covers{$path} = $cover;
+    }
+    open my $file, '+<', $cover or return 0;
+    my $sent = syswrite $file, $text;
+    return defined $sent && $sent == length $text && truncate $file, length $text;
 }
 
 # in place of what is there, a link included: the image may point anywhere

@@ -16,6 +16,7 @@ import { nodeFiles } from "../../src/system/files.ts";
 import { nodeProcessTable } from "../../src/system/process-identity.ts";
 import { nodeProcesses } from "../../src/system/processes.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
+import { noTrace } from "../../src/system/trace.ts";
 import { type GitServer, startGitServer } from "../../test/support/git-server.ts";
 import { sharedDataPath } from "../../test/support/shared-data.ts";
 import { idOf, smallCheckpoint, writeOptions } from "../../test/support/small-checkpoints.ts";
@@ -102,6 +103,7 @@ function openClient(folder: string): PushContext {
     git: openGit(mustFindRepository(folder, nodeFiles), nodeProcesses),
     files: nodeFiles,
     processTable: nodeProcessTable,
+    trace: noTrace,
     note: () => undefined,
     nowSeconds: 1_770_000_000,
   };

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { AgentEvent } from "../agents/agent-event.ts";
+import { findAgentProcess } from "../agents/agent-process.ts";
 import { isOid, type RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import { listDirtyPaths, readCommittedSync } from "../git/sync.ts";
@@ -13,7 +14,6 @@ import {
   type ShellCall,
   writeShellCall,
 } from "../journal/shell-calls.ts";
-import type { ProcessIdentity } from "../system/process-identity.ts";
 import { type Capture, captureContent, capturePath, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import { sessionKey } from "./keys.ts";
@@ -87,7 +87,7 @@ export function observeShellStart(
     base,
     dirty: paths,
     unread,
-    agentProcess: findAgentProcess(deps),
+    agentProcess: findAgentProcess(deps.processTable),
   });
 }
 
@@ -186,13 +186,4 @@ function causeOfShell(call: ShellCall, repository: Repository, { deps, outcome }
   if (rivals.length === 0) return shellCause(call);
   outcome.problems.push("shell calls of two sessions overlapped: what changed meanwhile is nobody's");
   return { owner: null };
-}
-
-const shells = new Set(["sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"]);
-const maxAncestors = 4;
-
-/** The process that called this hook: the nearest ancestor that is not a shell. */
-function findAgentProcess({ processTable }: ObserveDeps): ProcessIdentity | undefined {
-  const agent = processTable.ancestors(maxAncestors).find((ancestor) => !shells.has(ancestor.program));
-  return agent === undefined ? undefined : { pid: agent.pid, startedAt: agent.startedAt };
 }

@@ -5,10 +5,13 @@ import { observe } from "../authorship/observe.ts";
 import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
 import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
+import { gitHooks } from "../git/hooks/hook-names.ts";
+import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../journal/problems.ts";
+import { createRunRecorder, type RunRecorder } from "../journal/run-recorder.ts";
 import { isSwitchedOff } from "../journal/switch.ts";
-import { nodeMachine } from "../system/machine.ts";
+import { type Machine, nodeMachine, traceMachine } from "../system/machine.ts";
 import { readStandardInput } from "../system/standard-input.ts";
 
 const { files, clock } = nodeMachine;
@@ -23,10 +26,14 @@ const heavyTimeoutMs = 20_000;
  * Settles what is pending in a repository, and what git says was rewritten; in a chunk of its own, since most hooks
  * have nothing to settle.
  */
-export type SettleInHook = (repository: Repository, rewritten: string) => Promise<void>;
+export type SettleInHook = (repository: Repository, machine: Machine, rewritten: string) => Promise<void>;
 
 /** Brings checkpoints and notes to the remote that the user pushes to; answers what went wrong. */
-export type PushInHook = (repository: Repository, remoteName: string) => Promise<readonly string[]>;
+export type PushInHook = (
+  repository: Repository,
+  machine: Machine,
+  remoteName: string,
+) => Promise<readonly string[]>;
 
 /** What hooks do beyond recording, each in a chunk of its own: most hooks need none of it. */
 export interface HookChunks {
@@ -34,6 +41,7 @@ export interface HookChunks {
   readonly loadPush: () => Promise<PushInHook>;
   readonly loadSession: () => Promise<typeof import("../cli/session-in-hook.ts").sessionInHook>;
   readonly loadCommit: () => Promise<typeof import("../cli/commit-in-hook.ts").commitInHook>;
+  readonly loadHooks: () => Promise<typeof import("../cli/hooks-in-hook.ts").hooksInHook>;
 }
 
 /**
@@ -42,13 +50,24 @@ export interface HookChunks {
  */
 export async function runHook(args: readonly string[], chunks: HookChunks): Promise<void> {
   const [name = "", gitHook = "", ...rest] = args;
+  const recorder = createRunRecorder(nodeMachine);
+  const run: HookRun = { recorder, chunks, machine: traceMachine(nodeMachine, recorder.trace) };
   const here = findHere();
   try {
-    if (name === "git") await afterGit(here, { hook: gitHook, args: rest }, chunks);
-    else await observeAgent(name, here, chunks);
+    if (name === "git") await afterGit(run, here, { hook: gitHook, args: rest });
+    else await observeAgent(run, here, name);
+    recorder.close("done");
   } catch (error) {
     leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
+    recorder.close("failed");
   }
+}
+
+interface HookRun {
+  /** Says nothing of a hook that has nothing to do: it is not given a name then. */
+  readonly recorder: RunRecorder;
+  readonly machine: Machine;
+  readonly chunks: HookChunks;
 }
 
 function findHere(): Repository | undefined {
@@ -59,46 +78,78 @@ function findHere(): Repository | undefined {
   }
 }
 
-async function observeAgent(name: string, here: Repository | undefined, chunks: HookChunks): Promise<void> {
+async function observeAgent(run: HookRun, here: Repository | undefined, name: string): Promise<void> {
+  const { recorder, machine, chunks } = run;
+  const { trace } = recorder;
   const adapter = findAgentAdapter(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
-  const decoded = decodePayload(readInput());
+  const decoded = trace.span("input", () => decodePayload(readInput()));
   const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
   if (event.kind === "ignored") return;
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
   const repository = findRepository(event.cwd, files) ?? here;
   if (repository !== undefined && isSwitchedOff(repository, files)) return;
-  const { wantsSettle } = observe(addModel(event, adapter, files), nodeMachine);
+  recorder.setName(`hook ${name} ${event.kind}`);
+  recorder.setPlace(repository);
+  const { wantsSettle } = trace.span("record", () => observe(addModel(event, adapter, files), machine));
   if (repository?.workTree === undefined) return;
   if (wantsSettle)
-    await inTime(repository, "settle", async () => (await chunks.loadSettle())(repository, ""));
+    await inTime(run, repository, "settle", async () =>
+      (await trace.span("load", chunks.loadSettle))(repository, machine, ""),
+    );
   if (!isSessionEvent(event)) return;
-  const { wants } = advanceSession(event, repository, nodeMachine);
+  if (event.kind === "prompt") await keepGitHooks(run, name, repository);
+  const { wants } = trace.span("session", () => advanceSession(event, repository, machine));
   if (wants === undefined) return;
-  await inTime(repository, `${name} ${wants}`, async () =>
-    (await chunks.loadSession())(repository, event, wants),
+  await inTime(run, repository, `${name} ${wants}`, async () =>
+    (await trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
   );
 }
 
+/** Other tools write their git hooks over ours; a turn may end in a commit, so this is the time to see it. */
+async function keepGitHooks(run: HookRun, name: string, repository: Repository): Promise<void> {
+  const program = findTouchedHooks(repository, files);
+  if (program === undefined) return;
+  try {
+    await inTime(run, repository, "git hooks", async () =>
+      (await run.recorder.trace.span("load", run.chunks.loadHooks))(repository, program),
+    );
+  } catch (error) {
+    leaveProblem(repository, `${name} git hooks`, errorText(error));
+  }
+}
+
 /** Never fails the push that the user asked for. */
-async function pushBeforeGit(here: Repository, remoteName: string, chunks: HookChunks): Promise<void> {
-  for (const problem of await (await chunks.loadPush())(here, remoteName))
-    leaveProblem(here, "pre-push", problem);
+async function pushBeforeGit(
+  { chunks, machine, recorder }: HookRun,
+  here: Repository,
+  remoteName: string,
+): Promise<void> {
+  recorder.watch();
+  const push = await recorder.trace.span("load", chunks.loadPush);
+  for (const problem of await push(here, machine, remoteName)) leaveProblem(here, "pre-push", problem);
 }
 
 async function afterGit(
+  run: HookRun,
   here: Repository | undefined,
   { hook, args }: { readonly hook: string; readonly args: readonly string[] },
-  chunks: HookChunks,
 ): Promise<void> {
   if (here === undefined || isSwitchedOff(here, files)) return;
-  if (hook === "pre-push") return pushBeforeGit(here, args[0] ?? "", chunks);
+  const { chunks, machine, recorder } = run;
+  if (gitHooks.some(({ name }) => name === hook)) recorder.setName(`hook git ${hook}`);
+  recorder.setPlace(here);
+  if (hook === "pre-push") return pushBeforeGit(run, here, args[0] ?? "");
   if (hook === "prepare-commit-msg" || hook === "commit-msg") {
-    await inTime(here, hook, async () => (await chunks.loadCommit())(here, hook, args));
+    await inTime(run, here, hook, async () =>
+      (await recorder.trace.span("load", chunks.loadCommit))(here, machine, { hook, args }),
+    );
     return;
   }
   const rewritten = hook === "post-rewrite" ? readInput().toString("utf8") : "";
-  await inTime(here, "settle", async () => (await chunks.loadSettle())(here, rewritten));
+  await inTime(run, here, "settle", async () =>
+    (await recorder.trace.span("load", chunks.loadSettle))(here, machine, rewritten),
+  );
 }
 
 function readInput(): Buffer {
@@ -106,11 +157,18 @@ function readInput(): Buffer {
 }
 
 /** What a hook does beyond recording can be cut off anywhere: the next hook or command goes on where it was. */
-async function inTime(repository: Repository, what: string, work: () => Promise<void>): Promise<void> {
+async function inTime(
+  { recorder }: HookRun,
+  repository: Repository,
+  what: string,
+  work: () => Promise<void>,
+): Promise<void> {
   const timer = setTimeout(() => {
     leaveProblem(repository, what, `not finished within ${heavyTimeoutMs} ms`);
+    recorder.close("cut off");
     process.exit(0);
   }, heavyTimeoutMs);
+  recorder.watch();
   try {
     await work();
   } finally {

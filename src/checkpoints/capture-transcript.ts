@@ -6,6 +6,8 @@ import type { Repository } from "../git/repository.ts";
 import { acquireLock, type LockDeps } from "../journal/lock.ts";
 import { fault } from "../system/fault.ts";
 import type { Files } from "../system/files.ts";
+import type { Trace } from "../system/trace.ts";
+import { transcriptLines } from "../transcripts/document-lines.ts";
 import { maxTranscriptLineBytes } from "../transcripts/limits.ts";
 import { isMessageDocument } from "../transcripts/message-chunks.ts";
 import { type Redactor, redactStream } from "../transcripts/redaction.ts";
@@ -20,9 +22,17 @@ import {
   redactedPath,
   writeCapture,
 } from "./capture-record.ts";
+import type { StoreKind } from "./checkpoint-tree.ts";
 
 export interface CaptureDeps extends LockDeps {
   readonly redactor: Redactor;
+  readonly trace: Trace;
+}
+
+/** For what also writes checkpoints. */
+export interface StoringDeps extends CaptureDeps {
+  /** Where new ones go; one that is stored already stays where it is. */
+  readonly store: StoreKind;
 }
 
 const captureLockTimeoutMs = 15_000;
@@ -42,14 +52,15 @@ export async function captureTranscript(
   checkTranscriptPath(session.transcriptPath);
   // only a regular file is opened, so that no device or pipe can hold a hook up
   if (deps.files.statTargetIfExists(session.transcriptPath)?.kind !== "file") return undefined;
-  return withCapture(deps, repository, session.agent, async (stored) => {
+  const take = async (stored: CaptureRecord | undefined) => {
     const known = stored ?? emptyCapture(session.agent, session.transcriptPath);
     const from = startingPoint(deps, repository, { known, path: session.transcriptPath });
     const next = from.document
       ? await takeDocument(deps, repository, from)
       : await takeLines(deps, repository, from);
     return { ...next, agent: mergeAgent(known.agent, session.agent, next.facts.model) };
-  });
+  };
+  return deps.trace.span("transcript", () => withCapture(deps, repository, session.agent, take));
 }
 
 /** Changes a session's capture record while no other process does; undefined leaves it. */
@@ -213,6 +224,7 @@ async function takeDocument(
   if (from.rawBytes > 0) return from;
   const bytes = files.read(from.transcriptPath);
   const hash = startSha256();
+  const blocks: Buffer[] = [];
   let redactedBytes = 0;
   for await (const block of redactStream(
     redactor,
@@ -221,13 +233,21 @@ async function takeDocument(
     files.writeAt(redactedPath(repository, from), block, { offsetBytes: redactedBytes, mode: 0o600 });
     redactedBytes += block.length;
     hash.update(block);
+    blocks.push(block);
   }
+  const facts = emptyFacts();
+  for await (const message of transcriptLines(piecesOf(blocks)))
+    scanTranscriptLine(from.agent.tool, message.subarray(0, -1), facts);
   return {
     ...from,
     rawBytes: bytes.length,
     rawMark: markAt(files, from.transcriptPath, bytes.length),
     redactedBytes,
     redactedHash: hash.save(),
-    facts: emptyFacts(),
+    facts,
   };
+}
+
+async function* piecesOf(blocks: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* blocks;
 }

@@ -34,7 +34,7 @@ export async function captureTurn(
   const { repository } = git;
   const step = async <T>(name: string, work: () => Promise<T> | T): Promise<T | undefined> => {
     try {
-      return await work();
+      return await deps.trace.span(name, work);
     } catch (error) {
       const problem = {
         at: deps.clock.nowMs(),

@@ -4,7 +4,7 @@ import { sessionsOf } from "./checkpoint-tree.ts";
 import type { CheckpointId } from "./ids.ts";
 import { linksByCheckpoint, readLinkedCommits } from "./links.ts";
 import { listCheckpointPlaces, type ReadCheckpoint, readCheckpoints } from "./read-checkpoints.ts";
-import { readStoreRefs, type StoreRefs, v1Branch } from "./store-refs.ts";
+import { isReadable, planRecordRepairs, type RecordRepair } from "./repair-records.ts";
 import type { CheckpointStores } from "./stores.ts";
 
 export type CheckpointProblemKind =
@@ -17,9 +17,7 @@ export type CheckpointProblemKind =
   /** Recorded, but the object is not on this machine. */
   | "missing here"
   /** The record itself lacks a part of a transcript. */
-  | "incomplete transcript"
-  /** The local branch and a remote's copy have no commit in common. */
-  | "disconnected branch";
+  | "incomplete transcript";
 
 export interface CheckpointProblem {
   readonly kind: CheckpointProblemKind;
@@ -30,35 +28,48 @@ export interface CheckpointProblem {
   readonly repair: string;
   /** True where nothing is lost and nothing has to be done. */
   readonly harmless: boolean;
+  /** True if `doctor --repair` does it, without asking a remote. */
+  readonly repairable: boolean;
+}
+
+/** Checkpoints that are not in the stores, and are not lost either. */
+export interface OutsideStores {
+  /** What they will say is durable. */
+  readonly prepared: ReadonlySet<CheckpointId>;
+  /** Fetched of a remote. */
+  readonly fetched: ReadonlySet<CheckpointId>;
 }
 
 /** Looks over all checkpoints and the commits that name them. Reads only; nothing is repaired or deleted here. */
 export async function findCheckpointProblems(
   git: Git,
   stores: CheckpointStores,
+  { prepared, fetched }: OutsideStores = { prepared: new Set(), fetched: new Set() },
 ): Promise<CheckpointProblem[]> {
-  const [places, commits, refs] = await Promise.all([
-    listCheckpointPlaces(stores),
-    readLinkedCommits(git),
-    readStoreRefs(git),
-  ]);
+  const [places, commits] = await Promise.all([listCheckpointPlaces(stores), readLinkedCommits(git)]);
   const links = linksByCheckpoint(commits);
   const read = await readCheckpoints(git, places);
   const problems: CheckpointProblem[] = [];
   for (const [id, [commit]] of links) {
-    if (places.has(id)) continue;
+    if (places.has(id) || fetched.has(id)) continue;
     problems.push({
       kind: "dangling trailer",
       subject: id,
       what: `commit ${commit?.shortOid} (${commit?.subject}) names it, and nothing is stored here`,
-      repair: "run `keyframe fetch`; if no remote has it, it was never pushed from where it was made",
+      repair: prepared.has(id)
+        ? "it is prepared: `keyframe doctor --repair` stores it"
+        : "run `keyframe fetch`; if no remote has it, it was never pushed from where it was made",
       harmless: false,
+      repairable: prepared.has(id),
     });
   }
   for (const id of places.keys()) if (!links.has(id)) problems.push(unlinked(id));
-  problems.push(...read.flatMap((checkpoint) => [...recordProblems(checkpoint)]));
+  const mayBeMended = read.some((checkpoint) => checkpoint.places.length > 1 && !isReadable(checkpoint));
+  const repairs = new Map(
+    (mayBeMended ? await planRecordRepairs(git, stores) : []).map((repair) => [repair.id, repair]),
+  );
+  problems.push(...read.flatMap((checkpoint) => [...recordProblems(checkpoint, repairs.get(checkpoint.id))]));
   problems.push(...(await absentObjects(git, read)));
-  problems.push(...(await disconnectedBranches(git, refs)));
   return problems;
 }
 
@@ -69,19 +80,24 @@ function unlinked(id: CheckpointId): CheckpointProblem {
     what: "no commit on this machine names it",
     repair: "nothing to do: `keyframe explain` and `keyframe resume` still take its id",
     harmless: true,
+    repairable: false,
   };
 }
 
-function* recordProblems({ id, places, root, sessions }: ReadCheckpoint): Generator<CheckpointProblem> {
+function* recordProblems(
+  { id, root, sessions }: ReadCheckpoint,
+  mended: RecordRepair | undefined,
+): Generator<CheckpointProblem> {
   const unreadable = (what: string): CheckpointProblem => ({
     kind: "unreadable record",
     subject: id,
     what,
     repair:
-      places.length > 1
-        ? `${places[1]?.store} holds it too: run \`keyframe migrate --to ${places[0].store} --force\``
-        : "fetch it again from a remote that has it whole",
+      mended === undefined
+        ? "restore it from a clone or a remote that has it whole; its branch's history has what it was before"
+        : `${mended.from.store} has it whole: \`keyframe doctor --repair\` writes it anew from there`,
     harmless: false,
+    repairable: mended !== undefined,
   });
   if (root === "damaged" || root === "too large") yield unreadable(`metadata.json: ${root}`);
   if (root === "never recorded") yield unreadable("metadata.json: never recorded");
@@ -95,6 +111,7 @@ function* recordProblems({ id, places, root, sessions }: ReadCheckpoint): Genera
       what: `session ${files.index} lacks chunk ${files.missingChunks.join(", ")}`,
       repair: "another store or remote may hold it whole: run `keyframe fetch`",
       harmless: false,
+      repairable: false,
     };
   }
 }
@@ -117,27 +134,10 @@ async function absentObjects(git: Git, read: readonly ReadCheckpoint[]): Promise
         kind: "missing here" as const,
         subject: id,
         what: `${paths.length} of ${tree.files.size} files are recorded but not on this machine (${transcripts} transcripts): ${paths.slice(0, 3).join(", ")}`,
-        repair: "run `keyframe fetch` to get them",
+        repair: `run \`keyframe fetch --checkpoint ${id}\` to get them`,
         harmless: false,
+        repairable: false,
       },
     ];
   });
-}
-
-async function disconnectedBranches(git: Git, { v1 }: StoreRefs): Promise<CheckpointProblem[]> {
-  const local = v1.find(({ ref }) => ref === v1Branch);
-  const problems: CheckpointProblem[] = [];
-  for (const { ref, oid } of v1) {
-    if (local === undefined || !ref.startsWith("refs/remotes/") || oid === local.oid) continue;
-    const common = await git.run(["merge-base", local.oid, oid], { okCodes: [0, 1] });
-    if (common.code === 0) continue;
-    problems.push({
-      kind: "disconnected branch",
-      subject: ref,
-      what: "it and the local branch have no commit in common; both are read, and neither can be pushed over the other",
-      repair: "run `keyframe push`: it joins the two by session",
-      harmless: false,
-    });
-  }
-  return problems;
 }

@@ -18,3 +18,12 @@ export const checkpointsPerGeneration = 100;
 
 /** How often a writer starts again after another was first. */
 export const maxWriteAttempts = 12;
+
+/** What is kept of a session or a rewind goes with `keyframe clean` when nothing was heard of it for so long. */
+export const defaultCleanAgeMs = 30 * 24 * 60 * 60 * 1000;
+
+/** From more packs than this on, those of all fetches are made one: git looks into every pack it has. */
+export const maxFetchedPacks = 8;
+
+/** A turn of which nothing was heard for so long counts as never ended, where its agent's process is not known. */
+export const maxSilenceMs = 24 * 60 * 60 * 1000;

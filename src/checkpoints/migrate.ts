@@ -1,6 +1,7 @@
 import { errorText, isKeyframeError, KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { fault } from "../system/fault.ts";
+import { noTrace, type Trace } from "../system/trace.ts";
 import { type StoreKind, sessionsOf } from "./checkpoint-tree.ts";
 import { commitMessage } from "./commit-messages.ts";
 import { createSessionCompactors } from "./compact-sessions.ts";
@@ -67,6 +68,9 @@ export interface MigrationResult {
 export interface MigrationOptions {
   readonly nowSeconds: number;
   readonly onProgress?: (progress: MigrationProgress) => void;
+  readonly trace?: Trace;
+  /** A record of the target that cannot be understood is written over. */
+  readonly replacesDamaged?: boolean;
 }
 
 export const migrationIdentity = "Keyframe Migration <migration@keyframe.invalid>";
@@ -80,7 +84,7 @@ export async function applyMigration(
   git: Git,
   stores: CheckpointStores,
   plan: MigrationPlan,
-  { nowSeconds, onProgress }: MigrationOptions,
+  { nowSeconds, onProgress, trace = noTrace, replacesDamaged = false }: MigrationOptions,
 ): Promise<MigrationResult> {
   const target = stores[plan.to];
   const compactors = createSessionCompactors();
@@ -93,23 +97,17 @@ export async function applyMigration(
       const steps = plan.steps.slice(from, from + (await target.preferredBatch()));
       from += steps.length;
       const writes: CheckpointWrite[] = [];
-      const states = await tryLoadStates(
-        git,
-        new Map(steps.map(({ id, from: { files } }) => [id, new Map(files)])),
+      const states = await trace.span("read", () =>
+        tryLoadStates(git, new Map(steps.map(({ id, from: { files } }) => [id, new Map(files)]))),
       );
       for (const step of steps) {
         try {
           const state =
             states.get(step.id) ?? new KeyframeError("damaged", `checkpoint ${step.id} has no files`);
           if (state instanceof KeyframeError) throw state;
-          const converted = await convertCheckpoint({
-            git,
-            transcripts,
-            compactors,
-            step,
-            state,
-            to: plan.to,
-          });
+          const converted = await trace.span("convert", () =>
+            convertCheckpoint({ git, transcripts, compactors, step, state, to: plan.to }),
+          );
           writes.push(converted.write);
           warnings.push(...converted.warnings);
         } catch (error) {
@@ -120,11 +118,14 @@ export async function applyMigration(
         onProgress?.({ done, total: plan.steps.length });
       }
       fault("migration:before-batch");
-      await target.write(writes, {
-        message: commitMessage(plan.to, "migration"),
-        nowSeconds,
-        identity: migrationIdentity,
-      });
+      await trace.span("write", () =>
+        target.write(writes, {
+          message: commitMessage(plan.to, "migration"),
+          nowSeconds,
+          identity: migrationIdentity,
+          replacesDamaged,
+        }),
+      );
       fault("migration:after-batch");
     }
   } finally {

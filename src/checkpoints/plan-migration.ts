@@ -39,7 +39,7 @@ export function findCandidates(
 }
 
 /** True if every session of the source is in the target, its transcript object for object. */
-function holdsTranscripts(target: CheckpointTree, source: CheckpointTree): boolean {
+export function holdsTranscripts(target: CheckpointTree, source: CheckpointTree): boolean {
   const there = sessionsOf(target);
   const wanted = sessionsOf(source);
   const held = new Set(there.map(transcriptKey));

@@ -10,7 +10,7 @@ import type { Random } from "../system/random.ts";
 import { subtractTokens } from "../transcripts/scan/transcript-facts.ts";
 import { readAttached } from "./attached-sessions.ts";
 import { type CaptureRecord, readCapture } from "./capture-record.ts";
-import { type CaptureDeps, captureTranscript } from "./capture-transcript.ts";
+import { type CaptureDeps, captureTranscript, type StoringDeps } from "./capture-transcript.ts";
 import {
   forgetLinkedHead,
   type PreparedSession,
@@ -32,7 +32,7 @@ import { isSessionId, readSessionState } from "./session-folder.ts";
 import { countOfState, type SessionState, textOfState } from "./session-state.ts";
 import { namedCheckpoints } from "./trailers.ts";
 
-export interface CommitDeps extends CaptureDeps {
+export interface CommitDeps extends StoringDeps {
   readonly random: Random;
   readonly processes: Processes;
 }
@@ -69,7 +69,9 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
   const attached = readAttached(repository, deps.files);
   const [{ style, keepsComments }, linked] = await Promise.all([
     readMessageStyle(git, request, message),
-    linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached }),
+    deps.trace.span("link", () =>
+      linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached }),
+    ),
   ]);
   const present = messageCheckpoints(message, style);
   const ids = present.length > 0 && request.amends ? present : [...inherited];
@@ -78,7 +80,8 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
     const kept = request.amends ? ids.at(-1) : undefined;
     const id = kept ?? newCheckpointId(deps.random);
     const sessions: PreparedSession[] = [];
-    for (const session of linked) sessions.push(await prepareSession(git, deps, session));
+    for (const session of linked)
+      sessions.push(await deps.trace.span("session", () => prepareSession(git, deps, session)));
     const branch = readHeadFromFiles(repository, deps.files)?.ref?.replace(/^refs\/heads\//, "") ?? "";
     writePrepared(repository, deps.files, {
       version: 1,
@@ -86,6 +89,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
       head,
       sessions,
       updates: kept !== undefined,
+      store: deps.store,
       branch: deps.redactor.redactText(branch),
       at: deps.clock.nowMs(),
     });

@@ -31,7 +31,7 @@ export function openRefsStore(context: StoreContext): CheckpointStore {
   }
 
   async function listSome(wanted?: readonly CheckpointId[]): Promise<Map<CheckpointId, CheckpointTree>> {
-    const refs = pick((await readStoreRefs(git)).perCheckpoint, wanted);
+    const refs = pick((await context.readRefs()).perCheckpoint, wanted);
     const files = await filesAt(refs);
     return new Map(
       [...refs].map(([id, { ref }]) => [id, { id, store: "refs", ref, files: files.get(id) ?? new Map() }]),
@@ -49,7 +49,7 @@ export function openRefsStore(context: StoreContext): CheckpointStore {
       return retryUntilFirst("a checkpoint's ref", async () => {
         const refs = pick((await readStoreRefs(git)).perCheckpoint, ids);
         const stored = await filesAt(refs);
-        const planned = planAll(await loadStates(git, stored), writes, refsLayout);
+        const planned = planAll(await loadStates(git, stored, options), writes, refsLayout);
         const targets = ids.flatMap((id): CommitTarget[] => {
           const at = refs.get(id);
           const before = stored.get(id) ?? new Map();

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../git/ids.ts";
+import type { Repository } from "../git/repository.ts";
 import type { WorkTreeIndex } from "../git/work-tree-index.ts";
 import type { LockDeps } from "../journal/lock.ts";
 import { encodeRecordLine, parseRecordLine } from "../journal/record-line.ts";
@@ -15,6 +16,8 @@ import {
 } from "./conversation-rewind.ts";
 import { type FilePlan, planFiles } from "./plan-rewind.ts";
 import { type RewindPoint, treeOfPoint } from "./rewind-points.ts";
+import { isSessionId, readSessionState } from "./session-folder.ts";
+import { phaseOf } from "./session-state.ts";
 import { recordSnapshot, withWorkTreeIndex } from "./turn-snapshots.ts";
 
 export type RewindDeps = LockDeps & ConversationDeps;
@@ -32,7 +35,7 @@ export interface RewindPlan {
 }
 
 /** The last rewind: written before anything is changed, so that it can be taken back though it was cut off. */
-interface RewindRecord {
+export interface RewindRecord {
   readonly version: 1;
   readonly target: string;
   readonly safety: Oid;
@@ -43,7 +46,7 @@ interface RewindRecord {
   readonly backups: readonly { readonly path: string; readonly backup: string | null }[];
 }
 
-const safetyRefPrefix = "refs/keyframe/safety/";
+export const safetyRefPrefix = "refs/keyframe/safety/";
 const nothing: FilePlan = { steps: [], kept: [] };
 
 /**
@@ -58,7 +61,7 @@ export async function rewind(
 ): Promise<RewindPlan> {
   const { point, parts } = request;
   return withWorkTreeIndex(git, deps, async (index) => {
-    const begun = readRecord(git, deps.files);
+    const begun = readRewindRecord(git.repository, deps.files);
     const isAgain = begun?.state === "begun" && begun.target === point.id;
     if (begun?.state === "begun" && !isAgain && !request.dryRun) {
       throw new KeyframeError("refused", `a rewind to ${begun.target} was cut off`, {
@@ -76,10 +79,12 @@ export async function rewind(
       ? await planConversations(git, deps, point)
       : { steps: [], problems: [] };
     if (request.dryRun) return { safety: undefined, files, conversation };
+    for (const { session, unchanged } of conversation.steps)
+      if (!unchanged) mustNotBeAtWork(git, deps, session);
     const safety = isAgain
       ? begun.safety
       : await recordSnapshot(git, deps, {
-          ref: safetyRefPrefix + refName(git),
+          ref: safetyRef(git.repository),
           state: { tree, untaken },
           facts: { version: 1, before: point.id, at: new Date(deps.clock.nowMs()).toISOString() },
         });
@@ -103,13 +108,22 @@ export async function rewind(
   });
 }
 
+/** An agent in the middle of a turn holds its conversation in memory, and would write on behind what was cut. */
+function mustNotBeAtWork({ repository }: Git, deps: RewindDeps, session: string): void {
+  const state = isSessionId(session) ? readSessionState(deps, repository, session) : undefined;
+  if (state === undefined || phaseOf(state) !== "active") return;
+  throw new KeyframeError("refused", `session ${session} is in the middle of a turn`, {
+    hint: `stop its agent first; if it is gone already: \`keyframe session stop ${session}\`. \`--files\` rewinds the files alone`,
+  });
+}
+
 /**
  * Takes the last rewind back: the work tree and the conversations are as they were before it. That is a rewind itself,
  * so doing it twice ends where it began. @throws KeyframeError `not-found`
  */
 export async function undoRewind(git: Git, deps: RewindDeps, dryRun: boolean): Promise<RewindPlan> {
   return withWorkTreeIndex(git, deps, async (index) => {
-    const last = readRecord(git, deps.files);
+    const last = readRewindRecord(git.repository, deps.files);
     if (last === undefined) {
       throw new KeyframeError("not-found", "nothing was rewound in this worktree", {
         hint: "see `keyframe rewind --list`",
@@ -128,7 +142,7 @@ export async function undoRewind(git: Git, deps: RewindDeps, dryRun: boolean): P
       last.state === "begun"
         ? last.safety
         : await recordSnapshot(git, deps, {
-            ref: safetyRefPrefix + refName(git),
+            ref: safetyRef(git.repository),
             state: { tree, untaken },
             facts: { version: 1, before: "undo", at: new Date(deps.clock.nowMs()).toISOString() },
           });
@@ -192,7 +206,7 @@ function copyTo(
   { path, name }: { readonly path: string; readonly name: string },
 ): string | null {
   if (files.statTargetIfExists(path)?.kind !== "file") return null;
-  const folder = join(git.repository.gitDir, "keyframe", "rewind");
+  const folder = rewindFolder(git.repository);
   files.makeFolder(folder);
   const backup = join(folder, `${name}.jsonl`);
   files.remove(backup);
@@ -223,24 +237,29 @@ function copyFile(files: Files, from: string, to: string): void {
   }
 }
 
-function refName({ repository }: Git): string {
-  return repository.gitDir === repository.commonDir
-    ? "main"
-    : `worktree-${repository.gitDir.split("/").at(-1)}`;
+/** The ref of the snapshots from before a worktree's rewinds. */
+export function safetyRef({ gitDir, commonDir }: Repository): string {
+  return safetyRefPrefix + (gitDir === commonDir ? "main" : `worktree-${gitDir.split("/").at(-1)}`);
 }
 
-function recordPath({ repository }: Git): string {
-  return join(repository.gitDir, "keyframe", "rewind", "last.json");
+/** Where a worktree keeps the record of its last rewind, and the conversations from before its rewinds. */
+export function rewindFolder({ gitDir }: Repository): string {
+  return join(gitDir, "keyframe", "rewind");
 }
 
-function readRecord(git: Git, files: Files): RewindRecord | undefined {
-  const bytes = files.readIfExists(recordPath(git));
+export function rewindRecordPath(repository: Repository): string {
+  return join(rewindFolder(repository), "last.json");
+}
+
+/** The last rewind of a worktree; undefined if there was none that can be taken back. */
+export function readRewindRecord(repository: Repository, files: Files): RewindRecord | undefined {
+  const bytes = files.readIfExists(rewindRecordPath(repository));
   const record = bytes === undefined ? undefined : parseRecordLine(bytes);
   // the sum has been checked: the record is as writeRecord wrote it
   return record?.["version"] === 1 ? (record as unknown as RewindRecord) : undefined;
 }
 
 function writeRecord(git: Git, files: Files, record: RewindRecord): void {
-  files.makeFolder(dirname(recordPath(git)));
-  files.replace(recordPath(git), encodeRecordLine(record), { mode: 0o600 });
+  files.makeFolder(rewindFolder(git.repository));
+  files.replace(rewindRecordPath(git.repository), encodeRecordLine(record), { mode: 0o600 });
 }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { AgentEvent } from "../agents/agent-event.ts";
-import { displayNameOf } from "../agents/display-names.ts";
+import { findAgentProcess } from "../agents/agent-process.ts";
 import type { JsonValue } from "../base/json-document.ts";
 import { keyframeVersion } from "../base/version.ts";
 import type { Repository } from "../git/repository.ts";
@@ -8,6 +8,7 @@ import { readBase } from "../journal/base.ts";
 import type { LockDeps } from "../journal/lock.ts";
 import type { Processes } from "../system/processes.ts";
 import { type Random, randomHex } from "../system/random.ts";
+import { displayNameOf } from "../transcripts/agent-names.ts";
 import { isSessionId, markSession, updateSessionState } from "./session-folder.ts";
 import { nextPhase, type SessionAction, type SessionSignal } from "./session-phase.ts";
 import { listOfState, phaseOf, type SessionState } from "./session-state.ts";
@@ -71,8 +72,10 @@ export function advanceSession(
     else if (signal === "session-stop") wants = "session-end";
     return state;
   });
-  if (signal !== "session-start")
-    markSession(deps, { repository, id, mark: "at-work" }, signal === "turn-start");
+  if (signal === "turn-start") {
+    const owner = findAgentProcess(deps.processTable);
+    markSession(deps, { repository, id, mark: "at-work", owner }, true);
+  } else if (signal !== "session-start") markSession(deps, { repository, id, mark: "at-work" }, false);
   return { wants };
 }
 

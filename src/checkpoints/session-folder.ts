@@ -1,8 +1,9 @@
 import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../base/errors.ts";
 import type { Repository } from "../git/repository.ts";
-import { type LockDeps, withLock } from "../journal/lock.ts";
-import { encodeSessionState, parseSessionState, type SessionState } from "./session-state.ts";
+import { type LockDeps, readLockHolder, withLock } from "../journal/lock.ts";
+import type { ProcessIdentity } from "../system/process-identity.ts";
+import { encodeSessionState, parseSessionState, type SessionState, textOfState } from "./session-state.ts";
 
 /** Larger ones are hostile or broken: a state that lists every file of a work tree has been seen, but not this large. */
 const maxStateBytes = 16 * 1024 * 1024;
@@ -61,6 +62,22 @@ export function updateSessionState(
   });
 }
 
+/** Removes a session's state if it still may go when nobody else can change it; false if it stays. */
+export function removeSessionState(
+  deps: LockDeps,
+  { repository, id }: { readonly repository: Repository; readonly id: string },
+  mayGo: (state: SessionState) => boolean,
+): boolean {
+  const path = sessionStatePath(repository, id);
+  const options = { timeoutMs: stateLockTimeoutMs, onTakeover: () => undefined };
+  return withLock(deps, `${path}.lock`, options, () => {
+    const state = readSessionState(deps, repository, id);
+    if (state === undefined || !mayGo(state)) return false;
+    deps.files.remove(path);
+    return true;
+  });
+}
+
 function makePrivateFolder({ files }: LockDeps, repository: Repository): void {
   const folder = sessionsFolder(repository);
   if (files.statIfExists(folder) !== undefined) return;
@@ -88,9 +105,22 @@ export function listSessionStates(deps: Pick<LockDeps, "files">, repository: Rep
   });
 }
 
+/** When something was heard of a session, milliseconds since the epoch; of a state without any time when it was written. */
+export function lastHeardMs(
+  { files }: Pick<LockDeps, "files">,
+  repository: Repository,
+  { id, state }: { readonly id: string; readonly state: SessionState },
+): number {
+  const times = ["last_interaction_time", "ended_at", "started_at"]
+    .map((key) => Date.parse(textOfState(state, key) ?? ""))
+    .filter((time) => !Number.isNaN(time));
+  if (times.length > 0) return Math.max(...times);
+  return files.statIfExists(sessionStatePath(repository, id))?.mtimeMs ?? 0;
+}
+
 /**
- * Which sessions of a worktree need looking at, one empty file each, so that nobody reads the states of all: `at-work`,
- * a turn is under way; `unfinished`, checkpoints of a turn wait for its last words.
+ * Which sessions of a worktree need looking at, one file each, so that nobody reads the states of all: `at-work`, a
+ * turn is under way, by the process that the file names; `unfinished`, checkpoints of a turn wait for its last words.
  */
 export type SessionMark = "at-work" | "unfinished";
 
@@ -100,7 +130,13 @@ export function markSession(
     repository,
     id,
     mark,
-  }: { readonly repository: Repository; readonly id: string; readonly mark: SessionMark },
+    owner,
+  }: {
+    readonly repository: Repository;
+    readonly id: string;
+    readonly mark: SessionMark;
+    readonly owner?: ProcessIdentity | undefined;
+  },
   isSet: boolean,
 ): void {
   if (!isSessionId(id)) return;
@@ -110,7 +146,19 @@ export function markSession(
     return;
   }
   deps.files.makeFolder(dirname(path));
-  deps.files.createExclusively(path, Buffer.alloc(0), { mode: 0o600 });
+  const content = Buffer.from(owner === undefined ? "" : JSON.stringify(owner));
+  // a turn may begin in another process than the one before, which never said that it ended
+  if (mark === "at-work") deps.files.replaceLoosely(path, content, { mode: 0o600 });
+  else deps.files.createExclusively(path, content, { mode: 0o600 });
+}
+
+/** The process whose turn is under way; undefined where that is not known. */
+export function readMarkOwner(
+  { files }: Pick<LockDeps, "files">,
+  repository: Repository,
+  id: string,
+): ProcessIdentity | undefined {
+  return isSessionId(id) ? readLockHolder(files, join(markFolder(repository, "at-work"), id)) : undefined;
 }
 
 export function listMarked(

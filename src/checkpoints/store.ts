@@ -43,6 +43,8 @@ export interface WriteOptions {
   readonly nowSeconds: number;
   /** `Name <email>`; the user by default. */
   readonly identity?: string;
+  /** A stored record that cannot be understood is written over instead of refusing the write. False by default. */
+  readonly replacesDamaged?: boolean;
 }
 
 export interface ListOptions {

@@ -1,4 +1,4 @@
-import { KeyframeError } from "../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import { type JsonObject, parseJsonDocument } from "../base/json-document.ts";
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
@@ -7,6 +7,7 @@ import { listTree } from "../git/tree.ts";
 import { type CheckpointId, isCheckpointId, shardedPath } from "./ids.ts";
 import { maxMetadataBytes } from "./limits.ts";
 import { type CheckpointState, emptyState } from "./plan-write.ts";
+import type { WriteOptions } from "./store.ts";
 
 /** Files of each checkpoint of a sharded tree (`ab/cdef.../...`), by path below its folder. */
 export type FilesById = Map<CheckpointId, Map<string, Oid>>;
@@ -39,11 +40,16 @@ export async function listShardedTree(
  * What a write must know of stored checkpoints: their files and decoded metadata.
  * @throws KeyframeError `not-here`, `damaged` or `too-large`: merging without knowing what is there would destroy it
  */
-export async function loadStates(git: Git, stored: FilesById): Promise<Map<CheckpointId, CheckpointState>> {
+export async function loadStates(
+  git: Git,
+  stored: FilesById,
+  { replacesDamaged = false }: Pick<WriteOptions, "replacesDamaged"> = {},
+): Promise<Map<CheckpointId, CheckpointState>> {
   const states = new Map<CheckpointId, CheckpointState>();
   for (const [id, state] of await tryLoadStates(git, stored)) {
-    if (state instanceof KeyframeError) throw state;
-    states.set(id, state);
+    const isReplaced = replacesDamaged && isKeyframeError(state, "damaged", "too-large");
+    if (state instanceof KeyframeError && !isReplaced) throw state;
+    states.set(id, state instanceof KeyframeError ? emptyState : state);
   }
   return states;
 }

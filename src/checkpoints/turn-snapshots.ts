@@ -5,6 +5,7 @@ import { type Git, gitFailed } from "../git/git.ts";
 import { committerIdentity } from "../git/identity.ts";
 import { isOid, type Oid } from "../git/ids.ts";
 import { updateRefs } from "../git/refs.ts";
+import type { Repository } from "../git/repository.ts";
 import { openWorkTreeIndex, type WorkTreeIndex, type WorkTreeState } from "../git/work-tree-index.ts";
 import { acquireLock, type LockDeps } from "../journal/lock.ts";
 import { fault } from "../system/fault.ts";
@@ -46,15 +47,20 @@ export async function withWorkTreeIndex<T>(
   deps: LockDeps,
   work: (index: WorkTreeIndex) => Promise<T>,
 ): Promise<T> {
-  const folder = join(git.repository.gitDir, "keyframe", "snapshot");
-  deps.files.makeFolder(folder);
-  const options = { timeoutMs: snapshotLockTimeoutMs, onTakeover: () => undefined };
-  const release = acquireLock(deps, join(folder, "lock"), options);
+  const release = acquireSnapshotLock(git.repository, deps);
   try {
     return await work(openWorkTreeIndex(git, deps.files));
   } finally {
     release();
   }
+}
+
+/** Keeps other processes from a worktree's snapshots and rewinds; answers what releases it. */
+export function acquireSnapshotLock({ gitDir }: Repository, deps: LockDeps): () => void {
+  const folder = join(gitDir, "keyframe", "snapshot");
+  deps.files.makeFolder(folder);
+  const options = { timeoutMs: snapshotLockTimeoutMs, onTakeover: () => undefined };
+  return acquireLock(deps, join(folder, "lock"), options);
 }
 
 /** Remembers the work tree as it is now. Costs the files that changed since the last time. */

@@ -24,7 +24,7 @@ export function openV1Store(context: StoreContext): CheckpointStore {
 
   async function listFrom(ids?: readonly CheckpointId[]): Promise<Map<CheckpointId, CheckpointTree>> {
     const trees = new Map<CheckpointId, CheckpointTree>();
-    for (const { ref, oid } of (await readStoreRefs(git)).v1) {
+    for (const { ref, oid } of (await context.readRefs()).v1) {
       for (const [id, files] of await listShardedTree(git, oid, ids)) {
         if (!trees.has(id)) trees.set(id, { id, store: "v1", ref, files });
       }
@@ -46,7 +46,7 @@ export function openV1Store(context: StoreContext): CheckpointStore {
         const base = local ?? refs.find(({ ref }) => ref.endsWith("/entire/checkpoints/v1"));
         const ids = [...new Set(writes.map(({ id }) => id))];
         const stored = onlyIds(await listShardedTree(git, base?.oid, ids), ids);
-        const planned = planAll(await loadStates(git, stored), writes, v1Layout);
+        const planned = planAll(await loadStates(git, stored, options), writes, v1Layout);
         const changed = ids.filter((id) => {
           const before = stored.get(id) ?? new Map<string, Oid>();
           const after = planned.get(id)?.files ?? new Map();

@@ -26,7 +26,7 @@ export function openV2Store(context: StoreContext): CheckpointStore {
   const generations = createGenerationCache(git);
 
   async function listFrom(ids: readonly CheckpointId[] | undefined, raw: boolean) {
-    const refs = await readStoreRefs(git);
+    const refs = await context.readRefs();
     const main = await listShardedTree(git, refs.v2Main?.oid, ids);
     const trees = new Map<CheckpointId, CheckpointTree>();
     const kept = raw ? await generations.read(refs) : [];
@@ -47,7 +47,7 @@ export function openV2Store(context: StoreContext): CheckpointStore {
     const stored: FilesById = new Map(
       ids.map((id) => [id, new Map([...(main.get(id) ?? []), ...(homeOf(id)?.files.get(id) ?? [])])]),
     );
-    const planned = planAll(await loadStates(git, stored), writes, v2Layout);
+    const planned = planAll(await loadStates(git, stored, options), writes, v2Layout);
     const changed = ids.filter((id) => {
       const before = stored.get(id) ?? new Map<string, Oid>();
       return !isUnchanged({ before, after: planned.get(id)?.files ?? new Map() }, commit.format);

@@ -1,6 +1,7 @@
-import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
 import { blameCommand } from "./blame/command.ts";
 import { checkpointCommand } from "./checkpoint/command.ts";
+import { cleanCommand } from "./clean/command.ts";
 import { completionCommand } from "./completion/command.ts";
 import type { CliContext } from "./context.ts";
 import { demoCommand } from "./demo/command.ts";
@@ -22,6 +23,7 @@ import { resumeCommand } from "./resume/command.ts";
 import { rewindCommand } from "./rewind/command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/command.ts";
+import { serveCommand } from "./serve/command.ts";
 import { sessionCommand } from "./session/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { showCommand } from "./show/command.ts";
@@ -29,6 +31,7 @@ import { snapshotRoutes } from "./snapshot/commands.ts";
 import { statsCommand } from "./stats/command.ts";
 import { statusCommand } from "./status/command.ts";
 import { tokensCommand } from "./tokens/command.ts";
+import { traceCommand } from "./trace/command.ts";
 import { versionCommand } from "./version/command.ts";
 
 const root = buildRouteMap<string, CliContext>({
@@ -54,10 +57,13 @@ const root = buildRouteMap<string, CliContext>({
     image: imageCommands,
     sandbox: sandboxRoutes,
     snapshot: snapshotRoutes,
+    serve: serveCommand,
     checkpoint: checkpointCommand,
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
+    clean: cleanCommand,
+    trace: traceCommand,
     hook: hookCommand,
     completion: completionCommand,
     demo: demoCommand,
@@ -68,6 +74,25 @@ const root = buildRouteMap<string, CliContext>({
       "Checkpoints for AI coding agents: who wrote every line, the conversation behind it, and the machine it worked on",
   },
 });
+
+/**
+ * The words of a command line that name the command, as far as there is one: what follows them is the user's and kept
+ * nowhere.
+ */
+export function commandName(argv: readonly string[]): string {
+  let target: RoutingTarget = root;
+  const words: string[] = [];
+  for (const word of argv) {
+    if (!("getRoutingTargetForInput" in target)) break;
+    const next: RoutingTarget | undefined = target.getRoutingTargetForInput(word);
+    if (next === undefined) break;
+    words.push(word);
+    target = next;
+  }
+  return words.join(" ");
+}
+
+type RoutingTarget = typeof root | Command<CliContext>;
 
 export const application = buildApplication<CliContext>(root, {
   name: "keyframe",

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { checkMessage, prepareCommit } from "../checkpoints/prepare-commit.ts";
 import { openGit } from "../git/git.ts";
 import type { Repository } from "../git/repository.ts";
+import type { Machine } from "../system/machine.ts";
 import { hookDeps } from "./hook-deps.ts";
 
 const maxAncestors = 8;
@@ -9,10 +10,11 @@ const maxAncestors = 8;
 /** git's `prepare-commit-msg` and `commit-msg` hooks; `args` are what git gives them. */
 export async function commitInHook(
   repository: Repository,
-  hook: string,
-  [message = "", source = "", commit = ""]: readonly string[],
+  machine: Machine,
+  { hook, args }: { readonly hook: string; readonly args: readonly string[] },
 ): Promise<void> {
-  const deps = hookDeps();
+  const [message = "", source = "", commit = ""] = args;
+  const deps = hookDeps(repository, machine);
   const git = openGit(repository, deps.processes);
   // git names the message from the top of the work tree, where it starts its hooks
   const messagePath = resolve(process.cwd(), message);

@@ -16,9 +16,9 @@ export interface CliContext extends CommandContext, Machine {
   readonly terminal: Terminal;
 }
 
-export function nodeCliContext(): CliContext {
+export function nodeCliContext(machine: Machine = nodeMachine): CliContext {
   return {
-    ...nodeMachine,
+    ...machine,
     process: globalThis.process as CliContext["process"],
     env: globalThis.process.env,
     cwd: globalThis.process.cwd(),

@@ -1,32 +1,46 @@
+import { findRepository } from "../git/repository.ts";
+import { createRunRecorder } from "../journal/run-recorder.ts";
+import { nodeMachine, traceMachine } from "../system/machine.ts";
 import { nodeCliContext } from "./context.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { usageExitCode } from "./exit-codes.ts";
 import { rawCommands } from "./raw-commands.ts";
 
+/** Not of interest to whoever asks where time went. */
+const untraced: ReadonlySet<string> = new Set(["trace", "complete-words", "completion", "version"]);
+
 /** Runs one command line and sets the exit code of the process. */
 export async function main(commandLine: readonly string[]): Promise<void> {
   const argv = commandLine[0] === "--version" ? ["version", ...commandLine.slice(1)] : commandLine;
-  const context = nodeCliContext();
+  const recorder = createRunRecorder(nodeMachine);
+  const context = nodeCliContext(traceMachine(nodeMachine, recorder.trace));
   endQuietlyWhenPipeCloses();
-  const raw = rawCommands[argv[0] ?? ""];
+  const [first = ""] = argv;
+  const raw = rawCommands[first];
+  const isTraced = !untraced.has(first) && !argv.includes("--help");
+  if (isTraced) recorder.setPlace(findRepository(context.cwd, context.files));
   if (raw === undefined || argv.includes("--help")) {
     // the framework is loaded only where it is used: a raw command starts faster without it
-    const [{ run }, { application }] = await Promise.all([
-      import("@stricli/core"),
-      import("./application.ts"),
-    ]);
+    const [{ run }, { application, commandName }] = await recorder.trace.span("load", () =>
+      Promise.all([import("@stricli/core"), import("./application.ts")]),
+    );
+    recorder.setName(commandName(argv));
+    recorder.watch();
     await run(application, argv, context);
     // the framework's own codes for a wrong command line are negative
     if (Number(process.exitCode ?? 0) < 0) process.exitCode = usageExitCode;
-    return;
+  } else {
+    recorder.setName(first);
+    recorder.watch();
+    try {
+      const command = await recorder.trace.span("load", raw);
+      await command(context, argv.slice(1));
+    } catch (error) {
+      context.terminal.note(describeError(error));
+      process.exitCode = exitCodeOf(error);
+    }
   }
-  try {
-    const command = await raw();
-    await command(context, argv.slice(1));
-  } catch (error) {
-    context.terminal.note(describeError(error));
-    process.exitCode = exitCodeOf(error);
-  }
+  recorder.close(Number(process.exitCode ?? 0) === 0 ? "done" : "failed");
 }
 
 /** `keyframe log | head` closes our output early: that is not an error. */

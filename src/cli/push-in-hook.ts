@@ -5,10 +5,7 @@ import { v1Branch } from "../checkpoints/store-refs.ts";
 import { openGit } from "../git/git.ts";
 import { findElectedRemote } from "../git/remote.ts";
 import type { Repository } from "../git/repository.ts";
-import { nodeClock } from "../system/clock.ts";
-import { nodeFiles } from "../system/files.ts";
-import { nodeProcessTable } from "../system/process-identity.ts";
-import { nodeProcesses } from "../system/processes.ts";
+import type { Machine } from "../system/machine.ts";
 
 /** A remote that says nothing for so long keeps the user's own push waiting no longer. */
 const idleTimeoutMs = 15_000;
@@ -17,18 +14,23 @@ const idleTimeoutMs = 15_000;
  * What the `pre-push` hook does: the same as `keyframe push`, for the one remote that checkpoints belong to. Answers
  * what went wrong; the user's push goes on whatever it is.
  */
-export async function pushInHook(repository: Repository, remoteName: string): Promise<readonly string[]> {
-  const git = openGit(repository, nodeProcesses);
+export async function pushInHook(
+  repository: Repository,
+  { clock, files, processes, processTable, trace }: Machine,
+  remoteName: string,
+): Promise<readonly string[]> {
+  const git = openGit(repository, processes);
   const remote = await findElectedRemote(git);
   // transcripts never go to a fork or a stranger because somebody pushes a branch there
   if (remote === undefined || remote.name !== remoteName) return [];
   const say = (text: string) => void process.stderr.write(`keyframe: ${text}\n`);
   const context: PushContext = {
     git,
-    files: nodeFiles,
-    processTable: nodeProcessTable,
+    files,
+    processTable,
+    trace,
     note: say,
-    nowSeconds: Math.floor(nodeClock.nowMs() / 1000),
+    nowSeconds: Math.floor(clock.nowMs() / 1000),
     idleTimeoutMs,
   };
   const unpushed = await findUnpushed(context, remote);

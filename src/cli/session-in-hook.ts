@@ -2,14 +2,15 @@ import { captureTurn } from "../checkpoints/capture-turn.ts";
 import type { SessionAdvance, SessionEvent } from "../checkpoints/session-events.ts";
 import { openGit } from "../git/git.ts";
 import type { Repository } from "../git/repository.ts";
+import type { Machine } from "../system/machine.ts";
 import { hookDeps } from "./hook-deps.ts";
 
 /** What an agent's hook does beside recording, where a turn or a session ends or a session begins. */
 export async function sessionInHook(
   repository: Repository,
-  event: SessionEvent,
-  wants: Exclude<SessionAdvance["wants"], undefined>,
+  machine: Machine,
+  request: { readonly event: SessionEvent; readonly wants: Exclude<SessionAdvance["wants"], undefined> },
 ): Promise<void> {
-  const deps = hookDeps();
-  await captureTurn(openGit(repository, deps.processes), deps, { event, wants });
+  const deps = hookDeps(repository, machine);
+  await deps.trace.span("capture", () => captureTurn(openGit(repository, deps.processes), deps, request));
 }

@@ -31,6 +31,7 @@ export function openSync(
     git,
     files: context.files,
     processTable: context.processTable,
+    trace: context.trace,
     onProgress,
     note(text) {
       finish();

@@ -1,3 +1,4 @@
+import type { Trace } from "../system/trace.ts";
 import type { Git } from "./git.ts";
 import { isOid, type Oid } from "./ids.ts";
 import { type NetworkOptions, type NetworkResult, remoteFailure, runOverNetwork } from "./network.ts";
@@ -7,6 +8,7 @@ import type { Remote } from "./remote.ts";
 
 export interface FetchContext extends QuarantineDeps {
   readonly git: Git;
+  readonly trace: Trace;
   readonly onProgress?: NetworkOptions["onProgress"];
   readonly idleTimeoutMs?: number;
 }

@@ -37,7 +37,9 @@ export interface Quarantine {
 }
 
 /** Files of a pack in the order in which they may appear: git finds a pack by its index. */
-const packSuffixes = ["keep", "pack", "rev", "idx"];
+export const packSuffixes = ["keep", "pack", "rev", "idx"];
+/** What the `.keep` of a pack says that a transfer of ours brought. */
+export const keepText = "keyframe: checkpoints of a remote\n";
 const adoptingMark = "adopting";
 
 export async function openQuarantine(
@@ -47,8 +49,8 @@ export async function openQuarantine(
 ): Promise<Quarantine> {
   const { commonDir } = git.repository;
   const objects = join(commonDir, "objects");
-  const all = join(commonDir, "keyframe", "incoming");
-  completeOrRemoveStale(all, objects, { files, processTable });
+  const all = incomingFolder(git);
+  completeOrRemoveStale(git, { files, processTable });
   const gitDir = join(all, folderName(processTable.self(), files, all));
   const format = await readObjectFormat(git);
   for (const folder of ["objects/info", "objects/pack", "refs/have"]) files.makeFolder(join(gitDir, folder));
@@ -85,7 +87,7 @@ export async function openQuarantine(
       if (indexes.length === 0) return;
       for (const { name } of indexes) {
         const keep = name.replace(/idx$/, "keep");
-        files.replace(join(packFolder, keep), Buffer.from("keyframe: checkpoints of a remote\n"));
+        files.replace(join(packFolder, keep), Buffer.from(keepText));
       }
       fault("fetch:before-adopt");
       files.replace(join(gitDir, adoptingMark), Buffer.from(""));
@@ -110,15 +112,31 @@ function moveIn(from: string, to: string, files: Files): void {
   files.syncFolder(to);
 }
 
-/** What processes that have died left behind: what was verified is taken in, the rest removed. */
-function completeOrRemoveStale(all: string, objects: string, { files, processTable }: QuarantineDeps): void {
-  for (const { name } of files.listIfExists(all) ?? []) {
+function incomingFolder({ repository }: Git): string {
+  return join(repository.commonDir, "keyframe", "incoming");
+}
+
+/** True while a transfer is under way, or has left something behind. */
+export function hasTransfers(git: Git, files: Files): boolean {
+  return (files.listIfExists(incomingFolder(git)) ?? []).length > 0;
+}
+
+/** Folders of transfers whose process has died. */
+export function listStaleQuarantines(git: Git, { files, processTable }: QuarantineDeps): string[] {
+  const all = incomingFolder(git);
+  return (files.listIfExists(all) ?? []).flatMap(({ name }) => {
     const [pid = "", started = ""] = name.split("-");
     const alive = processTable.identify(Number(pid));
-    if (alive !== undefined && startDigest(alive) === started) continue;
-    const gitDir = join(all, name);
+    return alive !== undefined && startDigest(alive) === started ? [] : [join(all, name)];
+  });
+}
+
+/** What processes that have died left behind: what was verified is taken in, the rest removed. */
+export function completeOrRemoveStale(git: Git, deps: QuarantineDeps): void {
+  const { files } = deps;
+  for (const gitDir of listStaleQuarantines(git, deps)) {
     if (files.statIfExists(join(gitDir, adoptingMark)) !== undefined) {
-      moveIn(join(gitDir, "objects", "pack"), join(objects, "pack"), files);
+      moveIn(join(gitDir, "objects", "pack"), join(git.repository.commonDir, "objects", "pack"), files);
     }
     files.removeTree(gitDir);
   }

@@ -1,6 +1,6 @@
 import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import { connectUnixSocket } from "../system/unix-socket.ts";
-import { type GuestChannel, openGuestChannel } from "./guest-channel.ts";
+import { type GuestChannel, type GuestChannelOptions, openGuestChannel } from "./guest-channel.ts";
 import { lockInHome, type SandboxWorld } from "./home.ts";
 import { noteUse } from "./last-use.ts";
 import { guestPortCount } from "./limits.ts";
@@ -18,7 +18,7 @@ const answerTimeoutMs = 30_000;
 
 type TalkingSandbox = Pick<SandboxRecord, "id" | "generation" | "idleMs">;
 
-export interface SessionOptions {
+export interface SessionOptions extends Partial<Pick<GuestChannelOptions, "identity" | "onSpoken">> {
   /** How long the guest may take for its first answer. */
   readonly timeoutMs?: number;
   /** The conversation of the process beside the machine: it is no use of the sandbox. */
@@ -46,6 +46,8 @@ export async function openGuestSession(
         nonce: world.random.bytes(8),
         generation: record.generation,
         timeoutMs: options.timeoutMs ?? answerTimeoutMs,
+        ...(options.identity === undefined ? {} : { identity: options.identity }),
+        ...(options.onSpoken === undefined ? {} : { onSpoken: options.onSpoken }),
       });
       if (options.keeper !== true) noteUse(world, record);
       return {

@@ -11,6 +11,9 @@ export const diskBytes = { least: 64 * 1024 * 1024, most: 2 * 1024 ** 4 } as con
 /** Children of one fork. */
 export const maxForkCount = 100;
 
+/** Machines that are kept ready for one snapshot. */
+export const maxPoolSize = 50;
+
 /** Links of a snapshot chain; `snapshot compact` shortens it. */
 export const maxChainDepth = 64;
 

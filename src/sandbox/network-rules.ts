@@ -32,6 +32,12 @@ export function parseNetworkRule(text: string): NetworkRule {
   });
 }
 
+/** What a sandbox's record says of a network that was asked for with these rules. @throws KeyframeError `invalid-input` */
+export function networkOf(rules: readonly string[]): { readonly allow: string[] } {
+  for (const rule of rules) parseNetworkRule(rule);
+  return { allow: rules.length === 0 ? [...defaultNetworkRules] : [...rules] };
+}
+
 /** Whether the rules let a guest ask for a name at all: a question tells its reader something too. */
 export function mayResolve(rules: readonly NetworkRule[], name: string): boolean {
   return rules.some((rule) => rule.kind === "public" || (rule.kind === "name" && covers(rule, name)));

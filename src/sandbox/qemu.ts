@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { KeyframeError } from "../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { startDetached } from "../system/detached-process.ts";
 import type { Files } from "../system/files.ts";
@@ -26,7 +26,8 @@ export interface QemuWorld {
 }
 
 const startTimeoutMs = 20_000;
-const retryMs = 3;
+const retryMs = 1;
+const endingMs = 500;
 
 /** QEMU's x86 microvm, as the distribution ships it. */
 export function createQemu(world: QemuWorld): Hypervisor {
@@ -49,7 +50,7 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
       hint: "set KEYFRAME_SANDBOX_HOME to a shorter folder",
     });
   }
-  const args = planQemuArguments(request, hostTscKhz(files));
+  const args = planQemuArguments(request, request.start.kind === "boot" ? hostTscKhz(files) : 0);
   const confined = [
     ...planConfinement({ shape: request.shape, ...machineFacts }),
     "qemu-system-x86_64",
@@ -82,7 +83,6 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
         );
       }
       await Promise.race([loadDeviceState(request.folder, monitor, request.start.deviceState), ended]);
-      await machine.resume();
     }
     return machine;
   } catch (error) {
@@ -92,6 +92,8 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
     );
     if (own !== undefined) processTable.signal(own, "SIGKILL");
     if (qemu !== undefined) processTable.signal(qemu, "SIGKILL");
+    // a monitor that closes says less than the end of the process, which follows it
+    if (isKeyframeError(error, "hypervisor-failed")) await Promise.race([ended, world.clock.sleep(endingMs)]);
     throw error;
   }
 }

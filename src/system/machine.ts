@@ -3,6 +3,8 @@ import { type Files, nodeFiles } from "./files.ts";
 import { nodeProcessTable, type ProcessTable } from "./process-identity.ts";
 import { nodeProcesses, type Processes } from "./processes.ts";
 import { nodeRandom, type Random } from "./random.ts";
+import { noTrace, type Trace } from "./trace.ts";
+import { traceProcesses } from "./trace-processes.ts";
 
 /** Everything outside of the program that recording and settling touch. */
 export interface Machine {
@@ -11,6 +13,7 @@ export interface Machine {
   readonly files: Files;
   readonly processes: Processes;
   readonly processTable: ProcessTable;
+  readonly trace: Trace;
 }
 
 export const nodeMachine: Machine = {
@@ -19,4 +22,10 @@ export const nodeMachine: Machine = {
   files: nodeFiles,
   processes: nodeProcesses,
   processTable: nodeProcessTable,
+  trace: noTrace,
 };
+
+/** The same machine, with what it does as spans and steps of a trace. */
+export function traceMachine(machine: Machine, trace: Trace): Machine {
+  return { ...machine, trace, processes: traceProcesses(machine.processes, trace) };
+}

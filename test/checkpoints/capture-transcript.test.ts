@@ -7,6 +7,7 @@ import { captureTranscript } from "../../src/checkpoints/capture-transcript.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { type Files, nodeFiles } from "../../src/system/files.ts";
 import { nodeProcessTable } from "../../src/system/process-identity.ts";
+import { noTrace } from "../../src/system/trace.ts";
 import { createRedactor } from "../../src/transcripts/redaction.ts";
 
 const agent = { tool: "claude", id: "t-1", model: "m" };
@@ -21,7 +22,13 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const repository = () => ({ workTree: folder, gitDir: folder, commonDir: folder });
 async function capture(files: Files = nodeFiles): Promise<CaptureRecord> {
-  const deps = { files, clock: nodeClock, processTable: nodeProcessTable, redactor: createRedactor() };
+  const deps = {
+    files,
+    clock: nodeClock,
+    processTable: nodeProcessTable,
+    trace: noTrace,
+    redactor: createRedactor(),
+  };
   const record = await captureTranscript(deps, repository(), { agent, transcriptPath: transcript });
   if (record === undefined) throw new Error("nothing was taken over");
   return record;
@@ -136,6 +143,7 @@ test.each(["/etc/passwd", "relative.jsonl", "/tmp/x.jsonl\0"])("%j is no transcr
     files: nodeFiles,
     clock: nodeClock,
     processTable: nodeProcessTable,
+    trace: noTrace,
     redactor: createRedactor(),
   };
   await expect(captureTranscript(deps, repository(), { agent, transcriptPath: path })).rejects.toMatchObject({
@@ -151,7 +159,13 @@ test("a failure to redact stores nothing", async () => {
       throw new Error("cannot");
     },
   };
-  const deps = { files: nodeFiles, clock: nodeClock, processTable: nodeProcessTable, redactor };
+  const deps = {
+    files: nodeFiles,
+    clock: nodeClock,
+    processTable: nodeProcessTable,
+    trace: noTrace,
+    redactor,
+  };
   await expect(captureTranscript(deps, repository(), { agent, transcriptPath: transcript })).rejects.toThrow(
     "cannot",
   );

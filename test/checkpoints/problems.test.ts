@@ -1,13 +1,11 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type CheckpointTree, sessionsOf } from "../../src/checkpoints/checkpoint-tree.ts";
-import { applyClean, planClean, readCleanFacts } from "../../src/checkpoints/clean.ts";
 import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
 import { findCheckpointProblems } from "../../src/checkpoints/find-problems.ts";
 import { idOfCheckpointRef, isCheckpointId, parseCheckpointId } from "../../src/checkpoints/ids.ts";
 import { parseRootMetadata, parseSessionMetadata } from "../../src/checkpoints/metadata.ts";
+import { findDisconnectedRefs } from "../../src/checkpoints/remote/find-remote-problems.ts";
 import { namedCheckpoints, trailingCheckpoints } from "../../src/checkpoints/trailers.ts";
 import type { Oid } from "../../src/git/ids.ts";
 import { nodeFiles } from "../../src/system/files.ts";
@@ -126,50 +124,11 @@ test("problems are found, each with its repair, and looking changes nothing", as
   expect(problems.map(({ kind, subject }) => [kind, subject])).toEqual([
     ["dangling trailer", generatedId(9)],
     ["unlinked checkpoint", generatedId(1)],
-    ["disconnected branch", "refs/remotes/origin/entire/checkpoints/v1"],
   ]);
-  for (const { repair } of problems) expect(repair).not.toBe("");
+  const disconnected = await findDisconnectedRefs({ git, files: nodeFiles });
+  expect(disconnected.map(({ kind, subject }) => [kind, subject])).toEqual([
+    ["disconnected", "refs/heads/entire/checkpoints/v1"],
+  ]);
+  for (const { repair } of [...problems, ...disconnected]) expect(repair).not.toBe("");
   expect(repository.refs()).toBe(before);
-});
-
-test("cleaning takes what only uses room, and never a checkpoint or a user's branch", async () => {
-  const { git, stores, sh, folder } = repository;
-  await stores.v1.write([generatedCheckpoint(1)], {
-    message: commitMessage("v1", "checkpoint"),
-    nowSeconds: 1,
-  });
-  const commit = (session: string) =>
-    sh("commit-tree", "-m", `x\n\nEntire-Session: ${session}`, sh("mktree", "--missing"));
-  sh("update-ref", "refs/heads/entire/0123456-e3b0c4", commit("gone"));
-  sh("update-ref", "refs/heads/entire/abcdef0-e3b0c4", commit("live"));
-  sh("update-ref", "refs/heads/entire/feature", commit("gone"));
-  sh("update-ref", "refs/entire-fetch-tmp/x", commit("gone"));
-  mkdirSync(join(folder, ".git/entire-sessions"));
-  writeFileSync(join(folder, ".git/entire-sessions/live.json"), "{}");
-  writeFileSync(join(folder, ".git/fast_import_crash_12"), "");
-  mkdirSync(join(folder, ".git/keyframe/search-v1"), { recursive: true });
-  mkdirSync(join(folder, ".git/keyframe/search-v0"), { recursive: true });
-  const commonDir = join(folder, ".git");
-  const plan = planClean(await readCleanFacts(git, nodeFiles), { all: false, commonDir });
-  expect(plan.map((item) => ("path" in item ? item.path.slice(commonDir.length) : item.ref)).sort()).toEqual([
-    "/fast_import_crash_12",
-    "/keyframe/search-v0",
-    "refs/entire-fetch-tmp/x",
-    "refs/heads/entire/0123456-e3b0c4",
-  ]);
-  sh("update-ref", "refs/entire-fetch-tmp/x", commit("moved on"));
-  const removed = await applyClean(git, nodeFiles, plan);
-  expect(removed).toHaveLength(3);
-  expect(
-    repository
-      .refs()
-      .split("\n")
-      .map((line) => line.split(" ")[0]),
-  ).toEqual([
-    "refs/entire-fetch-tmp/x",
-    "refs/heads/entire/abcdef0-e3b0c4",
-    "refs/heads/entire/checkpoints/v1",
-    "refs/heads/entire/feature",
-  ]);
-  expect(existsSync(join(commonDir, "keyframe/search-v1"))).toBe(true);
 });

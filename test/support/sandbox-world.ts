@@ -42,9 +42,9 @@ export interface SandboxLab {
 
 const labMemoryMiB = 160;
 
-/** A home of its own with a Debian image, on the real QEMU. Emulated: what every machine has. */
-export function openSandboxLab(): SandboxLab {
-  const root = mkdtempSync(join(tmpdir(), "sbx-"));
+/** A home of its own below the folder, with a Debian image, on the real QEMU. Emulated: what every machine has. */
+export function openSandboxLab(folder = tmpdir()): SandboxLab {
+  const root = mkdtempSync(join(folder, "sbx-"));
   const built = join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
   if (!existsSync(join(built, "images", "debian.json"))) {
     mkdirSync(built, { recursive: true });

@@ -9,6 +9,7 @@ import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files.ts";
 import { nodeProcessTable } from "../../src/system/process-identity.ts";
 import { nodeProcesses } from "../../src/system/processes.ts";
+import { noTrace } from "../../src/system/trace.ts";
 import { type GitServer, startGitServer } from "./git-server.ts";
 import { type CommandResult, keyframeProgram } from "./test-repository.ts";
 
@@ -142,6 +143,7 @@ function makeClone({ root, name, url, byId, run }: CloneRequest): Clone {
       git,
       files: nodeFiles,
       processTable: nodeProcessTable,
+      trace: noTrace,
       note: (text) => void notes.push(text),
       nowSeconds: 1_770_000_000,
     },

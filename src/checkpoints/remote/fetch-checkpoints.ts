@@ -23,13 +23,15 @@ export async function fetchCheckpoints(
   remote: Remote,
   { whole = [] }: { readonly whole?: readonly CheckpointId[] } = {},
 ): Promise<FetchReport> {
-  const tips = await fetchCheckpointTips(context, remote, checkpointPatterns());
+  const tips = await context.trace.span("tips", () =>
+    fetchCheckpointTips(context, remote, checkpointPatterns()),
+  );
   const stores = withFetched(openCheckpointStores(context.git), context.git, context.files);
   const places = await listCheckpointPlaces(stores, { raw: whole.length > 0 });
   const wanted = [...places].flatMap(([id, trees]) =>
     trees.flatMap((tree) => filesOf(tree, whole.includes(id) ? anyFile : listedFile)),
   );
-  const files = await fetchFiles(context, remote, wanted);
+  const files = await context.trace.span("files", () => fetchFiles(context, remote, wanted));
   const named = whole.map((id) => ` ${id}`);
   mustHaveAll(remote, {
     ...files,

@@ -1,12 +1,12 @@
-import { join } from "node:path";
 import { isOid, type Oid } from "../../git/ids.ts";
 import { missingObjects } from "../../git/missing-objects.ts";
+import { listStaleQuarantines } from "../../git/quarantine.ts";
 import { findElectedRemote } from "../../git/remote.ts";
 import { checkpointRefPrefix } from "../ids.ts";
 import { v1Branch } from "../store-refs.ts";
 import type { SyncContext } from "./fetch-tips.ts";
 import { findUnpushed } from "./find-unpushed.ts";
-import { readFetchedRemotes } from "./remote-state.ts";
+import { type PushedRef, readFetchedRemotes, readPushed } from "./remote-state.ts";
 
 export interface RemoteProblem {
   readonly kind: /** A local ref and the remote's copy of it have no commit in common, and were never joined. */
@@ -28,15 +28,18 @@ export interface RemoteProblem {
 /** What stands between this repository and its remotes, from what is known here: asks nothing of the network. */
 export async function findRemoteProblems(context: SyncContext): Promise<RemoteProblem[]> {
   return [
-    ...(await disconnectedRefs(context)),
+    ...(await findDisconnectedRefs(context)),
     ...(await unpushedRefs(context)),
     ...interruptedFetches(context),
     ...(await lostFetches(context)),
   ];
 }
 
-async function disconnectedRefs(context: SyncContext): Promise<RemoteProblem[]> {
-  const { git } = context;
+/** Only what no push has joined since: a joined branch comes here with the next ordinary `git fetch`. */
+export async function findDisconnectedRefs({ git, files }: DisconnectedContext): Promise<RemoteProblem[]> {
+  const place = { repository: git.repository, files };
+  const elected = await findElectedRemote(git);
+  const pushed = elected === undefined ? new Map<string, PushedRef>() : readPushed(place, elected);
   const output = await git.text([
     "for-each-ref",
     "--format=%(objectname) %(refname)",
@@ -59,7 +62,7 @@ async function disconnectedRefs(context: SyncContext): Promise<RemoteProblem[]> 
   const problems: RemoteProblem[] = [];
   for (const { ref, of, oid } of copies) {
     const ours = local.get(of);
-    if (ours === undefined || ours === oid) continue;
+    if (ours === undefined || ours === oid || pushed.get(of)?.local === ours) continue;
     // 128: a shallow history, of which nothing can be said
     const common = await git.run(["merge-base", ours, oid], { okCodes: [0, 1, 128] });
     if (common.code !== 1) continue;
@@ -73,6 +76,8 @@ async function disconnectedRefs(context: SyncContext): Promise<RemoteProblem[]> 
   }
   return problems;
 }
+
+type DisconnectedContext = Pick<SyncContext, "git" | "files">;
 
 async function unpushedRefs(context: SyncContext): Promise<RemoteProblem[]> {
   const remote = await findElectedRemote(context.git);
@@ -90,17 +95,14 @@ async function unpushedRefs(context: SyncContext): Promise<RemoteProblem[]> {
   ];
 }
 
-function interruptedFetches({ git, files, processTable }: SyncContext): RemoteProblem[] {
-  const folder = join(git.repository.commonDir, "keyframe", "incoming");
-  return (files.listIfExists(folder) ?? [])
-    .filter(({ name }) => processTable.identify(Number(name.split("-")[0])) === undefined)
-    .map(({ name }) => ({
-      kind: "interrupted fetch" as const,
-      subject: join(folder, name),
-      what: "a fetch ended here before its time",
-      repair: "run `keyframe fetch`: it completes or removes it",
-      harmless: true,
-    }));
+function interruptedFetches(context: SyncContext): RemoteProblem[] {
+  return listStaleQuarantines(context.git, context).map((path) => ({
+    kind: "interrupted fetch" as const,
+    subject: path,
+    what: "a fetch ended here before its time",
+    repair: "run `keyframe fetch`: it completes or removes it",
+    harmless: true,
+  }));
 }
 
 async function lostFetches({ git, files }: SyncContext): Promise<RemoteProblem[]> {

@@ -47,7 +47,7 @@ export async function pushCheckpoints(
     const refs = new Map([...unpushed].filter(([ref]) => groupOf(ref) === group));
     if (refs.size === 0) continue;
     try {
-      await pushGroup(context, remote, { group, refs, report });
+      await context.trace.span(group, () => pushGroup(context, remote, { group, refs, report }));
     } catch (error) {
       if (!(error instanceof KeyframeError) || error.code === "remote-failed" || error.code === "timed-out")
         throw error;

@@ -1,8 +1,10 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { jsonFlag, switchFlag } from "../flags.ts";
 
 export interface DoctorFlags {
   readonly repair?: boolean;
+  readonly remote?: boolean;
   readonly json?: boolean;
 }
 
@@ -10,15 +12,18 @@ export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
   loader: async () => (await import("./run.ts")).doctor,
   parameters: {
     flags: {
-      repair: { kind: "boolean", optional: true, brief: "Repair what can be, and forget the problems shown" },
-      json: { kind: "boolean", optional: true, brief: "Print JSON" },
+      repair: switchFlag("Repair what can be without losing anything, and show what is left"),
+      remote: switchFlag("Look at what was fetched and pushed too; with --repair, fetch and push"),
+      json: jsonFlag,
     },
   },
   docs: {
-    brief: "Check the journal, the notes and the sandboxes, and show what hooks could not do",
+    brief: "Check journal, notes, sessions, checkpoints and sandboxes, and say what repairs each problem",
     fullDescription:
-      "Reads everything that Keyframe keeps for this worktree and checks it: each line of the log, each head, each stored\n" +
-      "content, the notes, the lock; and this user's sandboxes and snapshots, outside of a repository too. Nothing is changed without --repair. Ends with 5 if something is damaged.\n\n" +
-      "Example:\n  keyframe doctor\n  keyframe doctor --repair",
+      "Reads everything that Keyframe keeps for this repository and checks it: the journal, the notes, sessions whose agent\n" +
+      "is gone, commits whose checkpoint is not here, records that cannot be read, refs without common history with a\n" +
+      "remote's; and this user's sandboxes and snapshots, outside of a repository too. Nothing is changed without\n" +
+      "--repair, and no remote is asked without --remote and --repair. Ends with 5 if something is damaged.\n\n" +
+      "Example:\n  keyframe doctor\n  keyframe doctor --repair --remote",
   },
 });

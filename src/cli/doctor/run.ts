@@ -1,122 +1,88 @@
-import { parseAuthorshipLog } from "../../authorship/log-codec.ts";
-import { notesRef } from "../../authorship/notes-ref.ts";
-import { type CheckpointProblem, findCheckpointProblems } from "../../checkpoints/find-problems.ts";
-import type { Git } from "../../git/git.ts";
-import { listNotes } from "../../git/notes.ts";
-import { openObjectReader } from "../../git/objects.ts";
+import { errorText } from "../../base/errors.ts";
 import { findRepository } from "../../git/repository.ts";
-import { clearProblems, type Problem, readProblems } from "../../journal/problems.ts";
-import { type JournalFinding, repairJournal, verifyJournal } from "../../journal/verify.ts";
-import type { SandboxProblem } from "../../sandbox/find-problems.ts";
 import type { CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { openRepositoryCheckpoints } from "../open-repository.ts";
-import { settleRepository } from "../settle-first.ts";
 import { printable, type Terminal } from "../terminal.ts";
+import type { DoctorCheck, Finding, MachineContext } from "./check.ts";
+import { machineChecks, repositoryChecks } from "./checks.ts";
 import type { DoctorFlags } from "./command.ts";
-import { describeSandboxProblem, doctorSandboxes } from "./sandboxes.ts";
 
-interface NoteFinding {
-  readonly commit: string;
-  readonly what: string;
-}
-
-interface Diagnosis {
-  readonly journal: readonly JournalFinding[];
-  readonly notes: readonly NoteFinding[];
-  readonly checkpoints: readonly CheckpointProblem[];
-  readonly problems: readonly Problem[];
-  readonly sandboxes: readonly SandboxProblem[];
-}
+/** What each check found, in the order of the checks. */
+type Diagnosis<Context> = ReadonlyMap<DoctorCheck<Context>, readonly Finding[]>;
 
 /** `keyframe doctor` */
 export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void> {
-  const sandboxes = await doctorSandboxes(this, flags.repair === true);
   const repository = findRepository(this.cwd, this.files);
-  if (repository === undefined) return reportSandboxes(this, sandboxes, flags);
-  const { git, stores } = openRepositoryCheckpoints(this);
-  const found: Diagnosis = {
-    journal: verifyJournal(this, repository),
-    notes: await verifyNotes(git),
-    checkpoints: (await findCheckpointProblems(git, stores)).filter(({ harmless }) => !harmless),
-    problems: readProblems(repository, this.files),
-    sandboxes,
+  if (repository === undefined) {
+    this.terminal.note("this is no git repository: only the sandboxes are looked at");
+    await examine({ cli: this }, machineChecks, flags);
+    return;
+  }
+  const context = {
+    cli: this,
+    repository,
+    remote: flags.remote === true,
+    ...openRepositoryCheckpoints(this),
   };
-  let repaired = 0;
-  if (flags.repair) {
-    repaired = repairJournal(this, repository);
-    await settleRepository(this, repository);
-    clearProblems(repository, this.files);
-  }
-  if (flags.json) this.terminal.json({ ...found, repaired });
-  else {
-    const lines = describeDiagnosis(this.terminal, found);
-    for (const line of lines) this.terminal.out(line);
-    if (repaired > 0) this.terminal.out(`repaired ${repaired}`);
-    if (lines.length === 0) this.terminal.out("all is well");
-  }
-  if (!flags.repair && found.journal.some(({ kind }) => kind.startsWith("damaged"))) {
-    this.process.exitCode = exitCodes.damaged;
-  }
+  await examine(context, [...repositoryChecks, ...machineChecks], flags);
 }
 
-function describeDiagnosis(
-  terminal: Terminal,
-  { journal, notes, checkpoints, problems, sandboxes }: Diagnosis,
-): string[] {
-  const label = (style: "red" | "yellow", text: string) => terminal.style(style, text.padEnd(10));
-  return [
-    ...journal.map(
-      ({ where, what, repair }) =>
-        `${label("red", "journal")}  ${printable(where)}: ${printable(what)}${repair ? ` (${repair})` : ""}`,
-    ),
-    ...notes.map(
-      ({ commit, what }) => `${label("yellow", "note")}  ${commit.slice(0, 12)}: ${printable(what)}`,
-    ),
-    ...checkpoints.map(
-      ({ kind, subject, what, repair }) =>
-        `${label("yellow", "checkpoint")}  ${printable(subject)}: ${kind}: ${printable(what)} (${printable(repair)})`,
-    ),
-    ...problems.map(
-      ({ at, where, what }) =>
-        `${label("yellow", "hook")}  ${new Date(at).toISOString()}  ${printable(where)}: ${printable(what)}`,
-    ),
-    ...sandboxes.map((problem) => describeSandboxProblem(terminal, problem)),
-  ];
-}
-
-/** Outside of a repository there is nothing else to look at. */
-function reportSandboxes(
-  { terminal }: CliContext,
-  sandboxes: readonly SandboxProblem[],
+async function examine<Context extends MachineContext>(
+  context: Context,
+  checks: readonly DoctorCheck<Context>[],
   flags: DoctorFlags,
-): void {
-  if (flags.json) terminal.json({ sandboxes });
-  else if (sandboxes.length === 0) terminal.out("all is well with the sandboxes; this is no git repository");
-  else for (const problem of sandboxes) terminal.out(describeSandboxProblem(terminal, problem));
-}
-
-/** Notes that cannot be read in part or at all. */
-async function verifyNotes(git: Git): Promise<NoteFinding[]> {
-  const findings: NoteFinding[] = [];
-  const reader = openObjectReader(git);
-  try {
-    const notes = [...(await listNotes(git, notesRef))];
-    for (let from = 0; from < notes.length; from += noteBatch) {
-      await Promise.all(
-        notes.slice(from, from + noteBatch).map(async ([commit, blob]) => {
-          const note = await reader.read(blob);
-          if (note === undefined) findings.push({ commit, what: "its note is not on this machine" });
-          else
-            for (const { message } of parseAuthorshipLog(note.content).problems)
-              findings.push({ commit, what: message });
-        }),
-      );
-    }
-  } finally {
-    await reader.close();
+): Promise<void> {
+  const { terminal, process } = context.cli;
+  const found = await diagnose(context, checks);
+  const left = flags.repair ? await repairAll(context, found) : found;
+  const repaired = countOf(found) - countOf(left);
+  if (flags.json) {
+    const byName = [...left].map(([{ name }, findings]) => [name, findings] as const);
+    terminal.json({ ...Object.fromEntries(byName), repaired: Math.max(0, repaired) });
+  } else {
+    for (const [{ label }, findings] of left)
+      for (const finding of findings) terminal.out(describe(terminal, label, finding));
+    if (repaired > 0) terminal.out(`repaired ${repaired}`);
+    if (countOf(left) === 0) terminal.out("all is well");
   }
-  return findings;
+  if ([...left.values()].some((findings) => findings.some(({ damage }) => damage)))
+    process.exitCode = exitCodes.damaged;
 }
 
-const noteBatch = 200;
+async function diagnose<Context extends MachineContext>(
+  context: Context,
+  checks: readonly DoctorCheck<Context>[],
+): Promise<Diagnosis<Context>> {
+  const found = new Map<DoctorCheck<Context>, readonly Finding[]>();
+  for (const check of checks) {
+    found.set(check, await context.cli.trace.span(check.name, async () => await check.find(context)));
+  }
+  return found;
+}
+
+/** Mends, and looks again: what is told to be repaired is. One check that cannot mend does not stop the others. */
+async function repairAll<Context extends MachineContext>(
+  context: Context,
+  found: Diagnosis<Context>,
+): Promise<Diagnosis<Context>> {
+  for (const [check, findings] of found) {
+    if (findings.length === 0 || check.repair === undefined) continue;
+    try {
+      await check.repair(context, findings);
+    } catch (error) {
+      context.cli.terminal.note(`! ${check.label}: ${errorText(error)}`);
+    }
+  }
+  return diagnose(context, [...found.keys()]);
+}
+
+function countOf(diagnosis: Diagnosis<never>): number {
+  return [...diagnosis.values()].reduce((sum, findings) => sum + findings.length, 0);
+}
+
+function describe(terminal: Terminal, label: string, { kind, subject, what, repair, damage }: Finding) {
+  const head = terminal.style(damage ? "red" : "yellow", label.padEnd(10));
+  const text = kind === label ? printable(what) : `${kind}: ${printable(what)}`;
+  return `${head}  ${printable(subject)}: ${text}\n${" ".repeat(12)}${printable(repair)}`;
+}

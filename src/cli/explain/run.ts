@@ -33,7 +33,9 @@ export async function explain(this: CliContext, flags: ExplainFlags, word?: stri
   if (at !== undefined && owner === undefined) {
     throw new KeyframeError("not-found", `line ${at.line} of ${at.path} is not committed yet`);
   }
-  const found = await resolveLinked(this, { git, stores, word, owner, json: flags.json === true });
+  const found = await this.trace.span("resolve", () =>
+    resolveLinked(this, { git, stores, word, owner, json: flags.json === true }),
+  );
   if (found === undefined) return;
   const transcripts = openTranscriptReader(git);
   try {
@@ -95,7 +97,9 @@ async function explainOne(
       },
     );
   }
-  const { explanation, sessions } = await explainCheckpoint(git, id, places);
+  const { explanation, sessions } = await context.trace.span("explain", () =>
+    explainCheckpoint(git, id, places),
+  );
   // the line's session may be in another checkpoint of the commit, or in none
   const ownerSession = explanation.sessions.some(({ sessionId }) => sessionId === owner?.sessionId);
   const wanted = flags.session ?? (ownerSession ? owner?.sessionId : undefined);
@@ -110,13 +114,10 @@ async function explainOne(
   context.terminal.out(formatExplanation(explanation, { chosen, short: flags.short === true, owner }));
   if (flags.short || session === undefined) return;
   context.terminal.out(`\nTranscript (${flags.full ? "full session" : "checkpoint scope"}):`);
-  await printConversation(context, {
-    transcripts,
-    id,
-    session,
-    store: places[0].store,
-    full: flags.full === true,
-  });
+  const [{ store }] = places;
+  await context.trace.span("transcript", () =>
+    printConversation(context, { transcripts, id, session, store, full: flags.full === true }),
+  );
 }
 
 function chooseSession({ sessions }: Explanation, wanted: string | undefined, id: string): number {

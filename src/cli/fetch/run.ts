@@ -20,8 +20,10 @@ export async function fetch(this: CliContext, flags: FetchFlags, word?: string):
   const whole = (flags.checkpoint ?? []).map(parseCheckpointId);
   const { sync, finish } = openSync(this, git);
   try {
-    const { tips, checkpoints, files } = await fetchCheckpoints(sync, remote, { whole });
-    const notes = await fetchAndMergeNotes(sync, remote, sync.nowSeconds);
+    const { tips, checkpoints, files } = await this.trace.span("checkpoints", () =>
+      fetchCheckpoints(sync, remote, { whole }),
+    );
+    const notes = await this.trace.span("notes", () => fetchAndMergeNotes(sync, remote, sync.nowSeconds));
     if ((await findElectedRemote(git))?.key === remote.key) await followTracking(git, remote);
     finish();
     const receivedBytes = tips.receivedBytes + files.receivedBytes;

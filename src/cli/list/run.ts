@@ -3,6 +3,7 @@ import { type ListedCheckpoint, listCheckpoints } from "../../checkpoints/list-c
 import { firstLine, localTime } from "../checkpoint-text.ts";
 import type { CliContext } from "../context.ts";
 import { openReadableCheckpoints } from "../open-repository.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable } from "../terminal.ts";
 
 export interface ListFlags {
@@ -23,15 +24,18 @@ export async function list(this: CliContext, { json, limit, ...filter }: ListFla
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw new KeyframeError("usage", "--limit wants a positive number");
   }
+  await settleFirst(this);
   const { git, stores } = openReadableCheckpoints(this);
   const request = { filter, withAuthors: json === true, ...(limit === undefined ? {} : { limit }) };
   let count = 0;
   if (json) this.process.stdout.write("[");
-  for await (const checkpoint of listCheckpoints(git, stores, request)) {
-    if (json) this.process.stdout.write(`${count === 0 ? "" : ","}\n${JSON.stringify(checkpoint)}`);
-    else this.terminal.out(describe(this, checkpoint));
-    count += 1;
-  }
+  await this.trace.span("checkpoints", async () => {
+    for await (const checkpoint of listCheckpoints(git, stores, request)) {
+      if (json) this.process.stdout.write(`${count === 0 ? "" : ","}\n${JSON.stringify(checkpoint)}`);
+      else this.terminal.out(describe(this, checkpoint));
+      count += 1;
+    }
+  });
   if (json) this.process.stdout.write("\n]\n");
   else if (count === 0) this.terminal.note("no checkpoints found; `keyframe fetch` gets those of others");
 }

@@ -28,7 +28,9 @@ export async function migrate(
 ): Promise<void> {
   if (dryRun && force) throw new KeyframeError("usage", "--dry-run and --force do not go together");
   const { git, stores } = openRepositoryCheckpoints(this);
-  const plan = await readMigrationPlan(git, stores, { to, force: force === true });
+  const plan = await this.trace.span("plan", () =>
+    readMigrationPlan(git, stores, { to, force: force === true }),
+  );
   if (dryRun) return showPlan(this, plan, json === true);
   const progress = startProgress({
     label: `Migrating to ${to}`,
@@ -42,12 +44,13 @@ export async function migrate(
     const nowSeconds = Math.floor(this.clock.nowMs() / 1000);
     result = await applyMigration(git, stores, plan, {
       nowSeconds,
+      trace: this.trace,
       onProgress: ({ done }) => progress.update(done),
     });
   } finally {
     progress.finish();
   }
-  const differing = verify ? await verifyMigration(stores, plan) : [];
+  const differing = verify ? await this.trace.span("verify", () => verifyMigration(stores, plan)) : [];
   if (json) this.terminal.json({ to, ...result, ...(verify ? { differing } : {}) });
   else {
     for (const warning of result.warnings) this.terminal.note(`! ${warning}`);

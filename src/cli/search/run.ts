@@ -3,6 +3,7 @@ import { openSearchIndex, searchFolder } from "../../checkpoints/search-index.ts
 import { localTime } from "../checkpoint-text.ts";
 import type { CliContext } from "../context.ts";
 import { openReadableCheckpoints } from "../open-repository.ts";
+import { settleFirst } from "../settle-first.ts";
 import { printable } from "../terminal.ts";
 
 export interface SearchFlags {
@@ -16,9 +17,14 @@ export async function search(
   { limit, json }: SearchFlags,
   ...words: string[]
 ): Promise<void> {
+  await settleFirst(this);
   const { git, stores } = openReadableCheckpoints(this);
-  const index = openSearchIndex(this.files, searchFolder(git.repository.commonDir));
-  const { hits, unsearched } = await searchCheckpoints(git, stores, index, words);
+  const index = this.trace.span("open index", () =>
+    openSearchIndex(this.files, searchFolder(git.repository.commonDir)),
+  );
+  const { hits, unsearched } = await this.trace.span("search", () =>
+    searchCheckpoints(git, stores, index, words),
+  );
   if (json) return this.terminal.json({ total: hits.length, hits: hits.slice(0, limit), unsearched });
   for (const { id, createdAt, agent, kind, text } of hits.slice(0, limit)) {
     this.terminal.out(

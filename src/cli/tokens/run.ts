@@ -2,6 +2,7 @@ import { countTokens, type TokenGrouping } from "../../checkpoints/count-tokens.
 import { listCheckpoints } from "../../checkpoints/list-checkpoints.ts";
 import type { CliContext } from "../context.ts";
 import { openReadableCheckpoints } from "../open-repository.ts";
+import { settleFirst } from "../settle-first.ts";
 import { formatTable, printable } from "../terminal.ts";
 
 export interface TokensFlags {
@@ -13,8 +14,11 @@ export interface TokensFlags {
 
 /** Prints one row a group. */
 export async function tokens(this: CliContext, { by, json, ...filter }: TokensFlags): Promise<void> {
+  await settleFirst(this);
   const { git, stores } = openReadableCheckpoints(this);
-  const rows = await countTokens(listCheckpoints(git, stores, { filter, withAuthors: by === "author" }), by);
+  const rows = await this.trace.span("checkpoints", () =>
+    countTokens(listCheckpoints(git, stores, { filter, withAuthors: by === "author" }), by),
+  );
   if (json) return this.terminal.json(rows);
   const number = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
   const table = rows.map((row) => [

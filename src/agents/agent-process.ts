@@ -1,0 +1,10 @@
+import type { ProcessIdentity, ProcessTable } from "../system/process-identity.ts";
+
+const shells = new Set(["sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"]);
+const maxAncestors = 4;
+
+/** The process that called this hook: the nearest ancestor that is not a shell. */
+export function findAgentProcess(processTable: ProcessTable): ProcessIdentity | undefined {
+  const agent = processTable.ancestors(maxAncestors).find((ancestor) => !shells.has(ancestor.program));
+  return agent === undefined ? undefined : { pid: agent.pid, startedAt: agent.startedAt };
+}

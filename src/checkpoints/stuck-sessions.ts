@@ -1,0 +1,85 @@
+import type { Repository } from "../git/repository.ts";
+import { listWorktrees } from "../git/worktrees.ts";
+import type { LockDeps } from "../journal/lock.ts";
+import type { Files } from "../system/files.ts";
+import { isAlive } from "../system/process-identity.ts";
+import { maxSilenceMs } from "./limits.ts";
+import { applyActions } from "./session-events.ts";
+import {
+  lastHeardMs,
+  listMarked,
+  listSessionStates,
+  markSession,
+  readMarkOwner,
+  updateSessionState,
+} from "./session-folder.ts";
+import { nextPhase } from "./session-phase.ts";
+import { phaseOf, type SessionState, textOfState } from "./session-state.ts";
+
+/** A session whose turn never ended, or that is marked so although it did. */
+export interface StuckSession {
+  readonly id: string;
+  readonly why: string;
+}
+
+/**
+ * Sessions that count as at work although their agent is gone, or nothing has been heard of them for a day. Reads only.
+ */
+export function findStuckSessions(deps: LockDeps, repository: Repository): StuckSession[] {
+  const places = listWorktrees(repository, deps.files);
+  const marks = new Map(
+    places.flatMap((place) => listMarked(deps, place, "at-work").map((id) => [id, place] as const)),
+  );
+  const found: StuckSession[] = [];
+  for (const { id, state } of listSessionStates(deps, repository)) {
+    const place = marks.get(id);
+    const isActive = state !== undefined && phaseOf(state) === "active";
+    // a state that cannot be read is a problem of its own
+    if (state === undefined || isActive) marks.delete(id);
+    if (state === undefined || !isActive) continue;
+    const owner = place === undefined ? undefined : readMarkOwner(deps, place, id);
+    if (owner !== undefined && !isAlive(deps.processTable, owner))
+      found.push({ id, why: `its turn never ended, and its agent (process ${owner.pid}) is gone` });
+    else if (
+      owner === undefined &&
+      deps.clock.nowMs() - heardMs(state, deps.files, { repository, id }) > maxSilenceMs
+    )
+      found.push({ id, why: "its turn never ended, and nothing was heard of it for a day" });
+  }
+  for (const id of marks.keys()) found.push({ id, why: "it is marked as at work, and its turn has ended" });
+  return found;
+}
+
+/** The agent writes its transcript while it works, whether or not a hook comes. */
+function heardMs(
+  state: SessionState,
+  files: Files,
+  { repository, id }: { readonly repository: Repository; readonly id: string },
+): number {
+  const transcript = textOfState(state, "transcript_path");
+  const writtenMs = transcript === undefined ? 0 : (files.statTargetIfExists(transcript)?.mtimeMs ?? 0);
+  return Math.max(lastHeardMs({ files }, repository, { id, state }), writtenMs);
+}
+
+/** Ends those that are still stuck, as `endSession`. Answers how many. */
+export function endStuckSessions(deps: LockDeps, repository: Repository): number {
+  const stuck = findStuckSessions(deps, repository);
+  for (const { id } of stuck) endSession(deps, { repository, id });
+  return stuck.length;
+}
+
+/** Says of a session that it has ended. Its work that is not committed stays linked to it, and it can go on later. */
+export function endSession(
+  deps: LockDeps,
+  { repository, id }: { readonly repository: Repository; readonly id: string },
+): void {
+  updateSessionState(deps, { repository, id }, (state) => {
+    if (state === undefined) return undefined;
+    const { phase, actions } = nextPhase(phaseOf(state), "session-stop");
+    state.set("phase", phase);
+    applyActions(state, actions, deps.clock.nowMs());
+    return state;
+  });
+  for (const place of listWorktrees(repository, deps.files))
+    markSession(deps, { repository: place, id, mark: "at-work" }, false);
+}

@@ -1,0 +1,23 @@
+import { clearProblems, readProblems } from "../../journal/problems.ts";
+import { settleRepository } from "../settle-first.ts";
+import type { DoctorCheck } from "./check.ts";
+
+/** What hooks could not do. */
+export const hooksCheck: DoctorCheck = {
+  name: "problems",
+  label: "hook",
+  find: ({ cli, repository }) =>
+    readProblems(repository, cli.files).map(({ at, where, what }) => ({
+      kind: "hook",
+      subject: where,
+      what: `${new Date(at).toISOString()}: ${what}`,
+      repair: "`keyframe doctor --repair` does what is left to do, and forgets it",
+      repairable: true,
+      damage: false,
+    })),
+  async repair({ cli, repository }) {
+    // forgotten first: what fails again is told again
+    clearProblems(repository, cli.files);
+    await settleRepository(cli, repository);
+  },
+};

@@ -1,0 +1,46 @@
+import { fetchCheckpoints } from "../../checkpoints/remote/fetch-checkpoints.ts";
+import { findDisconnectedRefs, findRemoteProblems } from "../../checkpoints/remote/find-remote-problems.ts";
+import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
+import { fetchAndMergeNotes } from "../../checkpoints/remote/merge-notes.ts";
+import { pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
+import { completeOrRemoveStale } from "../../git/quarantine.ts";
+import { resolveRemote } from "../../git/remote.ts";
+import { openSync } from "../sync-context.ts";
+import type { DoctorCheck } from "./check.ts";
+
+/**
+ * What stands between here and the remotes, as far as it is known here. Only refs without common history are looked for
+ * unless `--remote` is given, and only then `--repair` fetches and pushes.
+ */
+export const remotesCheck: DoctorCheck = {
+  name: "remotes",
+  label: "remote",
+  async find({ cli, git, remote }) {
+    const { sync } = openSync(cli, git);
+    const problems = remote ? await findRemoteProblems(sync) : await findDisconnectedRefs(sync);
+    return problems.map(({ kind, subject, what, repair }) => ({
+      kind,
+      subject,
+      what,
+      repair,
+      repairable: remote,
+      damage: false,
+    }));
+  },
+  async repair({ cli, git, remote }, findings) {
+    if (!remote) return;
+    const kinds = new Set(findings.map(({ kind }) => kind));
+    if (kinds.has("interrupted fetch")) completeOrRemoveStale(git, cli);
+    if (!["disconnected", "not pushed", "lost fetch"].some((kind) => kinds.has(kind))) return;
+    const elected = await resolveRemote(git);
+    const { sync, finish } = openSync(cli, git);
+    try {
+      await fetchCheckpoints(sync, elected);
+      await fetchAndMergeNotes(sync, elected, sync.nowSeconds);
+      const { problems } = await pushCheckpoints(sync, elected, await findUnpushed(sync, elected));
+      for (const problem of problems) sync.note(problem);
+    } finally {
+      finish();
+    }
+  },
+};
