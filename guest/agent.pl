@@ -940,8 +940,11 @@ sub identity {
         for my $root ('', $image) { cover("$root/proc/sys/kernel/random/boot_id", "$boot->[0]\n") or push @problems, "boot_id: $!" }
     }
     if (my $wanted = $f->{6}) {
-        my $done = $wanted->[0] eq "\1" ? raise_network() : !%network || (lower_network(), 1)[-1];
-        push @problems, "network: $done" unless $done eq 1;
+        if ($wanted->[0] eq "\1") {
+            my $done = raise_network();
+            push @problems, "network: $done" unless $done eq 1;
+        }
+        elsif (%network) { lower_network() }
     }
     my @lines = map { "problem: $_" } @problems;
     if (opendir my $folder, "$image/etc/keyframe/on-fork.d") {
@@ -1008,6 +1011,7 @@ sub raise_network {
     watch_read($names, \&take_questions);
     # nothing outside can be pinged: better no answer than this guest's own
     set_knob('/proc/sys/net/ipv4/icmp_echo_ignore_all', 1);
+    $network{resolver} = 1;
     keep_file("$image/etc/resolv.conf", "nameserver 198.18.0.53\n") or return $fail->('resolv.conf');
     return 1;
 }
@@ -1015,10 +1019,12 @@ sub raise_network {
 sub lower_network {
     for my $name (qw(listener names)) { ignore_read($network{$name}) if $network{$name} }
     route_all_here(0);
-    %network = ();
     set_knob('/proc/sys/net/ipv4/icmp_echo_ignore_all', 0);
-    unlink "$image/etc/resolv.conf";
-    rename "$image/etc/resolv.conf.keyframe-kept", "$image/etc/resolv.conf";
+    if ($network{resolver}) {
+        unlink "$image/etc/resolv.conf";
+        rename "$image/etc/resolv.conf.keyframe-kept", "$image/etc/resolv.conf";
+    }
+    %network = ();
     for my $stream (my @all = values %streams) { reset_socket($stream) if $stream->{dialed} }
 }
 
@@ -1071,7 +1077,6 @@ sub instruction {
 sub catch_connections {
     my ($listener) = @_;
     my $map = bpf(0, pack 'L L L L x32', 15, 4, 8, 1) // return 0;    # a socket map with one entry
-    $network{map} = $map;
     open $network{map_file}, '<&=', $map or return 0;
     my ($key, $value) = (pack('L', 0), pack('Q', fileno $listener));
     defined bpf(2, pack('L x4 p p Q', $map, $key, $value, 0)) or return 0;

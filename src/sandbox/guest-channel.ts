@@ -20,6 +20,7 @@ import {
   type GuestIdentity,
   parseGuestDial,
 } from "./guest-message.ts";
+import { maxGuestConnections } from "./limits.ts";
 
 /** One conversation with the program inside a guest. Many commands run at once on it. */
 export interface GuestChannel {
@@ -77,6 +78,9 @@ export interface GuestChannelOptions {
 }
 
 export const guestProtocolVersion = 1;
+
+/** Streams from this number on are begun by the guest. */
+const guestStreams = 0x80000000;
 
 const helloRepeatMs = 1_000;
 
@@ -186,8 +190,7 @@ function createChannelState(connection: Duplex) {
   }
 
   function nextStream(): number {
-    // the upper half is the guest's
-    lastStream = (lastStream + 1) & 0x7fffffff;
+    lastStream = (lastStream + 1) % guestStreams;
     return lastStream;
   }
 
@@ -206,11 +209,16 @@ function createChannelState(connection: Duplex) {
   /** What the guest has started: it chose the number of the stream. */
   function takeFromGuest(frame: GuestFrame): void {
     const { stream } = frame;
-    if (frame.type === guestFrameTypes.dial && frame.payload.length >= 6) {
+    if (frame.type === guestFrameTypes.dial) {
+      // only the guest's half of the numbers, and so many: its programs may write to the port as they like
+      if (stream < guestStreams || commands.has(stream) || frame.payload.length < 6) return;
+      if (network === undefined || commands.size > 2 * maxGuestConnections) {
+        send(guestFrameTypes.cancel, stream);
+        return;
+      }
       const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
       commands.set(stream, events);
-      if (network === undefined) command.cancel();
-      else network.dial(parseGuestDial(frame.payload), command);
+      network.dial(parseGuestDial(frame.payload), command);
     } else if (frame.type === guestFrameTypes.resolve) {
       network?.resolve(frame.payload).then(
         (answer) => answer !== undefined && send(guestFrameTypes.resolved, stream, answer),

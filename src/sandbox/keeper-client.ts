@@ -57,21 +57,26 @@ export async function askKeeper(
   record: KeptSandbox,
   request: KeeperRequest,
 ): Promise<readonly PortForward[]> {
-  const connection = await connectKeeper(world, record);
-  const text = await new Promise<string>((resolve, reject) => {
-    let heard = "";
-    connection.on("data", (piece: Buffer) => {
-      heard += piece.toString("utf8");
-    });
-    connection.once("end", () => resolve(heard));
-    connection.once("error", reject);
-    connection.write(`${JSON.stringify(request)}\n`);
-  });
+  // one that is about to end, because nobody needed it any more, may not answer: the next one does
+  const text = (await askOnce(world, record, request)) || (await askOnce(world, record, request));
   if (text === "")
     throw new KeyframeError("guest-gone", `the keeper of ${record.id} ended without an answer`);
   const answer = keeperAnswer.parse(JSON.parse(text));
   if (answer.refused !== undefined) throw new KeyframeError(answer.refused.code, answer.refused.text);
   return answer.forwards ?? [];
+}
+
+async function askOnce(world: SandboxWorld, record: KeptSandbox, request: KeeperRequest): Promise<string> {
+  const connection = await connectKeeper(world, record);
+  return new Promise((resolve) => {
+    let heard = "";
+    connection.on("data", (piece: Buffer) => {
+      heard += piece.toString("utf8");
+    });
+    connection.on("error", () => undefined); // the close tells it
+    connection.once("close", () => resolve(heard));
+    connection.write(`${JSON.stringify(request)}\n`);
+  });
 }
 
 async function connectKeeper(world: SandboxWorld, record: KeptSandbox) {
@@ -81,29 +86,37 @@ async function connectKeeper(world: SandboxWorld, record: KeptSandbox) {
     connectUnixSocket(path).catch((error: unknown) => {
       if (!isKeyframeError(error, "not-found")) throw error;
     });
-  const there = await connect();
-  if (there !== undefined) return there;
   const logPath = join(folder, machineFiles.keeperLog);
-  const child = await startDetached(world.program.node, [world.program.entry, "sandbox", "keep", record.id], {
-    logPath,
-    cwd: folder,
-    env: { ...process.env, KEYFRAME_SANDBOX_HOME: world.home.root },
-  });
-  let endedWith: number | undefined;
-  void child.exited.then((code) => {
-    endedWith = code;
-  });
   const giveUpAtMs = world.clock.monotonicMs() + startTimeoutMs;
+  let child: { endedWith?: number } | undefined;
   for (;;) {
-    const started = await connect();
-    if (started !== undefined) return started;
-    // 0: another process has started one in the same moment
-    if ((endedWith ?? 0) !== 0 || world.clock.monotonicMs() > giveUpAtMs) {
+    const there = await connect();
+    if (there !== undefined) return there;
+    if ((child?.endedWith ?? 0) !== 0 || world.clock.monotonicMs() > giveUpAtMs) {
       const log = world.files.readIfExists(logPath)?.toString("utf8").trim().slice(-1000) ?? "";
       throw new KeyframeError("guest-failed", `the keeper of ${record.id} did not start: ${log}`, {
         hint: `its log is ${logPath}`,
       });
     }
+    // 0: there was another one, which may be there now or about to end
+    if (child === undefined || child.endedWith === 0) child = await startKeeper(world, record, logPath);
     await world.clock.sleep(retryMs);
   }
+}
+
+async function startKeeper(world: SandboxWorld, record: KeptSandbox, logPath: string) {
+  const state: { endedWith?: number } = {};
+  const { exited } = await startDetached(
+    world.program.node,
+    [world.program.entry, "sandbox", "keep", record.id],
+    {
+      logPath,
+      cwd: world.home.sandboxFolder(record.id),
+      env: { ...process.env, KEYFRAME_SANDBOX_HOME: world.home.root },
+    },
+  );
+  void exited.then((code) => {
+    state.endedWith = code;
+  });
+  return state;
 }

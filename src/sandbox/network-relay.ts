@@ -22,6 +22,9 @@ export const hostAlias = "198.18.0.1";
 /** Addresses whose names are remembered. */
 const maxKnownAddresses = 4096;
 
+/** Names that are looked up for one guest at the same time. */
+const maxLookUps = 64;
+
 /**
  * Carries a guest's connections: every name and every address is judged here, outside of the guest. Says what it
  * refuses, each target once.
@@ -34,6 +37,8 @@ export function createNetworkRelay(
   const namesOf = new Map<string, Set<string>>();
   const said = new Set<string>();
   let open = 0;
+  let lookUps = 0;
+  let refreshing: Promise<unknown> | undefined;
 
   function refuse(what: string): void {
     if (said.has(what) || said.size >= maxKnownAddresses) return;
@@ -62,9 +67,17 @@ export function createNetworkRelay(
       mayConnect(rules, { address, port, names: namesOf.get(address) ?? [] }, outside.ownAddresses());
     if (judge()) return true;
     // the guest may know the address from before a fork, or from an earlier relay
-    const names = rules.flatMap((rule) => (rule.kind === "name" && !rule.below ? [rule.name] : []));
-    await Promise.all(names.map((name) => lookUp(name).catch(() => []))); // no name, no permission
+    refreshing ??= refresh().finally(() => {
+      refreshing = undefined;
+    });
+    await refreshing;
     return judge();
+  }
+
+  async function refresh(): Promise<void> {
+    for (const rule of rules) {
+      if (rule.kind === "name" && !rule.below) await lookUp(rule.name).catch(() => []); // no name, no permission
+    }
   }
 
   async function dial({ address, port }: GuestDial, connection: GuestCommand): Promise<void> {
@@ -100,11 +113,15 @@ export function createNetworkRelay(
       }
       // other records than IPv4 addresses: there are none, but the name may exist
       if (!question.wantsAddress) return answer("found");
+      if (lookUps >= maxLookUps) return undefined; // the guest asks again
+      lookUps += 1;
       try {
         const addresses = await lookUp(name);
         return addresses.length === 0 ? answer("no such name") : answer("found", addresses);
       } catch {
         return answer("failed"); // this machine's resolver has no answer
+      } finally {
+        lookUps -= 1;
       }
     },
   };

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import * as z from "zod";
-import { KeyframeError } from "../base/errors.ts";
+import { errorText, KeyframeError } from "../base/errors.ts";
 import { listenLoopback } from "../system/tcp.ts";
 import type { GuestChannel } from "./guest-channel.ts";
 import type { SandboxWorld } from "./home.ts";
@@ -74,11 +74,13 @@ export async function openPortForwards(
       Buffer.from(`${JSON.stringify({ format: 1, forwards: list() })}\n`),
       { mode: 0o600 },
     );
-  for (const wanted of readForwards(world, id)) {
+  const before = readForwards(world, id);
+  for (const wanted of before) {
     await listen(wanted).catch((error: unknown) => {
-      world.warn(`port ${wanted.hostPort} is not forwarded any more: ${String(error)}`);
+      world.warn(`port ${wanted.hostPort} is not forwarded any more: ${errorText(error)}`);
     });
   }
+  if (open.size < before.length) save();
   return {
     list,
     async add(wanted) {

@@ -207,9 +207,9 @@ test("a branch leaves the source's open connections alone, and a child has a net
 
 test("an idle sandbox is stopped with nobody watching, a used one is not, and it continues with its network", async () => {
   const network = { allow: [`127.0.0.1:${portOf(allowed)}`] };
-  const child = await forkOne(snapshot, { network, idleMs: 2_500 });
+  const child = await forkOne(snapshot, { network, idleMs: 6_000 });
   // longer than the limit, and one command all the time
-  await lab.sh(child, "sleep 5");
+  await lab.sh(child, "sleep 8");
   expect(sandboxState(lab.world, findSandbox(lab.world, child.id))).toBe("running");
   while (sandboxState(lab.world, findSandbox(lab.world, child.id)) !== "stopped")
     await lab.world.clock.sleep(50);
