@@ -425,7 +425,7 @@ test("two clients that connect to a paused sandbox at once both get it, and it i
   recordRunningSandbox(world, { status: "stopped" });
   const connect = () => ask("POST", "/v2/sandboxes/sb0123456789ab/connect", {});
   const answers = await Promise.all([connect(), connect()]);
-  expect(answers.map((answer) => answer.status).sort()).toEqual([200, 201]);
+  expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 201]);
 });
 
 test("what is missing here is not taken for a sandbox or file that is not there", async () => {
