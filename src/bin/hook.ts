@@ -28,11 +28,14 @@ const heavyTimeoutMs = 20_000;
  */
 export type SettleInHook = (repository: Repository, machine: Machine, rewritten: string) => Promise<void>;
 
-/** Brings checkpoints and notes to the remote that the user pushes to; answers what went wrong. */
+/**
+ * Brings checkpoints and notes to the remote that the user pushes to; answers what went wrong. `pushed`: what git tells
+ * its `pre-push` hook on standard input.
+ */
 export type PushInHook = (
   repository: Repository,
   machine: Machine,
-  remoteName: string,
+  push: { readonly remoteName: string; readonly pushed: string },
 ) => Promise<readonly string[]>;
 
 /** What hooks do beyond recording, each in a chunk of its own: most hooks need none of it. */
@@ -98,8 +101,8 @@ async function observeAgent(run: HookRun, here: Repository | undefined, name: st
       (await trace.span("load", chunks.loadSettle))(repository, machine, ""),
     );
   if (!isSessionEvent(event)) return;
-  if (event.kind === "prompt") await keepGitHooks(run, name, repository);
   const { wants } = trace.span("session", () => advanceSession(event, repository, machine));
+  if (event.kind === "prompt") await keepGitHooks(run, name, repository);
   if (wants === undefined) return;
   await inTime(run, repository, `${name} ${wants}`, async () =>
     (await trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
@@ -126,8 +129,10 @@ async function pushBeforeGit(
   remoteName: string,
 ): Promise<void> {
   recorder.watch();
+  const pushed = readInput().toString("utf8");
   const push = await recorder.trace.span("load", chunks.loadPush);
-  for (const problem of await push(here, machine, remoteName)) leaveProblem(here, "pre-push", problem);
+  for (const problem of await push(here, machine, { remoteName, pushed }))
+    leaveProblem(here, "pre-push", problem);
 }
 
 async function afterGit(

@@ -22,7 +22,9 @@ export async function addCompact(
   session: SessionWrite,
   { kind, copy }: { readonly kind: StoreKind; readonly copy: TranscriptCopy | undefined },
 ): Promise<SessionWrite> {
-  if (kind !== "v2" || copy === undefined || session.transcript.length === 0) return session;
+  const metadata = new Map(session.metadata);
+  metadata.delete("compact_transcript_start");
+  if (kind !== "v2" || copy === undefined || session.transcript.length === 0) return { ...session, metadata };
   const text = (key: string) => {
     const value = session.metadata.get(key);
     return typeof value === "string" ? value : "";
@@ -33,8 +35,6 @@ export async function addCompact(
     cliVersion: writerVersion,
     open: () => readCopy(files, copy.path, { from: 0, to: copy.bytes }),
   });
-  const metadata = new Map(session.metadata);
-  metadata.delete("compact_transcript_start");
   if (version?.bytes === undefined) return { ...session, metadata };
   const start = session.metadata.get("checkpoint_transcript_start");
   metadata.set("compact_transcript_start", version.compactLineOf(typeof start === "number" ? start : 0));

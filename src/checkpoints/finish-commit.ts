@@ -46,6 +46,8 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
   if (isRepeating(git, deps)) return;
   const commits = prepared.length === 0 ? [] : await recentCommits(git);
   const head = commits[0];
+  // where HEAD was before, as its reflog tells: an amend's parent is not what it was made on
+  const before = commits.find(({ oid }) => oid !== head?.oid)?.oid;
   for (const checkpoint of prepared) {
     try {
       const commit = commitsAfter(commits, checkpoint.head).find(({ named }) =>
@@ -53,7 +55,10 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
       );
       if (commit !== undefined) await finishCommit(git, deps, { prepared: checkpoint, commit: commit.oid });
       // HEAD is the commit that it was made for, and its message does not name it
-      else if (head?.parent === checkpoint.head || deps.clock.nowMs() - checkpoint.at > maxPreparedAgeMs)
+      else if (
+        [head?.parent, before].includes(checkpoint.head) ||
+        deps.clock.nowMs() - checkpoint.at > maxPreparedAgeMs
+      )
         removePrepared(repository, deps.files, checkpoint.id);
     } catch (error) {
       // the commit stands; the next run tries again with what was prepared

@@ -33,6 +33,17 @@ export function textArgument(brief: string, placeholder: string) {
   return { brief, parse: asText, placeholder } as const;
 }
 
+/** The one argument of commands that speak with a remote. */
+export const remoteArgument = {
+  kind: "tuple",
+  parameters: [
+    {
+      ...textArgument("Name or URL (default: keyframe.remote, origin, or the only one)", "remote"),
+      optional: true,
+    },
+  ],
+} as const;
+
 export function asText(text: string): string {
   return text;
 }

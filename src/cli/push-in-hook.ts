@@ -17,13 +17,22 @@ const idleTimeoutMs = 15_000;
 export async function pushInHook(
   repository: Repository,
   { clock, files, processes, processTable, trace }: Machine,
-  remoteName: string,
+  { remoteName, pushed }: { readonly remoteName: string; readonly pushed: string },
 ): Promise<readonly string[]> {
+  const say = (text: string) => void process.stderr.write(`keyframe: ${text}\n`);
+  const leaked = countPrivateRefs(pushed);
+  // the push is the user's, and a hook cannot take refs out of it
+  if (leaked > 0) {
+    say(
+      `this push takes ${leaked} private refs of this machine along (refs/keyframe/: files and prompts of your rewind points)`,
+    );
+    const remote = /^[\w.-]+$/.test(remoteName) ? remoteName : "<remote>";
+    say(`the same without them: git push --prune ${remote} '+refs/*:refs/*' '^refs/keyframe/*'`);
+  }
   const git = openGit(repository, processes);
   const remote = await findElectedRemote(git);
   // transcripts never go to a fork or a stranger because somebody pushes a branch there
   if (remote === undefined || remote.name !== remoteName) return [];
-  const say = (text: string) => void process.stderr.write(`keyframe: ${text}\n`);
   const context: PushContext = {
     git,
     files,
@@ -57,4 +66,12 @@ export async function pushInHook(
     say(`checkpoints were not pushed: ${errorText(error)}`);
     return [errorText(error)];
   }
+}
+
+/** Lines of `<local ref> <local id> <remote ref> <remote id>`; a ref that is deleted there has a local id of zeros. */
+function countPrivateRefs(pushed: string): number {
+  return pushed.split("\n").filter((line) => {
+    const [, oid = "", ref = ""] = line.split(" ");
+    return ref.startsWith("refs/keyframe/") && !/^0*$/.test(oid);
+  }).length;
 }

@@ -172,13 +172,22 @@ async function clearAway(world: SandboxWorld, id: SnapshotId): Promise<void> {
   for (const path of [files.record, files.socket, files.memoryPid]) world.files.remove(path);
 }
 
+/** Undefined while the program that shows the memory has not said its process id: it does when the memory is there. */
+export function readMemoryPid(
+  world: SandboxWorld,
+  files: ReturnType<typeof blockServerFiles>,
+): number | undefined {
+  const text = world.files.readIfExists(files.memoryPid)?.toString("latin1") ?? "";
+  return /^[1-9]\d*\s*$/.test(text) ? Number(text) : undefined;
+}
+
 /** Of a server that ended before it was recorded: a pid file names it, its command line proves it. */
 function strayMemoryProcess(
   world: SandboxWorld,
   files: ReturnType<typeof blockServerFiles>,
 ): ProcessIdentity | undefined {
-  const pid = Number(world.files.readIfExists(files.memoryPid)?.toString("latin1") ?? Number.NaN);
-  if (!Number.isSafeInteger(pid)) return undefined;
+  const pid = readMemoryPid(world, files);
+  if (pid === undefined) return undefined;
   const commandLine = world.files.readIfExists(`/proc/${pid}/cmdline`)?.toString("latin1") ?? "";
   return commandLine.includes(files.socket) ? world.processTable.identify(pid) : undefined;
 }

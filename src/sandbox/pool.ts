@@ -8,7 +8,7 @@ import type { Machine } from "./hypervisor.ts";
 import type { SnapshotId } from "./ids.ts";
 import type { SandboxRecord } from "./records.ts";
 import { planIdentity } from "./renew-guest.ts";
-import { listSandboxes, sandboxState, saveSandboxRecord } from "./sandbox-store.ts";
+import { listSandboxes, readSandboxes, sandboxState, saveSandboxRecord } from "./sandbox-store.ts";
 import { claimName } from "./snapshot-store.ts";
 
 // A pool is the sandboxes of a snapshot whose state is `pooled`: machines that were started, have their own identity,
@@ -16,9 +16,17 @@ import { claimName } from "./snapshot-store.ts";
 
 /** The machines that are ready for a snapshot, oldest first. */
 export function listPool(world: SandboxWorld, snapshot: SnapshotId): SandboxRecord[] {
-  return listSandboxes(world).filter(
-    (each) => each.base === snapshot && sandboxState(world, each) === "pooled",
-  );
+  return listSandboxes(world).filter((each) => isReadyFor(world, each, snapshot));
+}
+
+function isReadyFor(world: SandboxWorld, record: SandboxRecord, snapshot: SnapshotId): boolean {
+  return record.base === snapshot && sandboxState(world, record) === "pooled";
+}
+
+/** Any of them: with many sandboxes most of the time of taking one would go into reading the others. */
+function findReady(world: SandboxWorld, snapshot: SnapshotId): SandboxRecord | undefined {
+  for (const record of readSandboxes(world)) if (isReadyFor(world, record, snapshot)) return record;
+  return undefined;
 }
 
 /** What the sandbox is to be, beside what it is already. */
@@ -58,7 +66,7 @@ function claim(
   request: PoolRequest,
 ): Promise<SandboxRecord | undefined> {
   return withLock(world, snapshotsLock, async () => {
-    const [member] = listPool(world, snapshot);
+    const member = findReady(world, snapshot);
     if (member === undefined) return undefined;
     const { expiresAtMs: _expiry, ...kept } = member;
     const claimed: SandboxRecord = {

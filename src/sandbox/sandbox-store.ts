@@ -18,12 +18,16 @@ export function sandboxRecordPath(world: SandboxWorld, id: SandboxId): string {
 }
 
 export function listSandboxes(world: SandboxWorld): SandboxRecord[] {
-  const ids = (world.files.listIfExists(world.home.folder("sandboxes")) ?? []).flatMap(
-    (entry) => parseSandboxId(entry.name) ?? [],
-  );
-  return ids
-    .flatMap((id) => readSandboxRecord(world.files, sandboxRecordPath(world, id)) ?? [])
-    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+  return [...readSandboxes(world)].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+}
+
+/** All sandboxes in no order, each read when it is asked for. */
+export function* readSandboxes(world: SandboxWorld): Generator<SandboxRecord> {
+  for (const { name } of world.files.listIfExists(world.home.folder("sandboxes")) ?? []) {
+    const id = parseSandboxId(name);
+    const record = id && readSandboxRecord(world.files, sandboxRecordPath(world, id));
+    if (record !== undefined) yield record;
+  }
 }
 
 /** From the record and the process table: a pid counts only with its start time. */

@@ -21,6 +21,7 @@ import { addImageRoutes } from "./rest/image-routes.ts";
 import { addPackRoutes } from "./rest/pack-routes.ts";
 import { addSandboxRoutes } from "./rest/sandbox-routes.ts";
 import { addSnapshotRoutes } from "./rest/snapshot-routes.ts";
+import { surfaceOf } from "./surfaces.ts";
 
 export interface AppOptions {
   readonly access: AccessRules;
@@ -37,9 +38,12 @@ export function createApp(server: ServerContext, options: AppOptions): ServerApp
     },
   });
   app.onError((error, c) => answerError(server, c, error));
-  app.notFound((c) =>
-    answerError(server, c, new KeyframeError("not-found", `there is no ${c.req.path} here`)),
-  );
+  app.notFound((c) => {
+    const { path } = c.req;
+    // to E2B's package, "not found" would mean that the sandbox or the file is not there
+    const code = surfaceOf(path) === "rest" ? "not-found" : "unsupported";
+    return answerError(server, c, new KeyframeError(code, `this server has no ${c.req.method} ${path}`));
+  });
   app.use(observeRequests(server, options));
   app.use(guardRequests(server, options.access));
   app.get("/healthz", (c) => c.json({ ok: true, version: keyframeVersion }));

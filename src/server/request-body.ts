@@ -16,8 +16,18 @@ export async function readSmallBody(request: Request, maxBytes: number): Promise
   return Buffer.concat(pieces);
 }
 
-/** A body of any size, as it arrives and as fast as it is read. Errors if the client goes away before its end. */
+/** A body of any size, as it arrives and as fast as it is read; `closed` if the client goes away before its end. */
 export function streamBody(request: Request): Readable & AsyncIterable<Buffer> {
-  const body = request.body as NodeReadableStream<Uint8Array> | null;
-  return body === null ? Readable.from([]) : Readable.fromWeb(body);
+  return Readable.from(received(request.body as NodeReadableStream<Uint8Array> | null), {
+    objectMode: false,
+  });
+}
+
+async function* received(body: NodeReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  try {
+    yield* body;
+  } catch (cause) {
+    throw new KeyframeError("closed", "the client broke its request off", { cause });
+  }
 }

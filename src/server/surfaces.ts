@@ -7,5 +7,7 @@ export type Surface = "public" | "rest" | "e2b" | "inside";
 export function surfaceOf(path: string): Surface {
   if (path === "/healthz") return "public";
   if (/^\/(?:process\.Process|filesystem\.Filesystem)\/|^\/(?:files|health)$/.test(path)) return "inside";
-  return /^\/(?:v2\/)?(?:sandboxes|snapshots|templates)(?:\/|$)/.test(path) ? "e2b" : "rest";
+  return /^\/(?:v[23]\/)?(?:sandboxes|snapshots|templates|volumes|volumecontent|secrets)(?:\/|$)/.test(path)
+    ? "e2b"
+    : "rest";
 }

@@ -16,38 +16,52 @@ export function createPrefixMatcher(rules: readonly PrefixRule[]): Matcher {
     rule.prefixes.map((prefix) => ({ prefix, rule, ...compileRun(rule) })),
   );
   const anyPrefix = entries.map(({ prefix }) => escapePattern(prefix)).join("|");
+  const byHead = new Map<string, (typeof entries)[number][]>();
+  for (const entry of entries) {
+    const head = entry.prefix.slice(0, headLength);
+    byHead.set(head, [...(byHead.get(head) ?? []), entry]);
+  }
   return function* (text) {
     if (entries.length === 0) return;
     const pattern = new RegExp(anyPrefix, "g");
     // by entry, the last run that was too short: from inside of it only shorter ones begin
-    const tooShort = new Map<number, { readonly from: number; readonly to: number }>();
+    const tooShort = new Map<object, { readonly from: number; readonly to: number }>();
     for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
       const start = match.index;
       pattern.lastIndex = start + 1;
-      for (const [index, { prefix, rule, run, stretch }] of entries.entries()) {
+      const isWordStart = startsWord(text, start);
+      for (const entry of byHead.get(text.slice(start, start + headLength)) ?? []) {
+        const { prefix, rule, run, stretch } = entry;
+        if (rule.inside !== true && !isWordStart) continue;
         if (!text.startsWith(prefix, start)) continue;
-        if (rule.inside !== true && !startsWord(text, start)) continue;
         const runStart = start + prefix.length;
-        const known = tooShort.get(index);
+        const known = stretch === undefined ? undefined : tooShort.get(entry);
         if (known !== undefined && runStart >= known.from && runStart <= known.to) continue;
         run.lastIndex = runStart;
         if (run.test(text)) {
           yield { start, end: run.lastIndex, rule: rule.name };
           pattern.lastIndex = Math.max(pattern.lastIndex, run.lastIndex);
-        } else {
+        } else if (stretch !== undefined) {
           stretch.lastIndex = runStart;
           stretch.test(text);
-          tooShort.set(index, { from: runStart, to: stretch.lastIndex });
+          tooShort.set(entry, { from: runStart, to: stretch.lastIndex });
         }
       }
     }
   };
 }
 
+/** Runs that need no more characters than this are looked at from each start anew. */
+const maxShortRun = 100;
+
+/** Every prefix has at least so many characters. */
+const headLength = 2;
+
 function compileRun({ characters, minLength, maxLength }: PrefixRule) {
   return {
     run: new RegExp(`[${characters}]{${minLength},${maxLength}}`, "y"),
-    stretch: new RegExp(`[${characters}]*`, "y"),
+    // measured only where looking at the same characters again from each start would add up
+    stretch: minLength > maxShortRun ? new RegExp(`[${characters}]*`, "y") : undefined,
   };
 }
 

@@ -266,6 +266,35 @@ test("an amend keeps the checkpoint, gets a lost trailer back, and adds new work
   expect(commit("--allow-empty", "-m", "a commit of its own")).toEqual([]);
 });
 
+test("an amend whose trailer the user removes is unlinked for good, and its checkpoint stays as it was", async () => {
+  const session = startAgentSession(repository, "s-21");
+  await session.prompt("first");
+  await session.write("a", "1\n");
+  session.say("ok");
+  await session.stop();
+  repository.git("add", "-A");
+  const [id] = commit("-m", "linked");
+  const linked = repository.git("rev-parse", "HEAD");
+  const tip = repository.git("rev-parse", v1);
+  await session.write("b", "2\n");
+  await session.stop();
+  repository.git("add", "-A");
+  editor(`sed -i '/^Entire-Checkpoint/d' "$1"`);
+  expect(commit("--amend")).toEqual([]);
+  expect(repository.git("log", "-1", "--format=%B").trim()).toBe("linked");
+  expect(readdirSync(join(repository.folder, ".git/keyframe/commit/prepared"))).toEqual([]);
+  expect(repository.git("rev-parse", v1)).toBe(tip);
+  expect(commit("--amend", "-m", "another text")).toEqual([]);
+  expect(commit("--amend", "--no-edit")).toEqual([]);
+  repository.keyframe(["settle"]);
+  expect(repository.git("rev-parse", v1)).toBe(tip);
+  expect(repository.keyframe(["explain", id ?? ""]).stdout).toContain("first");
+  // the lines of the amended commit are the session's all the same
+  expect(repository.keyframe(["blame", "b"]).stdout).toContain("claude");
+  repository.git("reset", "-q", "--hard", linked);
+  expect(commit("--amend", "--no-edit")).toEqual([id]);
+});
+
 test("an amend that is given up in the editor changes no checkpoint, and its work waits", async () => {
   const session = startAgentSession(repository, "s-20");
   await session.prompt("first");

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -192,6 +192,34 @@ describe("the pre-push hook", () => {
     expect(a.keyframe("hook", "git", "pre-push", "origin", empty).code).toBe(0);
     expect(a.sh("ls-remote", empty)).toContain("refs/heads/entire/checkpoints/v1");
   });
+});
+
+test("a push that mirrors everything is told that it takes private refs along, and how not to", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const a = clones.clone("a");
+  expect(a.keyframe("enable").code).toBe(0);
+  a.sh("update-ref", "refs/keyframe/turns/s_1", "HEAD");
+  a.sh("update-ref", "refs/keyframe/safety/main", "HEAD");
+  const push = (...args: string[]) =>
+    spawnSync("git", ["push", "-q", ...args], { cwd: a.folder, env: a.env, encoding: "utf8" });
+  const mirrored = push("--mirror", "origin");
+  expect([mirrored.status, mirrored.stderr]).toEqual([0, expect.stringContaining("2 private refs")]);
+  expect(clones.remote("for-each-ref", "refs/keyframe")).not.toBe("");
+  const advised = /git push (--prune origin .*)$/m.exec(mirrored.stderr)?.[1]?.replaceAll("'", "").split(" ");
+  a.sh(
+    "push",
+    "-q",
+    "--no-verify",
+    "origin",
+    "--delete",
+    "refs/keyframe/turns/s_1",
+    "refs/keyframe/safety/main",
+  );
+  a.sh("tag", "v1.0");
+  expect(push(...(advised ?? []))).toMatchObject({ status: 0, stderr: "" });
+  expect(clones.remote("for-each-ref", "refs/keyframe")).toBe("");
+  expect(clones.remote("for-each-ref", "refs/tags")).not.toBe("");
+  expect(push("origin", "--delete", "v1.0")).toMatchObject({ status: 0, stderr: "" });
 });
 
 test("a local branch follows what an ordinary fetch brought after its work was joined", async () => {

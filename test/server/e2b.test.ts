@@ -334,7 +334,7 @@ test("a sandbox whose time is over is ended or paused as it was asked, others ar
 
 test("a sandbox that cannot be ended, or whose lease is damaged, does not keep the others alive", async () => {
   const ended: string[] = [];
-  const { server, world, warnings } = openTestServer({
+  const { ask, server, world, warnings } = openTestServer({
     removeSandbox: async (_world, record) => {
       if (record.id.endsWith("1")) throw new KeyframeError("disk-full", "no room to end it");
       ended.push(record.id);
@@ -351,9 +351,62 @@ test("a sandbox that cannot be ended, or whose lease is damaged, does not keep t
   );
   await enforceLeases(server);
   expect(ended).toEqual(["sb-000000000003"]);
+  expect(await (await ask("GET", "/v2/sandboxes")).json()).toHaveLength(3);
   expect(warnings).toHaveLength(2);
   expect(warnings.join("\n")).toContain("no room to end it");
   expect(warnings.join("\n")).toContain("is not a lease");
+});
+
+test("a sandbox that cannot be given an end is removed, not left for ever", async () => {
+  const removed: string[] = [];
+  const { ask, world } = openTestServer({
+    createSandboxes: async (fakeWorld) => [
+      { ok: true, sandbox: { record: recordRunningSandbox(fakeWorld), problems: [], readyMs: 1 } },
+    ],
+    removeSandbox: async (_world, record) => void removed.push(record.id),
+  });
+  const large = { note: "x".repeat(300 * 1024) };
+  expect((await ask("POST", "/v2/sandboxes", { templateID: "base", metadata: large })).status).toBe(413);
+  expect(removed).toEqual(["sb-0123456789ab"]);
+  expect((await ask("POST", "/v2/sandboxes", { templateID: "base", timeout: 60 })).status).toBe(201);
+  expect(removed).toHaveLength(1);
+  expect(
+    world.files
+      .listIfExists(world.home.sandboxFolder("sb-0123456789ab" as SandboxId))
+      ?.map((each) => each.name),
+  ).toContain("lease.json");
+});
+
+test("two clients that connect to a paused sandbox at once both get it, and it is resumed once", async () => {
+  let resumed = 0;
+  const { ask, world } = openTestServer({
+    resumeSandbox: async (fakeWorld) => {
+      resumed += 1;
+      const record = recordRunningSandbox(fakeWorld);
+      if (resumed > 1) throw new KeyframeError("refused", "sandbox is not stopped");
+      return { record, problems: [], readyMs: 1 };
+    },
+  });
+  recordRunningSandbox(world, { status: "stopped" });
+  const connect = () => ask("POST", "/v2/sandboxes/sb0123456789ab/connect", {});
+  const answers = await Promise.all([connect(), connect()]);
+  expect(answers.map((answer) => answer.status).sort()).toEqual([200, 201]);
+});
+
+test("what is missing here is not taken for a sandbox or file that is not there", async () => {
+  const { ask, world } = openTestServer();
+  recordRunningSandbox(world);
+  for (const [method, path] of [
+    ["PUT", "/sandboxes/sb0123456789ab/network"],
+    ["POST", "/v3/templates"],
+    ["GET", "/volumes"],
+    ["POST", "/filesystem.Filesystem/WatchDir"],
+    ["POST", "/filesystem.Filesystem/CreateWatcher"],
+  ] as const) {
+    const answer = await ask(method, path, method === "GET" ? undefined : {}, inside);
+    expect([path, answer.status]).toEqual([path, 501]);
+    expect([501, "unimplemented"]).toContain(((await answer.json()) as { code: unknown }).code);
+  }
 });
 
 test("to connect may only lengthen a life; to set it may shorten it", async () => {

@@ -218,6 +218,36 @@ test("a snapshot that is not waited for is answered while it is written, and its
   );
 });
 
+test("a pack goes out and comes in byte for byte, and nothing is left beside the snapshots", async () => {
+  const pack = Buffer.from(Array.from({ length: 700_000 }, (_, index) => (index * 7) & 255));
+  const taken: Buffer[] = [];
+  const { app, ask, world } = openTestServer({
+    packSnapshot: async (_world, _head, target) => {
+      world.files.replace(target, pack);
+      return { sizeBytes: pack.length };
+    },
+    unpackSnapshot: async (_world, source, name) => {
+      taken.push(world.files.read(source));
+      if (name === "damaged") throw new KeyframeError("damaged", "not a Keyframe pack");
+      return recordSnapshot(world);
+    },
+  });
+  recordSnapshot(world);
+  const out = await ask("GET", "/v1/snapshots/sn-0123456789ab/pack");
+  expect(out.headers.get("content-length")).toBe(String(pack.length));
+  expect(Buffer.from(await out.arrayBuffer()).equals(pack)).toBe(true);
+  const unpack = (name: string) =>
+    app.request(`http://127.0.0.1/v1/snapshots/unpack?name=${name}`, {
+      method: "POST",
+      headers: { host: "127.0.0.1" },
+      body: pack,
+    });
+  expect((await unpack("fine")).status).toBe(201);
+  expect((await unpack("damaged")).status).toBe(400);
+  expect(taken.map((bytes) => bytes.equals(pack))).toEqual([true, true]);
+  expect(world.files.listIfExists(world.home.folder("staging"))).toEqual([]);
+});
+
 test("removing, forking and compacting refuse as the commands do", async () => {
   const { ask, world } = openTestServer();
   const parent = recordSnapshot(world, { name: "base" as ReadySnapshot["name"] & string });

@@ -309,6 +309,7 @@ test("files and folders go up and down through the REST interface, whole or not 
   await expect
     .poll(() => inGuest("ls /srv/deep; stat -c '%s %a' /srv/deep/up.bin"))
     .toBe("up.bin\n5000000 600");
+  expect(served.notes()).toBe("");
   expect((await fetch(`${base}/files?path=/none`)).status).toBe(404);
   expect((await fetch(`${base}/files?path=/srv`)).status).toBe(400);
   const listed = (await (await fetch(`${base}/folders?path=/srv&depth=2`)).json()) as { path: string }[];

@@ -49,7 +49,7 @@ export async function gatherSessions(
   for (const checkpoint of await readCheckpoints(context.git, places)) {
     for (const session of checkpoint.sessions) {
       const [tree] = checkpoint.places;
-      const subagents = subagentsOf(tree, session.files.index, checkpoint.sessions.length);
+      const subagents = subagentsOf(tree, checkpoint.sessions.length);
       const gathered = { ...mustUnderstand(checkpoint.id, session), subagents };
       const key = gathered.metadata.sessionId ?? `${checkpoint.id}/${session.files.index}`;
       const known = sessions.get(key);

@@ -18,15 +18,14 @@ export interface StoredSubagent {
   readonly shared: boolean;
 }
 
-const taskFile = /^(?:(\d{1,6})\/)?tasks\/([A-Za-z0-9_-]{1,200})\/agent-([A-Za-z0-9_-]{1,200})\.jsonl$/;
+const taskFile = /^(?:\d{1,6}\/)?tasks\/([A-Za-z0-9_-]{1,200})\/agent-([A-Za-z0-9_-]{1,200})\.jsonl$/;
 
-/** Those that a session of a checkpoint may have started: version 1 keeps them beside all its sessions. */
-export function subagentsOf(tree: CheckpointTree, index: number, sessions: number): StoredSubagent[] {
+/** Those of a checkpoint: stores keep them beside all its sessions, or with its newest, whoever made the call. */
+export function subagentsOf(tree: CheckpointTree, sessions: number): StoredSubagent[] {
   return [...tree.files].flatMap(([path, oid]) => {
-    const [, session, toolUseId, agentId] = taskFile.exec(path) ?? [];
+    const [, toolUseId, agentId] = taskFile.exec(path) ?? [];
     if (toolUseId === undefined || agentId === undefined) return [];
-    if (session !== undefined && Number(session) !== index) return [];
-    return [{ toolUseId, agentId, oid, shared: session === undefined && sessions > 1 }];
+    return [{ toolUseId, agentId, oid, shared: sessions > 1 }];
   });
 }
 

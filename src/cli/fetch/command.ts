@@ -1,32 +1,16 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { jsonFlag, remoteArgument, textsFlag } from "../flags.ts";
 import type { FetchFlags } from "./run.ts";
 
 export const fetchCommand = buildCommand<FetchFlags, [string?], CliContext>({
   loader: async () => (await import("./run.ts")).fetch,
   parameters: {
     flags: {
-      checkpoint: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: "Also everything of this checkpoint, transcripts included",
-        placeholder: "id",
-      },
-      json: { kind: "boolean", optional: true, withNegated: false, brief: "Print JSON" },
+      checkpoint: textsFlag("Also everything of this checkpoint, transcripts included", "id"),
+      json: jsonFlag,
     },
-    positional: {
-      kind: "tuple",
-      parameters: [
-        {
-          brief: "Name or URL (default: keyframe.remote, origin, or the only one)",
-          parse: String,
-          placeholder: "remote",
-          optional: true,
-        },
-      ],
-    },
+    positional: remoteArgument,
   },
   docs: {
     brief: "Get the checkpoints and notes of a remote, as little as listing them needs",

@@ -1,24 +1,15 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { jsonFlag, remoteArgument } from "../flags.ts";
 import type { PushFlags } from "./run.ts";
 
 export const pushCommand = buildCommand<PushFlags, [string?], CliContext>({
   loader: async () => (await import("./run.ts")).push,
   parameters: {
     flags: {
-      json: { kind: "boolean", optional: true, withNegated: false, brief: "Print JSON" },
+      json: jsonFlag,
     },
-    positional: {
-      kind: "tuple",
-      parameters: [
-        {
-          brief: "Name or URL (default: keyframe.remote, origin, or the only one)",
-          parse: String,
-          placeholder: "remote",
-          optional: true,
-        },
-      ],
-    },
+    positional: remoteArgument,
   },
   docs: {
     brief: "Bring checkpoints and notes to a remote, joined with what others pushed",

@@ -5,6 +5,7 @@ import { pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
 import { findElectedRemote, resolveRemote } from "../../git/remote.ts";
 import type { CliContext } from "../context.ts";
 import { openRepositoryGit } from "../open-repository.ts";
+import { settleFirst } from "../settle-first.ts";
 import { openSync } from "../sync-context.ts";
 
 export interface PushFlags {
@@ -13,6 +14,8 @@ export interface PushFlags {
 
 /** `keyframe push [remote]` */
 export async function push(this: CliContext, flags: PushFlags, word?: string): Promise<void> {
+  // a commit whose hook was cut off would go without its checkpoint
+  await settleFirst(this);
   const git = openRepositoryGit(this);
   const remote = await resolveRemote(git, word);
   const { sync, finish } = openSync(this, git);

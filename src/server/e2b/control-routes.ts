@@ -1,64 +1,29 @@
-import * as z from "zod";
-import { KeyframeError } from "../../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import type { SandboxRecord, SnapshotRecord } from "../../sandbox/records.ts";
 import type { StartedSandbox } from "../../sandbox/start-sandbox.ts";
 import { sandboxToken } from "../access.ts";
 import { noteFailure } from "../answer-error.ts";
 import type { ServerContext } from "../context.ts";
-import { readSmallBody } from "../request-body.ts";
 import type { RequestContext, ServerApp } from "../request-env.ts";
-import { parseMessage } from "./connect-protocol.ts";
-import { envdVersion, guestText } from "./envd.ts";
+import {
+  bodyOf,
+  connectRequest,
+  defaultTimeoutS,
+  forkRequest,
+  listQuery,
+  newSandbox,
+  pauseRequest,
+  refreshRequest,
+  refuseWhatIsMissing,
+  snapshotQuery,
+  snapshotRequest,
+  timeoutRequest,
+} from "./control-requests.ts";
+import { envdVersion } from "./envd.ts";
 import { type Lease, type LeaseKeeper, readLease, writeLease } from "./lease.ts";
 import { encodeE2bId, parseE2bId } from "./sandbox-ids.ts";
 import { readSandboxUsage } from "./sandbox-usage.ts";
-
-const maxBodyBytes = 1024 * 1024;
-
-/** What a sandbox gets if its client does not say; the package says 300. Seconds. */
-const defaultTimeoutS = 300;
-
-/** Ten years: what the clock's arithmetic holds with room. */
-const seconds = z.int().min(0).max(315_360_000);
-
-const newSandbox = z.object({
-  templateID: z.string(),
-  timeout: seconds.default(defaultTimeoutS),
-  metadata: z.record(z.string(), z.string()).nullish(),
-  envVars: z.record(guestText, guestText).nullish(),
-  autoPause: z.boolean().default(false),
-  autoPauseMemory: z.boolean().default(true),
-  autoResume: z.object({ enabled: z.boolean() }).nullish(),
-  // the next four are what this server does not have: refused, never dropped in silence
-  allow_internet_access: z.boolean().nullish(),
-  network: z.unknown().optional(),
-  mcp: z.unknown().optional(),
-  volumeMounts: z.unknown().optional(),
-});
-const timeoutRequest = z.object({ timeout: seconds });
-const connectRequest = z.object({ timeout: seconds.optional(), memory: z.boolean().optional() });
-const pauseRequest = z.object({ memory: z.boolean().optional() });
-const refreshRequest = z.object({ duration: seconds.default(15) });
-const snapshotRequest = z.object({ name: z.string().optional() });
-const forkRequest = z.object({
-  timeout: seconds.default(defaultTimeoutS),
-  count: z.int().min(1).max(100).default(1),
-});
-const listQuery = z.object({
-  metadata: z.string().optional(),
-  template: z.string().optional(),
-  startedAfter: z.iso.datetime({ offset: true }).optional(),
-  order: z.enum(["asc", "desc"]).default("desc"),
-  limit: z.coerce.number().int().min(1).max(100).default(100),
-  nextToken: z.string().optional(),
-});
-const snapshotQuery = z.object({
-  sandboxID: z.string().optional(),
-  name: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(100).default(100),
-  nextToken: z.string().optional(),
-});
 
 /** What E2B's control plane answers, as far as its package needs it. */
 export function addControlRoutes(app: ServerApp, server: ServerContext, leases: LeaseKeeper): void {
@@ -75,7 +40,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     });
     if (result === undefined || !result.ok) throw result?.error;
     const { record } = noted(server, result.sandbox);
-    saveLease(record, {
+    await beginLease(record, {
       format: 1,
       templateId: request.templateID,
       metadata: request.metadata ?? {},
@@ -115,7 +80,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     if (request.memory === false)
       throw new KeyframeError("unsupported", "a sandbox continues with its memory");
     const record = find(c);
-    const lease = readLease(server, record.id);
+    const lease = knownLease(record);
     const endsAtMs = world.clock.nowMs() + (request.timeout ?? defaultTimeoutS) * 1000;
     if (stateOf(record) === "running") {
       // to connect may only lengthen a life
@@ -124,8 +89,14 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     }
     // first: an old end must not take the sandbox as soon as it runs
     if (lease !== undefined) saveLease(record, { ...lease, endsAtMs });
-    const resumed = noted(server, await library.resumeSandbox(world, record));
-    return c.json(describe(resumed.record), 201);
+    try {
+      const resumed = noted(server, await library.resumeSandbox(world, record));
+      return c.json(describe(resumed.record), 201);
+    } catch (error) {
+      // another client was faster: then it runs, which is what was asked for
+      if (!isKeyframeError(error, "refused") || stateOf(find(c)) !== "running") throw error;
+      return c.json(describe(record), 200);
+    }
   };
   app.post("/sandboxes/:id/connect", connect);
   app.post("/v2/sandboxes/:id/connect", connect);
@@ -165,18 +136,19 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     });
     const parent = leaseOf(record);
     const endsAtMs = world.clock.nowMs() + timeout * 1000;
-    return c.json(
-      results.map((result) => {
-        if (!result.ok) {
-          const { status, message } = noteFailure(server, "fork", result.error);
-          return { error: { code: status, message } };
+    const children = await Promise.all(
+      results.map(async (result) => {
+        if (!result.ok) return describeFailure(result.error);
+        try {
+          const child = noted(server, result.sandbox).record;
+          await beginLease(child, { ...parent, endsAtMs });
+          return { sandbox: describe(child) };
+        } catch (error) {
+          return describeFailure(error);
         }
-        const child = noted(server, result.sandbox).record;
-        saveLease(child, { ...parent, endsAtMs });
-        return { sandbox: describe(child) };
       }),
-      201,
     );
+    return c.json(children, 201);
   });
 
   app.get("/sandboxes/:id/metrics", async (c) => {
@@ -220,14 +192,46 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
 
   /** One that was started otherwise has none and no end; setting one gives it both. */
   function leaseOf(record: SandboxRecord): Lease {
-    const known = readLease(server, record.id);
     const endsAtMs = record.expiresAtMs ?? farFutureMs;
-    return known ?? { format: 1, templateId: templateOf(record), metadata: {}, endsAtMs, onTimeout: "kill" };
+    return (
+      knownLease(record) ?? {
+        format: 1,
+        templateId: templateOf(record),
+        metadata: {},
+        endsAtMs,
+        onTimeout: "kill",
+      }
+    );
+  }
+
+  /** A damaged one counts as none, so that it hides no other sandbox; who keeps the leases says so. */
+  function knownLease(record: SandboxRecord): Lease | undefined {
+    try {
+      return readLease(server, record.id);
+    } catch (error) {
+      if (isKeyframeError(error, "damaged")) return undefined;
+      throw error;
+    }
   }
 
   function saveLease(record: SandboxRecord, lease: Lease): void {
     writeLease(server, record.id, lease);
     leases.wake();
+  }
+
+  /** A sandbox without an end would stay for ever: one that cannot get its lease goes at once. */
+  async function beginLease(record: SandboxRecord, lease: Lease): Promise<void> {
+    try {
+      saveLease(record, lease);
+    } catch (error) {
+      await library.removeSandbox(world, record);
+      throw error;
+    }
+  }
+
+  function describeFailure(error: unknown) {
+    const { status, message } = noteFailure(server, "fork", error);
+    return { error: { code: status, message } };
   }
 
   async function branch(record: SandboxRecord, name: string | undefined): Promise<SnapshotRecord> {
@@ -314,24 +318,6 @@ function decoded(text: string): string {
   } catch {
     return text; // encoded once only
   }
-}
-
-function refuseWhatIsMissing(request: z.infer<typeof newSandbox>): void {
-  const missing = [
-    request.allow_internet_access === true ? "internet access" : "",
-    request.network === undefined || request.network === null ? "" : "network rules",
-    request.mcp === undefined || request.mcp === null ? "" : "an MCP gateway",
-    request.volumeMounts === undefined || request.volumeMounts === null ? "" : "volumes",
-    request.autoResume?.enabled === true ? "waking by traffic" : "",
-    request.autoPauseMemory ? "" : "pausing without memory",
-  ].filter((text) => text !== "");
-  if (missing.length > 0) {
-    throw new KeyframeError("unsupported", `sandboxes here have no ${missing.join(", no ")}`);
-  }
-}
-
-async function bodyOf<T>(c: RequestContext, schema: z.ZodType<T>): Promise<T> {
-  return schema.parse(parseMessage(await readSmallBody(c.req.raw, maxBodyBytes)));
 }
 
 function noted(server: ServerContext, started: StartedSandbox): StartedSandbox {

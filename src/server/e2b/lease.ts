@@ -54,7 +54,10 @@ export function keepLeases(context: ServerContext): LeaseKeeper {
   let waiting = new AbortController();
   const loop = (async () => {
     while (!stopping.signal.aborted) {
-      const nextMs = await enforceLeases(context);
+      const nextMs = await enforceLeases(context).catch((error: unknown) => {
+        context.world.warn(`the ends of sandboxes are not kept: ${errorText(error)}`);
+        return Number.POSITIVE_INFINITY;
+      });
       waiting = new AbortController();
       const delayMs = Math.min(lookAtLeastEveryMs, Math.max(0, nextMs - context.world.clock.nowMs()));
       const signal = AbortSignal.any([stopping.signal, waiting.signal]);
