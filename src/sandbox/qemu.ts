@@ -52,7 +52,11 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
   }
   const args = planQemuArguments(request, request.start.kind === "boot" ? hostTscKhz(files) : 0);
   const confined = [
-    ...planConfinement({ shape: request.shape, ...machineFacts }),
+    ...planConfinement({
+      shape: request.shape,
+      platform: machineFacts.platform,
+      status: files.readIfExists("/proc/self/status")?.toString("latin1") ?? "",
+    }),
     "qemu-system-x86_64",
     ...args,
   ];

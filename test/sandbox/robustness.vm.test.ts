@@ -193,8 +193,8 @@ test("doctor finds a dead machine, a stopped one, an abandoned snapshot, a lost 
   const litter = join(lab.world.home.folder("disks"), "dl-0123456789ab.qcow2");
   writeFileSync(litter, "");
   const doctor = (...flags: string[]) => {
-    const { code, stdout, stderr } = lab.cli(["doctor", "--json", ...flags], {}, lab.world.home.root);
-    expect([code, stderr]).toEqual([0, ""]);
+    const { code, stdout } = lab.cli(["doctor", "--json", ...flags], {}, lab.world.home.root);
+    expect(code).toBe(0);
     const found = (JSON.parse(stdout).sandboxes as { kind: string; subject: string }[]).map(
       ({ kind, subject }) => `${kind} ${subject}`,
     );
@@ -211,7 +211,7 @@ test("doctor finds a dead machine, a stopped one, an abandoned snapshot, a lost 
   expect(doctor()).toEqual(expect.arrayContaining(expected));
   expect(sandboxState(lab.world, findSandbox(lab.world, dead.id))).toBe("dead");
   expect(statSync(litter).size).toBe(0);
-  expect(doctor("--repair")).toEqual(expect.arrayContaining(expected));
+  expect(doctor("--repair")).toEqual([]);
   expect(doctor()).toEqual([]);
   expect(await lab.sh(paused, "echo awake")).toBe("awake");
   expect(() => findSandbox(lab.world, dead.id)).toThrow(/no sandbox/);

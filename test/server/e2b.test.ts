@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";
 import type { SandboxId } from "../../src/sandbox/ids.ts";
+import type { ReadySnapshot } from "../../src/sandbox/snapshot-store.ts";
 import { encodeEnvelope, parseEnvelope } from "../../src/server/e2b/connect-protocol.ts";
 import { enforceLeases, type Lease, readLease, writeLease } from "../../src/server/e2b/lease.ts";
 import { multipartBoundary, parseMultipart } from "../../src/server/e2b/multipart.ts";
@@ -357,6 +358,40 @@ test("a sandbox that cannot be ended, or whose lease is damaged, does not keep t
   expect(warnings.join("\n")).toContain("is not a lease");
 });
 
+test("a sandbox reaches the internet only if its client asks for it, and its children as it does", async () => {
+  const asked: (readonly string[] | undefined)[] = [];
+  const { ask } = openTestServer({
+    createSandboxes: async (fakeWorld, request) => {
+      asked.push(request.network?.allow);
+      const record = recordRunningSandbox(
+        fakeWorld,
+        request.network === undefined ? {} : { network: request.network },
+      );
+      return [{ ok: true, sandbox: { record, problems: [], readyMs: 1 } }];
+    },
+    branchSandbox: async () => {
+      const snapshot = { id: "sn-0123456789ab" } as ReadySnapshot;
+      const pause = { totalMs: 1, diskMs: 0, deviceMs: 0, scanMs: 0, copyMs: 0, pages: 0 };
+      return { id: snapshot.id, pause, durable: Promise.resolve(snapshot) };
+    },
+    mustBeReady: (_world, record) => record as ReadySnapshot,
+    forkSnapshot: async (_world, _snapshot, options) => {
+      asked.push(options.network?.allow);
+      return [];
+    },
+  });
+  const internet = async () =>
+    ((await (await ask("GET", "/sandboxes/sb0123456789ab")).json()) as { allowInternetAccess: boolean })
+      .allowInternetAccess;
+  await ask("POST", "/v2/sandboxes", { templateID: "base" });
+  expect([asked, await internet()]).toEqual([[undefined], false]);
+  await ask("POST", "/v2/sandboxes", { templateID: "base", allow_internet_access: true });
+  expect(asked[1]).not.toBeUndefined();
+  expect(await internet()).toBe(true);
+  expect((await ask("POST", "/sandboxes/sb0123456789ab/fork", {})).status).toBe(201);
+  expect(asked[2]).toEqual(asked[1]);
+});
+
 test("a sandbox that cannot be given an end is removed, not left for ever", async () => {
   const removed: string[] = [];
   const { ask, world } = openTestServer({
@@ -459,7 +494,6 @@ test("lists are filtered by metadata and state and come in pages without a gap o
 test("what sandboxes here do not have is refused, never left out in silence", async () => {
   const { ask } = openTestServer();
   for (const wish of [
-    { allow_internet_access: true },
     { network: { allowOut: [] } },
     { volumeMounts: [] },
     { mcp: {} },

@@ -23,8 +23,8 @@ export const newSandbox = z.object({
   autoPause: z.boolean().default(false),
   autoPauseMemory: z.boolean().default(true),
   autoResume: z.object({ enabled: z.boolean() }).nullish(),
-  // the next four are what this server does not have: refused, never dropped in silence
   allow_internet_access: z.boolean().nullish(),
+  // the next three are what this server does not have: refused, never dropped in silence
   network: z.unknown().optional(),
   mcp: z.unknown().optional(),
   volumeMounts: z.unknown().optional(),
@@ -56,7 +56,6 @@ export const snapshotQuery = z.object({
 /** `unsupported` for a wish that cannot be met: nothing is left out in silence. */
 export function refuseWhatIsMissing(request: z.infer<typeof newSandbox>): void {
   const missing = [
-    request.allow_internet_access === true ? "internet access" : "",
     request.network === undefined || request.network === null ? "" : "network rules",
     request.mcp === undefined || request.mcp === null ? "" : "an MCP gateway",
     request.volumeMounts === undefined || request.volumeMounts === null ? "" : "volumes",

@@ -1,5 +1,6 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
+import { networkOf } from "../../sandbox/network-rules.ts";
 import type { SandboxRecord, SnapshotRecord } from "../../sandbox/records.ts";
 import type { StartedSandbox } from "../../sandbox/start-sandbox.ts";
 import { sandboxToken } from "../access.ts";
@@ -35,6 +36,8 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     const [result] = await library.createSandboxes(world, {
       from: request.templateID,
       env: request.envVars ?? {},
+      // nothing unless asked for, unlike E2B's own service
+      ...(request.allow_internet_access === true ? { network: networkOf([]) } : {}),
       accelerator: server.accelerator,
       progress: () => undefined,
     });
@@ -133,6 +136,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     const results = await library.forkSnapshot(world, library.mustBeReady(world, snapshot), {
       count,
       env: record.env,
+      ...(record.network === undefined ? {} : { network: record.network }),
     });
     const parent = leaseOf(record);
     const endsAtMs = world.clock.nowMs() + timeout * 1000;
@@ -264,6 +268,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
       memoryMB: record.shape.memoryMiB,
       diskSizeMB: Math.floor(record.shape.diskBytes / 1024 ** 2),
       metadata: lease.metadata,
+      allowInternetAccess: record.network !== undefined,
       lifecycle: { autoResume: false, onTimeout: lease.onTimeout },
     };
   }
