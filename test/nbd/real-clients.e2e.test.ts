@@ -257,6 +257,7 @@ test("fio writes and verifies random blocks with sixteen requests in flight", as
     "--size=16M",
     "--iodepth=16",
     "--verify=crc32c",
+    "--verify_state_save=0",
     "--do_verify=1",
     "--verify_fatal=1",
     "--output-format=terse",
