@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
+import { machinesProblem } from "./test/support/machines.ts";
 
-// Three projects: `unit` shares its threads (pure code and small files), `e2e` runs real programs one file at a time,
-// `vm` starts virtual machines (npm run test:vm).
+// Three projects, one after the other: `unit` shares its threads (pure code and small files), `e2e` runs real programs
+// one file at a time, `vm` starts virtual machines. Where none can run, the closing line says why.
+const vmTests = machinesProblem() === undefined ? ["test/**/*.vm.test.ts"] : [];
+
 export default defineConfig({
   test: {
     reporters: ["default", "./test/support/closing-line-reporter.ts"],
@@ -13,6 +16,7 @@ export default defineConfig({
           exclude: ["test/**/*.e2e.test.ts", "test/**/*.vm.test.ts"],
           pool: "threads",
           isolate: false,
+          sequence: { groupOrder: 0 },
           testTimeout: 60_000,
           setupFiles: ["test/support/property-seed.ts"],
         },
@@ -23,6 +27,7 @@ export default defineConfig({
           include: ["test/**/*.e2e.test.ts"],
           pool: "forks",
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           setupFiles: ["test/support/property-seed.ts"],
           hookTimeout: 300_000,
@@ -32,9 +37,10 @@ export default defineConfig({
       {
         test: {
           name: "vm",
-          include: ["test/**/*.vm.test.ts"],
+          include: vmTests,
           pool: "forks",
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
           testTimeout: 300_000,
           setupFiles: ["test/support/property-seed.ts"],
           hookTimeout: 300_000,

@@ -8,6 +8,7 @@ use warnings;
 
 # system calls of x86-64 Linux
 sub SYS_RT_SIGPROCMASK () { 14 }
+sub SYS_BPF ()            { 321 }
 sub SYS_SETUID ()         { 105 }
 sub SYS_SETGID ()         { 106 }
 sub SYS_SETSID ()         { 112 }
@@ -21,6 +22,7 @@ sub SYS_EXIT_GROUP ()     { 231 }
 sub SYS_SIGNALFD4 ()      { 289 }
 sub SYS_FINIT_MODULE ()   { 313 }
 sub SYS_SYNC ()           { 162 }
+sub SYS_STATFS ()         { 137 }
 
 sub O_RDONLY ()   { 0 }
 sub O_RDWR ()     { 2 }
@@ -32,6 +34,18 @@ sub F_SETFL ()    { 4 }
 sub F_SETOWN ()   { 8 }
 sub WNOHANG ()    { 1 }
 sub EAGAIN ()     { 11 }
+sub EINPROGRESS () { 115 }
+
+sub AF_INET ()       { 2 }
+sub AF_NETLINK ()    { 16 }
+sub SOCK_STREAM ()   { 1 }
+sub SOCK_DGRAM ()    { 2 }
+sub SOL_SOCKET ()    { 1 }
+sub SO_ERROR ()      { 4 }
+sub SO_LINGER ()     { 13 }
+sub LOOPBACK ()      { "\x7f\0\0\x01" }
+sub GUEST_ADDRESS () { "\xc6\x12\0\x02" }    # 198.18.0.2
+sub NAME_SERVER ()   { "\xc6\x12\0\x35" }    # 198.18.0.53
 
 sub MS_RDONLY ()  { 1 }
 sub MS_NOSUID ()  { 2 }
@@ -60,6 +74,7 @@ sub OUT_PAYLOAD ()    { 32768 }
 sub WINDOW ()         { 262144 }
 sub PORT_HIGH ()      { 524288 }
 sub ORPHAN_GRACE_S () { 10 }
+sub MAX_PROCESSES () { 4096 }
 
 sub T_HELLO ()      { 0x01 }
 sub T_HELLO_REPLY () { 0x02 }
@@ -68,10 +83,13 @@ sub T_IDENTITY_REPLY () { 0x04 }
 sub T_PING ()       { 0x05 }
 sub T_PONG ()       { 0x06 }
 sub T_SHUTDOWN ()   { 0x07 }
+sub T_NETWORK ()    { 0x08 }
 sub T_EXEC ()       { 0x10 }
 sub T_PUT ()        { 0x11 }
 sub T_GET ()        { 0x12 }
 sub T_LIST ()       { 0x13 }
+sub T_FILES ()      { 0x14 }
+sub T_CONNECT ()    { 0x15 }
 sub T_STDIN ()      { 0x18 }
 sub T_STDIN_END ()  { 0x19 }
 sub T_SIGNAL ()     { 0x1a }
@@ -84,6 +102,10 @@ sub T_STDERR ()     { 0x22 }
 sub T_EXIT ()       { 0x23 }
 sub T_FAILED ()     { 0x24 }
 sub T_STDIN_CREDIT () { 0x25 }
+sub T_OUTPUT_END () { 0x26 }
+sub T_DIAL ()       { 0x30 }
+sub T_RESOLVE ()    { 0x31 }
+sub T_RESOLVED ()   { 0x32 }
 
 my $image = '/image';
 my $generation = 0;
@@ -93,6 +115,8 @@ my @ports;
 my %streams;                    # "port/stream" => stream
 my %by_pid;
 my $signals;
+my $relay;                      # the port whose host carries the guest's connections
+my %network;                    # what is open while there is a network
 
 boot();
 serve();
@@ -113,6 +137,7 @@ sub boot {
     mount('devpts', '/dev/pts', 'devpts', MS_NOSUID, 'ptmxmode=0666,mode=0620,gid=5');
     mount('tmpfs', '/dev/shm', 'tmpfs', MS_NOSUID | MS_NODEV);
     mount('cgroup2', '/sys/fs/cgroup', 'cgroup2');
+    set_knob('/sys/fs/cgroup/cgroup.subtree_control', '+pids');
     mount_image();
     raise_loopback();
     $SIG{PIPE} = 'IGNORE';
@@ -317,16 +342,18 @@ sub port_down {
 sub end_session {
     my ($port, $restored) = @_;
     $port->{session} = 0;
+    undef $relay if $relay && $relay == $port;
     $port->{in} = '' unless $restored;
     $port->{out} = '';
     ignore_write($port->{handle});
-    for my $stream (values %streams) { orphan($stream) if $stream->{port} == $port && !$stream->{orphan} }
+    for my $stream (my @all = values %streams) { orphan($stream) if $stream->{port} == $port && !$stream->{orphan} }
 }
 
 my $orphan_count = 0;
 
 sub orphan {
     my ($stream) = @_;
+    return reset_socket($stream) if $stream->{socket};
     $stream->{orphan} = 1;
     delete $streams{$stream->{key}};
     $stream->{key} = "orphan/$stream->{pid}/" . ++$orphan_count;
@@ -412,15 +439,18 @@ sub take_frame {
     if ($type == T_PING)     { return send_frame($port, T_PONG, $id, $payload) }
     if ($type == T_IDENTITY) { return identity($port, $id, $payload) }
     if ($type == T_SHUTDOWN) { return shut_down() }
+    if ($type == T_NETWORK)  { $relay = $port; return }
+    if ($type == T_RESOLVED) { return resolved($id, $payload) }
     my $key = "$port->{number}/$id";
-    if ($type >= T_EXEC && $type <= T_LIST) {
+    if ($type >= T_EXEC && $type <= T_FILES) {
         return if $streams{$key};
         return start($port, $id, $type, $payload);
     }
+    if ($type == T_CONNECT) { return $streams{$key} ? undef : connect_inside($port, $id, $payload) }
     my $stream = $streams{$key} or return;
     if    ($type == T_STDIN)     { $stream->{in_buffer} .= $payload; feed($stream) }
     elsif ($type == T_STDIN_END) { $stream->{in_end} = 1; feed($stream) }
-    elsif ($type == T_SIGNAL)    { kill -unpack('V', $payload), $stream->{pid} if defined $by_pid{$stream->{pid}} }
+    elsif ($type == T_SIGNAL)    { kill -unpack('V', $payload), $stream->{pid} if $stream->{pid} && defined $by_pid{$stream->{pid}} }
     elsif ($type == T_RESIZE)    { resize($stream, unpack 'vv', $payload) }
     elsif ($type == T_CANCEL)    { kill_tree($stream) }
     elsif ($type == T_CREDIT) {
@@ -476,13 +506,14 @@ sub start {
         pipe $stream->{out}, $child_out or return refuse($port, $id, 'pipe', $!);
         pipe $stream->{err}, $child_err or return refuse($port, $id, 'pipe', $!);
     }
-    my $group = make_group();
+    my $group = make_group($f->{9} ? unpack 'V', $f->{9}[0] : MAX_PROCESSES);
     my $pid = fork;
     return refuse($port, $id, 'fork', $!) unless defined $pid;
     if (!$pid) {
         close $result_read;
         # a file is copied without exec: nothing closes by itself, and a pipe's end held here would keep others waiting
         close $_ for grep { defined } $signals, (map { $_->{handle} } @ports), map { @$_{qw(in out err)} } $stream, values %streams;
+        close $_ for grep { ref } values %network;
         my $stage = eval {
             in_child($group, $terminal, [$child_in, $child_out, $child_err]);
             $type == T_EXEC ? run_command($f) : run_file($type, $f);
@@ -518,14 +549,19 @@ sub reply {
 
 my $group_count = 0;
 
-# every command has a control group of its own, so that all of its descendants can be killed at once
+# every command has a control group of its own, so that all of its descendants can be killed at once, and are so many
+# at most
 sub make_group {
+    my ($most) = @_;
     my $path = '/sys/fs/cgroup/keyframe-' . ++$group_count;
-    return mkdir($path) ? $path : undef;
+    mkdir $path or return undef;
+    set_knob("$path/pids.max", $most);
+    return $path;
 }
 
 sub kill_tree {
     my ($stream) = @_;
+    return reset_socket($stream) if $stream->{socket};
     if (defined $stream->{group} && open my $file, '>', "$stream->{group}/cgroup.kill") {
         return if syswrite $file, '1';
     }
@@ -571,7 +607,7 @@ sub run_command {
     $ENV{TERM} = 'xterm-256color' if $f->{4};
     for my $pair (@{ $f->{2} // [] }) { my ($name, $value) = split /=/, $pair, 2; $ENV{$name} = $value // '' }
     if (my $user = $f->{6}) { become($user->[0]) or return "user $user->[0]" }
-    my $folder = $f->{3} ? $f->{3}[0] : $ENV{HOME};
+    my $folder = $f->{3} ? in_home($f->{3}[0]) : $ENV{HOME};
     if (!chdir $folder) { return "enter $folder" if $f->{3} }
     no warnings 'exec';
     exec { $argv[0] } @argv;
@@ -597,11 +633,27 @@ sub become {
 # Files are copied by a process of their own, inside the image: its links resolve as they do for a command.
 sub run_file {
     my ($type, $f) = @_;
-    my $path = $f->{1}[0];
+    $ENV{HOME} = '/root';
+    if (my $user = $f->{6}) { become($user->[0]) or return "user $user->[0]" }
+    if ($type == T_FILES) {
+        my ($verb, @arguments) = @{ $f->{1} };
+        manage_files($verb, @arguments) or return "$verb $arguments[0]";
+        syscall(SYS_EXIT_GROUP, 0);
+    }
+    my $path = in_home($f->{1}[0]);
     if ($type == T_PUT) { put_file($path, unpack 'V', $f->{7}[0]) or return "write $path" }
     elsif ($type == T_GET) { get_file($path) or return "read $path" }
     else { list_tree($path) or return "list $path" }
     syscall(SYS_EXIT_GROUP, 0);
+}
+
+# what is not absolute is below the user's home folder
+sub in_home {
+    my ($path) = @_;
+    $path =~ s{^~(?=/|\z)}{$ENV{HOME}};
+    $path = "$ENV{HOME}/$path" unless $path =~ m{^/};
+    $path =~ s{/+\z}{};
+    return $path eq '' ? '/' : $path;
 }
 
 # complete or absent: a temporary file beside the target, then rename
@@ -666,10 +718,101 @@ sub list_tree {
     return 1;
 }
 
+# Looks at and changes entries of folders. Errors are in $!.
+sub manage_files {
+    my ($verb, $given, $more) = @_;
+    my $path = in_home($given);
+    if ($verb eq 'info') { return put_entries($path) }
+    if ($verb eq 'list') { return list_entries($path, $more) }
+    if ($verb eq 'remove') { return remove_tree($path) }
+    if ($verb eq 'make') {
+        if (-d $path) { $! = 17; return 0 }
+        make_parents($path);
+        return mkdir($path) && put_entries($path);
+    }
+    if ($verb eq 'move') {
+        my $target = in_home($more);
+        lstat $path or return 0;
+        make_parents($target);
+        return rename($path, $target) && put_entries($target);
+    }
+    if ($verb eq 'space') { return put_space($path) }
+    $! = 22;
+    return 0;
+}
+
+my %names;
+
+sub name_of {
+    my ($file, $id) = @_;
+    if (!$names{$file}) {
+        $names{$file} = {};
+        if (open my $handle, '<', $file) {
+            while (my $line = <$handle>) { my ($name, undef, $number) = split /:/, $line; $names{$file}{$number} //= $name if defined $number }
+        }
+    }
+    return $names{$file}{$id} // $id;
+}
+
+# each: "kind mode size mtime", owner, group, link target, path; a link is named, not followed
+sub put_entries {
+    my $out = '';
+    for my $path (@_) {
+        my @stat = lstat $path or return 0;
+        my $kind = -l _ ? 'l' : -d _ ? 'd' : -f _ ? 'f' : 'o';
+        my $facts = join ' ', $kind, sprintf('%o', $stat[2] & 07777), $stat[7], $stat[9];
+        my $target = $kind eq 'l' ? readlink($path) // '' : '';
+        $out .= pack '(V/a)*', $facts, name_of('/etc/passwd', $stat[4]), name_of('/etc/group', $stat[5]), $target, $path;
+    }
+    return put_bytes($out);
+}
+
+sub put_bytes {
+    my ($out) = @_;
+    for (my $at = 0; $at < length $out;) { $at += syswrite(STDOUT, $out, length($out) - $at, $at) // return 0 }
+    return 1;
+}
+
+sub list_entries {
+    my ($root, $depth) = @_;
+    opendir my $folder, $root or return 0;
+    for my $name (sort grep { $_ ne '.' && $_ ne '..' } readdir $folder) {
+        my $path = $root eq '/' ? "/$name" : "$root/$name";
+        next unless lstat $path;
+        my $is_folder = -d _;
+        # what vanishes meanwhile is left out
+        put_entries($path);
+        list_entries($path, $depth - 1) if $is_folder && $depth > 1;
+    }
+    return 1;
+}
+
+# absence is fine; other file systems that are mounted below are left alone
+sub remove_tree {
+    my ($path, $device) = @_;
+    if ($path eq '/') { $! = 16; return 0 }
+    my @stat = lstat $path or return $! == 2;
+    if (!-d _) { return unlink $path }
+    if (defined $device && $stat[0] != $device) { $! = 16; return 0 }
+    opendir my $folder, $path or return 0;
+    for my $name (grep { $_ ne '.' && $_ ne '..' } readdir $folder) { remove_tree("$path/$name", $stat[0]) or return 0 }
+    return rmdir $path;
+}
+
+# bytes of the file system that holds the path: all, free
+sub put_space {
+    my ($path) = @_;
+    my $facts = "\0" x 120;
+    syscall(SYS_STATFS, $path, $facts) == 0 or return 0;
+    my (undef, $block, $all, undef, $free) = unpack 'q5', $facts;
+    return put_bytes(pack 'QQ', $block * $all, $block * $free);
+}
+
 # Whether to listen to a command's output: while the host has granted credit and the port is not full. An orphan's
 # output is read and dropped, so that it does not block.
 sub want {
     my ($stream) = @_;
+    return if $stream->{connecting};
     my $listen = $stream->{orphan} || $stream->{credit} > 0 && !$stream->{port}{full};
     for my $name (qw(out err)) {
         my $handle = $stream->{$name} or next;
@@ -700,6 +843,7 @@ sub close_output {
     my ($stream, $name) = @_;
     my $handle = delete $stream->{$name} or return;
     ignore_read($handle);
+    if ($stream->{socket}) { reply($stream, T_OUTPUT_END, ''); return finish_socket($stream) }
     if ($stream->{in} && $stream->{in} == $handle) { ignore_write($handle); delete $stream->{in} }
     close $handle;
     finish($stream);
@@ -732,12 +876,14 @@ sub finish {
 
 sub feed {
     my ($stream) = @_;
+    return if $stream->{connecting};
     my $handle = $stream->{in};
     if (!$handle) { acknowledge($stream, length $stream->{in_buffer}); $stream->{in_buffer} = ''; return }
     while (length $stream->{in_buffer}) {
         my $sent = syswrite $handle, $stream->{in_buffer}, 65536;
         if (!defined $sent) {
             if ($! == EAGAIN) { watch_write($handle, sub { feed($stream) }); return }
+            return reset_socket($stream) if $stream->{socket};
             # nobody reads: drop it and let the host run dry
             $sent = length $stream->{in_buffer};
             $stream->{in_end} = 1;
@@ -748,6 +894,7 @@ sub feed {
     ignore_write($handle);
     if ($stream->{in_end}) {
         if ($stream->{pty}) { syswrite $handle, "\x04" }
+        elsif ($stream->{socket}) { delete $stream->{in}; shutdown $handle, 1; finish_socket($stream) }
         else { delete $stream->{in}; close $handle }
         $stream->{in_end} = 0;
     }
@@ -786,11 +933,18 @@ sub identity {
     if (my $name = $f->{3}) {
         my $text = $name->[0];
         syscall(SYS_SETHOSTNAME, $text, length $text) == 0 or push @problems, "host name: $!";
-        write_file("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
+        cover("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
     }
-    if (my $machine = $f->{4}) { write_file("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
+    if (my $machine = $f->{4}) { cover("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
     if (my $boot = $f->{5}) {
-        cover_boot_id("$boot->[0]\n") or push @problems, "boot_id: $!";
+        for my $root ('', $image) { cover("$root/proc/sys/kernel/random/boot_id", "$boot->[0]\n") or push @problems, "boot_id: $!" }
+    }
+    if (my $wanted = $f->{6}) {
+        if ($wanted->[0] eq "\1") {
+            my $done = raise_network();
+            push @problems, "network: $done" unless $done eq 1;
+        }
+        elsif (%network) { lower_network() }
     }
     my @lines = map { "problem: $_" } @problems;
     if (opendir my $folder, "$image/etc/keyframe/on-fork.d") {
@@ -800,16 +954,29 @@ sub identity {
     send_frame($port, T_IDENTITY_REPLY, $id, join "\n", @lines);
 }
 
-my $boot_id_covered = 0;
+my %covers;
 
-# the kernel's own cannot be set: a file lies over it, written in place from then on
-sub cover_boot_id {
-    open my $file, '>', '/run/boot-id' or return 0;
-    syswrite $file, $_[0] or return 0;
-    close $file;
-    return 1 if $boot_id_covered;
-    for my $root ('', $image) { mount('/run/boot-id', "$root/proc/sys/kernel/random/boot_id", '', MS_BIND) or return 0 }
-    return $boot_id_covered = 1;
+# What a file says in this life of the guest: a file in memory lies over it, as the kernel's own cannot be set and a
+# write to the disk is the slowest part of a restore. Written in place from the second time on.
+sub cover {
+    my ($path, $text) = @_;
+    my $cover = $covers{$path};
+    if (!defined $cover) {
+        $cover = '/run/cover-' . keys %covers;
+        sysopen my $made, $cover, 0102, 0644 or return 0;    # O_RDWR|O_CREAT
+        close $made;
+        # a link is replaced: the image may point anywhere
+        if (-l $path || !-f $path) {
+            unlink $path;
+            sysopen my $under, $path, O_CREATE, 0644 or return 0;
+            close $under;
+        }
+        mount($cover, $path, '', MS_BIND) or return 0;
+        $covers{$path} = $cover;
+    }
+    open my $file, '+<', $cover or return 0;
+    my $sent = syswrite $file, $text;
+    return defined $sent && $sent == length $text && truncate $file, length $text;
 }
 
 # in place of what is there, a link included: the image may point anywhere
@@ -820,6 +987,220 @@ sub write_file {
     my $sent = syswrite $file, $text;
     close $file;
     return defined $sent && $sent == length $text && rename "$path.keyframe", $path;
+}
+
+# ---- network
+
+# There is no network device. Every address is made local, and a program that the kernel asks for each new connection
+# hands all of them but those to 127.0.0.0/8 to one listener, which passes them on to the host, address and port.
+# Names are asked of the host too.
+sub raise_network {
+    return 1 if %network;
+    my $fail = sub { my $why = "$_[0]: $!"; lower_network(); return $why };
+    route_all_here(1) or return $fail->('route');
+    socket my $listener, AF_INET, SOCK_STREAM, 0 or return $fail->('socket');
+    bind $listener, pack('S n a4 x8', AF_INET, 0, LOOPBACK) or return $fail->('bind');
+    listen $listener, 128 or return $fail->('listen');
+    fcntl $listener, F_SETFL, O_NONBLOCK;
+    catch_connections($listener) or return $fail->('bpf');
+    socket my $names, AF_INET, SOCK_DGRAM, 0 or return $fail->('socket');
+    bind $names, pack('S n a4 x8', AF_INET, 53, NAME_SERVER) or return $fail->('bind names');
+    fcntl $names, F_SETFL, O_NONBLOCK;
+    @network{qw(listener names)} = ($listener, $names);
+    watch_read($listener, \&take_connections);
+    watch_read($names, \&take_questions);
+    # nothing outside can be pinged: better no answer than this guest's own
+    set_knob('/proc/sys/net/ipv4/icmp_echo_ignore_all', 1);
+    $network{resolver} = 1;
+    keep_file("$image/etc/resolv.conf", "nameserver 198.18.0.53\n") or return $fail->('resolv.conf');
+    return 1;
+}
+
+sub lower_network {
+    for my $name (qw(listener names)) { ignore_read($network{$name}) if $network{$name} }
+    route_all_here(0);
+    set_knob('/proc/sys/net/ipv4/icmp_echo_ignore_all', 0);
+    if ($network{resolver}) {
+        unlink "$image/etc/resolv.conf";
+        rename "$image/etc/resolv.conf.keyframe-kept", "$image/etc/resolv.conf";
+    }
+    %network = ();
+    for my $stream (my @all = values %streams) { reset_socket($stream) if $stream->{dialed} }
+}
+
+sub set_knob { open my $file, '>', $_[0] or return; syswrite $file, $_[1] }
+
+# what the image had comes back when the network goes
+sub keep_file {
+    my ($path, $text) = @_;
+    rename $path, "$path.keyframe-kept" if lstat $path and !lstat "$path.keyframe-kept";
+    return write_file($path, $text);
+}
+
+# "ip address add 198.18.0.2/32 dev lo; ip route add local 0.0.0.0/0 dev lo src 198.18.0.2", or the opposite. Resolvers
+# look for no IPv4 addresses where the machine has none but 127.0.0.1.
+sub route_all_here {
+    my ($on) = @_;
+    my $address = pack('C C C C L', AF_INET, 32, 0, 0, 1) . attribute(2, GUEST_ADDRESS) . attribute(1, GUEST_ADDRESS);
+    my $route = pack('C C C C C C C C L', AF_INET, 0, 0, 0, 255, 3, 254, 2, 0)
+      . attribute(4, pack 'L', 1) . attribute(7, GUEST_ADDRESS);
+    return ask_netlink(20, 0x600, $address) && ask_netlink(24, 0x600, $route) if $on;
+    return ask_netlink(25, 0, $route) && ask_netlink(21, 0, $address);
+}
+
+sub attribute { my ($type, $value) = @_; return pack 'S S a4', 8, $type, $value }
+
+sub ask_netlink {
+    my ($type, $flags, $body) = @_;
+    socket my $netlink, AF_NETLINK, 3, 0 or return 0;
+    my $head = pack 'L S S L L', 16 + length $body, $type, $flags | 5, 1, 0;    # request, acknowledge
+    defined syswrite $netlink, $head . $body or return 0;
+    sysread $netlink, my $answer, 4096 or return 0;
+    my $error = unpack 'x16 l', $answer;
+    $! = -$error;
+    return $error == 0;
+}
+
+sub bpf {
+    my ($command, $attributes) = @_;
+    my $got = syscall(SYS_BPF, $command, $attributes, length $attributes);
+    return $got < 0 ? undef : $got;
+}
+
+sub instruction {
+    my ($code, $target, $source, $offset, $value) = @_;
+    return pack 'C C s l', $code, $target | $source << 4, $offset, $value;
+}
+
+# Of the kernel's hook for socket lookup (BPF_PROG_TYPE_SK_LOOKUP), which also sees the destination port and so needs
+# no listener for each.
+sub catch_connections {
+    my ($listener) = @_;
+    my $map = bpf(0, pack 'L L L L x32', 15, 4, 8, 1) // return 0;    # a socket map with one entry
+    open $network{map_file}, '<&=', $map or return 0;
+    my ($key, $value) = (pack('L', 0), pack('Q', fileno $listener));
+    defined bpf(2, pack('L x4 p p Q', $map, $key, $value, 0)) or return 0;
+    my $program = join '',
+      instruction(0xbf, 6, 1, 0, 0),      # r6 = context
+      instruction(0x61, 2, 6, 8, 0),      # family
+      instruction(0x55, 2, 0, 19, 2),     # not IPv4: leave
+      instruction(0x61, 2, 6, 12, 0),     # protocol
+      instruction(0x55, 2, 0, 17, 6),     # not TCP: leave
+      instruction(0x61, 2, 6, 40, 0),     # destination, network order
+      instruction(0x57, 2, 0, 0, 0xff),
+      instruction(0x15, 2, 0, 14, 127),   # the guest's own: leave
+      instruction(0x62, 10, 0, -4, 0),    # key 0
+      instruction(0x18, 1, 1, 0, $map), instruction(0, 0, 0, 0, 0),
+      instruction(0xbf, 2, 10, 0, 0),
+      instruction(0x07, 2, 0, 0, -4),
+      instruction(0x85, 0, 0, 0, 1),      # look the listener up
+      instruction(0x15, 0, 0, 7, 0),
+      instruction(0xbf, 7, 0, 0, 0), instruction(0xbf, 1, 6, 0, 0), instruction(0xbf, 2, 0, 0, 0),
+      instruction(0xb7, 3, 0, 0, 0), instruction(0x85, 0, 0, 0, 124),    # assign it
+      instruction(0xbf, 1, 7, 0, 0), instruction(0x85, 0, 0, 0, 86),     # release it
+      instruction(0xb7, 0, 0, 0, 1), instruction(0x95, 0, 0, 0, 0);
+    my ($license, $name) = ('Apache-2.0', 'keyframe');
+    my $loaded = bpf(5, pack 'L L p p L L Q L L a16 L L', 30, length($program) / 8, $program, $license, 0, 0, 0, 0, 0,
+        $name, 0, 36) // return 0;
+    open $network{program_file}, '<&=', $loaded or return 0;
+    open $network{space}, '<', '/proc/self/ns/net' or return 0;
+    my $link = bpf(28, pack 'L L L L x48', $loaded, fileno $network{space}, 36, 0) // return 0;
+    return open $network{link_file}, '<&=', $link;
+}
+
+my $dial_count = 0;
+
+sub take_connections {
+    while (accept my $socket, $network{listener}) {
+        my (undef, $port, $address) = unpack 'S n a4', getsockname $socket;
+        my $id = 0x80000000 | (++$dial_count & 0x7fffffff);
+        if (!$relay || !$relay->{session}) { reset_handle($socket); next }
+        my $stream = add_socket($relay, $id, $socket);
+        $stream->{dialed} = 1;
+        send_frame($relay, T_DIAL, $id, $address . pack 'v', $port);
+        want($stream);
+    }
+}
+
+my (%questions, $question_count);
+
+sub take_questions {
+    while (my $from = recv $network{names}, my $question, 4096, 0) {
+        next unless $relay && $relay->{session};
+        my $id = ++$question_count & 0x7fffffff;
+        $questions{$id} = $from;
+        delete $questions{$id - 1024};    # never answered
+        send_frame($relay, T_RESOLVE, $id, $question);
+    }
+}
+
+sub resolved {
+    my ($id, $answer) = @_;
+    my $from = delete $questions{$id} // return;
+    send $network{names}, $answer, 0, $from if $network{names};
+}
+
+sub add_socket {
+    my ($port, $id, $socket) = @_;
+    fcntl $socket, F_SETFL, O_NONBLOCK;
+    return $streams{"$port->{number}/$id"} = {
+        port => $port, id => $id, key => "$port->{number}/$id", credit => WINDOW, in_buffer => '', in_unacknowledged => 0,
+        socket => $socket, in => $socket, out => $socket, started => 1,
+    };
+}
+
+# the host connects to a server in the guest
+sub connect_inside {
+    my ($port, $id, $payload) = @_;
+    socket my $socket, AF_INET, SOCK_STREAM, 0 or return refuse($port, $id, 'socket', $!);
+    fcntl $socket, F_SETFL, O_NONBLOCK;
+    my $number = unpack 'v', $payload;
+    # what the host sends meanwhile waits in the stream
+    my $stream = add_socket($port, $id, $socket);
+    $stream->{connecting} = 1;
+    my $done = sub {
+        ignore_write($socket);
+        if ($!) {
+            delete $streams{ $stream->{key} };
+            close $socket;
+            return refuse($port, $id, "connect to port $number", $!);
+        }
+        delete $stream->{connecting};
+        reply($stream, T_STARTED, pack 'V', 0);
+        want($stream);
+        feed($stream);
+    };
+    $! = 0;
+    connect $socket, pack 'S n a4 x8', AF_INET, $number, LOOPBACK;
+    return $done->() unless $! == EINPROGRESS;
+    watch_write($socket, sub { $! = unpack 'l', getsockopt $socket, SOL_SOCKET, SO_ERROR; $done->() });
+}
+
+# each direction ends by itself
+sub finish_socket {
+    my ($stream) = @_;
+    return if $stream->{in} || $stream->{out};
+    reply($stream, T_EXIT, pack 'CCV', 0, 0, 0);
+    delete $streams{ $stream->{key} };
+    close $stream->{socket};
+}
+
+sub reset_socket {
+    my ($stream) = @_;
+    my $socket = $stream->{socket};
+    ignore_read($socket);
+    ignore_write($socket);
+    delete $streams{ $stream->{key} };
+    reply($stream, T_EXIT, pack 'CCV', 1, 0, 13);
+    delete @$stream{qw(in out)};
+    reset_handle($socket);
+}
+
+# the other side sees a reset, not an orderly end
+sub reset_handle {
+    my ($socket) = @_;
+    setsockopt $socket, SOL_SOCKET, SO_LINGER, pack 'l l', 1, 0;
+    close $socket;
 }
 
 sub shut_down {

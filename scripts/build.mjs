@@ -33,6 +33,7 @@ await build({
     "cli/push-in-hook": "src/cli/push-in-hook.ts",
     "cli/session-in-hook": "src/cli/session-in-hook.ts",
     "cli/commit-in-hook": "src/cli/commit-in-hook.ts",
+    "cli/hooks-in-hook": "src/cli/hooks-in-hook.ts",
     index: "src/index.ts",
   },
   format: "esm",

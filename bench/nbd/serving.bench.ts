@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,13 +14,15 @@ interface Load {
   readonly unit: "IOPS" | "MiB/s";
 }
 
+const randomReads16: Load = {
+  name: "4 KiB random reads, 16 in flight",
+  fio: ["--rw=randread", "--bs=4k", "--iodepth=16"],
+  unit: "IOPS",
+};
+
 const loads: readonly Load[] = [
   { name: "4 KiB random reads, 1 in flight", fio: ["--rw=randread", "--bs=4k", "--iodepth=1"], unit: "IOPS" },
-  {
-    name: "4 KiB random reads, 16 in flight",
-    fio: ["--rw=randread", "--bs=4k", "--iodepth=16"],
-    unit: "IOPS",
-  },
+  randomReads16,
   {
     name: "1 MiB sequential reads, 4 in flight",
     fio: ["--rw=read", "--bs=1m", "--iodepth=4"],
@@ -98,6 +101,7 @@ export async function run({ tiny }: { readonly tiny: boolean }): Promise<BenchRe
         });
       }
     }
+    results.push(await measureTwoConnections(servers.keyframe, { tiny, folder, disk: path }));
     return results;
   } finally {
     for (const { child } of Object.values(servers)) child.kill("SIGKILL");
@@ -112,21 +116,93 @@ async function untilListening(child: ChildProcess, socketPath: string): Promise<
   }
 }
 
+interface Server {
+  readonly child: ChildProcess;
+  readonly uri: string;
+}
+
+/**
+ * What a second thread could win: two clients with 16 reads in flight each, of one process, and of two processes that
+ * serve the same file and share nothing (the bound for worker threads, which would have to share the cache's state).
+ */
+async function measureTwoConnections(
+  first: Server,
+  { tiny, folder, disk }: { readonly tiny: boolean; readonly folder: string; readonly disk: string },
+): Promise<BenchResult> {
+  const socketPath = join(folder, "second.sock");
+  const args = ["dist/keyframe.cjs", "image", "serve", disk, "--socket", socketPath];
+  const child = spawn(process.execPath, args, { stdio: "ignore" });
+  try {
+    await untilListening(child, socketPath);
+    const second = `nbd+unix:///?socket=${socketPath}`;
+    const together = async (uris: readonly string[]) => {
+      const rates = await Promise.all(
+        uris.map((uri, index) => measureBeside(uri, { tiny, output: join(folder, `fio-${index}.json`) })),
+      );
+      return rates.reduce((sum, rate) => sum + rate, 0);
+    };
+    const one: number[] = [];
+    const two: number[] = [];
+    for (let round = 0; round < (tiny ? 1 : 5); round += 1) {
+      one.push(await together([first.uri, first.uri]));
+      two.push(await together([first.uri, second]));
+    }
+    return {
+      name: "4 KiB random reads, two connections with 16 in flight: two processes, against one",
+      value: median(two),
+      unit: "IOPS",
+      floor: median(one),
+      ratio: median(two) / median(one),
+      peakMemoryBytes: peakMemoryBytes(child),
+      resultHash: digestThrough(second, folder),
+    };
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+async function measureBeside(
+  uri: string,
+  { tiny, output }: { readonly tiny: boolean; readonly output: string },
+): Promise<number> {
+  const child = spawn("fio", fioArguments(randomReads16, uri, { tiny, output }), { stdio: "ignore" });
+  await once(child, "exit");
+  return parseFio(output).iops;
+}
+
+function fioArguments(
+  load: Load,
+  uri: string,
+  { tiny, output }: { readonly tiny: boolean; readonly output: string },
+): string[] {
+  const limit = tiny ? ["--number_ios=50"] : ["--time_based", "--runtime=2"];
+  const args = ["--name=load", "--ioengine=nbd", `--uri=${uri}`, ...load.fio, ...limit, "--randseed=7"];
+  return [...args, "--output-format=json", `--output=${output}`];
+}
+
+interface FioRead {
+  readonly iops: number;
+  readonly bw_bytes: number;
+}
+
+/** The engine may print a line of its own before the document. */
+function parseFio(output: string): FioRead {
+  const text = readFileSync(output, "utf8");
+  const document = JSON.parse(text.slice(text.indexOf("{"))) as {
+    readonly jobs: readonly [{ readonly read: FioRead }];
+  };
+  return document.jobs[0].read;
+}
+
 function measure(
   load: Load,
   uri: string,
   { tiny, folder }: { readonly tiny: boolean; readonly folder: string },
 ): number {
-  const limit = tiny ? ["--number_ios=50"] : ["--time_based", "--runtime=2"];
   const output = join(folder, "fio.json");
-  const args = ["--name=load", "--ioengine=nbd", `--uri=${uri}`, ...load.fio, ...limit, "--randseed=7"];
-  execFileSync("fio", [...args, "--output-format=json", `--output=${output}`], { stdio: "ignore" });
-  // the engine may print a line of its own before the document
-  const text = readFileSync(output, "utf8");
-  const { jobs } = JSON.parse(text.slice(text.indexOf("{"))) as {
-    readonly jobs: readonly [{ readonly read: { readonly iops: number; readonly bw_bytes: number } }];
-  };
-  return load.unit === "IOPS" ? jobs[0].read.iops : jobs[0].read.bw_bytes / 1024 / 1024;
+  execFileSync("fio", fioArguments(load, uri, { tiny, output }), { stdio: "ignore" });
+  const read = parseFio(output);
+  return load.unit === "IOPS" ? read.iops : read.bw_bytes / 1024 / 1024;
 }
 
 /** All of them must serve the same bytes. */

@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import type { AgentEvent, TailReader } from "./agent-event.ts";
+import { subagentTranscriptPath } from "./conversation-place.ts";
 import { asFields, asName } from "./fields.ts";
 import { transcriptTailBytes } from "./limits.ts";
 
@@ -10,18 +10,16 @@ import { transcriptTailBytes } from "./limits.ts";
 export function findClaudeModel(event: AgentEvent, readTail: TailReader): string | undefined {
   if (!("transcriptPath" in event) || event.transcriptPath === undefined) return undefined;
   const conversation = event.transcriptPath;
-  const own = subagentTranscript(conversation, event.subagentId);
+  const own =
+    event.subagentId === undefined
+      ? undefined
+      : subagentTranscriptPath("claude", conversation, event.subagentId);
   for (const path of own === undefined ? [conversation] : [own, conversation]) {
     const tail = readTail(path, transcriptTailBytes);
     const model = tail === undefined ? undefined : lastModel(tail);
     if (model !== undefined) return model;
   }
   return undefined;
-}
-
-function subagentTranscript(conversation: string, subagentId: string | undefined): string | undefined {
-  if (subagentId === undefined || !/^[A-Za-z0-9_-]+$/.test(subagentId)) return undefined;
-  return join(conversation.replace(/\.jsonl$/, ""), "subagents", `agent-${subagentId}.jsonl`);
 }
 
 /** The model of the last assistant message that a model wrote; Claude marks its own messages `<synthetic>`. */

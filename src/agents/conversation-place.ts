@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { sha256Hex } from "../base/digest.ts";
 
 /** Where an agent looks for a conversation, and the command that continues it. */
@@ -9,7 +9,7 @@ export interface ConversationPlace {
 
 export interface ConversationFacts {
   readonly sessionId: string;
-  /** Real path of the folder in which the agent will be started. */
+  /** Real path of the folder in which the agent is started. */
   readonly folder: string;
   readonly home: string;
   readonly env: NodeJS.ProcessEnv;
@@ -18,55 +18,95 @@ export interface ConversationFacts {
 }
 
 /**
- * The place of a conversation by the agent's display name, as checkpoints record it. Undefined for agents that keep
- * conversations where a file cannot be put (a database), for unknown ones, and for ids that must not become paths.
+ * The place of a conversation, by our name of its agent. Undefined for agents that keep conversations where a file
+ * cannot be put (a database), for those whose files nobody has described, and for ids that must not become paths.
  */
-export function findConversationPlace(
-  agent: string,
-  facts: ConversationFacts,
-): ConversationPlace | undefined {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(facts.sessionId)) return undefined;
-  return places.get(agent)?.(facts);
+export function findConversationPlace(tool: string, facts: ConversationFacts): ConversationPlace | undefined {
+  const command = resumeCommandOf(tool, facts.sessionId);
+  const path = command === undefined ? undefined : places.get(tool)?.(facts);
+  return command === undefined || path === undefined ? undefined : { path, command };
 }
 
-const places: ReadonlyMap<string, (facts: ConversationFacts) => ConversationPlace | undefined> = new Map([
-  ["Claude Code", claudePlace],
-  ["Codex", codexPlace],
-  ["Gemini CLI", geminiPlace],
-  ["Copilot CLI", copilotPlace],
+/** The command that continues a conversation. */
+export function resumeCommandOf(tool: string, sessionId: string): string | undefined {
+  const command = commands.get(tool);
+  return command === undefined || !isConversationId(sessionId) ? undefined : `${command} ${sessionId}`;
+}
+
+/** True for ids that may become part of a path and of a command. */
+export function isConversationId(id: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(id);
+}
+
+/**
+ * Where a subagent's own transcript lies beside that of its conversation; undefined for names that are none, and for
+ * agents of which that is not known.
+ */
+export function subagentTranscriptPath(
+  tool: string,
+  conversation: string,
+  agentId: string,
+): string | undefined {
+  if (tool !== "claude" || !/^[A-Za-z0-9_-]{1,200}$/.test(agentId)) return undefined;
+  return join(dirname(conversation), basename(conversation, ".jsonl"), "subagents", `agent-${agentId}.jsonl`);
+}
+
+const commands: ReadonlyMap<string, string> = new Map([
+  ["claude", "claude -r"],
+  ["codex", "codex resume"],
+  ["gemini", "gemini --resume"],
+  ["copilot", "copilot --resume"],
+  ["pi", "pi --session"],
+]);
+
+const places: ReadonlyMap<string, (facts: ConversationFacts) => string | undefined> = new Map([
+  ["claude", claudePath],
+  ["codex", codexPath],
+  ["gemini", geminiPath],
+  ["copilot", copilotPath],
+  ["pi", piPath],
 ]);
 
 /** `~/.claude/projects/<folder, everything but letters and digits as "-">/<session>.jsonl` */
-function claudePlace({ sessionId, folder, home, env }: ConversationFacts): ConversationPlace {
+function claudePath({ sessionId, folder, home, env }: ConversationFacts): string {
   const root = env["CLAUDE_CONFIG_DIR"] || join(home, ".claude");
-  return {
-    path: join(root, "projects", folder.replace(/[^A-Za-z0-9]/g, "-"), `${sessionId}.jsonl`),
-    command: `claude -r ${sessionId}`,
-  };
+  return join(root, "projects", folder.replace(/[^A-Za-z0-9]/g, "-"), `${sessionId}.jsonl`);
+}
+
+export function codexHome({ home, env }: Pick<ConversationFacts, "home" | "env">): string {
+  return env["CODEX_HOME"] || join(home, ".codex");
 }
 
 /** `~/.codex/sessions/YYYY/MM/DD/rollout-<time>-<session>.jsonl`, by the time in the first line. */
-function codexPlace({ sessionId, home, env, firstLine }: ConversationFacts): ConversationPlace | undefined {
-  const time = /"timestamp"\s*:\s*"((\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}:\d{2})/.exec(firstLine);
+function codexPath(facts: ConversationFacts): string | undefined {
+  const time = /"timestamp"\s*:\s*"((\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}:\d{2})/.exec(facts.firstLine);
   const [, stamp, year, month, day] = time ?? [];
   if (stamp === undefined || year === undefined || month === undefined || day === undefined) return undefined;
-  const name = `rollout-${stamp.replaceAll(":", "-")}-${sessionId}.jsonl`;
-  const root = env["CODEX_HOME"] || join(home, ".codex");
-  return { path: join(root, "sessions", year, month, day, name), command: `codex resume ${sessionId}` };
+  const name = `rollout-${stamp.replaceAll(":", "-")}-${facts.sessionId}.jsonl`;
+  return join(codexHome(facts), "sessions", year, month, day, name);
 }
 
-/** `~/.gemini/tmp/<SHA-256 of the folder>/chats/session-<session>.json` */
-function geminiPlace({ sessionId, folder, home }: ConversationFacts): ConversationPlace {
-  return {
-    path: join(home, ".gemini", "tmp", sha256Hex(folder), "chats", `session-${sessionId}.json`),
-    command: `gemini --resume ${sessionId}`,
-  };
+/**
+ * `~/.gemini/tmp/<SHA-256 of the folder>/chats/session-<session>.json`, of versions that wrote one document. Those that
+ * write lines choose the folder's name themselves.
+ */
+function geminiPath({ sessionId, folder, home, firstLine }: ConversationFacts): string | undefined {
+  if (/^\{"sessionId":[^\n]*\}\s*$/.test(firstLine) && !firstLine.includes('"messages"')) return undefined;
+  return join(home, ".gemini", "tmp", sha256Hex(folder), "chats", `session-${sessionId}.json`);
 }
 
 /** `~/.copilot/session-state/<session>/events.jsonl` */
-function copilotPlace({ sessionId, home }: ConversationFacts): ConversationPlace {
-  return {
-    path: join(home, ".copilot", "session-state", sessionId, "events.jsonl"),
-    command: `copilot --resume ${sessionId}`,
-  };
+function copilotPath({ sessionId, home }: ConversationFacts): string {
+  return join(home, ".copilot", "session-state", sessionId, "events.jsonl");
+}
+
+/**
+ * `~/.pi/agent/sessions/--<folder, "/" as "-">--/<time>_<session>.jsonl`, by the time in the first line. How it spells
+ * other characters of a folder is not known.
+ */
+function piPath({ sessionId, folder, home, firstLine }: ConversationFacts): string | undefined {
+  const stamp = /"timestamp"\s*:\s*"(\d{4}-\d{2}-\d{2}T[0-9:.]{8,12}Z)"/.exec(firstLine)?.[1];
+  if (stamp === undefined || !/^[A-Za-z0-9/_-]+$/.test(folder)) return undefined;
+  const name = `--${folder.replace(/^\//, "").replaceAll("/", "-")}--`;
+  return join(home, ".pi/agent/sessions", name, `${stamp.replace(/[:.]/g, "-")}_${sessionId}.jsonl`);
 }

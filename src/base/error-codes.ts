@@ -31,6 +31,10 @@ export const errorCodes = {
   unsupported: "The store, file system or server cannot do what was asked.",
   closed: "The image, device or connection was closed while something still used it.",
   "never-recorded": "Nobody ever recorded the thing: no machine and no remote can have it.",
+  // the server
+  unauthorized: "The request lacks the server's token, or has another one.",
+  "foreign-origin": "The request comes from a web page of another origin, or names another host.",
+  busy: "The server works on as many requests as it may at the same time.",
   // remotes
   "not-on-remote": "The thing is recorded, and the remote that was asked does not have its data.",
   "remote-failed": "A remote could not be reached, refused us, or broke off.",

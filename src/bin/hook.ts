@@ -6,6 +6,7 @@ import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
 import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
 import { gitHooks } from "../git/hooks/hook-names.ts";
+import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../journal/problems.ts";
 import { createRunRecorder, type RunRecorder } from "../journal/run-recorder.ts";
@@ -43,6 +44,7 @@ export interface HookChunks {
   readonly loadPush: () => Promise<PushInHook>;
   readonly loadSession: () => Promise<typeof import("../cli/session-in-hook.ts").sessionInHook>;
   readonly loadCommit: () => Promise<typeof import("../cli/commit-in-hook.ts").commitInHook>;
+  readonly loadHooks: () => Promise<typeof import("../cli/hooks-in-hook.ts").hooksInHook>;
 }
 
 /**
@@ -100,10 +102,24 @@ async function observeAgent(run: HookRun, here: Repository | undefined, name: st
     );
   if (!isSessionEvent(event)) return;
   const { wants } = trace.span("session", () => advanceSession(event, repository, machine));
+  if (event.kind === "prompt") await keepGitHooks(run, name, repository);
   if (wants === undefined) return;
   await inTime(run, repository, `${name} ${wants}`, async () =>
     (await trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
   );
+}
+
+/** Other tools write their git hooks over ours; a turn may end in a commit, so this is the time to see it. */
+async function keepGitHooks(run: HookRun, name: string, repository: Repository): Promise<void> {
+  const program = findTouchedHooks(repository, files);
+  if (program === undefined) return;
+  try {
+    await inTime(run, repository, "git hooks", async () =>
+      (await run.recorder.trace.span("load", run.chunks.loadHooks))(repository, program),
+    );
+  } catch (error) {
+    leaveProblem(repository, `${name} git hooks`, errorText(error));
+  }
 }
 
 /** Never fails the push that the user asked for. */

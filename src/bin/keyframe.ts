@@ -11,6 +11,7 @@ if (argv[0] === "hook" && !argv.includes("--help")) {
     loadPush: async () => (await loadPush()).pushInHook,
     loadSession: async () => (await loadSession()).sessionInHook,
     loadCommit: async () => (await loadCommit()).commitInHook,
+    loadHooks: async () => (await loadHooks()).hooksInHook,
   });
 } else runCommandLine();
 
@@ -40,6 +41,10 @@ function loadSession(): Promise<typeof import("../cli/session-in-hook.ts")> {
 
 function loadCommit(): Promise<typeof import("../cli/commit-in-hook.ts")> {
   return loadChunk("commit-in-hook");
+}
+
+function loadHooks(): Promise<typeof import("../cli/hooks-in-hook.ts")> {
+  return loadChunk("hooks-in-hook");
 }
 
 /** ES modules beside this file: resolved at run time, never bundled into the hook entry. */

@@ -1,3 +1,4 @@
+import { KeyframeError } from "../base/errors.ts";
 import type { BlockFile } from "../system/block-file.ts";
 import { type BlockBitset, createBlockBitset } from "./block-bitset.ts";
 import { checkGeometry } from "./image-reader.ts";
@@ -27,6 +28,12 @@ export function trackedGranules({
   trackingBytes = blockSizeBytes,
 }: CacheGeometry): number {
   checkGeometry({ sizeBytes, blockSizeBytes });
+  if (trackingBytes <= 0 || trackingBytes % blockSizeBytes !== 0) {
+    throw new KeyframeError(
+      "invalid-input",
+      `the tracking size ${trackingBytes} is not a multiple of ${blockSizeBytes} bytes`,
+    );
+  }
   return Math.ceil(sizeBytes / trackingBytes);
 }
 

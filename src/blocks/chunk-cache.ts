@@ -50,8 +50,7 @@ export function openChunkCache(options: ChunkCacheOptions): ChunkCache {
   const { sizeBytes, blockSizeBytes } = source;
   checkGeometry(source);
   const chunkBytes = options.chunkBytes ?? defaultChunkBytes;
-  checkMultiple(chunkBytes, store.trackingBytes, "the chunk size");
-  checkMultiple(store.trackingBytes, blockSizeBytes, "the tracking size");
+  checkChunk(chunkBytes, store.trackingBytes);
 
   const { file } = store;
   const sizeBlocks = Math.ceil(sizeBytes / blockSizeBytes);
@@ -198,9 +197,12 @@ export function openChunkCache(options: ChunkCacheOptions): ChunkCache {
   };
 }
 
-function checkMultiple(value: number, of: number, what: string): void {
-  if (value > 0 && value % of === 0) return;
-  throw new KeyframeError("invalid-input", `${what} ${value} is not a multiple of ${of} bytes`);
+function checkChunk(chunkBytes: number, trackingBytes: number): void {
+  if (chunkBytes > 0 && chunkBytes % trackingBytes === 0) return;
+  throw new KeyframeError(
+    "invalid-input",
+    `the chunk size ${chunkBytes} is not a multiple of the tracking size, ${trackingBytes} bytes`,
+  );
 }
 
 function closedError(): KeyframeError {

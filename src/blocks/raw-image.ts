@@ -3,6 +3,8 @@ import { clippedLength, type ImageReader } from "./image-reader.ts";
 import type { ByteRange, ImageExtent, ImageSource } from "./image-source.ts";
 
 const pieceBytes = 256 * 1024;
+/** Reads from this length on run on another thread, beside the sending of the answers before. */
+const minThreadReadBytes = 256 * 1024;
 export const rawBlockSizeBytes = 4096;
 
 /** A plain file as an image: read in place, or as the source of a cache. It must not change meanwhile. */
@@ -29,7 +31,10 @@ export function openRawImage(file: BlockFile): ImageReader & ImageSource {
     read(into, offsetBytes) {
       const lengthBytes = clippedLength(offsetBytes, into.length, sizeBytes);
       if (lengthBytes === 0) return 0;
-      return file.readSync(lengthBytes === into.length ? into : into.subarray(0, lengthBytes), offsetBytes);
+      const target = lengthBytes === into.length ? into : into.subarray(0, lengthBytes);
+      return lengthBytes < minThreadReadBytes
+        ? file.readSync(target, offsetBytes)
+        : file.read(target, offsetBytes);
     },
     stream,
     *extents(range): Generator<ImageExtent> {

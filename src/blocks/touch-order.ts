@@ -20,6 +20,8 @@ export interface TouchOrder {
 const magic = Buffer.from("KFTOUCH1", "latin1");
 const headerBytes = 16;
 export const maxTouches = 16 * 1024 * 1024;
+/** Five bytes a step at most. */
+export const maxTouchOrderBytes = headerBytes + 4 + 5 * maxTouches;
 
 export function encodeTouchOrder({ windowBytes, windows }: TouchOrder): Buffer {
   const header = Buffer.alloc(headerBytes);

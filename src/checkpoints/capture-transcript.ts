@@ -7,6 +7,7 @@ import { acquireLock, type LockDeps } from "../journal/lock.ts";
 import { fault } from "../system/fault.ts";
 import type { Files } from "../system/files.ts";
 import type { Trace } from "../system/trace.ts";
+import { transcriptLines } from "../transcripts/document-lines.ts";
 import { maxTranscriptLineBytes } from "../transcripts/limits.ts";
 import { isMessageDocument } from "../transcripts/message-chunks.ts";
 import { type Redactor, redactStream } from "../transcripts/redaction.ts";
@@ -21,10 +22,17 @@ import {
   redactedPath,
   writeCapture,
 } from "./capture-record.ts";
+import type { StoreKind } from "./checkpoint-tree.ts";
 
 export interface CaptureDeps extends LockDeps {
   readonly redactor: Redactor;
   readonly trace: Trace;
+}
+
+/** For what also writes checkpoints. */
+export interface StoringDeps extends CaptureDeps {
+  /** Where new ones go; one that is stored already stays where it is. */
+  readonly store: StoreKind;
 }
 
 const captureLockTimeoutMs = 15_000;
@@ -216,6 +224,7 @@ async function takeDocument(
   if (from.rawBytes > 0) return from;
   const bytes = files.read(from.transcriptPath);
   const hash = startSha256();
+  const blocks: Buffer[] = [];
   let redactedBytes = 0;
   for await (const block of redactStream(
     redactor,
@@ -224,13 +233,21 @@ async function takeDocument(
     files.writeAt(redactedPath(repository, from), block, { offsetBytes: redactedBytes, mode: 0o600 });
     redactedBytes += block.length;
     hash.update(block);
+    blocks.push(block);
   }
+  const facts = emptyFacts();
+  for await (const message of transcriptLines(piecesOf(blocks)))
+    scanTranscriptLine(from.agent.tool, message.subarray(0, -1), facts);
   return {
     ...from,
     rawBytes: bytes.length,
     rawMark: markAt(files, from.transcriptPath, bytes.length),
     redactedBytes,
     redactedHash: hash.save(),
-    facts: emptyFacts(),
+    facts,
   };
+}
+
+async function* piecesOf(blocks: readonly Buffer[]): AsyncGenerator<Buffer> {
+  yield* blocks;
 }

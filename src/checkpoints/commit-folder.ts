@@ -5,6 +5,7 @@ import type { Repository } from "../git/repository.ts";
 import { encodeRecordLine, parseRecordLine } from "../journal/record-line.ts";
 import type { Files } from "../system/files.ts";
 import type { TranscriptTokens } from "../transcripts/scan/transcript-facts.ts";
+import type { StoreKind } from "./checkpoint-tree.ts";
 import { type CheckpointId, isCheckpointId } from "./ids.ts";
 
 /*
@@ -49,6 +50,8 @@ export interface PreparedCheckpoint {
   readonly sessions: readonly PreparedSession[];
   /** True for an amend: the checkpoint may be stored already, and more is added to it. */
   readonly updates: boolean;
+  /** Where it is written, unless it is stored elsewhere already; fixed here, so that doing it again does the same. */
+  readonly store: StoreKind;
   /**
    * By session id, its metadata as it was stored when this was added to it for the first time: so that adding again
    * after a crash gives the same.

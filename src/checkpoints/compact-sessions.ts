@@ -1,7 +1,9 @@
 import { createHash, type Hash } from "node:crypto";
-import { lineCompactorOf, registryNameOf } from "../transcripts/compact/agents.ts";
+import { registryNameOf } from "../transcripts/agent-names.ts";
+import { lineCompactorOf } from "../transcripts/compact/agents.ts";
 import { type CompactLine, encodeCompactLine } from "../transcripts/compact/compact-line.ts";
 import { type Compactor, createCompactor } from "../transcripts/compact/compactor.ts";
+import { transcriptLines } from "../transcripts/document-lines.ts";
 import { maxChunkBytes } from "../transcripts/limits.ts";
 
 /** The compact transcript of one stored version of a session. */
@@ -53,7 +55,12 @@ export function createSessionCompactors(): SessionCompactors {
       kept.delete(request.sessionId);
       const continued = known === undefined ? undefined : await continueFrom(known, request);
       const progress =
-        continued ?? (await feed(begin(request, createCompactor(lineCompactor)), request, request.open()));
+        continued ??
+        (await feed(
+          begin(request, createCompactor(lineCompactor)),
+          request,
+          transcriptLines(request.open()),
+        ));
       const version = finish(progress, request);
       kept.set(request.sessionId, progress);
       trim(kept);
@@ -94,7 +101,7 @@ async function feed(
 async function continueFrom(known: Progress, request: CompactRequest): Promise<Progress | undefined> {
   if (known.origin !== `${request.agent} ${request.cliVersion}`) return undefined;
   const check = createHash("sha1");
-  const content = request.open()[Symbol.asyncIterator]();
+  const content = transcriptLines(request.open())[Symbol.asyncIterator]();
   let left = known.rawBytes;
   let rest: Buffer | undefined;
   while (left > 0) {

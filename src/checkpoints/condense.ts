@@ -1,12 +1,14 @@
-import { displayNameOf } from "../agents/display-names.ts";
 import { sessionKey } from "../authorship/keys.ts";
 import type { JsonObject, JsonValue } from "../base/json-document.ts";
 import { type ObjectFormat, objectFormatOf } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
+import { displayNameOf } from "../transcripts/agent-names.ts";
 import { addTranscriptTokens, noTranscriptTokens } from "../transcripts/scan/transcript-facts.ts";
+import { addCompact, type TranscriptCopy } from "./add-compact.ts";
 import { type CaptureRecord, readCapture, redactedPath } from "./capture-record.ts";
 import type { CaptureDeps } from "./capture-transcript.ts";
+import type { StoreKind } from "./checkpoint-tree.ts";
 import { type CommitAttribution, encodeAttribution, readCommitAttribution } from "./commit-attribution.ts";
 import type { PreparedCheckpoint, PreparedSession } from "./commit-folder.ts";
 import { maxFilesTouched } from "./limits.ts";
@@ -36,9 +38,11 @@ export async function condense(
     readonly prepared: PreparedCheckpoint;
     readonly commit: Oid;
     readonly stored: ReadonlyMap<string, JsonObject>;
+    /** Of the store that it is for. */
+    readonly kind: StoreKind;
   },
 ): Promise<Condensed> {
-  const { prepared, stored } = request;
+  const { prepared, stored, kind } = request;
   const attribution = await readCommitAttribution(git, request.commit);
   const format = objectFormatOf(request.commit);
   const chunks = new Map<PreparedSession, readonly StoredChunk[]>();
@@ -51,7 +55,7 @@ export async function condense(
     const subagents = subagentsOf(git, deps, { session, record });
     for (const [path, source] of subagents.tasks) tasks.set(path, source);
     const fresh = sessionMetadata({ prepared, session, subagents, attribution });
-    sessions.push({
+    const write: SessionWrite = {
       metadata: mergeSessionMetadata(stored.get(session.agent.id), fresh),
       transcript: cut.map(({ source }) => source),
       ...(session.transcript === undefined || cut.length === 0
@@ -60,7 +64,8 @@ export async function condense(
       ...(session.prompts.length === 0
         ? {}
         : { prompt: { bytes: Buffer.from(session.prompts.join(promptSeparator)) } }),
-    });
+    };
+    sessions.push(await addCompact(deps, write, { kind, copy: copyOf(git, session) }));
   }
   const root: JsonObject = new Map<string, JsonValue>([
     ["cli_version", writerVersion],
@@ -85,19 +90,24 @@ async function chunksOfSession(
     readonly format: ObjectFormat;
   },
 ): Promise<readonly StoredChunk[]> {
-  const { transcript, agent } = session;
-  if (transcript === undefined) return [];
-  const path = redactedPath(git.repository, { agent, generation: transcript.generation });
+  const { transcript } = session;
+  const copy = copyOf(git, session);
+  if (transcript === undefined || copy === undefined) return [];
   // the copy may have been cleaned away since; the record then says that there is no transcript
-  if ((files.statIfExists(path)?.sizeBytes ?? -1) < transcript.bytes) return [];
+  if ((files.statIfExists(copy.path)?.sizeBytes ?? -1) < copy.bytes) return [];
   const isSame = record?.generation === transcript.generation;
   return chunksOf(git, files, {
-    path,
-    bytes: transcript.bytes,
+    ...copy,
     document: isSame && record.document,
     known: isSame ? record.chunks : [],
     format,
   });
+}
+
+function copyOf({ repository }: Git, { agent, transcript }: PreparedSession): TranscriptCopy | undefined {
+  if (transcript === undefined) return undefined;
+  const { generation, bytes } = transcript;
+  return { path: redactedPath(repository, { agent, generation }), bytes };
 }
 
 function subagentsOf(

@@ -1,10 +1,11 @@
 import { dirname, join } from "node:path";
-import { toolNameOf } from "../agents/display-names.ts";
-import { findTranscriptPath } from "../agents/transcript-place.ts";
+import { findConversationPlace } from "../agents/conversation-place.ts";
+import { findConversationFile } from "../agents/find-conversation.ts";
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { fault } from "../system/fault.ts";
 import type { Files } from "../system/files.ts";
+import { toolNameOf } from "../transcripts/agent-names.ts";
 import { readCapture, redactedPath } from "./capture-record.ts";
 import { markAt } from "./capture-transcript.ts";
 import type { CheckpointId } from "./ids.ts";
@@ -69,7 +70,9 @@ function planTurn(
   }
   const copy = redactedPath(repository, record);
   const bytes =
-    record.facts.lines >= transcript.lines ? bytesOfLines(files, copy, transcript.lines) : undefined;
+    !record.document && record.facts.lines >= transcript.lines
+      ? bytesOfLines(files, copy, transcript.lines)
+      : undefined;
   if (bytes === undefined) {
     return {
       steps: [],
@@ -109,11 +112,16 @@ async function planCheckpoint(
   for (const { files: stored, metadata } of checkpoint?.sessions ?? []) {
     if (typeof metadata === "string" || metadata.sessionId === undefined) continue;
     const tool = toolNameOf(metadata.agent ?? "");
-    const path = findTranscriptPath(tool, {
-      session: metadata.sessionId,
-      workTree: git.repository.workTree ?? "",
+    const folder = git.repository.workTree ?? "";
+    const facts = {
+      sessionId: metadata.sessionId,
+      folder: files.realPathIfExists(folder) ?? folder,
+      home: env["HOME"] || "/",
       env,
-    });
+    };
+    const path =
+      findConversationFile(tool, facts, files) ??
+      findConversationPlace(tool, { ...facts, firstLine: "" })?.path;
     if (path === undefined)
       problems.push(`where ${metadata.agent ?? "its agent"} keeps conversations is not known`);
     else if (stored.transcript.length > 0) {

@@ -7,15 +7,11 @@ import { type SessionFiles, type StoreKind, sessionsOf } from "./checkpoint-tree
 import type { CompactVersion, SessionCompactors } from "./compact-sessions.ts";
 import { parseRootMetadata } from "./metadata.ts";
 import type { MigrationStep } from "./plan-migration.ts";
-import type { CheckpointState, Layout } from "./plan-write.ts";
+import type { CheckpointState } from "./plan-write.ts";
 import { encodeMetadata } from "./plan-write.ts";
 import type { TranscriptReader } from "./read-transcript.ts";
-import { refsLayout } from "./refs-store.ts";
 import type { BlobSource, CheckpointWrite, SessionWrite } from "./store.ts";
-import { v1Layout } from "./v1-store.ts";
-import { v2Layout } from "./v2-layout.ts";
-
-export const layouts: Readonly<Record<StoreKind, Layout>> = { v1: v1Layout, v2: v2Layout, refs: refsLayout };
+import { layouts } from "./store-layouts.ts";
 
 interface Conversion {
   readonly git: Git;

@@ -2,6 +2,7 @@ import type { Git } from "../git/git.ts";
 import { lineCompactorOf } from "../transcripts/compact/agents.ts";
 import type { CompactLine } from "../transcripts/compact/compact-line.ts";
 import { createCompactor } from "../transcripts/compact/compactor.ts";
+import { transcriptLines } from "../transcripts/document-lines.ts";
 import type { StoreKind } from "./checkpoint-tree.ts";
 import type { CheckpointId } from "./ids.ts";
 import { type LinkedCommit, linksByCheckpoint, readLinkedCommits, readRecordAuthors } from "./links.ts";
@@ -144,7 +145,7 @@ export function readConversation(
   const compactLine = lineCompactorOf(known?.agent ?? "");
   if (compactLine === undefined) return undefined;
   const start = scope === "full" ? 0 : (known?.transcriptStart ?? 0);
-  const raw = transcripts.open(id, files);
+  const raw = transcriptLines(transcripts.open(id, files));
   const compactor = createCompactor(compactLine);
   return store === "v2"
     ? skipItems(compactFrom(raw, compactor), start)

@@ -3,15 +3,17 @@ import { resumeSha256 } from "../base/resumable-sha256.ts";
 import { readObjectFormat } from "../git/bulk-writer.ts";
 import type { Git } from "../git/git.ts";
 import { fault } from "../system/fault.ts";
+import { addCompact } from "./add-compact.ts";
 import { type CaptureRecord, redactedPath } from "./capture-record.ts";
-import { type CaptureDeps, withCapture } from "./capture-transcript.ts";
+import { type StoringDeps, withCapture } from "./capture-transcript.ts";
 import { commitMessage } from "./commit-messages.ts";
 import { promptSeparator } from "./condense.ts";
 import { type CheckpointId, isCheckpointId } from "./ids.ts";
-import type { CheckpointWrite } from "./store.ts";
+import type { SessionWrite } from "./store.ts";
 import { readStoredSessions } from "./stored-sessions.ts";
 import { openCheckpointStores } from "./stores.ts";
 import { chunksOf } from "./transcript-chunks.ts";
+import { findWritingPlace } from "./writing-place.ts";
 
 /**
  * Stores the whole conversation with the checkpoints that were made before their turn ended. One that cannot be
@@ -19,7 +21,7 @@ import { chunksOf } from "./transcript-chunks.ts";
  */
 export async function finalizeTurn(
   git: Git,
-  deps: CaptureDeps,
+  deps: StoringDeps,
   { record, ids }: { readonly record: CaptureRecord; readonly ids: readonly string[] },
 ): Promise<{ readonly done: readonly CheckpointId[]; readonly problems: readonly unknown[] }> {
   const done: CheckpointId[] = [];
@@ -27,33 +29,29 @@ export async function finalizeTurn(
   const hash = resumeSha256(record.redactedHash);
   const wanted = ids.filter(isCheckpointId);
   if (wanted.length === 0 || hash === undefined) return { done: wanted, problems };
-  const store = openCheckpointStores(git).v1;
+  const stores = openCheckpointStores(git);
+  const copy = { path: redactedPath(git.repository, record), bytes: record.redactedBytes };
   const chunks = await chunksOf(git, deps.files, {
-    path: redactedPath(git.repository, record),
-    bytes: record.redactedBytes,
+    ...copy,
     document: record.document,
     known: record.chunks,
     format: await readObjectFormat(git),
   });
   for (const id of wanted) {
     try {
-      const metadata = (await readStoredSessions(git, await store.find(id))).get(record.agent.id);
+      const { store, tree } = await findWritingPlace(stores, id, deps.store);
+      const metadata = (await readStoredSessions(git, tree)).get(record.agent.id);
       if (metadata !== undefined) {
         const prompt = promptsFrom(record, metadata);
-        const write: CheckpointWrite = {
-          id,
-          root: new Map(),
-          sessions: [
-            {
-              metadata,
-              transcript: chunks.map(({ source }) => source),
-              contentHash: { bytes: Buffer.from(`sha256:${hash.digest()}`) },
-              ...(prompt === "" ? {} : { prompt: { bytes: Buffer.from(prompt) } }),
-            },
-          ],
+        const session: SessionWrite = {
+          metadata,
+          transcript: chunks.map(({ source }) => source),
+          contentHash: { bytes: Buffer.from(`sha256:${hash.digest()}`) },
+          ...(prompt === "" ? {} : { prompt: { bytes: Buffer.from(prompt) } }),
         };
-        await store.write([write], {
-          message: commitMessage("v1", "finalize"),
+        const sessions = [await addCompact(deps, session, { kind: store.kind, copy })];
+        await store.write([{ id, root: new Map(), sessions }], {
+          message: commitMessage(store.kind, "finalize"),
           nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
         });
         fault("condense:after-finalize-before-state");

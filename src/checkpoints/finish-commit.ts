@@ -25,11 +25,11 @@ import { applyActions } from "./session-events.ts";
 import { isSessionId, listMarked, markSession, updateSessionState } from "./session-folder.ts";
 import { nextPhase } from "./session-phase.ts";
 import { listOfState, phaseOf } from "./session-state.ts";
-import type { CheckpointStore } from "./store.ts";
 import { encodeSessions, parseSessions, readStoredSessions } from "./stored-sessions.ts";
 import { openCheckpointStores } from "./stores.ts";
 import { namedCheckpoints, trailingCheckpoints } from "./trailers.ts";
 import type { StoredChunk } from "./transcript-chunks.ts";
+import { findWritingPlace, type WritingPlace } from "./writing-place.ts";
 
 /** A message may lie in an editor for as long as this before its commit is taken for given up. */
 const maxPreparedAgeMs = 24 * 60 * 60 * 1000;
@@ -121,15 +121,20 @@ async function finishCommit(
   deps: CommitDeps,
   { prepared, commit }: { readonly prepared: PreparedCheckpoint; readonly commit: Oid },
 ): Promise<void> {
-  const store = openCheckpointStores(git).v1;
-  const stored = await baseOf(git, deps, { prepared, store });
+  const stores = openCheckpointStores(git);
+  // the id of a new one is nowhere yet: only what is added to is looked for
+  const place = prepared.updates
+    ? await findWritingPlace(stores, prepared.id, prepared.store)
+    : { store: stores[prepared.store], tree: undefined };
+  const stored = await baseOf(git, deps, { prepared, place });
+  const { kind } = place.store;
   const condensed = await deps.trace.span("condense", () =>
-    condense(git, deps, { prepared, commit, stored }),
+    condense(git, deps, { prepared, commit, stored, kind }),
   );
   fault("condense:before-store");
   await deps.trace.span("store", () =>
-    store.write([condensed.write], {
-      message: commitMessage("v1", "checkpoint"),
+    place.store.write([condensed.write], {
+      message: commitMessage(kind, "checkpoint"),
       nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
     }),
   );
@@ -143,11 +148,11 @@ async function finishCommit(
 async function baseOf(
   git: Git,
   deps: CommitDeps,
-  { prepared, store }: { readonly prepared: PreparedCheckpoint; readonly store: CheckpointStore },
+  { prepared, place }: { readonly prepared: PreparedCheckpoint; readonly place: WritingPlace },
 ): Promise<Map<string, JsonObject>> {
   if (!prepared.updates) return new Map();
   if (prepared.base !== undefined) return parseSessions(prepared.base);
-  const stored = await readStoredSessions(git, await store.find(prepared.id));
+  const stored = await readStoredSessions(git, place.tree);
   writePrepared(git.repository, deps.files, { ...prepared, base: encodeSessions(stored) });
   return stored;
 }

@@ -1,7 +1,7 @@
-import { toolNameOf } from "../agents/display-names.ts";
 import type { Git } from "../git/git.ts";
+import { toolNameOf } from "../transcripts/agent-names.ts";
 import type { CaptureRecord } from "./capture-record.ts";
-import { type CaptureDeps, captureTranscript } from "./capture-transcript.ts";
+import { captureTranscript, type StoringDeps } from "./capture-transcript.ts";
 import { finalizeTurn } from "./finalize-turn.ts";
 import { listMarked, markSession, readSessionState, updateSessionState } from "./session-folder.ts";
 import { listOfState, phaseOf, textOfState } from "./session-state.ts";
@@ -13,7 +13,7 @@ import { listOfState, phaseOf, textOfState } from "./session-state.ts";
  */
 export async function finishTurn(
   git: Git,
-  deps: CaptureDeps,
+  deps: StoringDeps,
   { record, isOver }: { readonly record: CaptureRecord; readonly isOver: boolean },
 ): Promise<void> {
   const { repository } = git;
@@ -37,7 +37,7 @@ export async function finishTurn(
 }
 
 /** The same for every session of the worktree whose last words were missing and that is not at work. */
-export async function finishTurns(git: Git, deps: CaptureDeps): Promise<void> {
+export async function finishTurns(git: Git, deps: StoringDeps): Promise<void> {
   const { repository } = git;
   for (const id of listMarked(deps, repository, "unfinished")) {
     const state = readSessionState(deps, repository, id);

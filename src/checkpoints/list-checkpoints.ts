@@ -1,4 +1,5 @@
 import type { Git } from "../git/git.ts";
+import { openSmallObjectReader, type SmallObjectReader } from "../git/object-stream.ts";
 import { isFetchedPlace, type StoreKind } from "./checkpoint-tree.ts";
 import type { CheckpointId } from "./ids.ts";
 import { linksByCheckpoint, readLinkedCommits, readRecordAuthors } from "./links.ts";
@@ -59,11 +60,30 @@ const promptsPerRead = [50, 2000];
 export async function* listCheckpoints(
   git: Git,
   stores: CheckpointStores,
-  { filter = {}, limit = Number.POSITIVE_INFINITY, withAuthors = false }: ListRequest = {},
+  request: ListRequest = {},
 ): AsyncGenerator<ListedCheckpoint> {
+  const objects = openSmallObjectReader(git);
+  try {
+    yield* listThrough(objects, { git, stores, request });
+  } finally {
+    await objects.close();
+  }
+}
+
+interface Listing {
+  readonly git: Git;
+  readonly stores: CheckpointStores;
+  readonly request: ListRequest;
+}
+
+async function* listThrough(
+  objects: SmallObjectReader,
+  { git, stores, request }: Listing,
+): AsyncGenerator<ListedCheckpoint> {
+  const { filter = {}, limit = Number.POSITIVE_INFINITY, withAuthors = false } = request;
   const places = await listCheckpointPlaces(stores, { raw: false });
   const [read, authors] = await Promise.all([
-    readCheckpoints(git, places),
+    readCheckpoints(git, places, objects),
     withAuthors || filter.author !== undefined ? readAuthors(git, places) : new Map<CheckpointId, string>(),
   ]);
   const matching = read
@@ -77,6 +97,7 @@ export async function* listCheckpoints(
     const prompts = await readPrompts(
       git,
       page.flatMap(({ newest }) => newest?.files ?? []),
+      objects,
     );
     for (const { newest, createdMs: _, ...checkpoint } of page) {
       const oid = newest?.files.prompt;

@@ -10,7 +10,7 @@ import type { Random } from "../system/random.ts";
 import { subtractTokens } from "../transcripts/scan/transcript-facts.ts";
 import { readAttached } from "./attached-sessions.ts";
 import { type CaptureRecord, readCapture } from "./capture-record.ts";
-import { type CaptureDeps, captureTranscript } from "./capture-transcript.ts";
+import { type CaptureDeps, captureTranscript, type StoringDeps } from "./capture-transcript.ts";
 import {
   forgetLinkedHead,
   type PreparedSession,
@@ -32,7 +32,7 @@ import { isSessionId, readSessionState } from "./session-folder.ts";
 import { countOfState, type SessionState, textOfState } from "./session-state.ts";
 import { namedCheckpoints } from "./trailers.ts";
 
-export interface CommitDeps extends CaptureDeps {
+export interface CommitDeps extends StoringDeps {
   readonly random: Random;
   readonly processes: Processes;
 }
@@ -89,6 +89,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
       head,
       sessions,
       updates: kept !== undefined,
+      store: deps.store,
       branch: deps.redactor.redactText(branch),
       at: deps.clock.nowMs(),
     });

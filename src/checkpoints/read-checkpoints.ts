@@ -1,6 +1,6 @@
 import type { Git } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
-import { readSmallObjects } from "../git/object-stream.ts";
+import { readSmallObjects, type SmallObjectReader } from "../git/object-stream.ts";
 import { type CheckpointTree, type SessionFiles, type StoreKind, sessionsOf } from "./checkpoint-tree.ts";
 import type { CheckpointId } from "./ids.ts";
 import { maxMetadataBytes, maxPromptBytes, maxSessions } from "./limits.ts";
@@ -62,6 +62,7 @@ export interface ReadSession {
 export async function readCheckpoints(
   git: Git,
   places: Iterable<readonly [CheckpointId, CheckpointPlaces]>,
+  objects: Pick<SmallObjectReader, "read"> = oneRead(git),
 ): Promise<ReadCheckpoint[]> {
   const list = [...places];
   const rootOids = list.flatMap(([, [tree]]) => tree.files.get("metadata.json") ?? []);
@@ -69,7 +70,7 @@ export async function readCheckpoints(
   for (const [, [tree]] of list) {
     for (const [path, oid] of tree.files) if (/^\d{1,6}\/metadata\.json$/.test(path)) sessionOids.push(oid);
   }
-  const contents = await readSmallObjects(git, [...rootOids, ...sessionOids], maxMetadataBytes);
+  const contents = await objects.read([...rootOids, ...sessionOids], maxMetadataBytes);
   return list.map(([id, at]) => {
     const [tree] = at;
     const root = decode(contents, tree.files.get("metadata.json"), parseRootMetadata);
@@ -80,6 +81,10 @@ export async function readCheckpoints(
     }));
     return { id, places: at, root, sessions };
   });
+}
+
+function oneRead(git: Git): Pick<SmallObjectReader, "read"> {
+  return { read: (oids, maxBytes) => readSmallObjects(git, oids, maxBytes) };
 }
 
 function decode<T>(
@@ -98,10 +103,11 @@ function decode<T>(
 export async function readPrompts(
   git: Git,
   sessions: readonly SessionFiles[],
+  objects: Pick<SmallObjectReader, "read"> = oneRead(git),
 ): Promise<Map<Oid, readonly string[] | Absence>> {
   const oids = sessions.flatMap(({ prompt }) => prompt ?? []);
   const prompts = new Map<Oid, readonly string[] | Absence>();
-  for (const [oid, content] of await readSmallObjects(git, oids, maxPromptBytes)) {
+  for (const [oid, content] of await objects.read(oids, maxPromptBytes)) {
     prompts.set(
       oid as Oid,
       content === "missing"

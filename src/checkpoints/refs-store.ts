@@ -31,7 +31,7 @@ export function openRefsStore(context: StoreContext): CheckpointStore {
   }
 
   async function listSome(wanted?: readonly CheckpointId[]): Promise<Map<CheckpointId, CheckpointTree>> {
-    const refs = pick((await readStoreRefs(git)).perCheckpoint, wanted);
+    const refs = pick((await context.readRefs()).perCheckpoint, wanted);
     const files = await filesAt(refs);
     return new Map(
       [...refs].map(([id, { ref }]) => [id, { id, store: "refs", ref, files: files.get(id) ?? new Map() }]),

@@ -16,6 +16,8 @@ import {
 } from "./conversation-rewind.ts";
 import { type FilePlan, planFiles } from "./plan-rewind.ts";
 import { type RewindPoint, treeOfPoint } from "./rewind-points.ts";
+import { isSessionId, readSessionState } from "./session-folder.ts";
+import { phaseOf } from "./session-state.ts";
 import { recordSnapshot, withWorkTreeIndex } from "./turn-snapshots.ts";
 
 export type RewindDeps = LockDeps & ConversationDeps;
@@ -77,6 +79,8 @@ export async function rewind(
       ? await planConversations(git, deps, point)
       : { steps: [], problems: [] };
     if (request.dryRun) return { safety: undefined, files, conversation };
+    for (const { session, unchanged } of conversation.steps)
+      if (!unchanged) mustNotBeAtWork(git, deps, session);
     const safety = isAgain
       ? begun.safety
       : await recordSnapshot(git, deps, {
@@ -101,6 +105,15 @@ export async function rewind(
     fault("rewind:after-conversation");
     writeRecord(git, deps.files, { ...record, state: "done" });
     return { safety, files, conversation };
+  });
+}
+
+/** An agent in the middle of a turn holds its conversation in memory, and would write on behind what was cut. */
+function mustNotBeAtWork({ repository }: Git, deps: RewindDeps, session: string): void {
+  const state = isSessionId(session) ? readSessionState(deps, repository, session) : undefined;
+  if (state === undefined || phaseOf(state) !== "active") return;
+  throw new KeyframeError("refused", `session ${session} is in the middle of a turn`, {
+    hint: `stop its agent first; if it is gone already: \`keyframe session stop ${session}\`. \`--files\` rewinds the files alone`,
   });
 }
 

@@ -3,6 +3,7 @@ import type { Git } from "../git/git.ts";
 import { lineCompactorOf } from "../transcripts/compact/agents.ts";
 import type { CompactLine } from "../transcripts/compact/compact-line.ts";
 import { createCompactor } from "../transcripts/compact/compactor.ts";
+import { transcriptLines } from "../transcripts/document-lines.ts";
 import type { CheckpointId } from "./ids.ts";
 import type { SessionMetadata, Summary } from "./metadata.ts";
 import { listCheckpointPlaces, type ReadSession, readCheckpoints, readPrompts } from "./read-checkpoints.ts";
@@ -158,7 +159,7 @@ async function* transcriptTexts(
   const compactLine = lineCompactorOf(session.metadata.agent ?? "");
   if (compactLine === undefined) return;
   const compactor = createCompactor(compactLine);
-  for await (const piece of transcripts.open(id, session.files)) {
+  for await (const piece of transcriptLines(transcripts.open(id, session.files))) {
     compactor.push(piece);
     for (const line of compactor.take()) yield* lineTexts(line);
   }

@@ -1,7 +1,6 @@
 import { basename } from "node:path";
 import type { AgentEvent } from "../agents/agent-event.ts";
 import { findAgentProcess } from "../agents/agent-process.ts";
-import { displayNameOf } from "../agents/display-names.ts";
 import type { JsonValue } from "../base/json-document.ts";
 import { keyframeVersion } from "../base/version.ts";
 import type { Repository } from "../git/repository.ts";
@@ -9,6 +8,7 @@ import { readBase } from "../journal/base.ts";
 import type { LockDeps } from "../journal/lock.ts";
 import type { Processes } from "../system/processes.ts";
 import { type Random, randomHex } from "../system/random.ts";
+import { displayNameOf } from "../transcripts/agent-names.ts";
 import { isSessionId, markSession, updateSessionState } from "./session-folder.ts";
 import { nextPhase, type SessionAction, type SessionSignal } from "./session-phase.ts";
 import { listOfState, phaseOf, type SessionState } from "./session-state.ts";

@@ -4,9 +4,10 @@ import type { Git } from "../git/git.ts";
 import { readSmallObjects } from "../git/object-stream.ts";
 import type { CheckpointTree } from "./checkpoint-tree.ts";
 import { maxMetadataBytes } from "./limits.ts";
+import { layouts } from "./store-layouts.ts";
 
 /**
- * The metadata of a checkpoint's sessions by session id, every member kept.
+ * The metadata of a checkpoint's sessions by session id, every member kept; positions as version 1 counts them.
  * @throws KeyframeError `not-here` or `damaged`: who writes without knowing what is there destroys it
  */
 export async function readStoredSessions(
@@ -26,7 +27,8 @@ export async function readStoredSessions(
     }
     const metadata = parseJsonDocument(content.toString("utf8"));
     const id = metadata instanceof Map ? metadata.get("session_id") : undefined;
-    if (metadata instanceof Map && typeof id === "string") sessions.set(id, metadata);
+    if (metadata instanceof Map && typeof id === "string")
+      sessions.set(id, layouts[tree.store].decodeSession(metadata));
   }
   return sessions;
 }

@@ -1,4 +1,5 @@
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { subagentTranscriptPath } from "../agents/conversation-place.ts";
 import { encodeJsonDocument, type JsonObject, type JsonValue } from "../base/json-document.ts";
 import { readLines } from "../base/lines.ts";
 import type { Repository } from "../git/repository.ts";
@@ -68,15 +69,12 @@ function isName(text: string): boolean {
 /** Beside the conversation's transcript, in its own folder in later versions. Only regular files of sane size. */
 function readSubagentTranscript(
   { files }: Pick<CaptureDeps, "files">,
-  { transcriptPath }: CaptureRecord,
+  { agent, transcriptPath }: CaptureRecord,
   agentId: string | undefined,
 ): Buffer | undefined {
-  if (agentId === undefined || !isName(agentId)) return undefined;
-  const name = `agent-${agentId}.jsonl`;
-  for (const path of [
-    join(transcriptPath.replace(/\.jsonl$/, ""), "subagents", name),
-    join(dirname(transcriptPath), name),
-  ]) {
+  const own = agentId === undefined ? undefined : subagentTranscriptPath(agent.tool, transcriptPath, agentId);
+  if (own === undefined) return undefined;
+  for (const path of [own, join(dirname(transcriptPath), basename(own))]) {
     const stat = files.statIfExists(path);
     if (stat?.kind === "file" && stat.sizeBytes <= maxChunkBytes) return files.readIfExists(path);
   }

@@ -43,7 +43,9 @@ export async function chunksOf(git: Git, files: Files, request: ChunkRequest): P
   const kept = await finalChunks(git, request);
   const chunks: StoredChunk[] = kept.map((chunk) => ({ ...chunk, source: { oid: chunk.oid } }));
   const offsetBytes = request.known[kept.length]?.offsetBytes ?? 0;
-  for await (const chunk of cutTranscript(bytesOf(files, path, offsetBytes, bytes), { offsetBytes })) {
+  for await (const chunk of cutTranscript(readCopy(files, path, { from: offsetBytes, to: bytes }), {
+    offsetBytes,
+  })) {
     chunks.push({
       offsetBytes: chunk.offsetBytes,
       oid: blobOid(chunk.bytes, format),
@@ -68,7 +70,12 @@ async function finalChunks(git: Git, { known, bytes }: ChunkRequest): Promise<Ca
   return firstGone === -1 ? whole : whole.slice(0, firstGone);
 }
 
-async function* bytesOf(files: Files, path: string, from: number, to: number): AsyncGenerator<Buffer> {
+/** A range of our copy's bytes. */
+export async function* readCopy(
+  files: Files,
+  path: string,
+  { from, to }: { readonly from: number; readonly to: number },
+): AsyncGenerator<Buffer> {
   let left = to - from;
   if (left <= 0) return;
   for (const chunk of files.readChunks(path, { offsetBytes: from })) {

@@ -24,7 +24,7 @@ export function openV1Store(context: StoreContext): CheckpointStore {
 
   async function listFrom(ids?: readonly CheckpointId[]): Promise<Map<CheckpointId, CheckpointTree>> {
     const trees = new Map<CheckpointId, CheckpointTree>();
-    for (const { ref, oid } of (await readStoreRefs(git)).v1) {
+    for (const { ref, oid } of (await context.readRefs()).v1) {
       for (const [id, files] of await listShardedTree(git, oid, ids)) {
         if (!trees.has(id)) trees.set(id, { id, store: "v1", ref, files });
       }

@@ -26,7 +26,7 @@ export function openV2Store(context: StoreContext): CheckpointStore {
   const generations = createGenerationCache(git);
 
   async function listFrom(ids: readonly CheckpointId[] | undefined, raw: boolean) {
-    const refs = await readStoreRefs(git);
+    const refs = await context.readRefs();
     const main = await listShardedTree(git, refs.v2Main?.oid, ids);
     const trees = new Map<CheckpointId, CheckpointTree>();
     const kept = raw ? await generations.read(refs) : [];

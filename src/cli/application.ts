@@ -23,6 +23,7 @@ import { resumeCommand } from "./resume/command.ts";
 import { rewindCommand } from "./rewind/command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/command.ts";
+import { serveCommand } from "./serve/command.ts";
 import { sessionCommand } from "./session/command.ts";
 import { settleCommand } from "./settle/command.ts";
 import { showCommand } from "./show/command.ts";
@@ -56,6 +57,7 @@ const root = buildRouteMap<string, CliContext>({
     image: imageCommands,
     sandbox: sandboxRoutes,
     snapshot: snapshotRoutes,
+    serve: serveCommand,
     checkpoint: checkpointCommand,
     journal: journalCommand,
     settle: settleCommand,

@@ -14,7 +14,7 @@ export async function commitInHook(
   { hook, args }: { readonly hook: string; readonly args: readonly string[] },
 ): Promise<void> {
   const [message = "", source = "", commit = ""] = args;
-  const deps = hookDeps(machine);
+  const deps = hookDeps(repository, machine);
   const git = openGit(repository, deps.processes);
   // git names the message from the top of the work tree, where it starts its hooks
   const messagePath = resolve(process.cwd(), message);

@@ -19,6 +19,16 @@ export function countFlag(brief: string) {
   return { kind: "parsed", parse: asCount, optional: true, brief, placeholder: "n" } as const;
 }
 
+export function portFlag(brief: string) {
+  return { kind: "parsed", parse: asPort, optional: true, brief, placeholder: "port" } as const;
+}
+
+export function asPort(text: string): number {
+  const port = asCount(text);
+  if (port < 1 || port > 65535) throw new SyntaxError(`not a port: ${text}`);
+  return port;
+}
+
 export function textArgument(brief: string, placeholder: string) {
   return { brief, parse: asText, placeholder } as const;
 }

@@ -11,6 +11,6 @@ export async function sessionInHook(
   machine: Machine,
   request: { readonly event: SessionEvent; readonly wants: Exclude<SessionAdvance["wants"], undefined> },
 ): Promise<void> {
-  const deps = hookDeps(machine);
+  const deps = hookDeps(repository, machine);
   await deps.trace.span("capture", () => captureTurn(openGit(repository, deps.processes), deps, request));
 }

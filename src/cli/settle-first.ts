@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { type SettleOutcome, settle } from "../authorship/settle.ts";
 import { errorText } from "../base/errors.ts";
+import { readCaptureSettings } from "../checkpoints/capture-settings.ts";
 import { listPrepared } from "../checkpoints/commit-folder.ts";
 import { finishCommits } from "../checkpoints/finish-commit.ts";
 import { finishTurns } from "../checkpoints/finish-turn.ts";
 import { openGit } from "../git/git.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
-import { createRedactor } from "../transcripts/redaction.ts";
 import type { CliContext } from "./context.ts";
 
 /**
@@ -33,7 +33,7 @@ export async function settleRepository(context: CliContext, repository: Reposito
   const git = openGit(repository, context.processes, context.env);
   const outcome = await settle(git, context);
   if (repository.workTree === undefined) return outcome;
-  const deps = { ...context, redactor: createRedactor() };
+  const deps = { ...context, ...readCaptureSettings(repository, context) };
   if (listPrepared(repository, context.files).length > 0) await finishCommits(git, deps);
   await finishTurns(git, deps);
   return outcome;

@@ -12,8 +12,9 @@ export async function settleInHook(
   machine: Machine,
   rewritten: string,
 ): Promise<void> {
-  const deps = hookDeps(machine);
-  const git = openGit(repository, deps.processes);
-  await deps.trace.span("settle", () => settle(git, deps, { rewrites: parseRewrites(rewritten) }));
+  const git = openGit(repository, machine.processes);
+  await machine.trace.span("settle", () => settle(git, machine, { rewrites: parseRewrites(rewritten) }));
+  // only storing asks for settings: lines find their owners even where these are damaged
+  const deps = hookDeps(repository, machine);
   await deps.trace.span("checkpoints", () => finishCommits(git, deps));
 }

@@ -94,6 +94,9 @@ export function openObjectStream(git: Git): ObjectStream {
   };
 }
 
+/** What a bulk read found, by name. */
+export type SmallObjects = Map<string, Buffer | "missing" | "oversized">;
+
 /**
  * Small objects in bulk, by name; one over the limit is passed over. Cut without a wait for each: listing thousands of
  * records is as fast as git is.
@@ -102,46 +105,79 @@ export async function readSmallObjects(
   git: Git,
   oids: Iterable<string>,
   maxBytes: number,
-): Promise<Map<string, Buffer | "missing" | "oversized">> {
-  const found = new Map<string, Buffer | "missing" | "oversized">();
-  const names = [...new Set(oids)];
-  if (names.length === 0) return found;
-  const args = ["cat-file", "--batch", "--buffer"];
-  const child = git.start(args, { env: { GIT_NO_LAZY_FETCH: "1" } });
+): Promise<SmallObjects> {
+  const reader = openSmallObjectReader(git);
+  try {
+    return await reader.read(oids, maxBytes);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Several bulk reads, one after the other, through one git that starts with the first. */
+export interface SmallObjectReader {
+  read(oids: Iterable<string>, maxBytes: number): Promise<SmallObjects>;
+  close(): Promise<void>;
+}
+
+export function openSmallObjectReader(git: Git): SmallObjectReader {
+  const args = ["cat-file", "--batch-command", "--buffer"];
+  let started: { readonly child: RunningProcess; readonly pieces: AsyncIterator<Buffer> } | undefined;
   let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
-    stderr = (stderr + piece).slice(-4000);
-  });
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(names.map((name) => `${name}\n`).join(""));
-  let held: Buffer = Buffer.alloc(0);
-  let skipBytes = 0;
-  for await (const piece of child.stdout as AsyncIterable<Buffer>) {
-    held = held.length === 0 ? piece : Buffer.concat([held, piece]);
-    for (;;) {
-      if (skipBytes > 0) {
+
+  function start() {
+    const child = git.start(args, { env: { GIT_NO_LAZY_FETCH: "1" } });
+    child.stderr.setEncoding("utf8").on("data", (piece: string) => {
+      stderr = (stderr + piece).slice(-4000);
+    });
+    child.stdin.on("error", () => undefined);
+    return { child, pieces: child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer> };
+  }
+
+  async function read(oids: Iterable<string>, maxBytes: number): Promise<SmallObjects> {
+    const found: SmallObjects = new Map();
+    const names = [...new Set(oids)];
+    if (names.length === 0) return found;
+    started ??= start();
+    const { child, pieces } = started;
+    child.stdin.write(`${names.map((name) => `contents ${name}\n`).join("")}flush\n`);
+    let held: Buffer = Buffer.alloc(0);
+    let skipBytes = 0;
+    while (found.size < names.length || skipBytes > 0) {
+      const next = await pieces.next();
+      if (next.done === true) throw gitFailed(args, { ...(await child.exited), stderr });
+      held = held.length === 0 ? next.value : Buffer.concat([held, next.value]);
+      for (;;) {
         const skipped = Math.min(skipBytes, held.length);
         held = held.subarray(skipped);
         skipBytes -= skipped;
+        const end = held.indexOf(0x0a);
+        if (skipBytes > 0 || end === -1) break;
+        const info = parseHeader(held.toString("latin1", 0, end));
+        const name = names[found.size] ?? "";
+        if (info === undefined) found.set(name, "missing");
+        else if (info.sizeBytes > maxBytes) {
+          found.set(name, "oversized");
+          skipBytes = info.sizeBytes + 1;
+        } else if (held.length >= end + 1 + info.sizeBytes + 1) {
+          found.set(name, held.subarray(end + 1, end + 1 + info.sizeBytes));
+          skipBytes = info.sizeBytes + 1;
+        } else break;
+        held = held.subarray(end + 1);
       }
-      const end = held.indexOf(0x0a);
-      if (skipBytes > 0 || end === -1) break;
-      const info = parseHeader(held.toString("latin1", 0, end));
-      const name = names[found.size] ?? "";
-      if (info === undefined) found.set(name, "missing");
-      else if (info.sizeBytes > maxBytes) {
-        found.set(name, "oversized");
-        skipBytes = info.sizeBytes + 1;
-      } else if (held.length >= end + 1 + info.sizeBytes + 1) {
-        found.set(name, held.subarray(end + 1, end + 1 + info.sizeBytes));
-        skipBytes = info.sizeBytes + 1;
-      } else break;
-      held = held.subarray(end + 1);
     }
+    return found;
   }
-  const { code, signal } = await child.exited;
-  if (code !== 0 || found.size !== names.length) throw gitFailed(args, { code, signal, stderr });
-  return found;
+
+  return {
+    read,
+    async close() {
+      if (started === undefined) return;
+      started.child.stdin.end();
+      started.child.stdout.resume();
+      await started.child.exited;
+    },
+  };
 }
 
 /** Output that nobody will read must be let go too: unread, it keeps the pipe open and the program alive. */

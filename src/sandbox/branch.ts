@@ -32,6 +32,8 @@ export interface BranchOptions {
   readonly name?: ObjectName;
   /** The guest stays stopped when all is saved, and its machine is ended: for `stop`. */
   readonly suspend?: boolean;
+  /** Reserve the space of the file before the pause, so that a full disk is found in time; true by default. */
+  readonly reserve?: boolean;
 }
 
 /** A snapshot that is being written. The guest runs again. */
@@ -84,6 +86,8 @@ interface PreparedBranch {
   readonly disk: readonly LayerRef[];
   readonly newTop: LayerRef;
   readonly mapping: MemoryMapping;
+  /** What the machine has mapped: the parent's image, or zeros. */
+  readonly memoryPath: string;
   readonly memoryFile: DataFile;
   readonly buffer: Buffer;
   readonly pageMap: Buffer;
@@ -103,11 +107,12 @@ async function prepareBranch(
   machine: Machine,
   options: BranchOptions,
 ): Promise<PreparedBranch> {
-  const { pid } = machine.address.process;
+  const { memoryPath, process } = machine.address;
+  const { pid } = process;
   const id = newSnapshotId(world.random);
-  const mapping = world.processMemory.findMapping(pid, machine.address.memoryPath);
+  const mapping = world.processMemory.findMapping(pid, memoryPath);
   if (mapping === undefined) {
-    throw new KeyframeError("hypervisor-failed", `the machine has not mapped ${machine.address.memoryPath}`);
+    throw new KeyframeError("hypervisor-failed", `the machine has not mapped ${memoryPath}`);
   }
   const parent =
     sandbox.base === undefined ? undefined : mustBeReady(world, findSnapshot(world, sandbox.base));
@@ -146,11 +151,13 @@ async function prepareBranch(
     const runs = parsePrivatePages(pageMap);
     memoryFile = openDataFile(memory, "create");
     injected("branch:preallocate", memory);
-    preallocate(memoryFile, memory, memoryDiffSizeBytes(runs), world.warn);
+    if (options.reserve !== false) {
+      preallocate(memoryFile, memory, memoryDiffSizeBytes(runs), world.warn);
+    }
     const buffer = warmPageBuffer(runs);
     await machine.prepareDiskLayer(layerFile(world, newTop));
     fault("branch:after-prepare");
-    return { sandbox, snapshot, disk, newTop, mapping, memoryFile, buffer, pageMap };
+    return { sandbox, snapshot, disk, newTop, mapping, memoryPath, memoryFile, buffer, pageMap };
   } catch (error) {
     memoryFile?.close();
     removeSnapshotFiles(world, snapshot);
@@ -263,8 +270,7 @@ async function finishBranch(
     // let whoever waits for the guest go on before this process computes
     await nextTurn();
     injected("branch:write-memory", files.memory);
-    const base =
-      sandbox.base === undefined ? undefined : openDataFile(world.home.memoryImage(sandbox.base), "read");
+    const base = sandbox.base === undefined ? undefined : openDataFile(prepared.memoryPath, "read");
     const memoryBytes = sandbox.shape.memoryMiB * 1024 * 1024;
     let written: WrittenDiff;
     try {

@@ -13,6 +13,7 @@ import { eraseSnapshot } from "./remove-snapshot.ts";
 import {
   checkSnapshotDisk,
   claimName,
+  mustBeLocal,
   openChain,
   type ReadySnapshot,
   readDeviceState,
@@ -32,7 +33,7 @@ export async function compactSnapshot(
   source: ReadySnapshot,
   options: { readonly name?: ObjectName } = {},
 ): Promise<ReadySnapshot> {
-  openChain(world, source);
+  for (const link of openChain(world, source)) mustBeLocal(link);
   await checkSnapshotDisk(world, source);
   const id = newSnapshotId(world.random);
   const layer: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };

@@ -31,7 +31,9 @@ export async function copyIn(
       for (const entry of files.listIfExists(path) ?? [])
         await visit(`${path}/${entry.name}`, `${target}/${entry.name}`);
     } else if (stat.kind === "file") {
-      await writeGuestFile(guest, target, Readable.from(copiedChunks(files, path)), stat.mode);
+      await writeGuestFile(guest, target, Readable.from(copiedChunks(files, path)), {
+        mode: stat.mode,
+      });
       result.fileCount += 1;
       result.sizeBytes += stat.sizeBytes;
     } else result.skipped.push(path);
@@ -50,9 +52,9 @@ export async function writeGuestFile(
   guest: GuestChannel,
   path: string,
   content: Readable,
-  mode = 0o644,
+  options: { readonly mode?: number; readonly user?: string } = {},
 ): Promise<void> {
-  const command = guest.putFile(path, mode);
+  const command = guest.putFile(path, options);
   command.stdout.resume();
   command.stderr.resume();
   const fed = pipeline(content, command.stdin);
@@ -125,7 +127,8 @@ async function readGuestFile(files: Files, guest: GuestChannel, from: string, to
   }
 }
 
-async function mustSucceed(command: GuestCommand, what: string): Promise<void> {
+/** Waits for the end; `guest-failed` unless it is an exit with 0. */
+export async function mustSucceed(command: GuestCommand, what: string): Promise<void> {
   const exit = await command.exited;
   if (exit.kind === "code" && exit.code === 0) return;
   throw new KeyframeError(

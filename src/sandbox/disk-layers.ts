@@ -37,9 +37,17 @@ export function createDiskLayer(
   if (!created) throw new KeyframeError("already-exists", `disk layer ${layer.id} exists`);
 }
 
-/** For the hypervisor. */
-export function diskLayerFiles(world: SandboxWorld, layers: readonly LayerRef[]): DiskLayers {
-  return layers.map((layer) => ({ path: world.home.diskLayer(layer.id, layer.kind), format: layer.kind }));
+/** For the hypervisor. `served` are the layers that a block server shows under their ids. */
+export function diskLayerFiles(
+  world: SandboxWorld,
+  layers: readonly LayerRef[],
+  served?: { readonly socketPath: string; readonly layers: ReadonlySet<string> },
+): DiskLayers {
+  return layers.map(({ id, kind }) => ({
+    path: world.home.diskLayer(id, kind),
+    format: kind,
+    ...(served?.layers.has(id) === true ? { socketPath: served.socketPath } : {}),
+  }));
 }
 
 /**
@@ -101,6 +109,13 @@ export async function checkDiskLayer(
       "damaged",
       `disk layer ${layer.id} is not the one that its snapshot was made with`,
     );
+  }
+  if (record.remote === true) {
+    // the block server verifies what it shows
+    if (options.deep !== true) return;
+    throw new KeyframeError("not-here", `the data of disk layer ${layer.id} is in a store`, {
+      hint: "`keyframe snapshot pull` without --lazy brings it here",
+    });
   }
   const seen = seenAs(mustStat(world, path));
   if (options.deep !== true && sameFile(seen, record.file)) return;

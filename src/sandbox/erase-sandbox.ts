@@ -2,8 +2,8 @@ import { KeyframeError } from "../base/errors.ts";
 import type { ProcessIdentity } from "../system/process-table.ts";
 import { type SandboxWorld, withLock } from "./home.ts";
 import { machineFiles } from "./qemu-arguments.ts";
-import type { SandboxRecord } from "./records.ts";
-import { sandboxState } from "./sandbox-store.ts";
+import { readSandboxRecord, type SandboxRecord } from "./records.ts";
+import { sandboxRecordPath, sandboxState } from "./sandbox-store.ts";
 import { releaseName } from "./snapshot-store.ts";
 
 /** Ends the machine if it runs and removes the sandbox's folder and name. Its disk layers are left to `gc`. */
@@ -11,6 +11,10 @@ export async function eraseSandbox(world: SandboxWorld, record: SandboxRecord): 
   await withLock(world, `sandbox-${record.id}`, async () => {
     if (sandboxState(world, record) === "starting") {
       throw new KeyframeError("not-ready", `sandbox ${record.name ?? record.id} is still starting`);
+    }
+    const now = readSandboxRecord(world.files, sandboxRecordPath(world, record.id));
+    if (record.status === "pooled" && now !== undefined && now.status !== "pooled") {
+      throw new KeyframeError("in-use", `sandbox ${record.id} has just been taken from its pool`);
     }
     await endMachine(world, record);
     world.files.removeTree(world.home.sandboxFolder(record.id));

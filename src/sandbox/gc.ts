@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Files } from "../system/files.ts";
+import { clearDeadBlockServer, endBlockServer } from "./block-server.ts";
 import { removeDiskLayer } from "./disk-layers.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
 import { isLeftInStaging, type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
@@ -153,7 +154,13 @@ function viewHome(world: SandboxWorld): GcView {
 
 async function applyGc(world: SandboxWorld, plan: GcPlan): Promise<void> {
   for (const sandbox of plan.sandboxes) await eraseSandbox(world, sandbox);
-  for (const snapshot of plan.snapshots) eraseSnapshot(world, snapshot);
+  for (const snapshot of plan.snapshots) {
+    await endBlockServer(world, snapshot.id);
+    eraseSnapshot(world, snapshot);
+  }
+  for (const snapshot of listSnapshots(world)) {
+    await clearDeadBlockServer(world, snapshot.id, { keepCache: snapshot.remote !== undefined });
+  }
   for (const id of plan.diskLayers) removeDiskLayer(world, id);
   for (const id of plan.memoryImages) removeMemoryImage(world, id);
   for (const name of plan.staging) world.files.removeTree(join(world.home.folder("staging"), name));
@@ -164,4 +171,16 @@ export function listImages(files: Files, folder: string): ImageRecord[] {
   return (files.listIfExists(folder) ?? []).flatMap((entry) =>
     entry.name.endsWith(".json") ? (readImageRecord(files, join(folder, entry.name)) ?? []) : [],
   );
+}
+
+/** The ids of what goes, by kind. */
+export function describeGcPlan(plan: GcPlan): Record<string, readonly string[]> {
+  return {
+    sandboxes: plan.sandboxes.map((each) => each.id),
+    snapshots: plan.snapshots.map((each) => each.id),
+    diskLayers: plan.diskLayers,
+    memoryImages: plan.memoryImages,
+    unfinished: plan.staging,
+    strays: plan.strays,
+  };
 }

@@ -12,30 +12,48 @@ import {
 import {
   type CommandRequest,
   encodeCommandRequest,
+  encodeConnectRequest,
   encodeFileRequest,
   encodeIdentity,
+  type FileRequest,
+  type GuestDial,
   type GuestIdentity,
+  parseGuestDial,
 } from "./guest-message.ts";
+import { maxGuestConnections } from "./limits.ts";
 
 /** One conversation with the program inside a guest. Many commands run at once on it. */
 export interface GuestChannel {
   /** Resolves with an answer that was made inside the guest. */
   ping(): Promise<void>;
-  /** Renews what must not be equal in two copies of a guest. */
+  /** Renews what must not be equal in two copies of a guest. Once, if it is what the conversation began with. */
   renewIdentity(identity: GuestIdentity): Promise<RenewedIdentity>;
   run(request: CommandRequest): GuestCommand;
   /** Writes standard input to a file of the image: complete when it exits with 0, else unchanged. */
-  putFile(path: string, mode: number): GuestCommand;
+  putFile(path: string, options: Omit<FileRequest, "arguments">): GuestCommand;
   /** A file of the image as standard output. */
-  getFile(path: string): GuestCommand;
+  getFile(path: string, options?: Pick<FileRequest, "user">): GuestCommand;
   /** Standard output is for parseFileList. */
   listFiles(path: string): GuestCommand;
+  /** Looks at or changes entries of folders: what src/sandbox/guest-files.ts asks for. */
+  manageFiles(request: FileRequest): GuestCommand;
+  /** Connects to a server at a TCP port of the guest's 127.0.0.1: its input and output are the command's. */
+  connect(port: number): GuestCommand;
+  /** From here on this conversation carries the guest's own connections; the last one to say so does. */
+  serveNetwork(service: GuestNetworkService): void;
   /** Asks the guest to write its disk back and end; the machine ends soon after. */
   shutDown(): void;
   /** Commands that were not started with `keep` are killed by the guest soon after. */
   close(): void;
   /** Resolves when the conversation is over, whoever ended it. */
   readonly closed: Promise<void>;
+}
+
+export interface GuestNetworkService {
+  /** A program of the guest has connected. `cancel` of the connection refuses it, also later. */
+  dial(to: GuestDial, connection: GuestCommand): void;
+  /** Answers a DNS message with a DNS message; undefined for no answer. */
+  resolve(question: Buffer): Promise<Buffer | undefined>;
 }
 
 export interface RenewedIdentity {
@@ -53,9 +71,16 @@ export interface GuestChannelOptions {
   readonly generation: number;
   /** How long the guest may take for its first answer. */
   readonly timeoutMs: number;
+  /** Sent right behind the first hello, so that a guest that wakes up does both at once: see `renewIdentity`. */
+  readonly identity?: GuestIdentity;
+  /** Called when the first words are written and before the guest is waited for: here it may be continued. */
+  readonly onSpoken?: () => Promise<void>;
 }
 
 export const guestProtocolVersion = 1;
+
+/** Streams from this number on are begun by the guest. */
+const guestStreams = 0x80000000;
 
 const helloRepeatMs = 1_000;
 
@@ -70,21 +95,28 @@ export async function openGuestChannel(
   connection.on("data", (chunk: Buffer) => {
     for (const frame of parser.push(chunk)) state.take(frame);
   });
+  const greeted = state.greeted(options.nonce, options.generation);
+  greeted.catch(() => undefined); // awaited below, after steps that may fail first
+  connection.cork();
   connection.write(hello);
+  if (options.identity !== undefined) state.sayIdentityEarly(options.identity);
+  connection.uncork();
   // A guest that was saved in the middle of a frame takes the first bytes for the rest of it: fill that up with
   // zeros, which it skips, and say hello again.
   const repeating = new AbortController();
   const repeat = (async () => {
     for (;;) {
       await options.clock.sleep(helloRepeatMs, repeating.signal);
+      state.forgetEarlyIdentity();
       connection.write(Buffer.alloc(maxGuestPayloadBytes));
       connection.write(hello);
     }
   })().catch(() => undefined); // ends by its abort only
   const limit = new AbortController();
   try {
+    await options.onSpoken?.();
     await Promise.race([
-      state.greeted(options.nonce, options.generation),
+      greeted,
       options.clock.sleep(options.timeoutMs, limit.signal).then(() => {
         throw new KeyframeError("timed-out", `the guest did not answer within ${options.timeoutMs} ms`, {
           hint: "`keyframe sandbox logs` shows its console",
@@ -117,6 +149,7 @@ interface Pending {
 function createChannelState(connection: Duplex) {
   const commands = new Map<number, GuestCommandEvents>();
   const replies = new Map<number, Pending>();
+  let network: GuestNetworkService | undefined;
   let onHello: ((payload: Buffer) => void) | undefined;
   let greeted = false;
   let lastStream = 0;
@@ -157,7 +190,7 @@ function createChannelState(connection: Duplex) {
   }
 
   function nextStream(): number {
-    lastStream = (lastStream + 1) >>> 0;
+    lastStream = (lastStream + 1) % guestStreams;
     return lastStream;
   }
 
@@ -166,10 +199,32 @@ function createChannelState(connection: Duplex) {
     const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
     if (failure !== undefined) events.gone(failure);
     else {
+      send(type, stream, payload); // throws if it does not fit a frame: then there is no command
       commands.set(stream, events);
-      send(type, stream, payload);
     }
     return command;
+  }
+
+  let early: { readonly identity: GuestIdentity; readonly answer: Promise<Buffer> } | undefined;
+  /** What the guest has started: it chose the number of the stream. */
+  function takeFromGuest(frame: GuestFrame): void {
+    const { stream } = frame;
+    if (frame.type === guestFrameTypes.dial) {
+      // only the guest's half of the numbers, and so many: its programs may write to the port as they like
+      if (stream < guestStreams || commands.has(stream) || frame.payload.length < 6) return;
+      if (network === undefined || commands.size > 2 * maxGuestConnections) {
+        send(guestFrameTypes.cancel, stream);
+        return;
+      }
+      const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
+      commands.set(stream, events);
+      network.dial(parseGuestDial(frame.payload), command);
+    } else if (frame.type === guestFrameTypes.resolve) {
+      network?.resolve(frame.payload).then(
+        (answer) => answer !== undefined && send(guestFrameTypes.resolved, stream, answer),
+        () => undefined, // the guest asks again
+      );
+    }
   }
 
   const channel: GuestChannel = {
@@ -177,15 +232,25 @@ function createChannelState(connection: Duplex) {
       await ask(guestFrameTypes.ping, Buffer.alloc(0));
     },
     async renewIdentity(identity) {
-      const text = (await ask(guestFrameTypes.identity, encodeIdentity(identity))).toString("utf8");
+      const said = early?.identity === identity ? early.answer : undefined;
+      const answer = await (said ?? ask(guestFrameTypes.identity, encodeIdentity(identity)));
+      const text = answer.toString("utf8");
       const lines = (prefix: string) =>
         text.split("\n").flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
       return { problems: lines("problem: "), hooks: lines("hook: ") };
     },
     run: (request) => begin(guestFrameTypes.exec, encodeCommandRequest(request)),
-    putFile: (path, mode) => begin(guestFrameTypes.put, encodeFileRequest(path, mode)),
-    getFile: (path) => begin(guestFrameTypes.get, encodeFileRequest(path)),
-    listFiles: (path) => begin(guestFrameTypes.list, encodeFileRequest(path)),
+    putFile: (path, options) =>
+      begin(guestFrameTypes.put, encodeFileRequest({ ...options, arguments: [path] })),
+    getFile: (path, options) =>
+      begin(guestFrameTypes.get, encodeFileRequest({ ...options, arguments: [path] })),
+    listFiles: (path) => begin(guestFrameTypes.list, encodeFileRequest({ arguments: [path] })),
+    manageFiles: (request) => begin(guestFrameTypes.files, encodeFileRequest(request)),
+    connect: (port) => begin(guestFrameTypes.connect, encodeConnectRequest(port)),
+    serveNetwork(service) {
+      network = service;
+      send(guestFrameTypes.network, 0);
+    },
     shutDown: () => send(guestFrameTypes.shutdown, 0),
     close() {
       end();
@@ -196,6 +261,15 @@ function createChannelState(connection: Duplex) {
 
   return {
     channel,
+    /** Before the guest has answered the hello. */
+    sayIdentityEarly(identity: GuestIdentity): void {
+      early = { identity, answer: ask(guestFrameTypes.identity, encodeIdentity(identity)) };
+      early.answer.catch(() => undefined); // awaited by renewIdentity
+    },
+    /** What was said first may have been lost, all or in part: `renewIdentity` says it again. */
+    forgetEarlyIdentity(): void {
+      early = undefined;
+    },
     greeted(nonce: Uint8Array, generation: number): Promise<void> {
       return new Promise((resolve, reject) => {
         rejectGreeting = reject;
@@ -226,6 +300,10 @@ function createChannelState(connection: Duplex) {
       if (frame.type === guestFrameTypes.pong || frame.type === guestFrameTypes.identityReply) {
         replies.get(frame.stream)?.resolve(frame.payload);
         replies.delete(frame.stream);
+        return;
+      }
+      if (frame.type === guestFrameTypes.dial || frame.type === guestFrameTypes.resolve) {
+        takeFromGuest(frame);
         return;
       }
       const command = commands.get(frame.stream);

@@ -1,4 +1,5 @@
 import { Readable, Writable } from "node:stream";
+import type { ErrorCode } from "../base/error-codes.ts";
 import { KeyframeError } from "../base/errors.ts";
 import { type GuestFrame, guestFrameTypes } from "./guest-frame.ts";
 import {
@@ -13,7 +14,9 @@ export interface GuestCommand {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** `guest-failed` if the command could not be started, `guest-gone` if the guest ended first. */
+  /** The process id in the guest; rejects as `exited` does. */
+  readonly started: Promise<number>;
+  /** `guest-failed` or a closer code if the command could not be started, `guest-gone` if the guest ended first. */
   readonly exited: Promise<CommandExit>;
   /** To the command's process group. */
   signal(number: number): void;
@@ -39,15 +42,12 @@ export function createGuestCommand(send: (type: number, payload?: Uint8Array) =>
   const stdout = createOutput(send);
   const stderr = createOutput(send);
   const stdin = createInput(send);
-  let settle: { resolve(exit: CommandExit): void; reject(error: Error): void } | undefined;
-  const exited = new Promise<CommandExit>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  // whoever only reads the output still sees the failure there: not an unhandled rejection
-  exited.catch(() => undefined);
+  const start = settling<number>();
+  const end = settling<CommandExit>();
 
   function fail(error: KeyframeError): void {
-    settle?.reject(error);
+    start.reject(error);
+    end.reject(error);
     stdout.end();
     stderr.end();
     stdin.stop();
@@ -58,7 +58,8 @@ export function createGuestCommand(send: (type: number, payload?: Uint8Array) =>
       stdin: stdin.stream,
       stdout: stdout.stream,
       stderr: stderr.stream,
-      exited,
+      started: start.promise,
+      exited: end.promise,
       signal(number) {
         const payload = Buffer.alloc(4);
         payload.writeUInt32LE(number);
@@ -71,16 +72,18 @@ export function createGuestCommand(send: (type: number, payload?: Uint8Array) =>
       take(frame) {
         if (frame.type === guestFrameTypes.stdout) stdout.push(frame.payload);
         else if (frame.type === guestFrameTypes.stderr) stderr.push(frame.payload);
+        else if (frame.type === guestFrameTypes.started) start.resolve(frame.payload.readUInt32LE(0));
+        else if (frame.type === guestFrameTypes.outputEnd) stdout.end();
         else if (frame.type === guestFrameTypes.stdinCredit) stdin.grant(frame.payload.readUInt32LE(0));
         else if (frame.type === guestFrameTypes.exit) {
           stdout.end();
           stderr.end();
           stdin.stop();
-          settle?.resolve(parseCommandExit(frame.payload));
+          end.resolve(parseCommandExit(frame.payload));
           return "ended";
         } else if (frame.type === guestFrameTypes.failed) {
           const { errno, text } = parseCommandFailure(frame.payload);
-          fail(new KeyframeError(errno === 2 ? "not-found" : "guest-failed", `the guest cannot ${text}`));
+          fail(new KeyframeError(guestErrnoCodes[errno] ?? "guest-failed", `the guest cannot ${text}`));
           return "ended";
         }
         return "going";
@@ -88,6 +91,27 @@ export function createGuestCommand(send: (type: number, payload?: Uint8Array) =>
       gone: fail,
     },
   };
+}
+
+/** What Linux error numbers from the guest mean to the caller. */
+const guestErrnoCodes: Readonly<Record<number, ErrorCode>> = {
+  2: "not-found",
+  17: "already-exists",
+  20: "invalid-input",
+  21: "invalid-input",
+  28: "disk-full",
+};
+
+/** A promise whose rejection need not be seen: whoever only reads the output sees the failure there. */
+function settling<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<T>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
 }
 
 function createOutput(send: (type: number, payload?: Uint8Array) => void) {

@@ -18,10 +18,13 @@ export const guestFrameTypes = {
   ping: 0x05,
   pong: 0x06,
   shutdown: 0x07,
+  network: 0x08,
   exec: 0x10,
   put: 0x11,
   get: 0x12,
   list: 0x13,
+  files: 0x14,
+  connect: 0x15,
   stdin: 0x18,
   stdinEnd: 0x19,
   signal: 0x1a,
@@ -34,6 +37,10 @@ export const guestFrameTypes = {
   exit: 0x23,
   failed: 0x24,
   stdinCredit: 0x25,
+  outputEnd: 0x26,
+  dial: 0x30,
+  resolve: 0x31,
+  resolved: 0x32,
 } as const;
 
 export interface GuestFrame {

@@ -16,6 +16,8 @@ export interface CommandRequest {
   readonly user?: string;
   /** Goes on when the host goes away; by default it is killed then. */
   readonly keep?: boolean;
+  /** How many processes and threads it and its descendants may be at once; 4096 by default. */
+  readonly maxProcesses?: number;
 }
 
 const commandTags = {
@@ -27,6 +29,7 @@ const commandTags = {
   user: 6,
   mode: 7,
   keep: 8,
+  maxProcesses: 9,
 } as const;
 
 export function encodeCommandRequest(request: CommandRequest): Buffer {
@@ -40,15 +43,26 @@ export function encodeCommandRequest(request: CommandRequest): Buffer {
   if (request.timeoutMs !== undefined) fields.push([commandTags.timeoutMs, uint32(request.timeoutMs)]);
   if (request.user !== undefined) fields.push([commandTags.user, request.user]);
   if (request.keep === true) fields.push([commandTags.keep, ""]);
+  if (request.maxProcesses !== undefined)
+    fields.push([commandTags.maxProcesses, uint32(request.maxProcesses)]);
   return encodeFields(fields);
 }
 
-/** For put, get and list. `mode` is permission bits. */
-export function encodeFileRequest(path: string, mode = 0o644): Buffer {
-  return encodeFields([
-    [commandTags.argv, path],
-    [commandTags.mode, uint32(mode)],
-  ]);
+export interface FileRequest {
+  /** A path; for `files` a verb and its arguments. What is not absolute is below the user's home folder. */
+  readonly arguments: readonly string[];
+  /** Permission bits, for put. */
+  readonly mode?: number;
+  /** As of a command. */
+  readonly user?: string;
+}
+
+/** For put, get, list and files. */
+export function encodeFileRequest(request: FileRequest): Buffer {
+  const fields: [number, Uint8Array | string][] = request.arguments.map((part) => [commandTags.argv, part]);
+  fields.push([commandTags.mode, uint32(request.mode ?? 0o644)]);
+  if (request.user !== undefined) fields.push([commandTags.user, request.user]);
+  return encodeFields(fields);
 }
 
 export function encodeTerminalSize(size: { readonly rows: number; readonly columns: number }): Buffer {
@@ -68,6 +82,8 @@ export interface GuestIdentity {
   readonly machineId?: string;
   /** A UUID. */
   readonly bootId?: string;
+  /** Whether connections to other addresses are passed to the host, or there is no network at all. */
+  readonly network?: boolean;
 }
 
 export function encodeIdentity(identity: GuestIdentity): Buffer {
@@ -81,7 +97,27 @@ export function encodeIdentity(identity: GuestIdentity): Buffer {
   if (identity.hostName !== undefined) fields.push([3, identity.hostName]);
   if (identity.machineId !== undefined) fields.push([4, identity.machineId]);
   if (identity.bootId !== undefined) fields.push([5, identity.bootId]);
+  if (identity.network !== undefined) fields.push([6, Uint8Array.of(identity.network ? 1 : 0)]);
   return encodeFields(fields);
+}
+
+/** A TCP port of the guest. */
+export function encodeConnectRequest(port: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(port);
+  return bytes;
+}
+
+/** Where a program in the guest wants to connect to. */
+export interface GuestDial {
+  /** Dotted. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** IPv4 address (4 bytes, in its written order), port (2 bytes). */
+export function parseGuestDial(payload: Buffer): GuestDial {
+  return { address: payload.subarray(0, 4).join("."), port: payload.readUInt16LE(4) };
 }
 
 export type CommandExit =
@@ -119,12 +155,7 @@ const entryKinds: Readonly<Record<string, GuestFileEntry["kind"]>> = {
 
 /** The output of `list`: pairs of texts, each with a 4-byte length: "<kind> <octal mode> <size>" and the path. */
 export function parseFileList(output: Buffer): GuestFileEntry[] {
-  const texts: string[] = [];
-  for (let at = 0; at + 4 <= output.length; ) {
-    const size = output.readUInt32LE(at);
-    texts.push(output.toString("utf8", at + 4, at + 4 + size));
-    at += 4 + size;
-  }
+  const texts = parseTexts(output);
   const entries: GuestFileEntry[] = [];
   for (let index = 0; index + 1 < texts.length; index += 2) {
     const [kind = "o", mode = "0", size = "0"] = must(texts[index], "a list has pairs").split(" ");
@@ -136,6 +167,52 @@ export function parseFileList(output: Buffer): GuestFileEntry[] {
     });
   }
   return entries;
+}
+
+/** A file as `files` describes it. What a guest says is not trusted: it may be anything that has this form. */
+export interface GuestFileInfo {
+  readonly kind: GuestFileEntry["kind"];
+  readonly mode: number;
+  readonly sizeBytes: number;
+  readonly modifiedAtMs: number;
+  readonly owner: string;
+  readonly group: string;
+  /** Of a symlink, else empty. */
+  readonly linkTarget: string;
+  /** Absolute. */
+  readonly path: string;
+}
+
+/** The output of `files`: five texts for each entry. */
+export function parseFileInfos(output: Buffer): GuestFileInfo[] {
+  const texts = parseTexts(output);
+  const infos: GuestFileInfo[] = [];
+  for (let index = 0; index + 4 < texts.length; index += 5) {
+    const [facts = "", owner = "", group = "", linkTarget = "", path = ""] = texts.slice(index, index + 5);
+    const [kind = "o", mode = "0", size = "0", seconds = "0"] = facts.split(" ");
+    infos.push({
+      kind: entryKinds[kind] ?? "other",
+      mode: Number.parseInt(mode, 8),
+      sizeBytes: Number(size),
+      modifiedAtMs: Number(seconds) * 1000,
+      owner,
+      group,
+      linkTarget,
+      path,
+    });
+  }
+  return infos;
+}
+
+/** Texts, each behind its length (4 bytes). */
+function parseTexts(output: Buffer): string[] {
+  const texts: string[] = [];
+  for (let at = 0; at + 4 <= output.length; ) {
+    const size = output.readUInt32LE(at);
+    texts.push(output.toString("utf8", at + 4, at + 4 + size));
+    at += 4 + size;
+  }
+  return texts;
 }
 
 function encodeFields(fields: readonly (readonly [number, Uint8Array | string])[]): Buffer {

@@ -1,25 +1,37 @@
 import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import { connectUnixSocket } from "../system/unix-socket.ts";
-import { type GuestChannel, openGuestChannel } from "./guest-channel.ts";
+import { type GuestChannel, type GuestChannelOptions, openGuestChannel } from "./guest-channel.ts";
 import { lockInHome, type SandboxWorld } from "./home.ts";
+import { noteUse } from "./last-use.ts";
 import { guestPortCount } from "./limits.ts";
 import { machineFiles } from "./qemu-arguments.ts";
 import type { SandboxRecord } from "./records.ts";
 
 export interface GuestSession {
   readonly guest: GuestChannel;
+  /** Which of the guest's ports is used. */
+  readonly port: number;
   close(): Promise<void>;
 }
 
 const answerTimeoutMs = 30_000;
+
+type TalkingSandbox = Pick<SandboxRecord, "id" | "generation" | "idleMs">;
+
+export interface SessionOptions extends Partial<Pick<GuestChannelOptions, "identity" | "onSpoken">> {
+  /** How long the guest may take for its first answer. */
+  readonly timeoutMs?: number;
+  /** The conversation of the process beside the machine: it is no use of the sandbox. */
+  readonly keeper?: boolean;
+}
 
 /**
  * A conversation with a sandbox's guest on a port that no other process uses. `lock-busy` if all are in use.
  */
 export async function openGuestSession(
   world: SandboxWorld,
-  record: Pick<SandboxRecord, "id" | "generation">,
-  timeoutMs = answerTimeoutMs,
+  record: TalkingSandbox,
+  options: SessionOptions = {},
 ): Promise<GuestSession> {
   for (let port = 0; port < guestPortCount; port += 1) {
     const lock = await lockInHome(world, `guest-${record.id}-${port}`, 0).catch((error: unknown) => {
@@ -33,12 +45,17 @@ export async function openGuestSession(
         clock: world.clock,
         nonce: world.random.bytes(8),
         generation: record.generation,
-        timeoutMs,
+        timeoutMs: options.timeoutMs ?? answerTimeoutMs,
+        ...(options.identity === undefined ? {} : { identity: options.identity }),
+        ...(options.onSpoken === undefined ? {} : { onSpoken: options.onSpoken }),
       });
+      if (options.keeper !== true) noteUse(world, record);
       return {
         guest,
+        port,
         async close() {
           guest.close();
+          if (options.keeper !== true) noteUse(world, record);
           await lock.release();
         },
       };
@@ -58,7 +75,7 @@ export async function openGuestSession(
 
 export async function withGuest<T>(
   world: SandboxWorld,
-  record: Pick<SandboxRecord, "id" | "generation">,
+  record: TalkingSandbox,
   work: (guest: GuestChannel) => Promise<T>,
 ): Promise<T> {
   const session = await openGuestSession(world, record);

@@ -23,6 +23,8 @@ export interface SandboxWorld {
   /** "linux", "darwin". */
   readonly platform: string;
   readonly cores: number;
+  /** How this very program is started: absolute paths of Node and of the entry. */
+  readonly program: { readonly node: string; readonly entry: string };
   /** Says something that the user should know and that stops nothing. */
   readonly warn: (text: string) => void;
 }

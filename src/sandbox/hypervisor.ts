@@ -21,6 +21,8 @@ export type DiskLayers = readonly DiskLayerFile[];
 export interface DiskLayerFile {
   readonly path: string;
   readonly format: "qcow2" | "raw";
+  /** There is no file: a block server shows it on this socket, as the export that is named as the file would be. */
+  readonly socketPath?: string;
 }
 
 export type MachineStart =
@@ -61,7 +63,7 @@ export interface MachineSnapshot {
  * attaches to it. Calls on one machine are not made at the same time: the caller holds its lock.
  */
 export interface Hypervisor {
-  /** Starts a machine; it runs when this resolves. On failure nothing is left running. */
+  /** Starts a machine. One that was restored stands still until `resume`. On failure nothing is left running. */
   start(request: MachineRequest): Promise<Machine>;
   attach(address: MachineAddress): Promise<Machine>;
 }

@@ -11,6 +11,9 @@ export const diskBytes = { least: 64 * 1024 * 1024, most: 2 * 1024 ** 4 } as con
 /** Children of one fork. */
 export const maxForkCount = 100;
 
+/** Machines that are kept ready for one snapshot. */
+export const maxPoolSize = 50;
+
 /** Links of a snapshot chain; `snapshot compact` shortens it. */
 export const maxChainDepth = 64;
 
@@ -19,6 +22,16 @@ export const maxDiskLayers = 128;
 
 /** Host processes that can talk to one guest at the same time: one virtio-serial port each. */
 export const guestPortCount = 8;
+
+/** Rules of one sandbox's network, and characters of one. */
+export const maxNetworkRules = 256;
+export const maxNetworkRuleLength = 260;
+
+/** Connections that a guest may have to the outside at the same time. */
+export const maxGuestConnections = 512;
+
+/** Ports of one guest that are forwarded to this machine. */
+export const maxForwards = 64;
 
 /** What any state file (JSON) may hold, bytes. */
 export const maxRecordBytes = 4 * 1024 * 1024;

@@ -67,3 +67,17 @@ export async function writeMemoryImage(
     target.write(piece.firstPage * pageBytes, last.pages.subarray(from, from + piece.pageCount * pageBytes));
   }
 }
+
+/** Changes an image into that of a snapshot that stands on it. */
+export async function writeDiffOver(target: DataFile, reader: MemoryDiffReader): Promise<void> {
+  let turnPages = 0;
+  for (const run of reader.table.runs) {
+    turnPages += run.pageCount;
+    if (turnPages > pagesPerTurn) {
+      turnPages = 0;
+      await nextTurn();
+    }
+    const pages = run.kind === "data" ? reader.readRun(run) : Buffer.alloc(run.pageCount * pageBytes);
+    target.write(run.firstPage * pageBytes, pages);
+  }
+}

@@ -10,6 +10,9 @@ export const machineFiles = {
   pid: "qemu.pid",
   log: "qemu.log",
   console: "console.log",
+  keeper: "keeper.sock",
+  keeperLog: "keeper.log",
+  lastUse: "last-use",
   guestPort: (port: number) => `guest-${port}.sock`,
 } as const;
 
@@ -52,8 +55,7 @@ export function planQemuArguments(request: MachineRequest, tscKhz: number): stri
     `file,id=console,append=on,path=${at(machineFiles.console)}`,
     "-serial",
     "chardev:console",
-    "-blockdev",
-    JSON.stringify(planDisk(request.disk)),
+    ...planDisk(request.disk).flatMap((node) => ["-blockdev", JSON.stringify(node)]),
     "-device",
     `virtio-blk-device,drive=${diskNodeName(top)},id=${diskDevice}`,
     "-device",
@@ -90,21 +92,21 @@ export function diskNodeName(layer: DiskLayerFile): string {
   return basename(layer.path, `.${layer.format}`);
 }
 
-function planDisk(layers: DiskLayers): object {
-  const [top, ...below] = layers;
-  if (top === undefined) throw new RangeError("a disk has at least one layer");
-  return { "node-name": diskNodeName(top), ...planLayer(top, below), discard: "unmap" };
-}
-
-/** Every layer is named here: nothing that a header says about backing files is followed. */
-function planLayer(layer: DiskLayerFile, below: DiskLayers): object {
-  const next = below[0];
-  return {
-    ...planLayerFile(layer),
-    ...(layer.format === "raw"
-      ? {}
-      : { backing: next === undefined ? null : { ...planLayer(next, below.slice(1)), "read-only": true } }),
-  };
+/**
+ * One node for each layer, each before the one that stands on it. Every layer is named here: nothing that a header
+ * says about backing files is followed.
+ */
+function planDisk(layers: DiskLayers): object[] {
+  const nodes = layers.map((layer, index) => {
+    const below = layers[index + 1];
+    return {
+      "node-name": diskNodeName(layer),
+      ...planLayerFile(layer),
+      ...(layer.format === "raw" ? {} : { backing: below === undefined ? null : diskNodeName(below) }),
+      ...(index === 0 ? { discard: "unmap" } : { "read-only": true }),
+    };
+  });
+  return nodes.reverse();
 }
 
 /** `no-flush`: the guest's flushes end in the host's page cache. Durability is the snapshot's business, after the pause. */
@@ -112,9 +114,24 @@ export function planLayerFile(layer: DiskLayerFile): object {
   return {
     driver: layer.format,
     cache: { "no-flush": true },
-    file: { driver: "file", filename: layer.path, cache: { "no-flush": true } },
+    file:
+      layer.socketPath === undefined
+        ? { driver: "file", filename: layer.path, cache: { "no-flush": true } }
+        : planServedFile(diskNodeName(layer), layer.socketPath),
   };
 }
+
+/** Requests wait for a block server that is started again. */
+function planServedFile(name: string, socketPath: string): object {
+  return {
+    driver: "nbd",
+    server: { type: "unix", path: socketPath },
+    export: name,
+    "reconnect-delay": serverRestartSeconds,
+  };
+}
+
+const serverRestartSeconds = 60;
 
 function escapeCommas(path: string): string {
   return path.replaceAll(",", ",,");

@@ -1,11 +1,13 @@
 import type { Duplex } from "node:stream";
-import { KeyframeError } from "../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { startDetached } from "../system/detached-process.ts";
 import type { Files } from "../system/files.ts";
+import { machineFacts } from "../system/machine-facts.ts";
 import { makeMemoryFolder } from "../system/memory-folder.ts";
 import type { ProcessTable } from "../system/process-table.ts";
 import { connectUnixSocket, maxSocketPathBytes } from "../system/unix-socket.ts";
+import { planConfinement } from "./confine.ts";
 import type { Hypervisor, Machine, MachineAddress, MachineRequest } from "./hypervisor.ts";
 import { maxDeviceStateBytes } from "./limits.ts";
 import {
@@ -24,7 +26,8 @@ export interface QemuWorld {
 }
 
 const startTimeoutMs = 20_000;
-const retryMs = 3;
+const retryMs = 1;
+const endingMs = 500;
 
 /** QEMU's x86 microvm, as the distribution ships it. */
 export function createQemu(world: QemuWorld): Hypervisor {
@@ -47,8 +50,13 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
       hint: "set KEYFRAME_SANDBOX_HOME to a shorter folder",
     });
   }
-  const args = planQemuArguments(request, hostTscKhz(files));
-  const [program, allArgs] = withLifetime("qemu-system-x86_64", args, request.lifetimeMs);
+  const args = planQemuArguments(request, request.start.kind === "boot" ? hostTscKhz(files) : 0);
+  const confined = [
+    ...planConfinement({ shape: request.shape, ...machineFacts }),
+    "qemu-system-x86_64",
+    ...args,
+  ];
+  const [program = "", ...allArgs] = withLifetime(confined, request.lifetimeMs);
   const logPath = `${request.folder}/${machineFiles.log}`;
   const child = await startDetached(program, allArgs, { logPath, cwd: request.folder });
   const ended = child.exited.then((code) => {
@@ -75,7 +83,6 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
         );
       }
       await Promise.race([loadDeviceState(request.folder, monitor, request.start.deviceState), ended]);
-      await machine.resume();
     }
     return machine;
   } catch (error) {
@@ -85,14 +92,16 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
     );
     if (own !== undefined) processTable.signal(own, "SIGKILL");
     if (qemu !== undefined) processTable.signal(qemu, "SIGKILL");
+    // a monitor that closes says less than the end of the process, which follows it
+    if (isKeyframeError(error, "hypervisor-failed")) await Promise.race([ended, world.clock.sleep(endingMs)]);
     throw error;
   }
 }
 
 /** A process of 1 MB that ends the machine in time, with nobody else alive. */
-function withLifetime(program: string, args: string[], lifetimeMs: number | undefined): [string, string[]] {
-  if (lifetimeMs === undefined) return [program, args];
-  return ["timeout", ["--signal=KILL", `${(lifetimeMs / 1000).toFixed(3)}s`, program, ...args]];
+function withLifetime(words: readonly string[], lifetimeMs: number | undefined): readonly string[] {
+  if (lifetimeMs === undefined) return words;
+  return ["timeout", "--signal=KILL", `${(lifetimeMs / 1000).toFixed(3)}s`, ...words];
 }
 
 async function connectMonitor(world: QemuWorld, folder: string): Promise<QmpClient> {

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { KeyframeError } from "../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { createQmpParser, encodeQmpCommand, type QmpEvent, type QmpMessage } from "./qmp-codec.ts";
 
@@ -92,7 +92,13 @@ export async function openQmp(connection: Duplex, clock: Clock): Promise<QmpClie
         pending.set(id, { resolve, reject });
         connection.write(encodeQmpCommand(command, id, args));
       });
-      return limited(answer, command, timeoutMs).finally(() => pending.delete(id));
+      return limited(answer, command, timeoutMs)
+        .catch((error: unknown) => {
+          // a monitor that does not answer will not answer the next command either: let that one fail at once
+          if (isKeyframeError(error, "timed-out")) end(error);
+          throw error;
+        })
+        .finally(() => pending.delete(id));
     },
     waitFor(matches, timeoutMs) {
       if (failure !== undefined) return Promise.reject(failure);

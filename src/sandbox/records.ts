@@ -2,7 +2,7 @@ import * as z from "zod";
 import { KeyframeError } from "../base/errors.ts";
 import type { Files } from "../system/files.ts";
 import { parseDiskLayerId, parseObjectName, parseSandboxId, parseSnapshotId } from "./ids.ts";
-import { maxRecordBytes } from "./limits.ts";
+import { maxNetworkRuleLength, maxNetworkRules, maxRecordBytes } from "./limits.ts";
 
 // The small JSON files that describe images, disk layers, sandboxes and snapshots (docs/formats/sandbox-state.md).
 
@@ -40,6 +40,8 @@ const diskLayerRecord = z.object({
   sha256: digest,
   /** The file as it was when its digest was last computed: while these hold, it is not read again. */
   file: z.object({ sizeBytes: z.number(), inode: z.number(), mtimeMs: z.number(), ctimeMs: z.number() }),
+  /** There is no file: the block server of a snapshot that was pulled lazily shows it. */
+  remote: z.literal(true).optional(),
 });
 export type DiskLayerRecord = z.infer<typeof diskLayerRecord>;
 
@@ -55,7 +57,7 @@ const sandboxRecord = z.object({
   image: name.optional(),
   /** The snapshot whose memory image the machine has mapped; absent after a boot, when it is all zero. */
   base: snapshotId.optional(),
-  status: z.enum(["starting", "running", "stopped"]),
+  status: z.enum(["starting", "running", "stopped", "pooled"]),
   /** The process that starts it: if it is gone and the status is still `starting`, the start was abandoned. */
   starter: identity.optional(),
   shape,
@@ -65,6 +67,12 @@ const sandboxRecord = z.object({
   /** Top first. May begin with layers that were prepared and not switched to: the machine knows. */
   disk: z.array(layerRef),
   machine: z.object({ process: identity, memoryPath: z.string() }).optional(),
+  /** Ends the machine at `expiresAtMs`, if that was decided after it started. */
+  deadline: identity.optional(),
+  /** What the guest may reach; absent: nothing. */
+  network: z.object({ allow: z.array(z.string().max(maxNetworkRuleLength)).max(maxNetworkRules) }).optional(),
+  /** Stopped when nobody has used it for so long. */
+  idleMs: z.int().positive().optional(),
   /** What `resume` starts from. */
   suspended: snapshotId.optional(),
   expiresAtMs: z.number().optional(),
@@ -108,6 +116,8 @@ const snapshotRecord = z.object({
       pages: z.int(),
     })
     .optional(),
+  /** Where its memory and disk are, if it was pulled lazily: images of a store. */
+  remote: z.object({ store: z.string(), memory: digest, disk: z.record(z.string(), digest) }).optional(),
   /** Over everything above that decides what a guest restored from it will be. */
   seal: digest.optional(),
 });

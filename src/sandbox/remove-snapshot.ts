@@ -1,4 +1,5 @@
 import { KeyframeError } from "../base/errors.ts";
+import { endBlockServer } from "./block-server.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { SnapshotId } from "./ids.ts";
@@ -45,10 +46,12 @@ export function planRemoval(
       hint: "`--cascade` removes them too; `keyframe snapshot compact` makes one independent first",
     });
   }
-  if (sandboxes.length > 0 && options.force !== true) {
+  // a machine that is only kept ready is nobody's work
+  const used = sandboxes.filter((each) => each.status !== "pooled");
+  if (used.length > 0 && options.force !== true) {
     throw new KeyframeError(
       "in-use",
-      `sandboxes run from ${label} or were stopped on it: ${sandboxes.map(labelOf).join(", ")}`,
+      `sandboxes run from ${label} or were stopped on it: ${used.map(labelOf).join(", ")}`,
       {
         hint: "remove them first; `--force` ends and removes them",
       },
@@ -80,7 +83,10 @@ export async function removeSnapshot(
       throw new KeyframeError("not-ready", `sandbox ${labelOf(starting)} is still starting`);
     }
     for (const sandbox of plan.sandboxes) await eraseSandbox(world, sandbox);
-    for (const snapshot of plan.snapshots) eraseSnapshot(world, snapshot);
+    for (const snapshot of plan.snapshots) {
+      await endBlockServer(world, snapshot.id);
+      eraseSnapshot(world, snapshot);
+    }
     return plan;
   });
 }

@@ -1,10 +1,34 @@
 import { sha256Hex } from "../base/digest.ts";
 import type { GuestChannel } from "./guest-channel.ts";
+import type { GuestIdentity } from "./guest-message.ts";
 import { collectCommand } from "./guest-session.ts";
 import type { SandboxWorld } from "./home.ts";
 import type { SandboxRecord } from "./records.ts";
 
 const hookTimeoutMs = 30_000;
+
+/** Who a guest is from now on. */
+export interface NewIdentity {
+  readonly guest: GuestIdentity;
+  /** For generators inside processes, 64 hex digits. */
+  readonly hookSeed: string;
+}
+
+export function planIdentity(world: SandboxWorld, record: SandboxRecord): NewIdentity {
+  const seed = world.random.bytes(64);
+  return {
+    guest: {
+      seed: seed.subarray(0, 32),
+      unixTimeMs: world.clock.nowMs(),
+      hostName: record.name ?? record.id,
+      // stable for the life of the sandbox, and no other's
+      machineId: sha256Hex(`machine\0${world.home.secret}\0${record.id}`).slice(0, 32),
+      network: record.network !== undefined,
+      bootId: uuidOf(sha256Hex(`boot\0${world.home.secret}\0${record.id}\0${record.generation}`)),
+    },
+    hookSeed: seed.toString("hex", 32),
+  };
+}
 
 /**
  * Gives a guest that has just started or been restored its own identity: fresh randomness, the time, machine-id, boot
@@ -12,22 +36,14 @@ const hookTimeoutMs = 30_000;
  * each: a guest with such a text runs, but may share something with its siblings.
  */
 export async function renewGuest(
-  world: SandboxWorld,
   guest: GuestChannel,
-  record: SandboxRecord,
+  identity: NewIdentity,
+  generation: number,
 ): Promise<readonly string[]> {
-  const seed = world.random.bytes(64);
-  const renewed = await guest.renewIdentity({
-    seed: seed.subarray(0, 32),
-    unixTimeMs: world.clock.nowMs(),
-    hostName: record.name ?? record.id,
-    // stable for the life of the sandbox, and no other's
-    machineId: sha256Hex(`machine\0${world.home.secret}\0${record.id}`).slice(0, 32),
-    bootId: uuidOf(sha256Hex(`boot\0${world.home.secret}\0${record.id}\0${record.generation}`)),
-  });
+  const renewed = await guest.renewIdentity(identity.guest);
   const problems = [...renewed.problems];
   for (const hook of renewed.hooks) {
-    const env = { KEYFRAME_GENERATION: String(record.generation), KEYFRAME_SEED: seed.toString("hex", 32) };
+    const env = { KEYFRAME_GENERATION: String(generation), KEYFRAME_SEED: identity.hookSeed };
     const { exit, stderr } = await collectCommand(guest, {
       argv: [hook],
       env,

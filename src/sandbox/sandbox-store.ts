@@ -6,22 +6,28 @@ import { parseSandboxId, type SandboxId } from "./ids.ts";
 import { readSandboxRecord, type SandboxRecord, writeRecord } from "./records.ts";
 
 /**
- * `dead`: its machine ended without being told to (killed, out of memory, time to live). `abandoned`: the process that
+ * `pooled`: loaded and stopped, to become a sandbox when one is asked for. `dead`: its machine ended without being told to (killed, out of memory, time to live). `abandoned`: the process that
  * started it ended before it ran.
  */
-export type SandboxState = "starting" | "running" | "stopped" | "dead" | "abandoned";
+export type SandboxState = (typeof sandboxStates)[number];
+
+export const sandboxStates = ["starting", "running", "stopped", "pooled", "dead", "abandoned"] as const;
 
 export function sandboxRecordPath(world: SandboxWorld, id: SandboxId): string {
   return join(world.home.sandboxFolder(id), "sandbox.json");
 }
 
 export function listSandboxes(world: SandboxWorld): SandboxRecord[] {
-  const ids = (world.files.listIfExists(world.home.folder("sandboxes")) ?? []).flatMap(
-    (entry) => parseSandboxId(entry.name) ?? [],
-  );
-  return ids
-    .flatMap((id) => readSandboxRecord(world.files, sandboxRecordPath(world, id)) ?? [])
-    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+  return [...readSandboxes(world)].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+}
+
+/** All sandboxes in no order, each read when it is asked for. */
+export function* readSandboxes(world: SandboxWorld): Generator<SandboxRecord> {
+  for (const { name } of world.files.listIfExists(world.home.folder("sandboxes")) ?? []) {
+    const id = parseSandboxId(name);
+    const record = id && readSandboxRecord(world.files, sandboxRecordPath(world, id));
+    if (record !== undefined) yield record;
+  }
 }
 
 /** From the record and the process table: a pid counts only with its start time. */
@@ -33,7 +39,7 @@ export function sandboxState(world: SandboxWorld, record: SandboxRecord): Sandbo
       : "abandoned";
   }
   return record.machine !== undefined && world.processTable.isRunning(record.machine.process)
-    ? "running"
+    ? record.status
     : "dead";
 }
 
@@ -60,6 +66,11 @@ export function mustRun(world: SandboxWorld, record: SandboxRecord): NonNullable
   if (state === "stopped") {
     throw new KeyframeError("refused", `sandbox ${label} is stopped`, {
       hint: `\`keyframe sandbox resume ${label}\` continues it`,
+    });
+  }
+  if (state === "pooled") {
+    throw new KeyframeError("refused", `sandbox ${label} is kept ready for a fork and runs nothing yet`, {
+      hint: "`keyframe sandbox run` with its snapshot takes it from the pool",
     });
   }
   throw new KeyframeError("guest-gone", `sandbox ${label} is not running: ${state}`, {

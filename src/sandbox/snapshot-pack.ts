@@ -3,25 +3,22 @@ import { join } from "node:path";
 import * as z from "zod";
 import { KeyframeError } from "../base/errors.ts";
 import { type DataFile, openDataFile } from "../system/data-file.ts";
-import { digestFile, recordDiskLayer } from "./disk-layers.ts";
+import { digestFile } from "./disk-layers.ts";
 import { type SandboxWorld, snapshotsLock, stagingPath, withLock } from "./home.ts";
 import type { ObjectName } from "./ids.ts";
 import { diskBytes, maxChainDepth, maxRecordBytes } from "./limits.ts";
-import { openMemoryDiff } from "./memory-diff-file.ts";
-import { parseQcow2Header, qcow2HeaderBytes } from "./qcow2-header.ts";
-import { type LayerRef, parseSnapshotRecord, readDiskLayerRecord } from "./records.ts";
+import { type LayerRef, parseSnapshotRecord } from "./records.ts";
 import {
   checkSnapshotDisk,
-  claimName,
+  mustBeLocal,
   mustBeReady,
   openChain,
   type ReadySnapshot,
   readDeviceState,
-  saveSnapshotRecord,
-  sealOf,
   snapshotFiles,
 } from "./snapshot-store.ts";
 import { encodeTarHeader, parseTarHeader, tarBlockBytes, tarPadding } from "./strict-tar.ts";
+import { checkStaged, checkTakenChain, moveIn } from "./take-in.ts";
 
 // A pack is a tar of plain files (docs/formats/snapshot-pack.md): pack.json, then for each snapshot from the root to
 // the head its memory and device state, then the disk layers. What must follow is derived from the records in
@@ -58,6 +55,7 @@ export async function packSnapshot(
 ): Promise<{ readonly sizeBytes: number }> {
   const chain = openChain(world, head);
   for (const link of chain) {
+    mustBeLocal(link);
     await checkSnapshotDisk(world, link);
     readDeviceState(world, link);
   }
@@ -168,12 +166,7 @@ function readHeader(world: SandboxWorld, archive: DataFile) {
     );
   }
   const chain = header.snapshots.map((each) => mustBeReady(world, parseSnapshotRecord(each, "pack.json")));
-  for (const [index, link] of chain.entries()) {
-    const below = chain[index - 1];
-    if (link.parent?.id !== below?.id || link.parent?.seal !== below?.seal)
-      throw damaged("its snapshots do not form a chain");
-    if (sealOf(link) !== link.seal) throw damaged(`the record of ${link.id} does not match its seal`);
-  }
+  checkTakenChain(chain);
   return {
     chain,
     end: { offset: tarBlockBytes + first.sizeBytes + tarPadding(first.sizeBytes), members: header.members },
@@ -228,89 +221,6 @@ function copyMember(
     target.close();
   }
   if (hash.digest("hex") !== to.sha256) throw damaged(`${to.name} does not match its digest`);
-}
-
-/** The parts must be what the sealed record says, and a layer must be nothing but a layer. */
-async function checkStaged(
-  world: SandboxWorld,
-  link: ReadySnapshot,
-  staged: (kind: string, id: string) => string,
-): Promise<void> {
-  const diff = openMemoryDiff(staged("memory", link.id), link.memory.tableDigest);
-  try {
-    if (diff.table.memoryBytes !== link.memory.memoryBytes)
-      throw damaged(`${link.id} has another memory size than declared`);
-    for (const run of diff.table.runs) if (run.kind === "data") diff.readRun(run);
-  } finally {
-    diff.close();
-  }
-  if ((await digestFile(world, staged("device-state", link.id))) !== link.deviceState.sha256)
-    throw damaged(`the device state of ${link.id}`);
-  for (const layer of link.disk) {
-    const path = staged("layer", layer.id);
-    if ((await digestFile(world, path)) !== layer.sha256)
-      throw damaged(`disk layer ${layer.id} does not match the snapshot's record`);
-    if (layer.kind === "raw") continue;
-    const file = openDataFile(path, "read");
-    try {
-      const header = Buffer.alloc(qcow2HeaderBytes);
-      file.read(0, header);
-      parseQcow2Header(header, `disk layer ${layer.id}`);
-    } finally {
-      file.close();
-    }
-  }
-}
-
-function moveIn(
-  world: SandboxWorld,
-  chain: readonly ReadySnapshot[],
-  staged: (kind: string, id: string) => string,
-  name: ObjectName | undefined,
-): ReadySnapshot {
-  const layers = new Map(chain.flatMap((link) => link.disk.map((layer) => [layer.id, layer] as const)));
-  for (const layer of layers.values()) {
-    const known = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
-    if (known !== undefined && known.sha256 !== layer.sha256)
-      throw damaged(`another disk layer ${layer.id} is here already`);
-    if (known !== undefined) continue;
-    const path = world.home.diskLayer(layer.id, layer.kind);
-    if (world.files.statIfExists(path) !== undefined) throw damaged(`disk layer ${layer.id} is in use here`);
-    world.files.rename(staged("layer", layer.id), path);
-    recordDiskLayer(world, layer, layer.sha256);
-  }
-  let head: ReadySnapshot | undefined;
-  for (const [index, link] of chain.entries()) {
-    head = moveSnapshotIn(world, link, staged, index === chain.length - 1 ? name : undefined);
-  }
-  if (head === undefined) throw damaged("it holds no snapshot");
-  return head;
-}
-
-function moveSnapshotIn(
-  world: SandboxWorld,
-  link: ReadySnapshot,
-  staged: (kind: string, id: string) => string,
-  name: ObjectName | undefined,
-): ReadySnapshot {
-  const files = snapshotFiles(world, link.id);
-  if (world.files.statIfExists(files.record) !== undefined) {
-    const here = mustBeReady(
-      world,
-      parseSnapshotRecord(JSON.parse(world.files.read(files.record).toString("utf8")), files.record),
-    );
-    if (here.seal !== link.seal) throw damaged(`another snapshot ${link.id} is here already`);
-    return here;
-  }
-  if (name !== undefined) claimName(world, "snapshot", name, link.id);
-  // names of the other machine are not ours, nor is the sandbox that it was made from
-  const { name: _name, sandbox: _sandbox, suspendOf: _suspendOf, image: _image, ...kept } = link;
-  const record: ReadySnapshot = { ...kept, ...(name === undefined ? {} : { name }) };
-  world.files.makeFolder(files.folder, { mode: 0o700 });
-  world.files.rename(staged("memory", link.id), files.memory);
-  world.files.rename(staged("device-state", link.id), files.deviceState);
-  saveSnapshotRecord(world, record);
-  return record;
 }
 
 function damaged(why: string): KeyframeError {

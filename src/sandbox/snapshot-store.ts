@@ -117,6 +117,16 @@ export function openChain(world: SandboxWorld, head: ReadySnapshot): ReadySnapsh
   return chain.reverse();
 }
 
+/** `not-here` for a snapshot whose data is in a store only. */
+export function mustBeLocal(snapshot: ReadySnapshot): void {
+  if (snapshot.remote === undefined) return;
+  throw new KeyframeError(
+    "not-here",
+    `the data of snapshot ${snapshot.name ?? snapshot.id} is in ${snapshot.remote.store}`,
+    { hint: "`keyframe snapshot pull` without --lazy brings it here" },
+  );
+}
+
 /** SHA-256 over what decides the guest: memory, devices, disk, shape, and the same of every ancestor. */
 export function sealOf(record: Omit<ReadySnapshot, "seal">): string {
   const { shape, memory, deviceState } = record;

@@ -1,15 +1,18 @@
-import { KeyframeError } from "../base/errors.ts";
+import { errorText, KeyframeError } from "../base/errors.ts";
 import { fault } from "../system/fault.ts";
+import { ensureBlockServer } from "./block-server.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "./disk-layers.ts";
 import { prepareGuestKernel } from "./guest-kernel.ts";
 import { openGuestSession } from "./guest-session.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "./home.ts";
 import type { Accelerator, Machine, MachineShape, MachineStart } from "./hypervisor.ts";
 import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "./ids.ts";
+import { ensureKeeper } from "./keeper-client.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "./limits.ts";
 import { ensureMemoryImage, ensureZeroMemory } from "./memory-cache.ts";
+import { takeFromPool } from "./pool.ts";
 import type { ImageRecord, LayerRef, SandboxRecord } from "./records.ts";
-import { renewGuest } from "./renew-guest.ts";
+import { planIdentity, renewGuest } from "./renew-guest.ts";
 import { saveSandboxRecord } from "./sandbox-store.ts";
 import {
   checkSnapshotDisk,
@@ -27,6 +30,10 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Time to live: the machine is killed after it. */
   readonly lifetimeMs?: number;
+  /** What the guest may reach; nothing by default. */
+  readonly network?: NonNullable<SandboxRecord["network"]>;
+  /** Stopped when nobody has used it for so long. */
+  readonly idleMs?: number;
 }
 
 export interface BootOptions extends StartOptions {
@@ -92,6 +99,12 @@ function mustBeWithin(
   );
 }
 
+export interface ForkOptions extends StartOptions {
+  readonly count: number;
+  /** Take machines that are kept ready for the snapshot (pool.ts) while there are any; true by default. */
+  readonly pool?: boolean;
+}
+
 export type ForkResult =
   | { readonly ok: true; readonly sandbox: StartedSandbox }
   | { readonly ok: false; readonly error: unknown };
@@ -103,7 +116,7 @@ export type ForkResult =
 export async function forkSnapshot(
   world: SandboxWorld,
   snapshot: ReadySnapshot,
-  options: StartOptions & { readonly count: number },
+  options: ForkOptions,
 ): Promise<readonly ForkResult[]> {
   if (!Number.isSafeInteger(options.count) || options.count < 1 || options.count > maxForkCount) {
     throw new KeyframeError(
@@ -111,10 +124,29 @@ export async function forkSnapshot(
       `the number of children must be from 1 to ${maxForkCount}: ${options.count}`,
     );
   }
-  openChain(world, snapshot);
-  await checkSnapshotDisk(world, snapshot);
-  const deviceState = readDeviceState(world, snapshot);
-  const start: MachineStart = { kind: "restore", deviceState, hypervisor: snapshot.hypervisor };
+  const planRestored = once(() => planRestore(world, snapshot));
+  const start = async (index: number): Promise<StartedSandbox> => {
+    const startedAtMs = world.clock.monotonicMs();
+    const { env = {}, lifetimeMs, network, idleMs } = options;
+    const name = childName(options.name, index, options.count);
+    // what is kept ready has no network and no process beside it
+    if (options.pool !== false && network === undefined && idleMs === undefined) {
+      const taken = await takeFromPool(world, snapshot.id, {
+        ...name,
+        env,
+        ...(lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + lifetimeMs }),
+      });
+      if (taken !== undefined) return { ...taken, readyMs: world.clock.monotonicMs() - startedAtMs };
+    }
+    return startSandbox(world, {
+      ...(await planRestored()),
+      ...name,
+      env,
+      ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+      ...(network === undefined ? {} : { network }),
+      ...(idleMs === undefined ? {} : { idleMs }),
+    });
+  };
   const results: ForkResult[] = [];
   let next = 0;
   const worker = async () => {
@@ -122,17 +154,7 @@ export async function forkSnapshot(
       const index = next;
       next += 1;
       if (index >= options.count) return;
-      results[index] = await startSandbox(world, {
-        ...(options.env === undefined ? {} : { env: options.env }),
-        ...(options.lifetimeMs === undefined ? {} : { lifetimeMs: options.lifetimeMs }),
-        ...childName(options.name, index, options.count),
-        shape: snapshot.shape,
-        ...(snapshot.image === undefined ? {} : { image: snapshot.image }),
-        base: snapshot,
-        generation: snapshot.generation + 1,
-        below: snapshot.disk,
-        start,
-      }).then(
+      results[index] = await start(index).then(
         (sandbox): ForkResult => ({ ok: true, sandbox }),
         (error: unknown): ForkResult => ({ ok: false, error }),
       );
@@ -148,6 +170,33 @@ function childName(name: ObjectName | undefined, index: number, count: number): 
   return { name: count === 1 ? name : (`${name}-${index + 1}` as ObjectName) };
 }
 
+/** What every machine from a snapshot starts with, after all that it is made of has been checked. */
+export async function planRestore(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
+  const remote = openChain(world, snapshot).findLast((link) => link.remote !== undefined);
+  await checkSnapshotDisk(world, snapshot);
+  return {
+    shape: snapshot.shape,
+    ...(remote === undefined ? {} : { remote }),
+    ...(snapshot.image === undefined ? {} : { image: snapshot.image }),
+    base: snapshot,
+    generation: snapshot.generation + 1,
+    below: snapshot.disk,
+    start: {
+      kind: "restore",
+      deviceState: readDeviceState(world, snapshot),
+      hypervisor: snapshot.hypervisor,
+    },
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 export interface SandboxPlan extends StartOptions {
   /** The sandbox continues under this id; a new one by default. */
   readonly id?: SandboxId;
@@ -155,10 +204,14 @@ export interface SandboxPlan extends StartOptions {
   readonly image?: ObjectName;
   /** Its memory image is what the machine maps. */
   readonly base?: ReadySnapshot;
+  /** The snapshot of the base's chain whose data has to be shown by a block server. */
+  readonly remote?: ReadySnapshot;
   readonly generation: number;
   /** Disk layers under the new top. */
   readonly below: readonly LayerRef[];
   readonly start: MachineStart;
+  /** The last step, when the guest has its identity: answers what is recorded. */
+  readonly settle?: (machine: Machine, running: SandboxRecord) => Promise<SandboxRecord>;
 }
 
 /**
@@ -176,16 +229,19 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     const starting = await recordStart(world, id, plan);
     layer = starting.disk[0];
     fault("start:after-record");
-    // after the record, which keeps the image from being collected: QEMU would make a missing one, of zeros
+    // after the record, which keeps server and image: QEMU would make a missing image, of zeros
+    const { base, remote } = plan;
+    const served =
+      remote === undefined ? undefined : { id: remote.id, ...(await ensureBlockServer(world, remote)) };
     const memory =
-      plan.base === undefined
+      base === undefined
         ? await ensureZeroMemory(world, plan.shape.memoryMiB)
-        : await ensureMemoryImage(world, plan.base);
+        : await ensureMemoryImage(world, base, served);
     machine = await world.hypervisor.start({
       shape: plan.shape,
       folder,
       memoryPath: memory,
-      disk: diskLayerFiles(world, starting.disk),
+      disk: diskLayerFiles(world, starting.disk, served),
       start: plan.start,
       ...(plan.lifetimeMs === undefined ? {} : { lifetimeMs: plan.lifetimeMs }),
     });
@@ -193,15 +249,26 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     const { starter: _starter, ...rest } = starting;
     const running: SandboxRecord = { ...rest, status: "running", machine: { process, memoryPath } };
     fault("start:after-machine");
-    const session = await openGuestSession(world, running, bootTimeoutMs);
+    const identity = planIdentity(world, running);
+    const restored = machine;
+    const session = await openGuestSession(world, running, {
+      timeoutMs: bootTimeoutMs,
+      ...(plan.start.kind === "restore"
+        ? { identity: identity.guest, onSpoken: () => restored.resume() }
+        : {}),
+    });
+    const problems: string[] = [];
     try {
-      const problems = await renewGuest(world, session.guest, running);
-      saveSandboxRecord(world, running);
-      machine.detach();
-      return { record: running, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
+      problems.push(...(await renewGuest(session.guest, identity, running.generation)));
     } finally {
       await session.close();
     }
+    const record = (await plan.settle?.(machine, running)) ?? running;
+    saveSandboxRecord(world, record);
+    machine.detach();
+    // it runs: what the process beside it cannot do is a problem of the sandbox, not its end
+    await ensureKeeper(world, record).catch((error: unknown) => problems.push(errorText(error)));
+    return { record, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
   } catch (error) {
     await machine?.kill();
     if (layer !== undefined && isNew) removeDiskLayer(world, layer.id);
@@ -231,6 +298,8 @@ async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan
       shape: plan.shape,
       generation: plan.generation,
       env: { ...plan.env },
+      ...(plan.network === undefined ? {} : { network: plan.network }),
+      ...(plan.idleMs === undefined ? {} : { idleMs: plan.idleMs }),
       disk: [layer, ...plan.below.map(({ id: below, kind }) => ({ id: below, kind }))],
       ...(plan.lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + plan.lifetimeMs }),
     };

@@ -3,14 +3,8 @@ import { branchSandbox } from "./branch.ts";
 import { type SandboxWorld, withLock } from "./home.ts";
 import type { SandboxRecord } from "./records.ts";
 import { attachMachine, findSandbox, sandboxState, saveSandboxRecord } from "./sandbox-store.ts";
-import {
-  checkSnapshotDisk,
-  findSnapshot,
-  mustBeReady,
-  openChain,
-  readDeviceState,
-} from "./snapshot-store.ts";
-import { type StartedSandbox, startSandbox } from "./start-sandbox.ts";
+import { findSnapshot, mustBeReady } from "./snapshot-store.ts";
+import { planRestore, type StartedSandbox, startSandbox } from "./start-sandbox.ts";
 
 /** Saves a sandbox and ends its machine. If it cannot be saved, it runs on. */
 export async function suspendSandbox(world: SandboxWorld, record: SandboxRecord): Promise<SandboxRecord> {
@@ -54,24 +48,17 @@ export async function resumeSandbox(
       throw new KeyframeError("refused", `sandbox ${record.name ?? record.id} is not stopped`);
     }
     const snapshot = mustBeReady(world, findSnapshot(world, stopped.suspended));
-    openChain(world, snapshot);
-    await checkSnapshotDisk(world, snapshot);
+    const plan = await planRestore(world, snapshot);
     try {
       const started = await startSandbox(world, {
+        ...plan,
         id: stopped.id,
         ...(stopped.name === undefined ? {} : { name: stopped.name }),
         ...(stopped.image === undefined ? {} : { image: stopped.image }),
         ...(options.lifetimeMs === undefined ? {} : { lifetimeMs: options.lifetimeMs }),
+        ...(stopped.network === undefined ? {} : { network: stopped.network }),
+        ...(stopped.idleMs === undefined ? {} : { idleMs: stopped.idleMs }),
         env: stopped.env,
-        shape: stopped.shape,
-        base: snapshot,
-        generation: snapshot.generation + 1,
-        below: snapshot.disk,
-        start: {
-          kind: "restore",
-          deviceState: readDeviceState(world, snapshot),
-          hypervisor: snapshot.hypervisor,
-        },
       });
       return started;
     } catch (error) {

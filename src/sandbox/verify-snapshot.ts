@@ -5,6 +5,7 @@ import { openMemoryDiff } from "./memory-diff-file.ts";
 import type { SnapshotRecord } from "./records.ts";
 import {
   findSnapshot,
+  mustBeLocal,
   mustBeReady,
   type ReadySnapshot,
   readDeviceState,
@@ -57,6 +58,7 @@ async function verifyLink(
     problems.push({ snapshot: link.id, problem: "its record does not match its seal" });
   await attempt(link.id, () => void readDeviceState(world, link));
   await attempt(link.id, async () => {
+    mustBeLocal(link);
     const diff = openMemoryDiff(snapshotFiles(world, link.id).memory, link.memory.tableDigest);
     try {
       for (const run of diff.table.runs) {

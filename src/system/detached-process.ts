@@ -13,6 +13,8 @@ export interface DetachedOptions {
   /** Standard output and error are appended here. */
   readonly logPath: string;
   readonly cwd: string;
+  /** The whole environment; this process's by default. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Starts a program in a session of its own: it goes on when this process ends or its terminal is closed. */
@@ -23,7 +25,12 @@ export function startDetached(
 ): Promise<DetachedProcess> {
   const log = openSync(options.logPath, "a", 0o600);
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: options.cwd, detached: true, stdio: ["ignore", log, log] });
+    const child = spawn(program, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
     closeSync(log);
     const exited = new Promise<number>((ended) => child.once("exit", (code) => ended(code ?? -1)));
     child.once("error", (error) => {

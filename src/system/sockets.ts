@@ -54,6 +54,15 @@ export const listenNodeSocket: ListenSocket = async (address, onConnection) => {
   const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket) =>
     onConnection(wrap(socket)),
   );
+  const bound = await listenReplacing(server, address);
+  return {
+    address: bound,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+};
+
+/** As `listenNodeSocket`, for any kind of server; answers where it listens. */
+export async function listenReplacing(server: Server, address: SocketAddress): Promise<SocketAddress> {
   try {
     await listen(server, address);
   } catch (error) {
@@ -65,11 +74,8 @@ export const listenNodeSocket: ListenSocket = async (address, onConnection) => {
       throw listenError(again, address);
     });
   }
-  return {
-    address: boundAddress(server, address),
-    close: () => new Promise((resolve) => server.close(() => resolve())),
-  };
-};
+  return boundAddress(server, address);
+}
 
 /** Connects as a client. */
 export function connectNodeSocket(address: SocketAddress): Promise<StreamSocket> {

@@ -10,30 +10,59 @@ export interface Span {
 /** Finds secrets of one kind in a text; pure. */
 export type Matcher = (text: string) => Generator<Span>;
 
-/** All prefix rules in one pass, however many there are. */
+/** All prefix rules in one pass, however many there are; none can keep another from finding what it finds alone. */
 export function createPrefixMatcher(rules: readonly PrefixRule[]): Matcher {
-  // of two prefixes that both fit, the longer is tried first: `sk-ant-` before `sk-`
-  const byPrefix = rules
-    .flatMap((rule) => rule.prefixes.map((prefix) => ({ prefix, rule, run: compileRun(rule) })))
-    .sort((a, b) => b.prefix.length - a.prefix.length);
-  const lookup = new Map(byPrefix.map((entry) => [entry.prefix, entry]));
-  const anyPrefix = byPrefix.map(({ prefix }) => escapePattern(prefix)).join("|");
+  const entries = rules.flatMap((rule) =>
+    rule.prefixes.map((prefix) => ({ prefix, rule, ...compileRun(rule) })),
+  );
+  const anyPrefix = entries.map(({ prefix }) => escapePattern(prefix)).join("|");
+  const byHead = new Map<string, (typeof entries)[number][]>();
+  for (const entry of entries) {
+    const head = entry.prefix.slice(0, headLength);
+    byHead.set(head, [...(byHead.get(head) ?? []), entry]);
+  }
   return function* (text) {
+    if (entries.length === 0) return;
     const pattern = new RegExp(anyPrefix, "g");
+    // by entry, the last run that was too short: from inside of it only shorter ones begin
+    const tooShort = new Map<object, { readonly from: number; readonly to: number }>();
     for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-      const entry = lookup.get(match[0]);
-      pattern.lastIndex = match.index + 1;
-      if (entry === undefined || (entry.rule.inside !== true && !startsWord(text, match.index))) continue;
-      entry.run.lastIndex = match.index + match[0].length;
-      if (!entry.run.test(text)) continue;
-      yield { start: match.index, end: entry.run.lastIndex, rule: entry.rule.name };
-      pattern.lastIndex = entry.run.lastIndex;
+      const start = match.index;
+      pattern.lastIndex = start + 1;
+      const isWordStart = startsWord(text, start);
+      for (const entry of byHead.get(text.slice(start, start + headLength)) ?? []) {
+        const { prefix, rule, run, stretch } = entry;
+        if (rule.inside !== true && !isWordStart) continue;
+        if (!text.startsWith(prefix, start)) continue;
+        const runStart = start + prefix.length;
+        const known = stretch === undefined ? undefined : tooShort.get(entry);
+        if (known !== undefined && runStart >= known.from && runStart <= known.to) continue;
+        run.lastIndex = runStart;
+        if (run.test(text)) {
+          yield { start, end: run.lastIndex, rule: rule.name };
+          pattern.lastIndex = Math.max(pattern.lastIndex, run.lastIndex);
+        } else if (stretch !== undefined) {
+          stretch.lastIndex = runStart;
+          stretch.test(text);
+          tooShort.set(entry, { from: runStart, to: stretch.lastIndex });
+        }
+      }
     }
   };
 }
 
-function compileRun({ characters, minLength, maxLength }: PrefixRule): RegExp {
-  return new RegExp(`[${characters}]{${minLength},${maxLength}}`, "y");
+/** Runs that need no more characters than this are looked at from each start anew. */
+const maxShortRun = 100;
+
+/** Every prefix has at least so many characters. */
+const headLength = 2;
+
+function compileRun({ characters, minLength, maxLength }: PrefixRule) {
+  return {
+    run: new RegExp(`[${characters}]{${minLength},${maxLength}}`, "y"),
+    // measured only where looking at the same characters again from each start would add up
+    stretch: minLength > maxShortRun ? new RegExp(`[${characters}]*`, "y") : undefined,
+  };
 }
 
 function escapePattern(text: string): string {

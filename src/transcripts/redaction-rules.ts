@@ -1,5 +1,3 @@
-import { KeyframeError } from "../base/errors.ts";
-
 /**
  * A key format: a fixed prefix, then a run of characters. Nothing follows the run, so matching is linear whatever the
  * text; a length outside the limits is not that key.
@@ -69,47 +67,4 @@ function rule(
   maxLength: number,
 ): PrefixRule {
   return { name, prefixes, characters, minLength, maxLength };
-}
-
-/**
- * A user's own rule from settings. Rules are data, never expressions, so no setting can make redaction slow.
- * @throws KeyframeError `invalid-input`
- */
-export function parseUserRule(value: unknown): PrefixRule {
-  const given = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  const { name, prefix, characters = wordDash, minLength = 8, maxLength = 400 } = given;
-  const fits =
-    typeof name === "string" &&
-    /^[a-z0-9-]{1,60}$/.test(name) &&
-    typeof prefix === "string" &&
-    prefix.length >= 2 &&
-    prefix.length <= 100 &&
-    typeof characters === "string" &&
-    /^(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9_.+/=~:@%])+-?$/.test(characters) &&
-    isClass(characters) &&
-    isLength(minLength) &&
-    isLength(maxLength) &&
-    minLength <= maxLength;
-  if (!fits) {
-    throw new KeyframeError(
-      "invalid-input",
-      `not a redaction rule: ${JSON.stringify(value)?.slice(0, 200)}`,
-      {
-        hint: 'a rule is {"name": "acme-key", "prefix": "acme_", "characters": "A-Za-z0-9", "minLength": 16, "maxLength": 64}',
-      },
-    );
-  }
-  return rule(name, [prefix], characters, minLength, maxLength);
-}
-
-function isClass(characters: string): boolean {
-  try {
-    return characters.length <= 40 && new RegExp(`[${characters}]`).source !== "";
-  } catch {
-    return false; // a range out of order
-  }
-}
-
-function isLength(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 1000;
 }

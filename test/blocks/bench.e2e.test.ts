@@ -26,8 +26,8 @@ test("the offsets of the random-access workload are the published ones", () => {
 
 test.each([
   ["random access", runRandomAccess, 6],
-  ["bookkeeping", runBookkeeping, 2],
-  ["serving", runServing, 12],
+  ["bookkeeping", runBookkeeping, 3],
+  ["serving", runServing, 13],
 ])("the benchmark of %s runs at a tiny size and does the work it reports", async (_, run, count) => {
   const results = await run({ tiny: true });
   expect(results.length).toBe(count);

@@ -1,8 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 const program = resolve("dist/keyframe.cjs");
 let folder: string;
@@ -77,6 +77,46 @@ test("a stored image is served, written through an overlay, exported as an image
   base.fill(0, 2 * 1024 * 1024, 2 * 1024 * 1024 + 64 * 1024);
   base.fill(0xcd, 7 * 1024 * 1024, 7 * 1024 * 1024 + 4096);
   expect(readFileSync(join(folder, "copy.raw")).equals(base)).toBe(true);
+});
+
+test("what was read first of a stored image is fetched ahead by the next server, also into another cache", async () => {
+  const content = Buffer.alloc(8 * 1024 * 1024, 5);
+  writeFileSync(join(folder, "disk.raw"), content);
+  const { id } = keyframe("create", "disk.raw", "--name", "base");
+  const first = await serve("base", "--cache", "one", "--socket", join(folder, "a.sock"));
+  execFileSync("qemu-io", ["-r", "-f", "raw", "-c", "read -P 5 6M 4k", first.uri]);
+  await stop(first.child);
+  expect(existsSync(join(folder, "home", "images", "touches", id))).toBe(true);
+
+  const sizes = ["--chunk", "2M", "--tracking", "256K"];
+  const second = await serve("base", "--cache", "two", ...sizes, "--socket", join(folder, "b.sock"));
+  const presence = join(folder, "two", id, "presence");
+  const header = 84;
+  // written some time after the bytes arrived; nobody reads from this server
+  await vi.waitFor(() => expect(readFileSync(presence).readUInt32LE(header)).toBe(1 << 24), {
+    timeout: 30_000,
+    interval: 50,
+  });
+  await stop(second.child);
+});
+
+test("sizes of chunks and tracking that do not fit are refused", () => {
+  writeFileSync(join(folder, "one.raw"), Buffer.alloc(65536, 1));
+  keyframe("create", "one.raw", "--name", "one");
+  for (const flags of [
+    ["--tracking", "5000"],
+    ["--chunk", "2M", "--tracking", "4M"],
+  ]) {
+    const args = [program, "image", "serve", "one", "--socket", join(folder, "s"), ...flags];
+    const { status, stderr } = spawnSync(process.execPath, args, {
+      cwd: folder,
+      env: env(),
+      encoding: "utf8",
+      timeout: 30_000,
+    });
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("is not a multiple of");
+  }
 });
 
 test("an overlay of one image is refused over another", () => {

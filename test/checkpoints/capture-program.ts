@@ -9,10 +9,11 @@ import { advanceSession, isSessionEvent } from "../../src/checkpoints/session-ev
 import { hookDeps } from "../../src/cli/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
+import { nodeFiles } from "../../src/system/files.ts";
 
 const [folder = "", step = "", argument = ""] = process.argv.slice(2);
-const deps = hookDeps();
-const repository = mustFindRepository(folder, deps.files);
+const repository = mustFindRepository(folder, nodeFiles);
+const deps = hookDeps(repository);
 const git = openGit(repository, deps.processes);
 
 if (step === "stop") {

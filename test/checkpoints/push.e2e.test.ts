@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
@@ -76,6 +76,43 @@ test("an archived generation of v2 goes to the remote with the one that begins a
   expect(refs(clones.remote("show-ref"))).toEqual(refs(a.sh("show-ref")));
   expect(refs(a.sh("show-ref")).some((line) => line.endsWith("/full/0000000000001"))).toBe(true);
   expect(await seenBy(clones.clone("b"), idOf(3))).toEqual(["s-3"]);
+});
+
+test("archives that only the remote has stay as they are, and what was written here meanwhile comes beside", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const [a, b] = [clones.clone("a"), clones.clone("b")];
+  const many = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, index) =>
+      smallCheckpoint(idOf(from + index), { sessionId: `s-${from + index}`, transcript: ["{}\n"] }),
+    );
+  await a.stores.v2.write(many(0, 110), writeOptions);
+  expect((await push(a)).problems).toEqual([]);
+  const archive = clones.remote("rev-parse", "refs/entire/checkpoints/v2/full/0000000000001");
+  await b.stores.v2.write(many(200, 230), writeOptions);
+  expect((await push(b)).problems).toEqual([]);
+  const c = clones.clone("c");
+  for (const number of [3, 109, 200, 229]) expect(await seenBy(c, idOf(number))).toEqual([`s-${number}`]);
+  expect(clones.remote("rev-parse", "refs/entire/checkpoints/v2/full/0000000000001")).toBe(archive);
+  expect(await push(b)).toEqual({ pushed: [], joined: [], problems: [] });
+});
+
+test("one ref that the remote refuses keeps no other from it, and the user's push goes through", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const a = clones.clone("a");
+  for (let number = 0; number < 20; number += 1) await store(a, "refs", idOf(number), `s-${number}`);
+  writeFileSync(
+    join(clones.remoteFolder, "hooks/update"),
+    `#!/bin/sh\ncase "$1" in */${idOf(7)}) exit 1 ;; esac\n`,
+    { mode: 0o755 },
+  );
+  const { pushed, problems } = await push(a);
+  expect(pushed).toHaveLength(19);
+  expect(problems).toEqual([expect.stringContaining(idOf(7))]);
+  expect(a.keyframe("enable").code).toBe(0);
+  a.commit("more");
+  a.sh("push", "-q", "origin", "HEAD");
+  rmSync(join(clones.remoteFolder, "hooks/update"));
+  expect((await push(a)).pushed).toHaveLength(1);
 });
 
 describe("several processes", () => {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeJsonDocument, type JsonObject, parseJsonDocument } from "../../src/base/json-document.ts";
-import { sessionsOf } from "../../src/checkpoints/checkpoint-tree.ts";
-import { layouts } from "../../src/checkpoints/convert-checkpoint.ts";
+import { type SessionFiles, sessionsOf } from "../../src/checkpoints/checkpoint-tree.ts";
 import { explainCheckpoint } from "../../src/checkpoints/explain.ts";
 import { findCheckpointProblems } from "../../src/checkpoints/find-problems.ts";
 import { listCheckpoints } from "../../src/checkpoints/list-checkpoints.ts";
@@ -11,6 +10,7 @@ import { emptyState, planCheckpoint } from "../../src/checkpoints/plan-write.ts"
 import { listCheckpointPlaces } from "../../src/checkpoints/read-checkpoints.ts";
 import { openTranscriptReader } from "../../src/checkpoints/read-transcript.ts";
 import type { BlobSource, SessionWrite } from "../../src/checkpoints/store.ts";
+import { layouts } from "../../src/checkpoints/store-layouts.ts";
 import { tryLoadStates } from "../../src/checkpoints/stored-state.ts";
 import { storeKinds } from "../../src/checkpoints/stores.ts";
 import { readSmallObjects } from "../../src/git/object-stream.ts";
@@ -211,6 +211,7 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
       new Map([...ours].map(([id, { files }]) => [id, new Map(files)])),
     );
     const differing = new Map<string, number>();
+    const differingFiles = new Map<string, number>();
     let compared = 0;
     for (const id of both.keys()) {
       const [a, b] = [theirStates.get(id), ourStates.get(id)];
@@ -228,7 +229,37 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
         }
       }
     }
-    expect(compared).toBeGreaterThan(60);
+    const reader = openTranscriptReader(git);
+    const compact = { same: 0, absent: 0, other: [] as string[] };
+    for (const id of both.keys()) {
+      const [theirTree, ourTree] = [theirs.get(id), ours.get(id)];
+      const [a, b] = [theirStates.get(id), ourStates.get(id)];
+      if (theirTree === undefined || ourTree === undefined) throw new Error(`no tree of ${id}`);
+      for (const files of sessionsOf(theirTree)) {
+        const sessionId =
+          a !== undefined && "sessions" in a && a.sessions.get(files.index)?.get("session_id");
+        const same = sessionsOf(ourTree).find(
+          ({ index }) =>
+            b !== undefined && "sessions" in b && b.sessions.get(index)?.get("session_id") === sessionId,
+        );
+        if (same === undefined) continue;
+        for (const name of ["transcript", "contentHash", "prompt"] as const) {
+          if (String(files[name]) !== String(same[name]))
+            differingFiles.set(name, (differingFiles.get(name) ?? 0) + 1);
+        }
+        const [theirText, ourText] = await Promise.all([
+          compactOf(git, files.compact),
+          compactOf(git, same.compact),
+        ]);
+        if (theirText === ourText) compact.same += 1;
+        else if ((await reader.missing(same.transcript)).length > 0) compact.absent += 1;
+        else compact.other.push(`${id}/${files.index}`);
+      }
+    }
+    expect(compared).toBe(67);
+    expect([...differingFiles]).toEqual([]);
+    await reader.close();
+    expect(compact).toEqual({ same: 65, absent: 2, other: [] });
     // each of these is explained in docs/formats/checkpoints-v2.md
     expect([...differing]).toEqual([
       ["cli_version", 64],
@@ -239,6 +270,13 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
     ]);
   });
 });
+
+/** A compact transcript without what names its writer: which build it was, and by which of its names it calls the agent. */
+async function compactOf(git: CheckpointRepository["git"], oid: SessionFiles["compact"]): Promise<string> {
+  if (oid === undefined) return "";
+  const text = String((await readSmallObjects(git, [oid], 1e8)).get(oid));
+  return text.replaceAll(/^\{"v":1,"agent":"[^"]*","cli_version":"[^"]*",/gm, "{");
+}
 
 /** True if `whole` ends with all of `part` but its first four lines at most. */
 function endsAlike(whole: string, part: string): boolean {

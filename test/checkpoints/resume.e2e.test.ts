@@ -43,6 +43,18 @@ function claudePath(clone: Clone, session: string): string {
   return join(clone.home, ".claude/projects", clone.folder.replace(/[^A-Za-z0-9]/g, "-"), `${session}.jsonl`);
 }
 
+/** Takes an object out of the bare repository. */
+function lose(oid: string): void {
+  const packs = join(clones.remoteFolder, "objects/pack");
+  for (const name of readdirSync(packs).filter((file) => file.endsWith(".pack"))) {
+    const bytes = readFileSync(join(packs, name));
+    for (const suffix of ["pack", "idx", "rev"])
+      rmSync(join(packs, name.replace(/pack$/, suffix)), { force: true });
+    execFileSync("git", ["unpack-objects", "-q"], { cwd: clones.remoteFolder, input: bytes });
+  }
+  rmSync(join(clones.remoteFolder, "objects", oid.slice(0, 2), oid.slice(2)));
+}
+
 function isUntouched(clone: Clone, config: string): void {
   expect(clone.config()).toBe(config);
   expect(existsSync(join(clone.folder, ".git/shallow"))).toBe(false);
@@ -167,19 +179,67 @@ describe("a resume", () => {
   });
 });
 
+describe("subagents' transcripts", () => {
+  const callOf = (id: string) =>
+    `${JSON.stringify({ type: "assistant", message: { content: [{ type: "tool_use", id, name: "Agent" }] } })}\n`;
+
+  test("come back with the conversation that called them, from a remote too", async () => {
+    const { a, b } = await pushedSession();
+    const tasks = (id: string, agent: string) =>
+      [
+        [`${id}/task.json`, { bytes: Buffer.from("{}\n") }],
+        [`${id}/agent-${agent}.jsonl`, { bytes: Buffer.from(`"from ${agent}"\n`) }],
+      ] as const;
+    const one = smallCheckpoint(idOf(20), { sessionId: "first", transcript: [callOf("toolu_1")] });
+    const two = smallCheckpoint(idOf(20), { sessionId: "second", transcript: [callOf("toolu_2")] });
+    await a.stores.v1.write(
+      [
+        { ...one, tasks: new Map(tasks("toolu_1", "a1")) },
+        { ...two, tasks: new Map([...tasks("toolu_2", "a2"), ...tasks("toolu_9", "a9")]) },
+      ],
+      writeOptions,
+    );
+    a.commit(`More\n\nEntire-Checkpoint: ${idOf(20)}`);
+    a.sh("push", "-q", "origin", "feature");
+    expect(a.keyframe("push").code).toBe(0);
+    b.sh("fetch", "-q", "origin", "feature:feature");
+    expect(b.keyframe("resume", "feature").code).toBe(0);
+    const folder = (session: string) => join(claudePath(b, session).replace(/\.jsonl$/, ""), "subagents");
+    expect(readdirSync(folder("first"))).toEqual(["agent-a1.jsonl"]);
+    expect(readFileSync(join(folder("second"), "agent-a2.jsonl"), "utf8")).toBe('"from a2"\n');
+    expect(existsSync(join(folder("second"), "agent-a9.jsonl"))).toBe(false);
+    // what is there is never written over
+    writeFileSync(join(folder("first"), "agent-a1.jsonl"), "gone on\n");
+    rmSync(join(folder("second"), "agent-a2.jsonl"));
+    expect(b.keyframe("resume", "feature").code).toBe(0);
+    expect(readFileSync(join(folder("first"), "agent-a1.jsonl"), "utf8")).toBe("gone on\n");
+    expect(existsSync(join(folder("second"), "agent-a2.jsonl"))).toBe(true);
+  });
+
+  test("that cannot be had are told, and the conversation is restored without them", async () => {
+    const { a, b } = await pushedSession();
+    const content = Buffer.from('"lost"\n');
+    const checkpoint = smallCheckpoint(idOf(21), { sessionId: "alone", transcript: [callOf("toolu_1")] });
+    const tasks = new Map([["toolu_1/agent-a1.jsonl", { bytes: content }]]);
+    await a.stores.v1.write([{ ...checkpoint, tasks }], writeOptions);
+    a.commit(`More\n\nEntire-Checkpoint: ${idOf(21)}`);
+    a.sh("push", "-q", "origin", "feature");
+    expect(a.keyframe("push").code).toBe(0);
+    b.sh("fetch", "-q", "origin", "feature:feature");
+    const oid = a.sh(
+      "rev-parse",
+      `entire/checkpoints/v1:${idOf(21).slice(0, 2)}/${idOf(21).slice(2)}/tasks/toolu_1/agent-a1.jsonl`,
+    );
+    lose(oid);
+    const result = b.keyframe("resume", "feature");
+    expect(result.code).toBe(0);
+    expect(result.stderr).toContain("some subagents' transcripts are not restored");
+    expect(readFileSync(claudePath(b, "alone"), "utf8")).toContain("toolu_1");
+  });
+});
+
 describe("what cannot be had is named, with where and why:", () => {
   /** Makes the bare repository forget one object. */
-  function lose(oid: string): void {
-    const packs = join(clones.remoteFolder, "objects/pack");
-    for (const name of readdirSync(packs).filter((file) => file.endsWith(".pack"))) {
-      const bytes = readFileSync(join(packs, name));
-      for (const suffix of ["pack", "idx", "rev"])
-        rmSync(join(packs, name.replace(/pack$/, suffix)), { force: true });
-      execFileSync("git", ["unpack-objects", "-q"], { cwd: clones.remoteFolder, input: bytes });
-    }
-    rmSync(join(clones.remoteFolder, "objects", oid.slice(0, 2), oid.slice(2)));
-  }
-
   test("an object that the remote has lost", async () => {
     const { a, b } = await pushedSession();
     lose(a.sh("rev-parse", `entire/checkpoints/v1:00/${wanted.slice(2)}/0/full.jsonl.001`));

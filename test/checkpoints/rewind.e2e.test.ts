@@ -211,3 +211,20 @@ test("conversation alone leaves the files; the files alone leave the conversatio
   rewind("--undo");
   expect([read("a"), transcript()]).toEqual(["by hand since\n", whole]);
 });
+
+test("a conversation is not cut while its agent is in the middle of a turn; files alone are rewound", async () => {
+  await turn("one", () => session.write("a", "1\n"));
+  await turn("two", () => session.write("a", "2\n"));
+  const to = pointOf(1);
+  await session.prompt("three");
+  const whole = transcript();
+  const refused = repository.keyframe(["rewind", "--to", to]);
+  expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("in the middle of a turn")]);
+  expect([read("a"), transcript()]).toEqual(["2\n", whole]);
+  rewind("--to", to, "--files");
+  expect([read("a"), transcript()]).toEqual(["1\n", whole]);
+  // its agent is gone without a word
+  expect(repository.keyframe(["session", "stop", session.id]).code).toBe(0);
+  rewind("--to", to);
+  expect(transcript()).not.toContain("did two");
+});

@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
@@ -225,5 +234,81 @@ describe("keyframe disable", () => {
     run(["enable"]);
     run(["disable", "--uninstall"]);
     expect(existsSync(at(".claude"))).toBe(false);
+  });
+});
+
+describe("git hooks that another tool wrote over", () => {
+  const prompt = () => {
+    const payload = {
+      session_id: "s-1",
+      transcript_path: join(repository.folder, "none.jsonl"),
+      cwd: repository.folder,
+      hook_event_name: "UserPromptSubmit",
+      prompt: "go",
+    };
+    const result = repository.keyframe(["hook", "claude"], { stdin: JSON.stringify(payload) });
+    expect([result.code, result.stdout, result.stderr]).toEqual([0, "", ""]);
+  };
+  const standings = () => new Set(run(["status"]).hooks.map(({ standing }) => standing));
+  const hook = ".git/hooks/post-commit";
+
+  test("are put back at the start of the agent's next turn, the other tool's in them", () => {
+    run(["enable"]);
+    writeFileSync(at(hook), "#!/bin/sh\necho theirs\n", { mode: 0o755 });
+    rmSync(at(".git/hooks/prepare-commit-msg"));
+    chmodSync(at(".git/hooks/pre-push"), 0o644);
+    expect(standings()).toContain("off");
+    prompt();
+    expect(standings()).toEqual(new Set(["on"]));
+    expect(read(hook)).toContain("echo theirs");
+    expect(run(["status"]).problems).toEqual([]);
+    run(["disable", "--uninstall"]);
+    expect(read(hook)).toBe("#!/bin/sh\necho theirs\n");
+    prompt();
+    expect(read(hook)).toBe("#!/bin/sh\necho theirs\n");
+  });
+
+  test("are looked at no further while nothing has touched them", () => {
+    run(["enable"]);
+    const before = statSync(at(".git/keyframe/hook-watch.json")).ino;
+    prompt();
+    expect(statSync(at(".git/keyframe/hook-watch.json")).ino).toBe(before);
+    repository.git("config", "user.nickname", "x");
+    prompt();
+    expect(statSync(at(".git/keyframe/hook-watch.json")).ino).not.toBe(before);
+  });
+
+  test("follow a folder that a tool sets for them and git ignores, as husky does", () => {
+    run(["enable"]);
+    repository.write(".husky/_/.gitignore", "*\n");
+    repository.write(".husky/_/post-commit", "#!/usr/bin/env sh\nexit 0\n");
+    chmodSync(at(".husky/_/post-commit"), 0o755);
+    repository.git("config", "core.hooksPath", ".husky/_");
+    expect(standings()).toContain("off");
+    prompt();
+    expect(standings()).toEqual(new Set(["on"]));
+    // the tool writes its hooks again with every installation of the project
+    writeFileSync(at(".husky/_/post-commit"), "#!/usr/bin/env sh\nexit 0\n");
+    prompt();
+    expect(standings()).toEqual(new Set(["on"]));
+  });
+
+  test("are not made in a folder where git would show them as new, and status says so", () => {
+    run(["enable"]);
+    mkdirSync(at("my-hooks"));
+    repository.git("config", "core.hooksPath", "my-hooks");
+    prompt();
+    expect(repository.git("status", "--porcelain")).toBe("");
+    expect(run(["status"]).problems.map(({ what }) => what)).toContainEqual(
+      expect.stringContaining("git now looks for its hooks"),
+    );
+  });
+
+  test("stay as they are while Keyframe is off", () => {
+    run(["enable"]);
+    run(["disable"]);
+    rmSync(at(hook));
+    prompt();
+    expect(existsSync(at(hook))).toBe(false);
   });
 });

@@ -183,3 +183,11 @@ test("removing names what is in the way, takes leaves first, and spares the rest
   expect(plan.snapshots.map((each) => each.id)).toEqual([snapshotId(2), snapshotId(1)]);
   expect(plan.sandboxes.map((each) => each.id)).toEqual([sandboxId(7)]);
 });
+
+test("machines that are only kept ready are not in the way of removing, and go along", () => {
+  const member = sandbox(8, { base: snapshotId(1), status: "pooled" });
+  const all = { snapshots: [snapshot(1)], sandboxes: [member] };
+  expect(planRemoval(snapshot(1), all, {}).sandboxes).toEqual([member]);
+  const used = sandbox(9, { base: snapshotId(1) });
+  expect(() => planRemoval(snapshot(1), { ...all, sandboxes: [member, used] }, {})).toThrow(used.id);
+});

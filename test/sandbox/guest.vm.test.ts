@@ -125,6 +125,35 @@ async function countProcesses(argument: string): Promise<number> {
   return Number((await run(`grep -lszx '${pattern}' /proc/[0-9]*/cmdline | wc -l`)).stdout.toString());
 }
 
+test("a command cannot become more processes than it may, and the guest goes on", async () => {
+  const { exit, stderr } = await inGuest((guest) =>
+    collectCommand(guest, {
+      argv: ["sh", "-c", "for i in $(seq 40); do sleep 6666 & done; echo never"],
+      maxProcesses: 20,
+      timeoutMs: 60_000,
+    }),
+  );
+  expect(exit).toMatchObject({ kind: "code", code: 2 });
+  expect(stderr.toString()).toMatch(/fork/i);
+  expect(await countProcesses("6666")).toBeLessThan(20);
+  await run("for p in /proc/[0-9]*; do grep -qsz '^6666$' $p/cmdline && kill $(basename $p); done; true");
+  expect((await run("cat /proc/self/cgroup")).stdout.toString()).toMatch(/^0::\/keyframe-\d+\n$/);
+});
+
+test("QEMU has no privileges, a system call filter, and bounds on its memory and its files", () => {
+  const pid = sandbox.machine?.process.pid;
+  const read = (name: string) => readFileSync(`/proc/${pid}/${name}`, "utf8");
+  expect(read("status")).toMatch(/^CapPrm:\s+0+$/m);
+  expect(read("status")).toMatch(/^CapEff:\s+0+$/m);
+  expect(read("status")).toMatch(/^NoNewPrivs:\s+1$/m);
+  expect(read("status")).toMatch(/^Seccomp:\s+2$/m);
+  const limit = (name: string) => Number(new RegExp(`^${name}\\s+(\\d+)`, "m").exec(read("limits"))?.[1]);
+  expect(limit("Max core file size")).toBe(0);
+  expect(limit("Max address space")).toBe(2 * 160 * 1024 ** 2 + 8 * 1024 ** 3);
+  expect(limit("Max file size")).toBeLessThan(1.5 * 1024 ** 3);
+  expect(read("cmdline").split("\0")[0]).toMatch(/^qemu-system-x86_64$/);
+});
+
 test("a descendant that holds the output does not keep a finished command", async () => {
   const { exit, stdout } = await run("sleep 8888 & echo done");
   expect(exit).toMatchObject({ code: 0 });

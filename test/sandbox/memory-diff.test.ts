@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { isKeyframeError } from "../../src/base/errors.ts";
+import { openRawImage } from "../../src/blocks/raw-image.ts";
 import { parseMemoryDiffHeader, parseMemoryDiffTable } from "../../src/sandbox/memory-diff.ts";
 import {
   capturedPages,
@@ -11,8 +12,10 @@ import {
   openMemoryDiff,
   writeMemoryDiff,
 } from "../../src/sandbox/memory-diff-file.ts";
-import { writeMemoryImage } from "../../src/sandbox/memory-image.ts";
+import { writeDiffOver, writeMemoryImage } from "../../src/sandbox/memory-image.ts";
 import { type PageRun, pageBytes, parsePrivatePages } from "../../src/sandbox/page-runs.ts";
+import { openChainMemory, openDiffImage } from "../../src/sandbox/remote-memory.ts";
+import { openNodeBlockFile } from "../../src/system/block-file.ts";
 import { openDataFile } from "../../src/system/data-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "keyframe-diff-"));
@@ -68,6 +71,34 @@ async function materialise(
   return path;
 }
 
+/** What a block server shows of the chain is the image, read whole and from any byte on, and its holes are zeros. */
+async function expectView(
+  chain: readonly { path: string; written: { tableDigest: string } }[],
+  image: Buffer,
+  from: number,
+): Promise<void> {
+  const links = chain.map(({ path, written }) =>
+    openDiffImage(openRawImage(openNodeBlockFile(path, { mode: "read" })), { ...written, what: path }),
+  );
+  const view = openChainMemory(await Promise.all(links), image.length);
+  for (const offset of [0, from]) {
+    const bytes = Buffer.alloc(image.length, 0xdb);
+    expect(await view.read(bytes, offset)).toBe(image.length - offset);
+    expect(bytes.subarray(0, image.length - offset).equals(image.subarray(offset))).toBe(true);
+  }
+  let at = 0;
+  for (const { kind, offsetBytes, lengthBytes } of view.extents({
+    offsetBytes: 0,
+    lengthBytes: image.length,
+  })) {
+    expect(offsetBytes).toBe(at);
+    at += lengthBytes;
+    if (kind === "zero") expect(image.subarray(offsetBytes, at).every((byte) => byte === 0)).toBe(true);
+  }
+  expect(at).toBe(image.length);
+  await view.close();
+}
+
 const pages = 12;
 const values = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: pages, maxLength: pages });
 
@@ -76,7 +107,8 @@ test("a chain of diffs gives the image of its head, whatever changed, became zer
     fc.asyncProperty(
       fc.array(values, { minLength: 1, maxLength: 5 }),
       fc.array(fc.boolean(), { minLength: pages, maxLength: pages }),
-      async (states, extra) => {
+      fc.nat({ max: pages * pageBytes }),
+      async (states, extra, from) => {
         const chain: Awaited<ReturnType<typeof storeDiff>>[] = [];
         let base: string | undefined;
         let before = Array.from({ length: pages }, () => 0);
@@ -87,13 +119,22 @@ test("a chain of diffs gives the image of its head, whatever changed, became zer
           const changed = state.filter((value, page) => value !== before[page]).length;
           expect(link.written.dataPages + link.written.zeroPages).toBe(changed);
           chain.push(link);
+          if (base !== undefined) {
+            const changedBase = openDataFile(base, "change");
+            const reader = openMemoryDiff(link.path, link.written.tableDigest);
+            await writeDiffOver(changedBase, reader);
+            reader.close();
+            changedBase.close();
+            expect(readFileSync(base).equals(imageOf(state))).toBe(true);
+          }
           base = await materialise(chain, pages * pageBytes);
           expect(readFileSync(base).equals(imageOf(state))).toBe(true);
+          await expectView(chain, imageOf(state), from);
           before = [...state];
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

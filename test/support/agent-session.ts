@@ -7,6 +7,7 @@ import { advanceSession, isSessionEvent } from "../../src/checkpoints/session-ev
 import { hookDeps } from "../../src/cli/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
+import { nodeFiles } from "../../src/system/files.ts";
 import type { TestRepository } from "./test-repository.ts";
 
 /**
@@ -119,8 +120,8 @@ export function startAgentSession(
 async function runHookHere({ folder, env }: TestRepository, payload: object): Promise<void> {
   const event = claudeAdapter.parsePayload(payload);
   if (event.kind === "ignored" || event.kind === "refused") throw new Error(event.why);
-  const deps = hookDeps();
-  const repository = mustFindRepository(folder, deps.files);
+  const repository = mustFindRepository(folder, nodeFiles);
+  const deps = hookDeps(repository);
   observe(event, deps);
   if (!isSessionEvent(event)) return;
   const { wants } = advanceSession(event, repository, deps);

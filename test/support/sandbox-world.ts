@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { CommandRequest } from "../../src/sandbox/guest-message.ts";
 import { collectCommand, withGuest } from "../../src/sandbox/guest-session.ts";
 import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
@@ -10,7 +10,12 @@ import { findImage } from "../../src/sandbox/image-build.ts";
 import { createQemu } from "../../src/sandbox/qemu.ts";
 import type { ImageRecord, SandboxRecord } from "../../src/sandbox/records.ts";
 import { listSandboxes } from "../../src/sandbox/sandbox-store.ts";
-import { bootSandbox, type ForkResult, type StartedSandbox } from "../../src/sandbox/start-sandbox.ts";
+import {
+  type BootOptions,
+  bootSandbox,
+  type ForkResult,
+  type StartedSandbox,
+} from "../../src/sandbox/start-sandbox.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files.ts";
 import { nodeProcessMemory } from "../../src/system/process-memory.ts";
@@ -22,13 +27,14 @@ export interface SandboxLab {
   readonly world: SandboxWorld;
   readonly image: ImageRecord;
   readonly warnings: string[];
-  boot(name?: string, memoryMiB?: number): Promise<StartedSandbox>;
+  boot(name?: string, options?: Partial<BootOptions>): Promise<StartedSandbox>;
   /** The output of a shell command in a guest; throws if it fails. */
   sh(sandbox: SandboxRecord, script: string, options?: Omit<CommandRequest, "argv">): Promise<string>;
   /** The program as users run it. */
   cli(
     args: readonly string[],
     env?: Readonly<Record<string, string>>,
+    cwd?: string,
   ): { code: number | null; signal: string | null; stdout: string; stderr: string };
   /** Ends every machine and removes all files. */
   close(): Promise<void>;
@@ -36,9 +42,9 @@ export interface SandboxLab {
 
 const labMemoryMiB = 160;
 
-/** A home of its own with a Debian image, on the real QEMU. Emulated: what every machine has. */
-export function openSandboxLab(): SandboxLab {
-  const root = mkdtempSync(join(tmpdir(), "sbx-"));
+/** A home of its own below the folder, with a Debian image, on the real QEMU. Emulated: what every machine has. */
+export function openSandboxLab(folder = tmpdir()): SandboxLab {
+  const root = mkdtempSync(join(folder, "sbx-"));
   const built = join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
   if (!existsSync(join(built, "images", "debian.json"))) {
     mkdirSync(built, { recursive: true });
@@ -64,6 +70,7 @@ export function openSandboxLab(): SandboxLab {
     home,
     platform: process.platform,
     cores: 2,
+    program: { node: process.execPath, entry: resolve("dist/keyframe.cjs") },
     warn: (text) => void warnings.push(text),
   };
   const image = findImage(world, parseObjectName("debian"));
@@ -71,13 +78,14 @@ export function openSandboxLab(): SandboxLab {
     world,
     image,
     warnings,
-    boot: (name, memoryMiB = labMemoryMiB) =>
+    boot: (name, options = {}) =>
       bootSandbox(world, image, {
         ...(name === undefined ? {} : { name: parseObjectName(name) }),
-        memoryMiB,
+        memoryMiB: labMemoryMiB,
         cpus: 1,
         diskBytes: 1024 ** 3,
         accelerator: "tcg",
+        ...options,
       }),
     sh: (sandbox, script, options) =>
       withGuest(world, sandbox, async (guest) => {
@@ -88,8 +96,9 @@ export function openSandboxLab(): SandboxLab {
         if (exit.kind === "code" && exit.code === 0) return stdout.toString("utf8").trim();
         throw new Error(`${script}: ${JSON.stringify(exit)} ${stderr.toString("utf8")}`);
       }),
-    cli: (args, env = {}) => {
-      const result = spawnSync(process.execPath, ["dist/keyframe.cjs", ...args], {
+    cli: (args, env = {}, cwd = process.cwd()) => {
+      const result = spawnSync(process.execPath, [resolve("dist/keyframe.cjs"), ...args], {
+        cwd,
         env: { ...process.env, KEYFRAME_SANDBOX_HOME: root, KEYFRAME_ACCELERATOR: "tcg", ...env },
         encoding: "utf8",
         timeout: 120_000,

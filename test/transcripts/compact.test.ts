@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSessionCompactors } from "../../src/checkpoints/compact-sessions.ts";
-import { lineCompactorOf, registryNameOf } from "../../src/transcripts/compact/agents.ts";
+import { registryNameOf } from "../../src/transcripts/agent-names.ts";
+import { lineCompactorOf } from "../../src/transcripts/compact/agents.ts";
 import { encodeCompactLine } from "../../src/transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../src/transcripts/compact/compactor.ts";
 import { generateTranscript } from "../support/generate-checkpoints.ts";

@@ -2,8 +2,15 @@ import { isKeyframeError } from "../../base/errors.ts";
 import type { Clock } from "../../system/clock.ts";
 import { fault } from "../../system/fault.ts";
 import type { Random } from "../../system/random.ts";
-import type { LayerId } from "../ids.ts";
-import { imageOfKey, layerOfKey, layersPrefix, manifestsPrefix } from "../object-keys.ts";
+import type { ImageId, LayerId } from "../ids.ts";
+import {
+  imageOfKey,
+  imageOfTouchesKey,
+  layerOfKey,
+  layersPrefix,
+  manifestsPrefix,
+  touchesPrefix,
+} from "../object-keys.ts";
 import type { ListedObject, ObjectStore } from "../stores/object-store.ts";
 import { expiredLeases, takeCollectLease } from "./leases.ts";
 import { readManifest } from "./read-image.ts";
@@ -24,6 +31,8 @@ export interface GarbagePlan {
   /** Layers that no manifest names, but too young to go. */
   readonly youngLayers: number;
   readonly expiredLeases: readonly string[];
+  /** Touch orders whose image is gone. */
+  readonly touchOrders: readonly string[];
 }
 
 export interface GarbageResult extends GarbagePlan {
@@ -42,8 +51,13 @@ export async function planGarbage(
     const id = layerOfKey(object.key);
     if (id !== undefined) layers.push({ ...object, id });
   }
+  const orders: { readonly key: string; readonly id: ImageId }[] = [];
+  for await (const { key } of store.list(touchesPrefix, signal)) {
+    const id = imageOfTouchesKey(key);
+    if (id !== undefined) orders.push({ key, id });
+  }
   // manifests are read after the layers were listed: an image published meanwhile is seen
-  const reached = await reachedLayers(store, signal);
+  const { layers: reached, images } = await readReached(store, signal);
   const unreached = layers.filter((layer) => !reached.has(layer.id));
   const old = unreached.filter((layer) => layer.createdMs + graceMs <= clock.nowMs());
   return {
@@ -52,22 +66,30 @@ export async function planGarbage(
     keptLayers: layers.length - unreached.length,
     youngLayers: unreached.length - old.length,
     expiredLeases: await expiredLeases(store, clock, signal),
+    touchOrders: orders.filter(({ id }) => !images.has(id)).map(({ key }) => key),
   };
 }
 
-async function reachedLayers(store: ObjectStore, signal: AbortSignal): Promise<Set<LayerId>> {
-  const reached = new Set<LayerId>();
+interface Reached {
+  readonly images: ReadonlySet<ImageId>;
+  readonly layers: ReadonlySet<LayerId>;
+}
+
+async function readReached(store: ObjectStore, signal: AbortSignal): Promise<Reached> {
+  const images = new Set<ImageId>();
+  const layers = new Set<LayerId>();
   for await (const { key } of store.list(manifestsPrefix, signal)) {
     const id = imageOfKey(key);
     if (id === undefined) continue;
     try {
-      for (const layer of (await readManifest(store, id, signal)).layers) reached.add(layer.id);
+      for (const layer of (await readManifest(store, id, signal)).layers) layers.add(layer.id);
+      images.add(id);
     } catch (error) {
       // removed since it was listed; any other failure means that its layers are unknown
       if (!isKeyframeError(error, "not-found")) throw error;
     }
   }
-  return reached;
+  return { images, layers };
 }
 
 /** Plans and deletes while it holds the store's lease, so no upload can begin to use a layer that goes. */
@@ -81,7 +103,7 @@ export async function collectGarbage(store: ObjectStore, options: GarbageOptions
       await store.delete(key, signal);
       fault("collect-garbage:after-delete");
     }
-    for (const key of plan.expiredLeases) await store.delete(key, signal);
+    for (const key of [...plan.expiredLeases, ...plan.touchOrders]) await store.delete(key, signal);
     const unfinishedUploads = await store.removeUnfinished(clock.nowMs() - graceMs, signal);
     return { ...plan, unfinishedUploads };
   } finally {

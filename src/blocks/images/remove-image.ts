@@ -1,6 +1,6 @@
 import type { ImageId, ImageName } from "../ids.ts";
 import { isIdPrefix, parseImageName } from "../ids.ts";
-import { manifestKey, nameKey } from "../object-keys.ts";
+import { manifestKey, nameKey, touchesKey } from "../object-keys.ts";
 import type { ObjectStore } from "../stores/object-store.ts";
 import { readNames } from "./list-images.ts";
 import { findImage, readName } from "./read-image.ts";
@@ -29,6 +29,9 @@ export async function removeImage(
   const isGone = names.length >= all.length;
   // names first: a name without an image is worse than an image without a name
   for (const name of names) await store.delete(nameKey(name), signal);
-  if (isGone) await store.delete(manifestKey(id), signal);
+  if (isGone) {
+    await store.delete(manifestKey(id), signal);
+    await store.delete(touchesKey(id), signal);
+  }
   return { id, names, isGone };
 }

@@ -9,6 +9,7 @@ import type { ObjectStore } from "../stores/object-store.ts";
 import { takeUploadLease } from "./leases.ts";
 import { publishImage, refuseTakenName } from "./publish-image.ts";
 import { type FoundImage, readManifestBytes } from "./read-image.ts";
+import { copyTouches } from "./stored-touches.ts";
 import { verifiedLayerContent } from "./verified-layer-content.ts";
 
 export interface TransferOptions {
@@ -64,6 +65,7 @@ export async function transferImage(
     // the bytes as they are stored: another version might encode the same manifest differently
     const bytes = await readManifestBytes(from, image.id, signal);
     const id = await publishImage(to, { manifest: image.manifest, bytes }, { name, lease, signal });
+    await copyTouches({ store: from, id, signal }, to);
     return {
       id,
       copiedLayers: plan.missing.length,

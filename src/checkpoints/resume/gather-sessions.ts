@@ -1,4 +1,4 @@
-import { KeyframeError } from "../../base/errors.ts";
+import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { missingObjects } from "../../git/missing-objects.ts";
 import type { Remote } from "../../git/remote.ts";
 import type { SessionFiles } from "../checkpoint-tree.ts";
@@ -8,12 +8,15 @@ import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../rea
 import { filesOf, findOrFetchCheckpoint } from "../remote/fetch-checkpoints.ts";
 import { fetchFiles, mustHaveAll, type WantedFile } from "../remote/fetch-files.ts";
 import type { SyncContext } from "../remote/fetch-tips.ts";
+import { type StoredSubagent, subagentsOf } from "./subagents.ts";
 
 /** A session of which everything that was recorded is on this machine. */
 export interface GatheredSession {
   readonly checkpoint: CheckpointId;
   readonly files: SessionFiles;
   readonly metadata: SessionMetadata;
+  /** Of those that can be had: a conversation can be continued without. */
+  readonly subagents: readonly StoredSubagent[];
 }
 
 export interface Gathered {
@@ -45,7 +48,9 @@ export async function gatherSessions(
   const sessions = new Map<string, GatheredSession>();
   for (const checkpoint of await readCheckpoints(context.git, places)) {
     for (const session of checkpoint.sessions) {
-      const gathered = mustUnderstand(checkpoint.id, session);
+      const [tree] = checkpoint.places;
+      const subagents = subagentsOf(tree, checkpoint.sessions.length);
+      const gathered = { ...mustUnderstand(checkpoint.id, session), subagents };
       const key = gathered.metadata.sessionId ?? `${checkpoint.id}/${session.files.index}`;
       const known = sessions.get(key);
       if (known === undefined || dateOf(known) <= dateOf(gathered)) sessions.set(key, gathered);
@@ -60,7 +65,30 @@ export async function gatherSessions(
       })),
     ),
   );
-  return { sessions: newest, receivedBytes };
+  try {
+    await get(
+      newest.flatMap(({ checkpoint, subagents }) =>
+        subagents.map(({ oid, agentId }) => ({
+          oid,
+          what: `subagent ${agentId} of checkpoint ${checkpoint}`,
+        })),
+      ),
+    );
+  } catch (error) {
+    if (!isKeyframeError(error, "not-here", "not-on-remote", "remote-failed", "timed-out")) throw error;
+    context.note(`some subagents' transcripts are not restored: ${error.message}`);
+  }
+  const absent = new Set(
+    await missingObjects(
+      context.git,
+      newest.flatMap(({ subagents }) => subagents.map(({ oid }) => oid)),
+    ),
+  );
+  const complete = newest.map((session) => ({
+    ...session,
+    subagents: session.subagents.filter(({ oid }) => !absent.has(oid)),
+  }));
+  return { sessions: complete, receivedBytes };
 }
 
 async function placesOf(
@@ -114,7 +142,10 @@ async function obtain(
   );
 }
 
-function mustUnderstand(checkpoint: CheckpointId, { files, metadata }: ReadSession): GatheredSession {
+function mustUnderstand(
+  checkpoint: CheckpointId,
+  { files, metadata }: ReadSession,
+): Omit<GatheredSession, "subagents"> {
   const session = `session ${files.index} of checkpoint ${checkpoint}`;
   if (typeof metadata === "string") {
     throw new KeyframeError(

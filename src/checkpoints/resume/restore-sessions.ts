@@ -1,12 +1,19 @@
 import { dirname } from "node:path";
-import { type ConversationPlace, findConversationPlace } from "../../agents/conversation-place.ts";
+import {
+  type ConversationPlace,
+  findConversationPlace,
+  resumeCommandOf,
+} from "../../agents/conversation-place.ts";
+import { findConversationFile } from "../../agents/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files.ts";
 import type { StreamToFile } from "../../system/stream-to-file.ts";
+import { toolNameOf } from "../../transcripts/agent-names.ts";
 import type { TranscriptReader } from "../read-transcript.ts";
 import type { GatheredSession } from "./gather-sessions.ts";
+import { restoreSubagents } from "./subagents.ts";
 
 /**
  * `new`: the agent does not have it; `same`: to the byte; `checkpoint newer`: what the agent has ends earlier;
@@ -66,7 +73,9 @@ export function mustNotLoseWork(planned: readonly PlannedRestore[]): void {
  */
 export async function applyRestore(deps: RestoreDeps, planned: readonly PlannedRestore[]): Promise<void> {
   for (const { session, standing, place } of planned) {
-    if (place === undefined || !["new", "checkpoint newer", "local newer"].includes(standing)) continue;
+    if (place === undefined || standing === "no transcript") continue;
+    await restoreSubagents(deps, session, place.path);
+    if (!["new", "checkpoint newer", "local newer"].includes(standing)) continue;
     deps.files.makeFolder(dirname(place.path));
     if (standing !== "new") {
       deps.files.replace(`${place.path}.${deps.nowSeconds}.before-resume`, deps.files.read(place.path), {
@@ -86,13 +95,14 @@ function placeOf(
   firstLine: string,
 ): ConversationPlace | undefined {
   const folder = git.repository.workTree ?? git.repository.gitDir;
-  return findConversationPlace(metadata.agent ?? "", {
-    sessionId: metadata.sessionId ?? "",
-    folder: files.realPathIfExists(folder) ?? folder,
-    home,
-    env,
-    firstLine,
-  });
+  const tool = toolNameOf(metadata.agent ?? "");
+  const sessionId = metadata.sessionId ?? "";
+  const facts = { sessionId, folder: files.realPathIfExists(folder) ?? folder, home, env };
+  // an agent that has the conversation already goes on with its own file
+  const path = findConversationFile(tool, facts, files);
+  const command = resumeCommandOf(tool, sessionId);
+  if (path !== undefined && command !== undefined) return { path, command };
+  return findConversationPlace(tool, { ...facts, firstLine });
 }
 
 interface Ends {

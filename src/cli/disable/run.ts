@@ -1,6 +1,7 @@
 import { basename, dirname } from "node:path";
 import type { FileChange } from "../../base/file-change.ts";
 import { chainedFolder } from "../../git/hooks/hook-block.ts";
+import { unwatchHooks } from "../../git/hooks/hook-watch.ts";
 import { switchOff } from "../../journal/switch.ts";
 import { applyFileChanges } from "../../system/file-changes.ts";
 import type { Files } from "../../system/files.ts";
@@ -24,6 +25,7 @@ export async function disable(this: CliContext, flags: DisableFlags): Promise<vo
       applyFileChanges(changes, this.files);
       removeEmptyFolders(changes, this.files);
       this.files.remove(installedRecordPath(repository));
+      unwatchHooks(repository, this.files);
     }
   }
   const top = repository.workTree ?? repository.gitDir;

@@ -17,8 +17,12 @@ export interface Finding {
   readonly damage: boolean;
 }
 
-export interface DoctorContext {
+/** What a check needs that has nothing to do with a repository. */
+export interface MachineContext {
   readonly cli: CliContext;
+}
+
+export interface DoctorContext extends MachineContext {
   readonly repository: Repository;
   readonly git: Git;
   readonly stores: CheckpointStores;
@@ -27,12 +31,12 @@ export interface DoctorContext {
 }
 
 /** One part of `keyframe doctor`. Looking changes nothing and asks nothing of the network. */
-export interface DoctorCheck {
+export interface DoctorCheck<Context = DoctorContext> {
   /** Its key in the JSON. */
   readonly name: string;
   /** What its rows begin with. */
   readonly label: string;
-  find(context: DoctorContext): Promise<readonly Finding[]> | readonly Finding[];
+  find(context: Context): Promise<readonly Finding[]> | readonly Finding[];
   /** Mends what can be without losing anything. Called only where something was found. */
-  repair?(context: DoctorContext, findings: readonly Finding[]): Promise<void> | void;
+  repair?(context: Context, findings: readonly Finding[]): Promise<void> | void;
 }

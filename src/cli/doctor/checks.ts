@@ -1,13 +1,14 @@
-import type { DoctorCheck } from "./check.ts";
+import type { DoctorCheck, MachineContext } from "./check.ts";
 import { checkpointsCheck } from "./check-checkpoints.ts";
 import { hooksCheck } from "./check-hooks.ts";
 import { journalCheck } from "./check-journal.ts";
 import { notesCheck } from "./check-notes.ts";
 import { remotesCheck } from "./check-remotes.ts";
+import { sandboxesCheck } from "./check-sandboxes.ts";
 import { sessionsCheck } from "./check-sessions.ts";
 
 /** In the order in which they look and mend: what remotes bring may answer what checkpoints lack. */
-export const doctorChecks: readonly DoctorCheck[] = [
+export const repositoryChecks: readonly DoctorCheck[] = [
   journalCheck,
   notesCheck,
   sessionsCheck,
@@ -15,3 +16,6 @@ export const doctorChecks: readonly DoctorCheck[] = [
   checkpointsCheck,
   hooksCheck,
 ];
+
+/** What is this user's, inside of a repository and outside. */
+export const machineChecks: readonly DoctorCheck<MachineContext>[] = [sandboxesCheck];

@@ -18,12 +18,12 @@ export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
     },
   },
   docs: {
-    brief: "Check journal, notes, sessions and checkpoints, and say what repairs each problem",
+    brief: "Check journal, notes, sessions, checkpoints and sandboxes, and say what repairs each problem",
     fullDescription:
       "Reads everything that Keyframe keeps for this repository and checks it: the journal, the notes, sessions whose agent\n" +
       "is gone, commits whose checkpoint is not here, records that cannot be read, refs without common history with a\n" +
-      "remote's. Nothing is changed without --repair, and no remote is asked without --remote and --repair. Ends with 5 if\n" +
-      "something is damaged.\n\n" +
+      "remote's; and this user's sandboxes and snapshots, outside of a repository too. Nothing is changed without\n" +
+      "--repair, and no remote is asked without --remote and --repair. Ends with 5 if something is damaged.\n\n" +
       "Example:\n  keyframe doctor\n  keyframe doctor --repair --remote",
   },
 });

@@ -46,7 +46,16 @@ export function recordInstalled(
   return [...byPath.values()];
 }
 
-export function encodeInstalled(installed: readonly InstalledPath[]): Buffer {
+export function writeInstalled(
+  repository: Repository,
+  files: Files,
+  installed: readonly InstalledPath[],
+): void {
+  files.makeFolder(join(repository.commonDir, "keyframe"));
+  files.replace(installedRecordPath(repository), encodeInstalled(installed), { mode: 0o600 });
+}
+
+function encodeInstalled(installed: readonly InstalledPath[]): Buffer {
   const paths = installed.map((entry) => ({ ...entry, original: encodeState(entry.original) }));
   return Buffer.from(`${JSON.stringify({ version: 1, paths }, null, 1)}\n`);
 }

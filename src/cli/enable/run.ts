@@ -1,11 +1,12 @@
 import { relative } from "node:path";
 import { changeVerb, type FileChange } from "../../base/file-change.ts";
+import { watchHooks } from "../../git/hooks/hook-watch.ts";
 import { switchOn } from "../../journal/switch.ts";
 import { applyFileChanges } from "../../system/file-changes.ts";
 import type { CliContext } from "../context.ts";
 import { formatTable, printable } from "../terminal.ts";
 import type { EnableFlags } from "./command.ts";
-import { encodeInstalled, installedRecordPath, recordInstalled } from "./installed.ts";
+import { recordInstalled, writeInstalled } from "./installed.ts";
 import { type EnablePlan, enableChanges, planEnable } from "./plan.ts";
 import { enableOptions, openSituation } from "./situation.ts";
 
@@ -21,13 +22,13 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
   const changes = enableChanges(plan);
   if (flags.dryRun !== true && (changes.length > 0 || situation.switchedOff)) {
     // the record comes first: a crash after it leaves nothing that cannot be taken back
-    const record = installedRecordPath(repository);
-    this.files.makeFolder(`${repository.commonDir}/keyframe`);
-    this.files.replace(record, encodeInstalled(recordInstalled(situation.installed, changes)), {
-      mode: 0o600,
-    });
+    writeInstalled(repository, this.files, recordInstalled(situation.installed, changes));
     applyFileChanges(changes, this.files);
     switchOn(repository, this.files);
+  }
+  if (flags.dryRun !== true) {
+    const paths = plan.hooks.map(({ path }) => path);
+    watchHooks(repository, this.files, { program: this.program, paths });
   }
   const top = repository.workTree ?? repository.gitDir;
   if (flags.json) {

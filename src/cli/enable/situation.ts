@@ -4,6 +4,7 @@ import { shellQuote } from "../../base/shell-words.ts";
 import { type Git, openGit } from "../../git/git.ts";
 import type { HookAction } from "../../git/hooks/hook-block.ts";
 import { readHookSituations } from "../../git/hooks/hook-situation.ts";
+import type { HookProgram } from "../../git/hooks/hook-watch.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import { isSwitchedOff } from "../../journal/switch.ts";
 import { readFileState } from "../../system/file-changes.ts";
@@ -49,12 +50,15 @@ export function enableOptions(
   program: CliContext["program"],
   choice: Pick<EnableOptions, "shared" | "agents">,
 ): EnableOptions {
-  const hookAction: HookAction = {
+  return { ...choice, hookAction: hookActionOf(program), installed: { kind: "installed", ...program } };
+}
+
+export function hookActionOf(program: HookProgram): HookAction {
+  return {
     pendingPaths: pendingPaths.join(" "),
     command: `${shellQuote(program.node)} ${shellQuote(program.entry)} hook git`,
     requires: shellQuote(program.entry),
   };
-  return { ...choice, hookAction, installed: { kind: "installed", ...program } };
 }
 
 /** Where the journal of a worktree has something to settle: lines with an owner, or a shell call that has not ended. */
@@ -62,7 +66,8 @@ const pendingPaths = ["*/owned", "shell/*.json"].map(
   (path) => `"\${GIT_DIR:-.git}"/keyframe/journal/${path}`,
 );
 
-async function ignoredPaths(git: Git, paths: readonly string[]): Promise<Set<string>> {
+/** Of these paths below the work tree, those that some rule of git ignores. */
+export async function ignoredPaths(git: Git, paths: readonly string[]): Promise<Set<string>> {
   // ends with 1 where nothing is ignored
   const { stdout } = await git.run(["check-ignore", "-z", "--stdin"], {
     stdin: paths.map((path) => `${path}\0`).join(""),

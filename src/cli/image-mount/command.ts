@@ -1,39 +1,15 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { type DeviceFlags, deviceFlags, imageArgument } from "../image/device-flags.ts";
 
-export interface MountFlags {
-  readonly store?: string;
-  readonly overlay?: string;
-  readonly readOnly?: boolean;
-  readonly cache?: string;
-}
-
-const path = (brief: string) =>
-  ({ kind: "parsed", parse: String, optional: true, brief, placeholder: "path" }) as const;
-
-export const imageMountCommand = buildCommand<MountFlags, [string, string], CliContext>({
+export const imageMountCommand = buildCommand<DeviceFlags, [string, string], CliContext>({
   loader: async () => (await import("./run.ts")).imageMount,
   parameters: {
-    flags: {
-      store: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        brief: "Folder, http(s)://host/path or s3://bucket/prefix; the user's own folder if absent",
-        placeholder: "store",
-      },
-      overlay: path("Folder that takes the writes; without it the disk is read-only"),
-      readOnly: { kind: "boolean", optional: true, brief: "Refuse writes to the overlay" },
-      cache: path("Folder that keeps what was fetched"),
-    },
+    flags: deviceFlags,
     positional: {
       kind: "tuple",
       parameters: [
-        {
-          parse: String,
-          placeholder: "image",
-          brief: "Name or id of a stored image, or a raw disk image file",
-        },
+        imageArgument,
         {
           parse: String,
           placeholder: "target",

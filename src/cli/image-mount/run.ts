@@ -7,8 +7,8 @@ import { listenNodeSocket } from "../../system/sockets.ts";
 import { waitForStopSignal } from "../../system/stop-signal.ts";
 import { temporaryFolder } from "../../system/temporary-folder.ts";
 import type { CliContext } from "../context.ts";
+import type { DeviceFlags } from "../image/device-flags.ts";
 import { openDevice } from "../image-serve/open-device.ts";
-import type { MountFlags } from "./command.ts";
 import { type MountPlan, planMount } from "./plan-mount.ts";
 
 const readyLimitMs = 15_000;
@@ -17,7 +17,7 @@ const pollMs = 20;
 /** Serves the image on a private socket, lets a client program show it, and takes both down at the end. */
 export async function imageMount(
   this: CliContext,
-  flags: MountFlags,
+  flags: DeviceFlags,
   image: string,
   target: string,
 ): Promise<void> {

@@ -1,35 +1,23 @@
 import { buildCommand, numberParser } from "@stricli/core";
 import type { CliContext } from "../context.ts";
+import { switchFlag, textFlag } from "../flags.ts";
+import { type DeviceFlags, deviceFlags, imageArgument } from "../image/device-flags.ts";
 
-export interface ServeFlags {
-  readonly store?: string;
-  readonly overlay?: string;
+export interface ServeFlags extends DeviceFlags {
   readonly socket?: string;
   readonly port?: number;
-  readonly readOnly?: boolean;
-  readonly cache?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
   readonly json?: boolean;
 }
 
-const path = (brief: string) =>
-  ({ kind: "parsed", parse: String, optional: true, brief, placeholder: "path" }) as const;
-
 export const imageServeCommand = buildCommand<ServeFlags, [string], CliContext>({
   loader: async () => (await import("./run.ts")).imageServe,
   parameters: {
     flags: {
-      store: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        brief: "Folder, http(s)://host/path or s3://bucket/prefix; the user's own folder if absent",
-        placeholder: "store",
-      },
-      overlay: path("Folder that takes the writes; without it the disk is read-only"),
-      socket: path("Unix socket to listen on"),
+      ...deviceFlags,
+      socket: textFlag("Unix socket to listen on", "path"),
       port: {
         kind: "parsed",
         parse: numberParser,
@@ -37,22 +25,14 @@ export const imageServeCommand = buildCommand<ServeFlags, [string], CliContext>(
         brief: "TCP port on 127.0.0.1 to listen on; 0 takes a free one",
         placeholder: "number",
       },
-      readOnly: { kind: "boolean", optional: true, brief: "Refuse writes to the overlay" },
-      cache: path("Folder that keeps what was fetched"),
-      tlsCert: path("Certificate (PEM); clients must then use TLS"),
-      tlsKey: path("Private key of the certificate (PEM)"),
-      tlsClientCa: path("Authority (PEM) that must have signed the clients' certificates"),
-      json: { kind: "boolean", optional: true, brief: "Print the address as JSON" },
+      tlsCert: textFlag("Certificate (PEM); clients must then use TLS", "path"),
+      tlsKey: textFlag("Private key of the certificate (PEM)", "path"),
+      tlsClientCa: textFlag("Authority (PEM) that must have signed the clients' certificates", "path"),
+      json: switchFlag("Print the address as JSON"),
     },
     positional: {
       kind: "tuple",
-      parameters: [
-        {
-          parse: String,
-          placeholder: "image",
-          brief: "Name or id of a stored image, or a raw disk image file",
-        },
-      ],
+      parameters: [imageArgument],
     },
   },
   docs: {

@@ -5,19 +5,14 @@ import { readOnlyDevice } from "../../blocks/block-device.ts";
 import { openCacheFolder } from "../../blocks/cache-folder.ts";
 import { type ChunkCache, openChunkCache } from "../../blocks/chunk-cache.ts";
 import type { ImageReader } from "../../blocks/image-reader.ts";
+import { readStoredTouches, storeTouches } from "../../blocks/images/stored-touches.ts";
 import { openOverlay } from "../../blocks/overlay.ts";
 import { encodeTouchOrder, parseTouchOrder } from "../../blocks/touch-order.ts";
 import { touchWindowBytes } from "../../blocks/touch-recorder.ts";
 import { openNodeBlockFile } from "../../system/block-file.ts";
 import type { CliContext } from "../context.ts";
+import type { DeviceFlags } from "../image/device-flags.ts";
 import { type OpenedImage, openImage } from "./open-image.ts";
-
-export interface DeviceFlags {
-  readonly store?: string;
-  readonly overlay?: string;
-  readonly cache?: string;
-  readonly readOnly?: boolean;
-}
 
 /** The image as a disk: through a cache if its bytes are elsewhere or `--cache` asks for it, under an overlay if one is given. */
 export async function openDevice(
@@ -26,7 +21,7 @@ export async function openDevice(
   flags: DeviceFlags,
 ): Promise<BlockDevice> {
   const opened = await openImage(context, pathOrName, flags);
-  const image = openImageReader(context, opened, flags.cache);
+  const image = openImageReader(context, opened, flags);
   if (flags.overlay === undefined) return readOnlyDevice(image);
   try {
     return await openOverlay(
@@ -45,51 +40,76 @@ export async function openDevice(
 }
 
 /** Reads an image through the cache folder, unless its bytes are on this machine as they are. */
-export function openImageReader(
-  context: CliContext,
-  { source, id, local }: OpenedImage,
-  cache: string | undefined,
-): ImageReader {
-  if (cache === undefined && local !== undefined) return local;
+export function openImageReader(context: CliContext, opened: OpenedImage, flags: DeviceFlags): ImageReader {
+  const { source, id, local } = opened;
+  if (flags.cache === undefined && local !== undefined) return local;
   const { sizeBytes, blockSizeBytes } = source;
-  const folder = join(resolve(context.cwd, cache ?? defaultCacheFolder(context)), id.toString("hex"));
+  const folder = join(resolve(context.cwd, flags.cache ?? defaultCacheFolder(context)), id.toString("hex"));
   const system = { ...context, openBlockFile: openNodeBlockFile };
-  const store = openCacheFolder({ folder, imageId: id, sizeBytes, blockSizeBytes }, system);
-  return withPrefetch(
-    context,
-    openChunkCache({ source, store, recordTouches: true }),
-    join(folder, "touches"),
-  );
+  const tracking = flags.tracking === undefined ? {} : { trackingBytes: flags.tracking };
+  const store = openCacheFolder({ folder, imageId: id, sizeBytes, blockSizeBytes, ...tracking }, system);
+  const chunk = flags.chunk === undefined ? {} : { chunkBytes: flags.chunk };
+  const cache = openChunkCache({ source, store, recordTouches: true, ...chunk });
+  return withPrefetch(context, cache, {
+    path: join(folder, "touches"),
+    stored: opened.stored,
+    // what others see is changed only where it is the user's own, or by request
+    share: flags.store === undefined || flags.shareTouches === true,
+  });
 }
 
+interface TouchPlaces {
+  /** The order of the last time on this machine. */
+  readonly path: string;
+  /** The image in its store, where the order of the first time lies beside the manifest. */
+  readonly stored: OpenedImage["stored"];
+  readonly share: boolean;
+}
+
+/** How long the end of a command may wait for the store to take a touch order. */
+const shareLimitMs = 5000;
+
 /** Brings what was read first the last time, in that order, and remembers the order of this time. */
-function withPrefetch(context: CliContext, cache: ChunkCache, path: string): ImageReader {
-  const recorded = context.files.readIfExists(path);
-  if (recorded !== undefined) replay(context, cache, recorded);
+function withPrefetch(context: CliContext, cache: ChunkCache, places: TouchPlaces): ImageReader {
+  const { path, stored, share } = places;
+  const note = (error: unknown) => context.terminal.note(`prefetch stopped: ${errorText(error)}`);
+  const closed = new AbortController();
+  const replayed = replay().catch((error: unknown) => {
+    if (!closed.signal.aborted) note(error);
+  });
+
+  async function replay(): Promise<void> {
+    const recorded = context.files.readIfExists(path);
+    const order =
+      recorded !== undefined
+        ? parseTouchOrder(recorded)
+        : stored && (await readStoredTouches({ ...stored, signal: closed.signal }));
+    if (order?.windowBytes === touchWindowBytes) await cache.prefetch(order.windows, closed.signal);
+  }
+
+  async function remember(windows: Uint32Array): Promise<void> {
+    if (windows.length === 0) return;
+    const order = { windowBytes: touchWindowBytes, windows };
+    context.files.replaceLoosely(path, encodeTouchOrder(order));
+    if (stored === undefined || !share) return;
+    const signal = AbortSignal.timeout(shareLimitMs);
+    await storeTouches({ ...stored, signal }, order).catch((error: unknown) =>
+      context.terminal.note(`the order of first reads was not stored: ${errorText(error)}`),
+    );
+  }
+
   return {
     ...cache,
     async close() {
-      const windows = cache.recordedTouches();
+      closed.abort(new Error("closed"));
+      await replayed;
       try {
-        if (windows.length > 0) {
-          context.files.replaceLoosely(path, encodeTouchOrder({ windowBytes: touchWindowBytes, windows }));
-        }
+        await remember(cache.recordedTouches());
       } finally {
         await cache.close();
       }
     },
   };
-}
-
-function replay(context: CliContext, cache: ChunkCache, recorded: Buffer): void {
-  const note = (error: unknown) => context.terminal.note(`prefetch stopped: ${errorText(error)}`);
-  try {
-    const order = parseTouchOrder(recorded);
-    if (order.windowBytes !== touchWindowBytes) return;
-    cache.prefetch(order.windows).catch(note);
-  } catch (error) {
-    note(error);
-  }
 }
 
 function defaultCacheFolder(context: CliContext): string {

@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
+import type { ImageId } from "../../blocks/ids.ts";
 import type { ImageReader } from "../../blocks/image-reader.ts";
 import type { ImageSource } from "../../blocks/image-source.ts";
 import { openImage as openLayeredImage } from "../../blocks/images/layered-image.ts";
 import { findImage } from "../../blocks/images/read-image.ts";
 import { openRawImage } from "../../blocks/raw-image.ts";
+import type { ObjectStore } from "../../blocks/stores/object-store.ts";
 import { openNodeBlockFile } from "../../system/block-file.ts";
 import type { CliContext } from "../context.ts";
 import { openImageSession } from "../image/open-repository.ts";
@@ -13,6 +15,8 @@ export interface OpenedImage {
   readonly source: ImageSource;
   /** 32 bytes that name the content: caches and overlays hold on to it. */
   readonly id: Buffer;
+  /** Where the image's manifest is; undefined for a plain file. */
+  readonly stored?: { readonly store: ObjectStore; readonly id: ImageId };
   /** Set if the bytes are on this machine already, so that a cache would only copy them. */
   readonly local?: ImageReader;
 }
@@ -42,7 +46,8 @@ export async function openImage(
       await image.close();
       await session.close();
     };
-    return { source: { ...image, close }, id: Buffer.from(id, "hex") };
+    const stored = { store: session.repository.store, id };
+    return { source: { ...image, close }, id: Buffer.from(id, "hex"), stored };
   } catch (error) {
     await session.close();
     throw error;

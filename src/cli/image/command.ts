@@ -1,24 +1,20 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
+import { parseByteSize, parseDurationMs } from "../../base/quantities.ts";
 import type { CliContext } from "../context.ts";
 import { imageBuildCommand } from "../image-build/command.ts";
 import { imageMountCommand } from "../image-mount/command.ts";
 import { imageServeCommand } from "../image-serve/command.ts";
 import type { CreateFlags } from "./create.ts";
+import { storeFlag } from "./device-flags.ts";
 import type { ExportFlags } from "./export.ts";
 import type { FlattenFlags } from "./flatten.ts";
 import type { GcFlags } from "./gc.ts";
 import type { StoreFlags } from "./open-repository.ts";
-import { parseDuration, parseLabel, parseSize } from "./parse-flags.ts";
+import { parseLabel } from "./parse-label.ts";
 import type { TransferFlags } from "./transfer.ts";
 
 const storeFlags = {
-  store: {
-    kind: "parsed",
-    parse: String,
-    optional: true,
-    brief: "Folder, http(s)://host/path or s3://bucket/prefix; the user's own folder if absent",
-    placeholder: "store",
-  },
+  store: storeFlag,
   json: { kind: "boolean", optional: true, brief: "Print JSON" },
 } as const;
 
@@ -53,7 +49,7 @@ const createCommand = buildCommand<CreateFlags, [string], CliContext>({
       },
       blockSize: {
         kind: "parsed",
-        parse: parseSize,
+        parse: parseByteSize,
         optional: true,
         brief: "512 to 2M, a power of two; that of the parent, else 4K",
         placeholder: "bytes",
@@ -163,7 +159,7 @@ const gcCommand = buildCommand<GcFlags, [], CliContext>({
       dryRun: { kind: "boolean", optional: true, brief: "Only show what would be deleted" },
       grace: {
         kind: "parsed",
-        parse: parseDuration,
+        parse: parseDurationMs,
         optional: true,
         brief: "Keep what is younger; 1h if absent",
         placeholder: "time",

@@ -25,7 +25,7 @@ export async function exportOverlay(this: CliContext, flags: ExportFlags, image:
     const overlay = await openOverlay(
       {
         folder: resolve(this.cwd, flags.overlay),
-        parent: openImageReader(this, await openImage(this, parent.id, flags), undefined),
+        parent: openImageReader(this, await openImage(this, parent.id, flags), {}),
         parentId: Buffer.from(parent.id, "hex"),
         readOnly: true,
       },

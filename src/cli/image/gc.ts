@@ -30,6 +30,8 @@ export async function gc(this: CliContext, flags: GcFlags): Promise<void> {
     this.terminal.out(
       `${verb} ${result.layers.length} layers (${formatBytes(result.layerBytes)}), kept ${result.keptLayers} in use and ${result.youngLayers} too young`,
     );
+    if (result.touchOrders.length > 0)
+      this.terminal.out(`${verb} ${result.touchOrders.length} touch orders of images that are gone`);
     if (result.unfinishedUploads !== null && result.unfinishedUploads > 0)
       this.terminal.out(`removed ${result.unfinishedUploads} unfinished uploads`);
   });

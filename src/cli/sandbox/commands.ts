@@ -1,8 +1,19 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../context.ts";
-import { countFlag, jsonFlag, switchFlag, textArgument, textFlag, textsFlag } from "../flags.ts";
+import {
+  asPort,
+  countFlag,
+  jsonFlag,
+  portFlag,
+  switchFlag,
+  textArgument,
+  textFlag,
+  textsFlag,
+} from "../flags.ts";
 import type { BranchFlags } from "./run-branch.ts";
 import type { ExecFlags } from "./run-exec.ts";
+import type { PoolFlags } from "./run-pool.ts";
+import type { PortFlags } from "./run-port.ts";
 import type { RunFlags } from "./run-start.ts";
 
 interface JsonFlags {
@@ -20,9 +31,16 @@ const run = buildCommand<RunFlags, [string], CliContext>({
       disk: textFlag("Size of the disk, from an image; 4G by default", "size"),
       env: textsFlag("Environment of every command", "NAME=value"),
       copy: textsFlag("Copy a file or folder in before anything runs", "here:guest"),
+      net: textFlag("Network of the guest: none (default) or user", "none|user"),
+      allow: textsFlag("What the guest may reach, with --net user; public by default", "host|range[:port]"),
       ttl: textFlag("End the machine after this long", "duration"),
+      idle: textFlag("Stop the sandbox when nobody has used it for this long", "duration"),
       name: textFlag("Name of the sandbox; children of one call get -1, -2, ...", "name"),
       count: countFlag("How many, from a snapshot; 1 by default"),
+      pool: countFlag("Keep so many machines ready for the snapshot, in the background; see `sandbox pool`"),
+      fresh: switchFlag(
+        "Start machines that stand exactly where the snapshot does, none that was kept ready",
+      ),
       json: jsonFlag,
     },
     positional: { kind: "tuple", parameters: [textArgument("An image or a snapshot", "image|snapshot")] },
@@ -30,7 +48,12 @@ const run = buildCommand<RunFlags, [string], CliContext>({
   docs: {
     brief: "Start a sandbox from an image, or some from a snapshot",
     fullDescription:
-      "Starts a micro-VM and waits until its guest answers. It goes on until `sandbox stop` or `sandbox rm`.\n\nExample:\n  keyframe sandbox run dev --memory 1G --name work",
+      "Starts a micro-VM and waits until its guest answers. It goes on until `sandbox stop` or `sandbox rm`.\n\n" +
+      "--net user lets the guest make TCP connections, and with --allow only to what is named: a host name, *.name,\n" +
+      "an address or a range, each with :port or not. Without --allow it reaches public addresses. A guest never\n" +
+      "reaches this machine or its network unless --allow names their address: 127.0.0.1:8080 is then\n" +
+      "host.keyframe.internal:8080 in the guest.\n\n" +
+      "Example:\n  keyframe sandbox run dev --memory 1G --name work --net user --allow '*.debian.org:80'",
   },
 });
 
@@ -82,6 +105,7 @@ const exec = buildCommand<ExecFlags, string[], CliContext>({
       cwd: textFlag("Working directory in the guest", "path"),
       user: textFlag("User in the guest; root by default", "user"),
       timeout: textFlag("Kill the command and its descendants after this long", "duration"),
+      processes: countFlag("How many processes the command may be at once; 4096 by default"),
       keep: switchFlag("Let the command go on when this program ends"),
       json: jsonFlag,
     },
@@ -136,6 +160,55 @@ const resume = buildCommand<JsonFlags & { readonly ttl?: string }, [string], Cli
   },
 });
 
+const pool = buildCommand<PoolFlags, [string], CliContext>({
+  loader: async () => (await import("./run-pool.ts")).fillPoolCommand,
+  parameters: {
+    flags: {
+      size: countFlag("How many are to be ready; 0 ends those that are; 2 by default"),
+      idle: textFlag("End a machine that nobody has taken after this long; 30m by default", "duration"),
+      json: jsonFlag,
+    },
+    positional: { kind: "tuple", parameters: [textArgument("A snapshot: its id or name", "snapshot")] },
+  },
+  docs: {
+    brief: "Keep machines ready for a snapshot",
+    fullDescription:
+      "Starts machines from a snapshot, lets them answer, and stops them. `sandbox run` with that snapshot then takes one in milliseconds. Each holds about 35 MiB of memory.\n\nExample:\n  keyframe sandbox pool before --size 5 --idle 1h",
+  },
+});
+
+const port = buildCommand<PortFlags, [string, number?], CliContext>({
+  loader: async () => (await import("./run-port.ts")).forwardPort,
+  parameters: {
+    flags: {
+      hostPort: portFlag("Port of this machine; a free one by default"),
+      close: switchFlag("End the forwarding instead"),
+      json: jsonFlag,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        sandboxArgument,
+        { brief: "Port of a server in the guest", parse: asPort, placeholder: "port", optional: true },
+      ],
+    },
+  },
+  docs: {
+    brief: "Forward a port of this machine to a sandbox",
+    fullDescription:
+      "Connections to a port of this machine's 127.0.0.1 go to a port of the guest's; needs no network in the guest.\nWithout a port, lists what is forwarded.\n\nExample:\n  keyframe sandbox port work 3000 --host-port 8080",
+  },
+});
+
+const keep = buildCommand<object, [string], CliContext>({
+  loader: async () => (await import("./run-port.ts")).keepInBackground,
+  parameters: { flags: {}, positional: { kind: "tuple", parameters: [sandboxArgument] } },
+  docs: {
+    brief: "The process beside a machine: network, ports, idle limit",
+    fullDescription: "Started by other commands, not by people.\n\nExample:\n  keyframe sandbox keep work",
+  },
+});
+
 const branchFlags = {
   name: textFlag("Name of the snapshot", "name"),
   noWait: switchFlag("Return as soon as the sandbox runs again; the rest is done in the background"),
@@ -168,8 +241,9 @@ const branch = buildCommand<BranchFlags, [string], CliContext>({
 });
 
 export const sandboxRoutes = buildRouteMap<string, CliContext>({
-  routes: { run, ls, info, logs, exec, cp, snapshot, branch, stop, resume, rm },
+  routes: { run, pool, ls, info, logs, exec, cp, port, snapshot, branch, stop, resume, rm, keep },
   docs: {
+    hideRoute: { keep: true },
     brief: "Machines that agents work in: start, use, branch",
     fullDescription:
       "Each sandbox is a QEMU machine of its own that can be branched while it runs.\n\n" +

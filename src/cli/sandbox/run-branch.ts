@@ -1,5 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { branchSandbox, type WritingSnapshot } from "../../sandbox/branch.ts";
+import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { type SandboxWorld, stagingPath } from "../../sandbox/home.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { findSandbox } from "../../sandbox/sandbox-store.ts";
@@ -7,7 +8,6 @@ import { forkSnapshot } from "../../sandbox/start-sandbox.ts";
 import { startDetached } from "../../system/detached-process.ts";
 import { connectUnixSocket, listenUnixSocket } from "../../system/unix-socket.ts";
 import type { CliContext } from "../context.ts";
-import { describeSnapshot } from "../snapshot/describe.ts";
 import { printStarted } from "./run-start.ts";
 import { sandboxWorld } from "./world.ts";
 
@@ -36,7 +36,12 @@ export async function branchIntoChildren(this: CliContext, flags: BranchFlags, i
   if (flags.noWait) return handOver(this, world, "branch", flags, id);
   const writing = await begin(this, world, flags, id);
   const snapshot = await writing.durable;
-  const results = await forkSnapshot(world, snapshot, { count: flags.count ?? 1 });
+  const { network, idleMs } = findSandbox(world, id);
+  const results = await forkSnapshot(world, snapshot, {
+    count: flags.count ?? 1,
+    ...(network === undefined ? {} : { network }),
+    ...(idleMs === undefined ? {} : { idleMs }),
+  });
   printStarted(this, world, results, flags.json === true);
 }
 
@@ -82,11 +87,10 @@ async function handOver(
     connection.on("end", () => hear(text));
     connection.on("error", () => undefined); // cut short: the end of the process tells the rest
   });
-  const own = globalThis.process;
   const child = await startDetached(
-    own.execPath,
+    context.program.node,
     [
-      own.argv[1] ?? "",
+      context.program.entry,
       "sandbox",
       verb,
       id,

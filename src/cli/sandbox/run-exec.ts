@@ -4,6 +4,7 @@ import { parseDurationMs } from "../../base/quantities.ts";
 import type { GuestCommand } from "../../sandbox/guest-command.ts";
 import type { CommandExit, CommandRequest } from "../../sandbox/guest-message.ts";
 import { collectCommand, withGuest } from "../../sandbox/guest-session.ts";
+import { ensureKeeper } from "../../sandbox/keeper-client.ts";
 import { findSandbox, mustRun } from "../../sandbox/sandbox-store.ts";
 import type { CliContext } from "../context.ts";
 import { parseEnv } from "./run-start.ts";
@@ -16,6 +17,7 @@ export interface ExecFlags {
   readonly cwd?: string;
   readonly user?: string;
   readonly timeout?: string;
+  readonly processes?: number;
   readonly keep?: boolean;
   readonly json?: boolean;
 }
@@ -42,8 +44,10 @@ export async function execInSandbox(
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.timeout === undefined ? {} : { timeoutMs: parseDurationMs(flags.timeout) }),
     ...(flags.keep === undefined ? {} : { keep: flags.keep }),
+    ...(flags.processes === undefined ? {} : { maxProcesses: flags.processes }),
     ...(flags.tty ? { terminal: { rows: stdout.rows ?? 24, columns: stdout.columns ?? 80 } } : {}),
   };
+  await ensureKeeper(world, record);
   await withGuest(world, record, async (guest) => {
     if (flags.json) {
       const { exit, stdout: out, stderr } = await collectCommand(guest, request);

@@ -1,12 +1,13 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/quantities.ts";
-import { machineFiles } from "../../sandbox/qemu-arguments.ts";
+import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { removeSandbox } from "../../sandbox/remove-sandbox.ts";
+import { readSandboxLogs } from "../../sandbox/sandbox-logs.ts";
 import { findSandbox, listSandboxes, sandboxState } from "../../sandbox/sandbox-store.ts";
 import { resumeSandbox, suspendSandbox } from "../../sandbox/suspend.ts";
 import type { CliContext } from "../context.ts";
 import { formatTable, printable } from "../terminal.ts";
-import { describeSandbox, formatAge } from "./describe.ts";
+import { formatAge } from "./age.ts";
 import { printStarted } from "./run-start.ts";
 import { sandboxWorld } from "./world.ts";
 
@@ -49,12 +50,19 @@ export function showSandbox(this: CliContext, flags: JsonFlags, id: string): voi
 /** The guest's console, then what QEMU said. */
 export function showLogs(this: CliContext, flags: JsonFlags, id: string): void {
   const world = sandboxWorld(this);
-  const folder = world.home.sandboxFolder(findSandbox(world, id).id);
-  const read = (name: string) =>
-    printable(world.files.readIfExists(`${folder}/${name}`)?.toString("utf8") ?? "");
-  const logs = { console: read(machineFiles.console), hypervisor: read(machineFiles.log) };
+  const read = readSandboxLogs(world, findSandbox(world, id));
+  const logs = {
+    console: printable(read.console),
+    hypervisor: printable(read.hypervisor),
+    keeper: printable(read.keeper),
+  };
   if (flags.json) this.terminal.json(logs);
-  else this.terminal.out([logs.console, logs.hypervisor].filter((text) => text !== "").join("\n"));
+  else
+    this.terminal.out(
+      Object.values(logs)
+        .filter((text) => text !== "")
+        .join("\n"),
+    );
 }
 
 export async function removeSandboxes(this: CliContext, flags: JsonFlags, ...ids: string[]): Promise<void> {

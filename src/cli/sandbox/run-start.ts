@@ -1,17 +1,18 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import { parseByteSize, parseDurationMs } from "../../base/quantities.ts";
-import { chooseAcceleration, parseAccelerator } from "../../sandbox/acceleration.ts";
+import { parseAccelerator } from "../../sandbox/acceleration.ts";
 import { copyIn } from "../../sandbox/copy-files.ts";
+import { createSandboxes, isImage } from "../../sandbox/create-sandboxes.ts";
+import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { withGuest } from "../../sandbox/guest-session.ts";
 import type { SandboxWorld } from "../../sandbox/home.ts";
-import { parseObjectName, parseSnapshotId } from "../../sandbox/ids.ts";
-import { findImage } from "../../sandbox/image-build.ts";
-import { readImageRecord } from "../../sandbox/records.ts";
-import { findSnapshot, listSnapshots, mustBeReady } from "../../sandbox/snapshot-store.ts";
-import { bootSandbox, type ForkResult, forkSnapshot } from "../../sandbox/start-sandbox.ts";
+import { parseObjectName } from "../../sandbox/ids.ts";
+import { networkOf } from "../../sandbox/network-rules.ts";
+import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
+import type { ForkResult } from "../../sandbox/start-sandbox.ts";
 import type { CliContext } from "../context.ts";
-import { describeSandbox } from "./describe.ts";
+import { fillPoolInBackground } from "./run-pool.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 
 export interface RunFlags {
@@ -20,74 +21,45 @@ export interface RunFlags {
   readonly disk?: string;
   readonly env?: readonly string[];
   readonly copy?: readonly string[];
+  readonly net?: string;
+  readonly allow?: readonly string[];
   readonly ttl?: string;
+  readonly idle?: string;
   readonly name?: string;
   readonly count?: number;
+  readonly pool?: number;
+  readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
 /** Starts one sandbox from an image, or some from a snapshot. */
 export async function runSandbox(this: CliContext, flags: RunFlags, what: string): Promise<void> {
   const world = sandboxWorld(this);
-  const results = await start(this, world, flags, what);
+  if (flags.pool !== undefined && isImage(world, what)) {
+    throw new KeyframeError("usage", "--pool needs a snapshot: what starts from an image starts alone");
+  }
+  const results = await createSandboxes(world, {
+    from: what,
+    pool: flags.fresh !== true,
+    ...(flags.name === undefined ? {} : { name: parseObjectName(flags.name) }),
+    env: parseEnv(flags.env ?? []),
+    ...(flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) }),
+    ...(flags.idle === undefined ? {} : { idleMs: parseDurationMs(flags.idle) }),
+    ...parseNetwork(flags),
+    ...(flags.memory === undefined ? {} : { memoryMiB: Math.ceil(parseByteSize(flags.memory) / 1024 ** 2) }),
+    ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
+    ...(flags.disk === undefined ? {} : { diskBytes: parseByteSize(flags.disk) }),
+    ...(flags.count === undefined ? {} : { count: flags.count }),
+    accelerator: parseAccelerator(this.env["KEYFRAME_ACCELERATOR"]),
+    progress: (text) => this.terminal.note(text),
+  });
+  if (flags.pool !== undefined) {
+    await fillPoolInBackground(world, mustBeReady(world, findSnapshot(world, what)), flags.pool);
+  }
   for (const result of results) {
     if (result.ok) await copyAll(this, world, flags.copy ?? [], result.sandbox.record);
   }
   printStarted(this, world, results, flags.json === true);
-}
-
-async function start(
-  context: CliContext,
-  world: SandboxWorld,
-  flags: RunFlags,
-  what: string,
-): Promise<readonly ForkResult[]> {
-  const options = {
-    ...(flags.name === undefined ? {} : { name: parseObjectName(flags.name) }),
-    env: parseEnv(flags.env ?? []),
-    ...(flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) }),
-  };
-  if (isImage(world, what)) {
-    if ((flags.count ?? 1) !== 1) {
-      throw new KeyframeError("usage", "--count needs a snapshot: what starts from an image starts alone", {
-        hint: "run one, then `keyframe sandbox branch <id> --count <n>`",
-      });
-    }
-    const acceleration = await chooseAcceleration(
-      world,
-      parseAccelerator(context.env["KEYFRAME_ACCELERATOR"]),
-    );
-    context.terminal.note(`accelerator: ${acceleration.accelerator} (${acceleration.reason})`);
-    const sandbox = await bootSandbox(world, findImage(world, parseObjectName(what)), {
-      ...options,
-      memoryMiB: Math.ceil(parseByteSize(flags.memory ?? "512M") / 1024 ** 2),
-      cpus: flags.cpus ?? 1,
-      diskBytes: parseByteSize(flags.disk ?? "4G"),
-      accelerator: acceleration.accelerator,
-    });
-    return [{ ok: true, sandbox }];
-  }
-  if (flags.memory !== undefined || flags.cpus !== undefined || flags.disk !== undefined) {
-    throw new KeyframeError(
-      "usage",
-      "--memory, --cpus and --disk are the snapshot's own and cannot be chosen again",
-    );
-  }
-  return forkSnapshot(world, mustBeReady(world, findSnapshot(world, what)), {
-    ...options,
-    count: flags.count ?? 1,
-  });
-}
-
-/** A name may be an image's and a snapshot's: an id is always a snapshot's, and an image is asked first. */
-function isImage(world: SandboxWorld, what: string): boolean {
-  if (parseSnapshotId(what) !== undefined) return false;
-  const name = parseObjectName(what);
-  if (readImageRecord(world.files, world.home.imageRecord(name)) !== undefined) return true;
-  if (listSnapshots(world).some((each) => each.name === what)) return false;
-  throw new KeyframeError("not-found", `there is no image or snapshot ${what}`, {
-    hint: "`keyframe image build` makes an image; `keyframe snapshot ls` lists snapshots",
-  });
 }
 
 export function parseEnv(pairs: readonly string[]): Record<string, string> {
@@ -98,6 +70,19 @@ export function parseEnv(pairs: readonly string[]): Record<string, string> {
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
+}
+
+/** Nothing unless asked for, also from a snapshot of a sandbox that had a network. */
+function parseNetwork(flags: RunFlags): { network?: { allow: string[] } } {
+  const allow = flags.allow ?? [];
+  if (flags.net !== undefined && flags.net !== "none" && flags.net !== "user") {
+    throw new KeyframeError("usage", `--net is none or user: ${flags.net}`);
+  }
+  if (flags.net !== "user") {
+    if (allow.length > 0) throw new KeyframeError("usage", "--allow works with --net user only");
+    return {};
+  }
+  return { network: networkOf(allow) };
 }
 
 async function copyAll(

@@ -21,6 +21,7 @@ export function sandboxWorld(context: CliContext): SandboxWorld {
     home: openSandboxHome(files, random, locateSandboxHome(context.env)),
     platform: machineFacts.platform,
     cores: machineFacts.cores,
+    program: context.program,
     warn: (text) => context.terminal.note(`keyframe: ${text}`),
   };
 }

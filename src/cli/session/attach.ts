@@ -1,7 +1,7 @@
-import { displayNameOf, toolNameOf } from "../../agents/display-names.ts";
-import { findTranscriptPath } from "../../agents/transcript-place.ts";
+import { findConversationFile } from "../../agents/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { setAttached } from "../../checkpoints/attached-sessions.ts";
+import { readCaptureSettings } from "../../checkpoints/capture-settings.ts";
 import { captureTranscript } from "../../checkpoints/capture-transcript.ts";
 import { applyActions, newSessionState } from "../../checkpoints/session-events.ts";
 import { isSessionId, readSessionState, updateSessionState } from "../../checkpoints/session-folder.ts";
@@ -9,7 +9,7 @@ import { listOfState, textOfState } from "../../checkpoints/session-state.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { listDirtyPaths } from "../../git/sync.ts";
-import { createRedactor } from "../../transcripts/redaction.ts";
+import { displayNameOf, toolNameOf } from "../../transcripts/agent-names.ts";
 import type { CliContext } from "../context.ts";
 import { printable } from "../terminal.ts";
 import type { AttachFlags } from "./command.ts";
@@ -24,13 +24,13 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
   const transcriptPath =
     flags.transcript ??
     (known && textOfState(known, "transcript_path")) ??
-    findTranscriptPath(tool, { session: id, workTree: repository.workTree ?? "", env: this.env });
+    findTranscript(this, { tool, id, repository });
   if (transcriptPath === undefined) {
-    throw new KeyframeError("usage", `where ${tool} keeps its conversations is not known`, {
-      hint: "name the file with --transcript",
+    throw new KeyframeError("not-found", `no conversation ${id} of ${displayNameOf(tool)} was found`, {
+      hint: "name the file with --transcript, or run the command in the folder that the agent worked in",
     });
   }
-  const deps = { ...this, redactor: createRedactor() };
+  const deps = { ...this, ...readCaptureSettings(repository, this) };
   const agent = { tool, id, model: "unknown" };
   const record = await captureTranscript(deps, repository, { agent, transcriptPath });
   if (record === undefined) {
@@ -58,6 +58,20 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
     return this.terminal.json({ id, agent: tool, transcriptPath, lines: record.facts.lines, pending });
   this.terminal.out(`Adopted ${printable(id)}: ${record.facts.lines} lines of transcript.`);
   for (const path of pending) this.terminal.out(`  to commit  ${printable(path)}`);
+}
+
+function findTranscript(
+  { files, env }: CliContext,
+  { tool, id, repository }: { readonly tool: string; readonly id: string; readonly repository: Repository },
+): string | undefined {
+  const folder = repository.workTree ?? "";
+  const facts = {
+    sessionId: id,
+    folder: files.realPathIfExists(folder) ?? folder,
+    home: env["HOME"] || "/",
+    env,
+  };
+  return findConversationFile(tool, facts, files);
 }
 
 function insideOf({ workTree }: Repository, path: string): string {

@@ -1,8 +1,8 @@
-import { toolNameOf } from "../../agents/display-names.ts";
 import { readCapture } from "../../checkpoints/capture-record.ts";
 import { listSessionStates } from "../../checkpoints/session-folder.ts";
 import { listOfState, phaseOf, type SessionState, textOfState } from "../../checkpoints/session-state.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
+import { toolNameOf } from "../../transcripts/agent-names.ts";
 import { firstLine, localTime } from "../checkpoint-text.ts";
 import type { CliContext } from "../context.ts";
 import { formatTable, printable } from "../terminal.ts";

@@ -2,6 +2,8 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../context.ts";
 import { countFlag, jsonFlag, switchFlag, textArgument, textFlag } from "../flags.ts";
 
+import type { ServeFlags } from "./serve.ts";
+
 interface JsonFlags {
   readonly json?: boolean;
 }
@@ -108,6 +110,57 @@ const unpack = buildCommand<Named, [string], CliContext>({
   },
 });
 
+const storeArgument = textArgument("Folder, http(s)://host/path or s3://bucket/prefix", "store");
+
+const push = buildCommand<Named, [string, string], CliContext>({
+  loader: async () => (await import("./transfer.ts")).push,
+  parameters: {
+    flags: { name: textFlag("Name in the store; the snapshot's own by default", "name"), json: jsonFlag },
+    positional: { kind: "tuple", parameters: [snapshotArgument, storeArgument] },
+  },
+  docs: {
+    brief: "Put a snapshot into a store",
+    fullDescription:
+      "Puts a snapshot and all that it stands on into a store of images. What the store has is not sent again.\n\nExample:\n  keyframe snapshot push before s3://bucket/machines",
+  },
+});
+
+const pull = buildCommand<Named & { readonly lazy?: boolean }, [string, string], CliContext>({
+  loader: async () => (await import("./transfer.ts")).pull,
+  parameters: {
+    flags: {
+      name: textFlag("Name of the snapshot here", "name"),
+      lazy: switchFlag("Bring only what machines touch, when they touch it"),
+      json: jsonFlag,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [textArgument("Its id, or its name in the store", "snapshot"), storeArgument],
+    },
+  },
+  docs: {
+    brief: "Bring a snapshot from a store",
+    fullDescription:
+      "Brings a snapshot and all that it stands on, each part checked. With --lazy a sandbox can start before its data has arrived.\n\nExample:\n  keyframe snapshot pull before s3://bucket/machines --lazy --name before",
+  },
+});
+
+const serve = buildCommand<ServeFlags, [string], CliContext>({
+  loader: async () => (await import("./serve.ts")).serve,
+  parameters: {
+    flags: {
+      home: textFlag("Folder of the state of sandboxes; as for every command by default", "path"),
+      idle: textFlag("End when nothing has used it for so long; 1m by default", "duration"),
+    },
+    positional: oneSnapshot,
+  },
+  docs: {
+    brief: "Show the data of a lazily pulled snapshot to machines",
+    fullDescription:
+      "Started by `sandbox run` when it is needed; it ends by itself.\n\nExample:\n  keyframe snapshot serve before",
+  },
+});
+
 const gc = buildCommand<
   JsonFlags & { readonly olderThan?: string; readonly keep?: number; readonly dryRun?: boolean },
   [],
@@ -130,8 +183,9 @@ const gc = buildCommand<
 });
 
 export const snapshotRoutes = buildRouteMap<string, CliContext>({
-  routes: { ls, info, tree, verify, compact, pack, unpack, gc, rm },
+  routes: { ls, info, tree, verify, compact, pack, unpack, push, pull, serve, gc, rm },
   docs: {
+    hideRoute: { serve: true },
     brief: "Saved machines: list, check, move, remove",
     fullDescription: "Examples:\n  keyframe snapshot tree\n  keyframe snapshot verify before-upgrade",
   },

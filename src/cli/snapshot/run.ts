@@ -2,19 +2,19 @@ import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/quantities.ts";
 import { compactSnapshot } from "../../sandbox/compact-snapshot.ts";
-import { collectGarbage, type GcPlan } from "../../sandbox/gc.ts";
+import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
+import { collectGarbage, describeGcPlan } from "../../sandbox/gc.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import type { SnapshotRecord } from "../../sandbox/records.ts";
 import { removeSnapshot } from "../../sandbox/remove-snapshot.ts";
 import { packSnapshot, unpackSnapshot } from "../../sandbox/snapshot-pack.ts";
 import { findSnapshot, listSnapshots, mustBeReady, snapshotState } from "../../sandbox/snapshot-store.ts";
+import { buildSnapshotTree, type SnapshotNode } from "../../sandbox/snapshot-tree.ts";
 import { verifySnapshot } from "../../sandbox/verify-snapshot.ts";
 import type { CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { formatAge } from "../sandbox/describe.ts";
+import { formatAge } from "../sandbox/age.ts";
 import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
 import { formatTable } from "../terminal.ts";
-import { describeSnapshot } from "./describe.ts";
 
 interface JsonFlags {
   readonly json?: boolean;
@@ -52,30 +52,18 @@ export function showSnapshot(this: CliContext, flags: JsonFlags, id: string): vo
 /** What stands on what. */
 export function showTree(this: CliContext, flags: JsonFlags): void {
   const world = sandboxWorld(this);
-  const all = listSnapshots(world);
-  const ids = new Set(all.map((each) => each.id));
-  const childrenOf = (id: string | undefined) =>
-    all.filter((each) =>
-      id === undefined ? each.parent === undefined || !ids.has(each.parent.id) : each.parent?.id === id,
-    );
+  const roots = buildSnapshotTree(listSnapshots(world));
   if (flags.json) {
-    const branch = (record: SnapshotRecord): object => ({
-      id: record.id,
-      name: record.name ?? null,
-      children: childrenOf(record.id).map(branch),
-    });
-    this.terminal.json(childrenOf(undefined).map(branch));
+    this.terminal.json(roots);
     return;
   }
-  const show = (record: SnapshotRecord, depth: number) => {
+  const show = (node: SnapshotNode, depth: number) => {
     const missing =
-      record.parent !== undefined && !ids.has(record.parent.id)
-        ? ` (stands on ${record.parent.id}, which is missing)`
-        : "";
-    this.terminal.out(`${"  ".repeat(depth)}${record.name ?? record.id}${missing}`);
-    for (const child of childrenOf(record.id)) show(child, depth + 1);
+      node.missingParent === undefined ? "" : ` (stands on ${node.missingParent}, which is missing)`;
+    this.terminal.out(`${"  ".repeat(depth)}${node.name ?? node.id}${missing}`);
+    for (const child of node.children) show(child, depth + 1);
   };
-  for (const root of childrenOf(undefined)) show(root, 0);
+  for (const root of roots) show(root, 0);
 }
 
 export async function removeSnapshots(
@@ -148,20 +136,9 @@ export async function gc(
     ...(flags.keep === undefined ? {} : { keep: flags.keep }),
     dryRun: flags.dryRun === true,
   });
-  const shown = describePlan(plan);
+  const shown = describeGcPlan(plan);
   if (flags.json) this.terminal.json({ dryRun: flags.dryRun === true, ...shown });
   else
     for (const [kind, ids] of Object.entries(shown))
       for (const id of ids) this.terminal.out(`${kind}  ${id}`);
-}
-
-function describePlan(plan: GcPlan): Record<string, readonly string[]> {
-  return {
-    sandboxes: plan.sandboxes.map((each) => each.id),
-    snapshots: plan.snapshots.map((each) => each.id),
-    diskLayers: plan.diskLayers,
-    memoryImages: plan.memoryImages,
-    unfinished: plan.staging,
-    strays: plan.strays,
-  };
 }

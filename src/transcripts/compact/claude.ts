@@ -2,14 +2,23 @@ import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock, ToolResult, UserBlock } from "./compact-line.ts";
 import { type Fields, fieldsOf, listOf, numberOf, textOf } from "./json-fields.ts";
 
-/** Claude Code and agents that write its lines (Cursor, Factory Droid): `{type, timestamp, message{...}}`. */
+/**
+ * Claude Code and agents that write its lines: `{type, timestamp, message{...}}`; Cursor names only the role, and
+ * Factory Droid has it in the message, of type "message".
+ */
 export function compactClaudeLine(line: Fields, into: CompactBuilder): void {
   const message = fieldsOf(line["message"]);
-  const type = textOf(line["type"]) ?? textOf(line["role"]);
   if (message === undefined) return;
+  const type = speakerOf(line, message);
   const ts = textOf(line["timestamp"]);
   if (type === "assistant") compactAssistant(message, ts, into);
   else if (type === "user" || type === "human") compactUser(line, message, ts, into);
+}
+
+/** `user`, `assistant`, or another kind of line. */
+export function speakerOf(line: Fields, message: Fields): string | undefined {
+  const type = textOf(line["type"]) ?? textOf(line["role"]);
+  return type === "message" ? textOf(message["role"]) : type;
 }
 
 function compactAssistant(message: Fields, ts: string | undefined, into: CompactBuilder): void {

@@ -19,7 +19,7 @@ export function createCodexCompactor() {
           into.assistant({ ts, id: undefined, content: [{ text, type: "text" }] });
         } else if (payload["role"] === "user") {
           const text = messageText(payload, "input_text");
-          if (!isInjected(text)) into.user(ts, [{ text }]);
+          if (!isCodexContext(text)) into.user(ts, [{ text }]);
         }
         return;
       case "function_call":
@@ -73,7 +73,7 @@ function messageText(payload: Fields, type: string): string {
 }
 
 /** Instructions and environment that the program, not the user, puts in front. */
-function isInjected(text: string): boolean {
+export function isCodexContext(text: string): boolean {
   return /^(?:# AGENTS\.md instructions|<environment_context>|<user_instructions>|<INSTRUCTIONS>|<turn_aborted>)/.test(
     text.trimStart(),
   );

@@ -6,6 +6,8 @@ export interface AssistantPart {
   readonly id: string | undefined;
   /** Joins the open line, where there is one, and does not touch its time: for agents that give messages no id. */
   readonly continues?: boolean;
+  /** The open line of the same id says what it says so far; this says all of it. */
+  readonly replaces?: boolean;
   readonly inputTokens?: number | undefined;
   readonly outputTokens?: number | undefined;
   readonly content: readonly AssistantBlock[];
@@ -81,6 +83,7 @@ export function createCompactState(): CompactState {
       if (part.continues !== true) open.ts = part.ts ?? open.ts;
       open.inputTokens = part.inputTokens ?? open.inputTokens;
       open.outputTokens = part.outputTokens ?? open.outputTokens;
+      if (part.replaces === true) open.content.length = 0;
       open.content.push(...part.content);
       openParts += 1;
     },

@@ -51,7 +51,8 @@ function assistantBlock(value: unknown): AssistantBlock[] {
   ];
 }
 
-function joinedText(content: unknown): string {
+/** The texts among some blocks. */
+export function joinedText(content: unknown): string {
   return listOf(content)
     .map((part) => textOf(fieldsOf(part)?.["text"]))
     .filter((text) => text !== undefined)

@@ -1,15 +1,8 @@
-import { stripContextTags } from "../compact/claude.ts";
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../compact/json-fields.ts";
-import {
-  addTranscriptTokens,
-  subtractTokens,
-  type TranscriptFacts,
-  type TranscriptTokens,
-} from "./transcript-facts.ts";
+import { speakerOf, stripContextTags } from "../compact/claude.ts";
+import { type Fields, fieldsOf, listOf, textOf } from "../compact/json-fields.ts";
+import { countOf, noteModel, notePath, notePrompt, noteUsage } from "./note-facts.ts";
+import type { TranscriptFacts, TranscriptTokens } from "./transcript-facts.ts";
 
-/** Messages that are still looked for: the rows of one message lie close together. */
-const maxOpenMessages = 16;
-const maxPromptLength = 100_000;
 const editTools = new Set([
   "Write",
   "Edit",
@@ -17,15 +10,23 @@ const editTools = new Set([
   "NotebookEdit",
   "mcp__acp__Write",
   "mcp__acp__Edit",
+  // Cursor and Factory Droid
+  "StrReplace",
+  "Create",
 ]);
+const pathFields = ["file_path", "notebook_path", "path", "filePath"];
 const subagentTools = new Set(["Task", "Agent"]);
 
-/** One line of Claude Code's transcript: `{type, uuid, timestamp, message{role, id, model, content[], usage}}`. */
+/**
+ * One line of Claude Code's transcript: `{type, uuid, timestamp, message{role, id, model, content[], usage}}`. Cursor
+ * and Factory Droid write the same with less in it.
+ */
 export function scanClaudeLine(line: Fields, number: number, facts: TranscriptFacts): void {
   const message = fieldsOf(line["message"]);
   if (message === undefined) return;
-  if (line["type"] === "assistant") scanAssistant(line, message, { number, facts });
-  else if (line["type"] === "user") scanUser(line, message, { number, facts });
+  const speaker = speakerOf(line, message);
+  if (speaker === "assistant") scanAssistant(line, message, { number, facts });
+  else if (speaker === "user") scanUser(line, message, { number, facts });
 }
 
 interface Place {
@@ -34,10 +35,9 @@ interface Place {
 }
 
 function scanAssistant(line: Fields, message: Fields, { number, facts }: Place): void {
-  const model = textOf(message["model"]);
-  if (model !== undefined && !model.startsWith("<")) facts.model = model.slice(0, 200);
+  noteModel(textOf(message["model"]), facts);
   const usage = fieldsOf(message["usage"]);
-  if (usage !== undefined) countUsage(textOf(message["id"]) ?? `line-${number}`, tokensOf(usage), facts);
+  if (usage !== undefined) noteUsage(textOf(message["id"]) ?? `line-${number}`, tokensOf(usage), facts);
   if (line["isSidechain"] !== true) {
     const types = listOf(message["content"]).map((block) => fieldsOf(block)?.["type"]);
     facts.open = !types.includes("text") || types.includes("tool_use");
@@ -48,8 +48,7 @@ function scanAssistant(line: Fields, message: Fields, { number, facts }: Place):
     const input = fieldsOf(block["input"]);
     const name = textOf(block["name"]) ?? "";
     if (editTools.has(name)) {
-      const path = textOf(input?.["file_path"]) ?? textOf(input?.["notebook_path"]);
-      if (path !== undefined && !facts.editedPaths.includes(path)) facts.editedPaths.push(path);
+      notePath(editTargetOf(input), facts);
     }
     const toolUseId = textOf(block["id"]);
     if (!subagentTools.has(name) || toolUseId === undefined) continue;
@@ -65,29 +64,18 @@ function scanAssistant(line: Fields, message: Fields, { number, facts }: Place):
   }
 }
 
-function tokensOf(usage: Fields): TranscriptTokens {
-  const count = (name: string) => Math.max(0, Math.trunc(numberOf(usage[name]) ?? 0));
-  return {
-    input: count("input_tokens"),
-    cacheCreation: count("cache_creation_input_tokens"),
-    cacheRead: count("cache_read_input_tokens"),
-    output: count("output_tokens"),
-    calls: 1,
-  };
+function editTargetOf(input: Fields | undefined): string | undefined {
+  return pathFields.map((name) => textOf(input?.[name])).find((path) => path !== undefined);
 }
 
-/** Of several rows of one message the one with the highest output counts, once. */
-function countUsage(id: string, tokens: TranscriptTokens, facts: TranscriptFacts): void {
-  const at = facts.openMessages.findIndex((open) => open.id === id);
-  const before = facts.openMessages[at];
-  if (before === undefined) {
-    facts.tokens = addTranscriptTokens(facts.tokens, tokens);
-    facts.openMessages.push({ id, tokens });
-    if (facts.openMessages.length > maxOpenMessages) facts.openMessages.shift();
-  } else if (tokens.output > before.tokens.output) {
-    facts.tokens = addTranscriptTokens(subtractTokens(facts.tokens, before.tokens), tokens);
-    facts.openMessages[at] = { id, tokens };
-  }
+function tokensOf(usage: Fields): TranscriptTokens {
+  return {
+    input: countOf(usage["input_tokens"]),
+    cacheCreation: countOf(usage["cache_creation_input_tokens"]),
+    cacheRead: countOf(usage["cache_read_input_tokens"]),
+    output: countOf(usage["output_tokens"]),
+    calls: 1,
+  };
 }
 
 function scanUser(line: Fields, message: Fields, { number, facts }: Place): void {
@@ -107,8 +95,7 @@ function scanUser(line: Fields, message: Fields, { number, facts }: Place): void
   const texts = typeof content === "string" ? [content] : listOf(content).flatMap(textBlock);
   const text = stripContextTags(texts.join("\n"));
   if (text === "" || text.startsWith("[Request interrupted")) return;
-  facts.open = true;
-  facts.prompts.push({ line: number, text: text.slice(0, maxPromptLength) });
+  notePrompt(text, number, facts);
 }
 
 function textBlock(value: unknown): string[] {

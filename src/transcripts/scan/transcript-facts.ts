@@ -16,6 +16,8 @@ export interface TranscriptFacts {
   tokens: TranscriptTokens;
   /** Messages that may still grow: an agent writes the same one several times, each with its tokens so far. */
   readonly openMessages: { readonly id: string; readonly tokens: TranscriptTokens }[];
+  /** The last sum that the agent itself told, for agents that tell sums only. */
+  cumulative?: TranscriptTokens;
 }
 
 export interface TranscriptTokens {

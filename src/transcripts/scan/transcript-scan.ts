@@ -1,12 +1,23 @@
 import { type Fields, fieldsOf } from "../compact/json-fields.ts";
 import { scanClaudeLine } from "./claude-line.ts";
+import { scanCodexLine } from "./codex-line.ts";
+import { scanCopilotLine } from "./copilot-line.ts";
+import { scanGeminiLine } from "./gemini-line.ts";
+import { scanOpencodeLine } from "./opencode-line.ts";
+import { scanPiLine } from "./pi-line.ts";
 import { maxScanned, type TranscriptFacts } from "./transcript-facts.ts";
 
-/** Agents whose lines are known; of the others only the lines are counted. */
+/** Agents whose lines are known, by our name; of the others only the lines are counted. */
 const scanners: Readonly<Record<string, (line: Fields, number: number, facts: TranscriptFacts) => void>> = {
   claude: scanClaudeLine,
+  codex: scanCodexLine,
+  copilot: scanCopilotLine,
+  cursor: scanClaudeLine,
+  droid: scanClaudeLine,
+  gemini: scanGeminiLine,
+  opencode: scanOpencodeLine,
+  pi: scanPiLine,
 };
-
 /** Takes one more line of an agent's transcript into account; `facts` changes. A line that is no JSON only counts. */
 export function scanTranscriptLine(tool: string, line: Buffer, facts: TranscriptFacts): void {
   const number = facts.lines;

@@ -28,8 +28,10 @@ import { packImage } from "../../../src/blocks/images/pack-image.ts";
 import { publishName } from "../../../src/blocks/images/publish-image.ts";
 import { findImage } from "../../../src/blocks/images/read-image.ts";
 import { removeImage } from "../../../src/blocks/images/remove-image.ts";
+import { readStoredTouches, storeTouches } from "../../../src/blocks/images/stored-touches.ts";
 import { transferImage } from "../../../src/blocks/images/transfer-image.ts";
 import { unpackImage } from "../../../src/blocks/images/unpack-image.ts";
+import { bytesContent } from "../../../src/blocks/stores/object-content.ts";
 import type { ObjectStore } from "../../../src/blocks/stores/object-store.ts";
 import { createFakeClock } from "../../../src/system/clock.ts";
 import { createFakeRandom } from "../../../src/system/random.ts";
@@ -303,6 +305,48 @@ test("a collection deletes what no image names and is old enough, nothing else",
   expect(layerKeys(repository)).toEqual([`layers/${kept.layer?.id.slice(0, 2)}/${kept.layer?.id}`]);
   expect((await readImage(openImage(repository, kept.manifest))).equals(patternBytes(50_000, 1))).toBe(true);
   expect(await collectGarbage(repository.store, options)).toMatchObject({ layers: [] });
+});
+
+test("the order of first touches lies beside the manifest, goes along in copies, and goes with the image", async () => {
+  const clock = createFakeClock();
+  const from = await memoryRepository({ clock });
+  const to = await memoryRepository({ clock });
+  const image = await commit(from, patternBytes(50_000, 1), "touched");
+  const place = { store: from.store, id: image.id, signal };
+  expect(await readStoredTouches(place)).toBeUndefined();
+  const order = { windowBytes: 262_144, windows: Uint32Array.of(7, 0, 3) };
+  await storeTouches(place, order);
+  await storeTouches(place, { ...order, windows: Uint32Array.of(1) });
+  expect(await readStoredTouches(place)).toEqual(order);
+
+  const options = { name: undefined, clock, random: to.random, signal };
+  await transferImage({ from: from.store, to: to.store }, image, options);
+  expect(await readStoredTouches({ ...place, store: to.store })).toEqual(order);
+
+  await removeImage(from.store, "touched", signal);
+  expect(await readStoredTouches(place)).toBeUndefined();
+  // a program that closes an image which is removed meanwhile stores its order all the same
+  await storeTouches(place, order);
+  const collected = await collectGarbage(from.store, { clock, random: from.random, graceMs: 0, signal });
+  expect(collected.touchOrders).toEqual([`touches/${image.id}`]);
+  expect(await readStoredTouches(place)).toBeUndefined();
+  const kept = await collectGarbage(to.store, { clock, random: to.random, graceMs: 0, signal });
+  expect(kept.touchOrders).toEqual([]);
+  expect(await readStoredTouches({ ...place, store: to.store })).toEqual(order);
+});
+
+test("a damaged touch order stays where it is, and the image is copied without it", async () => {
+  const from = await memoryRepository();
+  const to = await memoryRepository();
+  const image = await commit(from, patternBytes(50_000, 1), "touched");
+  await from.store.put(`touches/${image.id}`, bytesContent(Buffer.from("KFTOUCH1 not an order")), { signal });
+  await expect(readStoredTouches({ store: from.store, id: image.id, signal })).rejects.toMatchObject({
+    code: "damaged",
+  });
+  const options = { name: parseImageName("copy"), clock: to.clock, random: to.random, signal };
+  await transferImage({ from: from.store, to: to.store }, image, options);
+  expect(await readStoredTouches({ store: to.store, id: image.id, signal })).toBeUndefined();
+  expect((await findImage(to.store, "copy", signal)).id).toBe(image.id);
 });
 
 test("a collection refuses while an upload is under way, and an upload waits for a collection", async () => {

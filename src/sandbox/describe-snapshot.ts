@@ -1,9 +1,9 @@
-import type { SandboxWorld } from "../../sandbox/home.ts";
-import { pageBytes } from "../../sandbox/page-runs.ts";
-import type { SnapshotRecord } from "../../sandbox/records.ts";
-import { snapshotState } from "../../sandbox/snapshot-store.ts";
+import type { SandboxWorld } from "./home.ts";
+import { pageBytes } from "./page-runs.ts";
+import type { SnapshotRecord } from "./records.ts";
+import { snapshotState } from "./snapshot-store.ts";
 
-/** A snapshot as `--json` shows it. */
+/** A snapshot as `--json` and the API show it. */
 export function describeSnapshot(world: SandboxWorld, record: SnapshotRecord) {
   return {
     id: record.id,
@@ -20,6 +20,8 @@ export function describeSnapshot(world: SandboxWorld, record: SnapshotRecord) {
     memoryStoredBytes: record.memory?.fileBytes ?? null,
     memoryDataBytes: record.memory === undefined ? null : record.memory.dataPages * pageBytes,
     deviceStateBytes: record.deviceState?.sizeBytes ?? null,
+    /** The store that has memory and disk, if they are not here. */
+    store: record.remote?.store ?? null,
     diskLayers: record.disk.length,
     pauseMs: record.pause?.totalMs ?? null,
     pause: record.pause ?? null,

@@ -19,3 +19,8 @@ export function displayNameOf(tool: string): string {
 export function toolNameOf(name: string): string {
   return names.find(({ display, registry }) => display === name || registry === name)?.tool ?? name;
 }
+
+/** `Claude Code` or `claude` -> `claude-code`, as compact transcripts name it; a name that nobody knows stays as it is. */
+export function registryNameOf(name: string): string {
+  return names.find(({ tool, display }) => display === name || tool === name)?.registry ?? name;
+}

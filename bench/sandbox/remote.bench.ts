@@ -1,0 +1,114 @@
+import { join } from "node:path";
+import { sha256Hex } from "../../src/base/digest.ts";
+import { loadZstd } from "../../src/blocks/formats/zstd.ts";
+import type { ImageRepository } from "../../src/blocks/images/image-repository.ts";
+import { openStore } from "../../src/blocks/stores/open-store.ts";
+import { endBlockServer } from "../../src/sandbox/block-server.ts";
+import { branchSandbox } from "../../src/sandbox/branch.ts";
+import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
+import { pullLazily, pullSnapshot } from "../../src/sandbox/pull-snapshot.ts";
+import { pushSnapshot } from "../../src/sandbox/push-snapshot.ts";
+import { removeSandbox } from "../../src/sandbox/remove-sandbox.ts";
+import { findSandbox } from "../../src/sandbox/sandbox-store.ts";
+import type { ReadySnapshot } from "../../src/sandbox/snapshot-store.ts";
+import { forkSnapshot } from "../../src/sandbox/start-sandbox.ts";
+import { openNodeBlockFile } from "../../src/system/block-file.ts";
+import { nodeClock } from "../../src/system/clock.ts";
+import { nodeFiles } from "../../src/system/files.ts";
+import { createNodeHttpClient } from "../../src/system/http.ts";
+import { nodeRandom } from "../../src/system/random.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-world.ts";
+import type { BenchOptions, BenchResult } from "../bench-result.ts";
+import { startPacedServer } from "../support/paced-server.ts";
+
+const signal = new AbortController().signal;
+const mib = 1024 * 1024;
+
+/**
+ * From a snapshot in a web server far away (20 ms to the first byte, 100 MB/s) to a guest that answers: lazily, the
+ * first time and again with what the first time has left in the cache, against pulling it whole first; bytes sent.
+ */
+export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
+  const lab = openSandboxLab();
+  const folder = join(lab.world.home.root, "store");
+  const server = await startPacedServer(
+    folder,
+    tiny ? { firstByteMs: 1, bytesPerMs: 1e6 } : { firstByteMs: 20, bytesPerMs: 1e5 },
+  );
+  try {
+    const { record } = await lab.boot(undefined, { memoryMiB: tiny ? 160 : 512 });
+    // an agent's working set that is not touched at once
+    if (!tiny) await lab.sh(record, `head -c ${200 * mib} /dev/urandom > /dev/shm/held`);
+    const snapshot = await (await branchSandbox(lab.world, record.id)).durable;
+    await removeSandbox(lab.world, record);
+    await pushSnapshot(lab.world, await repositoryAt(lab, folder), snapshot, { name: undefined, signal });
+    const whole = await measure(lab, "whole", async (world) =>
+      pullSnapshot(world, await repositoryAt(lab, server.url), {
+        snapshot: snapshot.id,
+        name: undefined,
+        signal,
+      }),
+    );
+    const wholeBytes = server.sentBytes();
+    const pull = async (world: SandboxWorld) =>
+      pullLazily(world, await repositoryAt(lab, server.url), {
+        snapshot: snapshot.id,
+        name: undefined,
+        signal,
+        storeLocation: server.url,
+      });
+    const lazy = await measure(lab, "lazy", pull);
+    const lazyBytes = server.sentBytes() - wholeBytes;
+    const again = await measure(lab, "lazy", pull);
+    const label = `${snapshot.shape.accelerator}, ${snapshot.shape.memoryMiB} MiB guest`;
+    const compared = (name: string, value: number, floor: number, unit = "ms"): BenchResult => ({
+      name: `${name} (${label})`,
+      value,
+      unit,
+      floor,
+      ratio: value / floor,
+      resultHash: sha256Hex(`${name} ${label}`).slice(0, 12),
+    });
+    return [
+      compared("lazy pull to a guest's answer, against pulling it whole first", lazy, whole),
+      compared("the same again, with the cache of the first time", again, whole),
+      compared("bytes sent until then", lazyBytes / mib, wholeBytes / mib, "MiB"),
+    ];
+  } finally {
+    await server.close();
+    await lab.close();
+  }
+}
+
+async function repositoryAt(lab: SandboxLab, location: string): Promise<ImageRepository> {
+  const { root } = lab.world.home;
+  const machine = { files: nodeFiles, clock: nodeClock, random: nodeRandom, openFile: openNodeBlockFile };
+  const store = openStore(location, {
+    ...machine,
+    env: process.env,
+    cwd: root,
+    createHttpClient: createNodeHttpClient,
+    // each measurement begins without what an earlier one has fetched
+    cacheFolder: join(root, `objects-${nodeRandom.bytes(4).toString("hex")}`),
+  });
+  return { ...machine, store, zstd: await loadZstd(), scratchFolder: join(root, "scratch") };
+}
+
+/** From nothing to the answer of a guest, in a home of that name. Ends what it started. */
+async function measure(
+  lab: SandboxLab,
+  home: string,
+  pull: (world: SandboxWorld) => Promise<ReadySnapshot>,
+): Promise<number> {
+  const world: SandboxWorld = {
+    ...lab.world,
+    home: openSandboxHome(nodeFiles, nodeRandom, join(lab.world.home.root, home)),
+  };
+  const start = performance.now();
+  const snapshot = await pull(world);
+  const [child] = allStarted(await forkSnapshot(world, snapshot, { count: 1 }));
+  const elapsed = performance.now() - start;
+  if (child !== undefined) await removeSandbox(world, findSandbox(world, child.id));
+  await endBlockServer(world, snapshot.id);
+  return elapsed;
+}

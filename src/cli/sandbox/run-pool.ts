@@ -1,0 +1,47 @@
+import { parseDurationMs } from "../../base/quantities.ts";
+import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
+import { fillPool } from "../../sandbox/fill-pool.ts";
+import type { SandboxWorld } from "../../sandbox/home.ts";
+import {
+  findSnapshot,
+  mustBeReady,
+  type ReadySnapshot,
+  snapshotFiles,
+} from "../../sandbox/snapshot-store.ts";
+import { startDetached } from "../../system/detached-process.ts";
+import type { CliContext } from "../context.ts";
+import { sandboxWorld } from "./world.ts";
+
+export interface PoolFlags {
+  readonly size?: number;
+  readonly idle?: string;
+  readonly json?: boolean;
+}
+
+const defaultSize = 2;
+const defaultIdle = "30m";
+
+/** Brings the pool of a snapshot to its size and prints what is ready. */
+export async function fillPoolCommand(this: CliContext, flags: PoolFlags, id: string): Promise<void> {
+  const world = sandboxWorld(this);
+  const ready = await fillPool(world, mustBeReady(world, findSnapshot(world, id)), {
+    size: flags.size ?? defaultSize,
+    idleMs: parseDurationMs(flags.idle ?? defaultIdle),
+  });
+  if (flags.json) this.terminal.json(ready.map((record) => describeSandbox(world, record)));
+  else for (const record of ready) this.terminal.out(record.id);
+}
+
+/** The same by a process of its own, which goes on when this one ends. What it has to say is in `pool.log`. */
+export async function fillPoolInBackground(
+  world: SandboxWorld,
+  snapshot: ReadySnapshot,
+  size: number,
+): Promise<void> {
+  const { folder } = snapshotFiles(world, snapshot.id);
+  await startDetached(
+    world.program.node,
+    [world.program.entry, "sandbox", "pool", snapshot.id, "--size", String(size)],
+    { logPath: `${folder}/pool.log`, cwd: world.home.root },
+  );
+}

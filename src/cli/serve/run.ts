@@ -1,0 +1,77 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { parseAccelerator } from "../../sandbox/acceleration.ts";
+import { keptSecret } from "../../server/kept-secret.ts";
+import { startServer } from "../../server/start-server.ts";
+import { machineFacts } from "../../system/machine-facts.ts";
+import type { SocketAddress } from "../../system/sockets.ts";
+import { waitForStopSignal } from "../../system/stop-signal.ts";
+import type { CliContext } from "../context.ts";
+import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
+
+export interface ServeFlags {
+  readonly port?: number;
+  readonly host?: string;
+  readonly socket?: string;
+  readonly requireToken?: boolean;
+  readonly json?: boolean;
+}
+
+const defaultPort = 7070;
+const leastTokenChars = 16;
+
+/** Serves until SIGINT or SIGTERM. */
+export async function serve(this: CliContext, flags: ServeFlags): Promise<void> {
+  const stopped = waitForStopSignal();
+  const world = sandboxWorld(this);
+  const address = addressOf(this, flags);
+  const localOnly = "path" in address || isLoopback(address.host ?? "");
+  const given = tokenFrom(this.env["KEYFRAME_TOKEN"]);
+  const needsToken = !localOnly || flags.requireToken === true || given !== undefined;
+  const kept = needsToken && given === undefined ? keptSecret(world, "api-token") : undefined;
+  const server = await startServer(world, {
+    address,
+    token: given ?? kept?.secret,
+    localOnly,
+    accelerator: parseAccelerator(this.env["KEYFRAME_ACCELERATOR"]),
+    isRoot: machineFacts.isRoot,
+  });
+  const url = urlOf(server.address);
+  if (flags.json) this.terminal.json({ url, token: needsToken });
+  else this.terminal.out(url);
+  if (kept !== undefined) this.terminal.note(`the token is in ${kept.path}`);
+  await stopped;
+  await server.stop();
+}
+
+function addressOf(context: CliContext, flags: ServeFlags): SocketAddress {
+  if (flags.socket !== undefined) {
+    if (flags.port !== undefined || flags.host !== undefined) {
+      throw new KeyframeError("usage", "--socket goes without --port and --host");
+    }
+    return { path: resolvePath(context, flags.socket) };
+  }
+  const port = flags.port ?? defaultPort;
+  if (port > 65_535) throw new KeyframeError("usage", `${port} is not a port`);
+  return { port, host: flags.host ?? "127.0.0.1" };
+}
+
+/** By its digits: a name may mean another machine tomorrow. */
+function isLoopback(host: string): boolean {
+  return /^127(?:\.\d{1,3}){3}$/.test(host) || host === "::1";
+}
+
+function tokenFrom(given: string | undefined): string | undefined {
+  if (given === undefined || given === "") return undefined;
+  if (given.length >= leastTokenChars && /^[\x21-\x7e]+$/.test(given)) return given;
+  throw new KeyframeError(
+    "usage",
+    `KEYFRAME_TOKEN must be at least ${leastTokenChars} printable characters without spaces`,
+    { hint: "for example the output of `openssl rand -hex 32`" },
+  );
+}
+
+function urlOf(address: SocketAddress): string {
+  if ("path" in address) return `unix:${address.path}`;
+  const host = address.host ?? "127.0.0.1";
+  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
+}

@@ -1,0 +1,34 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { parseDurationMs } from "../../base/quantities.ts";
+import { serveSnapshot } from "../../sandbox/serve-snapshot.ts";
+import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
+import { waitForStopSignal } from "../../system/stop-signal.ts";
+import type { CliContext } from "../context.ts";
+import { openImageSession } from "../image/open-repository.ts";
+import { sandboxWorld } from "../sandbox/world.ts";
+
+export interface ServeFlags {
+  readonly home?: string;
+  readonly idle?: string;
+}
+
+/** The block server of a lazily pulled snapshot, until nothing needs it. */
+export async function serve(this: CliContext, flags: ServeFlags, id: string): Promise<void> {
+  const env = flags.home === undefined ? this.env : { ...this.env, KEYFRAME_SANDBOX_HOME: flags.home };
+  const world = sandboxWorld({ ...this, env });
+  const snapshot = mustBeReady(world, findSnapshot(world, id));
+  if (snapshot.remote === undefined) {
+    throw new KeyframeError("refused", `the data of snapshot ${id} is here: nothing has to be served`);
+  }
+  const stopped = waitForStopSignal();
+  const session = await openImageSession(this, { store: snapshot.remote.store });
+  try {
+    await serveSnapshot(world, session.repository, snapshot, {
+      idleMs: parseDurationMs(flags.idle ?? "1m"),
+      stopped,
+      signal: session.signal,
+    });
+  } finally {
+    await session.close();
+  }
+}

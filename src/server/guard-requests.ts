@@ -1,0 +1,26 @@
+import type { MiddlewareHandler } from "hono";
+import { type AccessRules, bearerToken, checkOrigin, checkToken } from "./access.ts";
+import type { ServerContext } from "./context.ts";
+import { checkSandboxAccess } from "./e2b/envd.ts";
+import type { RequestEnv } from "./request-env.ts";
+import { surfaceOf } from "./surfaces.ts";
+
+/** Lets through who may ask; everything else is an error before any handler runs. */
+export function guardRequests(server: ServerContext, access: AccessRules): MiddlewareHandler<RequestEnv> {
+  return async (c, next) => {
+    checkOrigin(access, {
+      host: c.req.header("host"),
+      origin: c.req.header("origin"),
+      fetchSite: c.req.header("sec-fetch-site"),
+    });
+    const surface = surfaceOf(c.req.path);
+    if (surface === "inside") {
+      c.set("principal", checkSandboxAccess(server, access, c.req));
+    } else if (surface !== "public") {
+      const bearer = bearerToken(c.req.header("authorization"));
+      checkToken(access, surface === "e2b" ? (c.req.header("x-api-key") ?? bearer) : bearer);
+      if (access.token !== undefined) c.set("principal", "token");
+    }
+    await next();
+  };
+}

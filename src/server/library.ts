@@ -1,0 +1,45 @@
+import { branchSandbox } from "../sandbox/branch.ts";
+import { compactSnapshot } from "../sandbox/compact-snapshot.ts";
+import { createSandboxes } from "../sandbox/create-sandboxes.ts";
+import { collectGarbage, listImages } from "../sandbox/gc.ts";
+import { openGuestSession } from "../sandbox/guest-session.ts";
+import { buildImage, findImage } from "../sandbox/image-build.ts";
+import { removeSandbox } from "../sandbox/remove-sandbox.ts";
+import { removeSnapshot } from "../sandbox/remove-snapshot.ts";
+import { readSandboxLogs } from "../sandbox/sandbox-logs.ts";
+import { findSandbox, listSandboxes, mustRun, sandboxState } from "../sandbox/sandbox-store.ts";
+import { packSnapshot, unpackSnapshot } from "../sandbox/snapshot-pack.ts";
+import { findSnapshot, listSnapshots, mustBeReady } from "../sandbox/snapshot-store.ts";
+import { forkSnapshot } from "../sandbox/start-sandbox.ts";
+import { resumeSandbox, suspendSandbox } from "../sandbox/suspend.ts";
+import { verifySnapshot } from "../sandbox/verify-snapshot.ts";
+
+/** The functions of src/sandbox that the server calls: the ones that the commands call. */
+export const sandboxLibrary = {
+  branchSandbox,
+  buildImage,
+  collectGarbage,
+  compactSnapshot,
+  createSandboxes,
+  findImage,
+  findSandbox,
+  findSnapshot,
+  forkSnapshot,
+  listImages,
+  listSandboxes,
+  listSnapshots,
+  mustBeReady,
+  mustRun,
+  openGuestSession,
+  packSnapshot,
+  readSandboxLogs,
+  removeSandbox,
+  removeSnapshot,
+  resumeSandbox,
+  sandboxState,
+  suspendSandbox,
+  unpackSnapshot,
+  verifySnapshot,
+} as const;
+
+export type SandboxLibrary = typeof sandboxLibrary;

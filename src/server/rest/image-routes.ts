@@ -1,0 +1,104 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { KeyframeError } from "../../base/errors.ts";
+import { parseObjectName } from "../../sandbox/ids.ts";
+import { parseImageSource } from "../../sandbox/image-source.ts";
+import type { ImageRecord } from "../../sandbox/records.ts";
+import { noteFailure } from "../answer-error.ts";
+import type { ServerContext } from "../context.ts";
+import { createEventStream } from "../event-stream.ts";
+import { streamAliveMs } from "../limits.ts";
+import type { ServerApp } from "../request-env.ts";
+import { failures, jsonAnswer, jsonBody, linesAnswer, linesType } from "./route.ts";
+import { errorSchema, imageBuildSchema, imageSchema } from "./schemas.ts";
+
+const buildEventSchema = z
+  .union([
+    z.object({ type: z.literal("progress"), text: z.string() }),
+    z.object({ type: z.literal("alive") }),
+    z.object({ type: z.literal("done"), image: imageSchema }),
+    errorSchema.extend({ type: z.literal("error") }),
+  ])
+  .openapi("BuildEvent");
+
+/** Images that sandboxes start from. */
+export function addImageRoutes(app: ServerApp, server: ServerContext): void {
+  const { world, library } = server;
+  const tags = ["images"];
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/images",
+      summary: "List the images",
+      tags,
+      responses: { 200: jsonAnswer(z.array(imageSchema), "All of them, by name"), ...failures },
+    }),
+    (c) => c.json(library.listImages(world.files, world.home.folder("images")).map(describeImage), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/images/{image}",
+      summary: "Show an image",
+      tags,
+      request: { params: z.object({ image: z.string() }) },
+      responses: { 200: jsonAnswer(imageSchema, "The image"), ...failures },
+    }),
+    (c) => c.json(describeImage(library.findImage(world, parseObjectName(c.req.valid("param").image))), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/images",
+      summary: "Make an image that sandboxes start from",
+      description: "The build goes on when its client goes away.",
+      tags,
+      request: { body: jsonBody(imageBuildSchema) },
+      responses: {
+        200: linesAnswer(buildEventSchema, "One JSON event a line; the last is `done` or `error`"),
+        ...failures,
+      },
+    }),
+    (c) => {
+      const { name, from: sourceText = "debian:bookworm", packages = [] } = c.req.valid("json");
+      const line = (event: object) => Buffer.from(`${JSON.stringify(event)}\n`);
+      const options = {
+        name: parseObjectName(name),
+        source: parseImageSource(world.files, sourceText, absolutePath),
+        sourceText,
+        packages,
+        isRoot: server.isRoot,
+      };
+      const stream = createEventStream({ keepAlive: line({ type: "alive" }), everyMs: streamAliveMs });
+      // a reader that has gone changes nothing
+      const push = (event: object) => void stream.push(line(event)).catch(() => undefined);
+      const work = library
+        .buildImage(world, { ...options, progress: (text) => push({ type: "progress", text }) })
+        .then(
+          (image) => push({ type: "done", image: describeImage(image) }),
+          (error: unknown) => {
+            const { status: _status, ...described } = noteFailure(server, `image ${name}`, error);
+            push({ type: "error", error: described });
+          },
+        )
+        .finally(() => stream.end());
+      server.background.add(`image ${name}`, work);
+      c.set("streams", true);
+      return c.newResponse(stream.body, 200, { "content-type": linesType });
+    },
+  );
+}
+
+function absolutePath(path: string): string {
+  if (path.startsWith("/")) return path;
+  throw new KeyframeError("invalid-input", `the path is not absolute: ${path}`, {
+    hint: "use debian:<suite>, or an absolute path on the server's machine",
+  });
+}
+
+function describeImage(image: ImageRecord) {
+  const { name, layer, source, packages, createdAtMs } = image;
+  return { name, layer, source, packages, createdAt: new Date(createdAtMs).toISOString() };
+}

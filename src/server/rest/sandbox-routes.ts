@@ -1,0 +1,256 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
+import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
+import { parseObjectName } from "../../sandbox/ids.ts";
+import { networkOf } from "../../sandbox/network-rules.ts";
+import type { ForkResult } from "../../sandbox/start-sandbox.ts";
+import { noteFailure } from "../answer-error.ts";
+import type { ServerContext } from "../context.ts";
+import type { ServerApp } from "../request-env.ts";
+import { failures, jsonAnswer, jsonBody, optionalJsonBody, sandboxParam } from "./route.ts";
+import {
+  branchSchema,
+  createSchema,
+  forkSchema,
+  resumeSchema,
+  sandboxSchema,
+  snapshotRequestSchema,
+  snapshotSchema,
+  startedSchema,
+} from "./schemas.ts";
+
+/** Sandboxes: all that `keyframe sandbox` does, but for commands and files. */
+export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
+  const { world, library } = server;
+  const tags = ["sandboxes"];
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/sandboxes",
+      summary: "List the sandboxes",
+      tags,
+      responses: { 200: jsonAnswer(z.array(sandboxSchema), "All of them, oldest first"), ...failures },
+    }),
+    (c) =>
+      c.json(
+        library.listSandboxes(world).map((record) => describeSandbox(world, record)),
+        200,
+      ),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/sandboxes",
+      summary: "Start a sandbox from an image, or some from a snapshot",
+      tags,
+      request: { body: jsonBody(createSchema) },
+      responses: { 201: jsonAnswer(z.array(startedSchema), "One result for each, in order"), ...failures },
+    }),
+    async (c) => {
+      const { ttlSeconds, idleSeconds, network, name, ...request } = c.req.valid("json");
+      const results = await library.createSandboxes(world, {
+        ...present(request),
+        from: request.from,
+        ...startOptions({ ttlSeconds, idleSeconds, network, name }),
+        accelerator: server.accelerator,
+        progress: () => undefined,
+      });
+      return c.json(describeResults(results), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/sandboxes/{sandbox}",
+      summary: "Show a sandbox",
+      tags,
+      request: { params: sandboxParam },
+      responses: { 200: jsonAnswer(sandboxSchema, "The sandbox"), ...failures },
+    }),
+    (c) => c.json(describeSandbox(world, find(c.req.valid("param").sandbox)), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/sandboxes/{sandbox}",
+      summary: "End a sandbox and remove it",
+      tags,
+      request: { params: sandboxParam },
+      responses: { 204: { description: "It is gone" }, ...failures },
+    }),
+    async (c) => {
+      await library.removeSandbox(world, find(c.req.valid("param").sandbox));
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/sandboxes/{sandbox}/logs",
+      summary: "Show a sandbox's console and hypervisor log",
+      tags,
+      request: { params: sandboxParam },
+      responses: {
+        200: jsonAnswer(z.object({ console: z.string(), hypervisor: z.string() }), "The ends of both"),
+        ...failures,
+      },
+    }),
+    (c) => c.json(library.readSandboxLogs(world, find(c.req.valid("param").sandbox)), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/sandboxes/{sandbox}/stop",
+      summary: "Save a sandbox and end its machine",
+      tags,
+      request: { params: sandboxParam },
+      responses: { 200: jsonAnswer(sandboxSchema, "The stopped sandbox"), ...failures },
+    }),
+    async (c) => {
+      const stopped = await library.suspendSandbox(world, find(c.req.valid("param").sandbox));
+      return c.json(describeSandbox(world, stopped), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/sandboxes/{sandbox}/resume",
+      summary: "Continue a stopped sandbox",
+      tags,
+      request: { params: sandboxParam, body: optionalJsonBody(resumeSchema) },
+      responses: { 200: jsonAnswer(startedSchema, "The running sandbox"), ...failures },
+    }),
+    async (c) => {
+      const record = find(c.req.valid("param").sandbox);
+      const sandbox = await library.resumeSandbox(world, record, startOptions(c.req.valid("json")));
+      return c.json(describeResult({ ok: true, sandbox }), 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/sandboxes/{sandbox}/snapshots",
+      summary: "Save a running sandbox, which goes on",
+      tags,
+      request: { params: sandboxParam, body: optionalJsonBody(snapshotRequestSchema) },
+      responses: {
+        201: jsonAnswer(snapshotSchema, "The snapshot"),
+        202: jsonAnswer(snapshotSchema, "The sandbox runs again and the snapshot is being written"),
+        ...failures,
+      },
+    }),
+    async (c) => {
+      const { name, wait } = c.req.valid("json");
+      const writing = await branch(c.req.valid("param").sandbox, name);
+      if (wait !== false) return c.json(describeSnapshot(world, await writing.durable), 201);
+      server.background.add(`snapshot ${writing.id}`, writing.durable);
+      return c.json(describeSnapshot(world, library.findSnapshot(world, writing.id)), 202);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/sandboxes/{sandbox}/branch",
+      summary: "Save a running sandbox and start children of it",
+      tags,
+      request: { params: sandboxParam, body: optionalJsonBody(branchSchema) },
+      responses: {
+        201: jsonAnswer(
+          z.object({ snapshot: snapshotSchema, children: z.array(startedSchema) }),
+          "The snapshot, and one result for each child",
+        ),
+        ...failures,
+      },
+    }),
+    async (c) => {
+      const { snapshotName, count, env, ...rest } = c.req.valid("json");
+      const writing = await branch(c.req.valid("param").sandbox, snapshotName);
+      const snapshot = await writing.durable;
+      const children = await library.forkSnapshot(world, snapshot, {
+        ...present({ env }),
+        ...startOptions(rest),
+        count: count ?? 1,
+      });
+      return c.json(
+        { snapshot: describeSnapshot(world, snapshot), children: describeResults(children) },
+        201,
+      );
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/snapshots/{snapshot}/fork",
+      summary: "Start children of a snapshot",
+      tags: ["snapshots"],
+      request: { params: z.object({ snapshot: z.string() }), body: optionalJsonBody(forkSchema) },
+      responses: { 201: jsonAnswer(z.array(startedSchema), "One result for each child"), ...failures },
+    }),
+    async (c) => {
+      const { count, env, ...rest } = c.req.valid("json");
+      const record = library.findSnapshot(world, c.req.valid("param").snapshot);
+      const children = await library.forkSnapshot(world, library.mustBeReady(world, record), {
+        ...present({ env }),
+        ...startOptions(rest),
+        count: count ?? 1,
+      });
+      return c.json(describeResults(children), 201);
+    },
+  );
+
+  function find(text: string) {
+    return library.findSandbox(world, text);
+  }
+
+  async function branch(sandbox: string, name: string | undefined) {
+    const options = name === undefined ? {} : { name: parseObjectName(name) };
+    const writing = await library.branchSandbox(world, find(sandbox).id, options);
+    server.metrics.pauseSeconds.observe(writing.pause.totalMs / 1000);
+    return writing;
+  }
+
+  function describeResults(results: readonly ForkResult[]) {
+    return results.map(describeResult);
+  }
+
+  function describeResult(result: ForkResult) {
+    if (!result.ok) {
+      const { status: _status, ...error } = noteFailure(server, "start", result.error);
+      return { ok: false as const, error };
+    }
+    const { record, readyMs, problems } = result.sandbox;
+    server.metrics.readySeconds.observe(readyMs / 1000);
+    return { ok: true as const, ...describeSandbox(world, record), readyMs, problems: [...problems] };
+  }
+}
+
+function startOptions(given: {
+  readonly ttlSeconds?: number | undefined;
+  readonly idleSeconds?: number | undefined;
+  readonly network?: { readonly allow?: string[] | undefined } | undefined;
+  readonly name?: string | undefined;
+}) {
+  return {
+    ...(given.name === undefined ? {} : { name: parseObjectName(given.name) }),
+    ...(given.ttlSeconds === undefined ? {} : { lifetimeMs: Math.round(given.ttlSeconds * 1000) }),
+    ...(given.idleSeconds === undefined ? {} : { idleMs: Math.ceil(given.idleSeconds * 1000) }),
+    ...(given.network === undefined ? {} : { network: networkOf(given.network.allow ?? []) }),
+  };
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the fields that are undefined. */
+function present<T extends object>(fields: T): Present<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;
+}

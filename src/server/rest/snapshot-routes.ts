@@ -1,0 +1,139 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
+import { describeGcPlan } from "../../sandbox/gc.ts";
+import { parseObjectName } from "../../sandbox/ids.ts";
+import { buildSnapshotTree } from "../../sandbox/snapshot-tree.ts";
+import type { ServerContext } from "../context.ts";
+import type { ServerApp } from "../request-env.ts";
+import { failures, jsonAnswer, optionalJsonBody, queryFlag, snapshotParam } from "./route.ts";
+import { gcSchema, nameSchema, snapshotSchema, snapshotTreeSchema } from "./schemas.ts";
+
+const removedSchema = z.object({ snapshots: z.array(z.string()), sandboxes: z.array(z.string()) });
+const removeQuery = z.object({ cascade: queryFlag, force: queryFlag });
+const verifiedSchema = z.object({
+  ok: z.boolean(),
+  problems: z.array(z.object({ snapshot: z.string(), problem: z.string() })),
+});
+const collectedSchema = z.object({
+  dryRun: z.boolean(),
+  removed: z.record(z.string(), z.array(z.string()).readonly()),
+});
+
+/** Snapshots: all that `keyframe snapshot` does, but for packs. */
+export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
+  const { world, library } = server;
+  const tags = ["snapshots"];
+  const find = (text: string) => library.findSnapshot(world, text);
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/snapshots",
+      summary: "List the snapshots",
+      tags,
+      responses: { 200: jsonAnswer(z.array(snapshotSchema), "All of them, oldest first"), ...failures },
+    }),
+    (c) =>
+      c.json(
+        library.listSnapshots(world).map((record) => describeSnapshot(world, record)),
+        200,
+      ),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/snapshot-tree",
+      summary: "Show what stands on what",
+      tags,
+      responses: { 200: jsonAnswer(z.array(snapshotTreeSchema), "The roots"), ...failures },
+    }),
+    (c) => c.json(buildSnapshotTree(library.listSnapshots(world)), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/snapshots/{snapshot}",
+      summary: "Show a snapshot",
+      tags,
+      request: { params: snapshotParam },
+      responses: { 200: jsonAnswer(snapshotSchema, "The snapshot"), ...failures },
+    }),
+    (c) => c.json(describeSnapshot(world, find(c.req.valid("param").snapshot)), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "delete",
+      path: "/v1/snapshots/{snapshot}",
+      summary: "Remove a snapshot",
+      description:
+        "Refuses while something stands on it or runs from it, unless `cascade` or `force` say otherwise.",
+      tags,
+      request: { params: snapshotParam, query: removeQuery },
+      responses: { 200: jsonAnswer(removedSchema, "What went"), ...failures },
+    }),
+    async (c) => {
+      const plan = await library.removeSnapshot(
+        world,
+        find(c.req.valid("param").snapshot),
+        c.req.valid("query"),
+      );
+      const ids = (all: readonly { readonly id: string }[]) => all.map((each) => each.id);
+      return c.json({ snapshots: ids(plan.snapshots), sandboxes: ids(plan.sandboxes) }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/snapshots/{snapshot}/compact",
+      summary: "Make a snapshot that stands on nothing",
+      tags,
+      request: { params: snapshotParam, body: optionalJsonBody(nameSchema) },
+      responses: { 201: jsonAnswer(snapshotSchema, "The new snapshot"), ...failures },
+    }),
+    async (c) => {
+      const { name } = c.req.valid("json");
+      const options = name === undefined ? {} : { name: parseObjectName(name) };
+      const record = library.mustBeReady(world, find(c.req.valid("param").snapshot));
+      return c.json(describeSnapshot(world, await library.compactSnapshot(world, record, options)), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/snapshots/{snapshot}/verify",
+      summary: "Check everything a snapshot is made of",
+      tags,
+      request: { params: snapshotParam },
+      responses: { 200: jsonAnswer(verifiedSchema, "What does not match"), ...failures },
+    }),
+    async (c) => {
+      const problems = await library.verifySnapshot(world, find(c.req.valid("param").snapshot));
+      return c.json({ ok: problems.length === 0, problems: [...problems] }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/gc",
+      summary: "Remove what nothing needs",
+      tags,
+      request: { body: optionalJsonBody(gcSchema) },
+      responses: { 200: jsonAnswer(collectedSchema, "What went, or would"), ...failures },
+    }),
+    async (c) => {
+      const { olderThanSeconds, keep, dryRun = false } = c.req.valid("json");
+      const plan = await library.collectGarbage(world, {
+        ...(olderThanSeconds === undefined ? {} : { olderThanMs: olderThanSeconds * 1000 }),
+        ...(keep === undefined ? {} : { keep }),
+        dryRun,
+      });
+      return c.json({ dryRun, removed: describeGcPlan(plan) }, 200);
+    },
+  );
+}

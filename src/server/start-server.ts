@@ -1,0 +1,93 @@
+import { setMaxListeners } from "node:events";
+import { join } from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import type { SandboxWorld } from "../sandbox/home.ts";
+import type { Accelerator } from "../sandbox/hypervisor.ts";
+import { listenHttp } from "../system/http-server.ts";
+import type { SocketAddress } from "../system/sockets.ts";
+import { createApp } from "./app.ts";
+import { openAuditLog } from "./audit-log.ts";
+import { createBackgroundWork } from "./background-work.ts";
+import type { ServerContext } from "./context.ts";
+import { keepLeases } from "./e2b/lease.ts";
+import { createGuestSessions } from "./guest-sessions.ts";
+import { keptSecret } from "./kept-secret.ts";
+import { sandboxLibrary } from "./library.ts";
+import { httpLimits, maxRequests, stopGraceMs } from "./limits.ts";
+import { createServerMetrics } from "./server-metrics.ts";
+import { addWorldGauges } from "./world-gauges.ts";
+
+export interface ServerOptions {
+  readonly address: SocketAddress;
+  readonly token: string | undefined;
+  /** True for a loopback address or a unix socket: who asks must call it that. */
+  readonly localOnly: boolean;
+  readonly accelerator: Accelerator | undefined;
+  readonly isRoot: boolean;
+}
+
+export interface RunningServer {
+  readonly address: SocketAddress;
+  /**
+   * In order: takes no new requests, lets the ones that are answered end for some seconds, ends their streams, and
+   * waits for snapshots that are being written. Sandboxes go on.
+   */
+  stop(): Promise<void>;
+}
+
+/** Starts to serve. All that it knows is in files, so any number of servers and commands may work on one home. */
+export async function startServer(world: SandboxWorld, options: ServerOptions): Promise<RunningServer> {
+  const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal); // every stream listens
+  const library = sandboxLibrary;
+  const sessions = createGuestSessions(world, library);
+  const server: ServerContext = {
+    world,
+    library,
+    accelerator: options.accelerator,
+    isRoot: options.isRoot,
+    secret: keptSecret(world, "api-secret").secret,
+    sessions,
+    metrics: createServerMetrics(),
+    background: createBackgroundWork(world.warn),
+    stopping: stopping.signal,
+  };
+  addWorldGauges(server);
+  const leases = keepLeases(server);
+  try {
+    const app = createApp(server, {
+      access: { token: options.token, localOnly: options.localOnly && options.token === undefined },
+      audit: openAuditLog(join(world.home.root, "audit.log"), world),
+      leases,
+      maxRequests,
+    });
+    const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+    const http = await listenHttp(
+      options.address,
+      (incoming, outgoing) => void listener(incoming, outgoing),
+      httpLimits,
+    );
+    return {
+      address: http.address,
+      async stop() {
+        const closed = http.close();
+        const limit = new AbortController();
+        const late = world.clock.sleep(stopGraceMs, limit.signal).then(
+          () => undefined,
+          () => undefined, // all ended in time
+        );
+        stopping.abort();
+        await Promise.race([closed, late]);
+        limit.abort();
+        http.cut();
+        await closed;
+        await leases.stop();
+        await server.background.settled();
+        await sessions.close();
+      },
+    };
+  } catch (error) {
+    await leases.stop();
+    throw error;
+  }
+}
