@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
-import { toolNameOf } from "../../agents/display-names.ts";
 import { sessionKey } from "../../authorship/keys.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
@@ -8,6 +7,7 @@ import type { Repository } from "../../git/repository.ts";
 import { listWorktrees } from "../../git/worktrees.ts";
 import { parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files.ts";
+import { toolNameOf } from "../../transcripts/agent-names.ts";
 import { readAttached } from "../attached-sessions.ts";
 import { listPrepared } from "../commit-folder.ts";
 import { pendingWork } from "../pending-work.ts";
