@@ -60,7 +60,7 @@ export async function captureTranscript(
       : await takeLines(deps, repository, from);
     return { ...next, agent: mergeAgent(known.agent, session.agent, next.facts.model) };
   };
-  return deps.trace.span("transcript", () => withCapture(deps, repository, session.agent, take));
+  return deps.trace.span("redact", () => withCapture(deps, repository, session.agent, take));
 }
 
 /** Changes a session's capture record while no other process does; undefined leaves it. */

@@ -20,6 +20,8 @@ import { phaseOf, type SessionState, textOfState } from "./session-state.ts";
 export interface StuckSession {
   readonly id: string;
   readonly why: string;
+  /** Id of the turn that never ended; undefined where only the mark is left. */
+  readonly turn: string | undefined;
 }
 
 /**
@@ -37,17 +39,23 @@ export function findStuckSessions(deps: LockDeps, repository: Repository): Stuck
     // a state that cannot be read is a problem of its own
     if (state === undefined || isActive) marks.delete(id);
     if (state === undefined || !isActive) continue;
+    const turn = turnOf(state);
     const owner = place === undefined ? undefined : readMarkOwner(deps, place, id);
     if (owner !== undefined && !isAlive(deps.processTable, owner))
-      found.push({ id, why: `its turn never ended, and its agent (process ${owner.pid}) is gone` });
+      found.push({ id, turn, why: `its turn never ended, and its agent (process ${owner.pid}) is gone` });
     else if (
       owner === undefined &&
       deps.clock.nowMs() - heardMs(state, deps.files, { repository, id }) > maxSilenceMs
     )
-      found.push({ id, why: "its turn never ended, and nothing was heard of it for a day" });
+      found.push({ id, turn, why: "its turn never ended, and nothing was heard of it for a day" });
   }
-  for (const id of marks.keys()) found.push({ id, why: "it is marked as at work, and its turn has ended" });
+  for (const id of marks.keys())
+    found.push({ id, turn: undefined, why: "it is marked as at work, and its turn has ended" });
   return found;
+}
+
+function turnOf(state: SessionState): string {
+  return textOfState(state, "turn_id") ?? "";
 }
 
 /** The agent writes its transcript while it works, whether or not a hook comes. */
@@ -61,25 +69,33 @@ function heardMs(
   return Math.max(lastHeardMs({ files }, repository, { id, state }), writtenMs);
 }
 
-/** Ends those that are still stuck, as `endSession`. Answers how many. */
-export function endStuckSessions(deps: LockDeps, repository: Repository): number {
-  const stuck = findStuckSessions(deps, repository);
-  for (const { id } of stuck) endSession(deps, { repository, id });
-  return stuck.length;
+/** Ends the turns that are still under way, as `endSession`, and takes away marks without one. */
+export function endStuckSessions(deps: LockDeps, repository: Repository): void {
+  for (const { id, turn } of findStuckSessions(deps, repository)) {
+    if (turn !== undefined) endSession(deps, { repository, id, turn });
+    else unmark(deps, repository, id);
+  }
 }
 
-/** Says of a session that it has ended. Its work that is not committed stays linked to it, and it can go on later. */
+/**
+ * Says of a session that it has ended; with `turn`, only if that one is its last still. Its work that is not committed
+ * stays linked to it, and it can go on later.
+ */
 export function endSession(
   deps: LockDeps,
-  { repository, id }: { readonly repository: Repository; readonly id: string },
+  { repository, id, turn }: { readonly repository: Repository; readonly id: string; readonly turn?: string },
 ): void {
-  updateSessionState(deps, { repository, id }, (state) => {
-    if (state === undefined) return undefined;
+  const ended = updateSessionState(deps, { repository, id }, (state) => {
+    if (state === undefined || (turn !== undefined && turnOf(state) !== turn)) return undefined;
     const { phase, actions } = nextPhase(phaseOf(state), "session-stop");
     state.set("phase", phase);
     applyActions(state, actions, deps.clock.nowMs());
     return state;
   });
+  if (ended !== undefined) unmark(deps, repository, id);
+}
+
+function unmark(deps: LockDeps, repository: Repository, id: string): void {
   for (const place of listWorktrees(repository, deps.files))
     markSession(deps, { repository: place, id, mark: "at-work" }, false);
 }

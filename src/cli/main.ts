@@ -1,7 +1,7 @@
-import { findRepository } from "../git/repository.ts";
+import { findRepository, type Repository } from "../git/repository.ts";
 import { createRunRecorder } from "../journal/run-recorder.ts";
 import { nodeMachine, traceMachine } from "../system/machine.ts";
-import { nodeCliContext } from "./context.ts";
+import { type CliContext, nodeCliContext } from "./context.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
 import { usageExitCode } from "./exit-codes.ts";
 import { rawCommands } from "./raw-commands.ts";
@@ -18,7 +18,7 @@ export async function main(commandLine: readonly string[]): Promise<void> {
   const [first = ""] = argv;
   const raw = rawCommands[first];
   const isTraced = !untraced.has(first) && !argv.includes("--help");
-  if (isTraced) recorder.setPlace(findRepository(context.cwd, context.files));
+  if (isTraced) recorder.setPlace(findPlace(context));
   if (raw === undefined || argv.includes("--help")) {
     // the framework is loaded only where it is used: a raw command starts faster without it
     const [{ run }, { application, commandName }] = await recorder.trace.span("load", () =>
@@ -41,6 +41,14 @@ export async function main(commandLine: readonly string[]): Promise<void> {
     }
   }
   recorder.close(Number(process.exitCode ?? 0) === 0 ? "done" : "failed");
+}
+
+function findPlace({ cwd, files }: CliContext): Repository | undefined {
+  try {
+    return findRepository(cwd, files);
+  } catch {
+    return undefined; // a folder that may not be read: the command itself says so, if it needs it
+  }
 }
 
 /** `keyframe log | head` closes our output early: that is not an error. */

@@ -96,9 +96,9 @@ export function createTrace(clock: Pick<Clock, "monotonicMs">, startedMs = 0): R
       if (begun === undefined) return work();
       current = begun.node;
       const end = (outcome?: "failed") => {
-        // an end that comes late does not take the place of a phase begun since
-        if (current === begun.node) current = begun.node.parent ?? root;
         begun.end(outcome);
+        // phases that overlap against the rule end in any order: the innermost that is still under way goes on
+        while (current !== root && current.openCount === 0) current = current.parent ?? root;
       };
       try {
         const result = work();

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -118,6 +118,17 @@ describe("sessions and rewinds", () => {
     repository.git("commit", "-q", "-m", "the waiting work");
     expect(repository.git("log", "-1", "--format=%B")).toContain("Entire-Checkpoint:");
     expect(repository.keyframe(["explain", "HEAD"]).stdout).toContain("write c");
+  });
+
+  test("lines of a turn that was killed wait for a commit though no state says so", () => {
+    repository.keyframe(["session", "stop", "active"]);
+    const state = JSON.parse(repository.keyframe(["session", "show", "active", "--json"]).stdout) as object;
+    expect(state).toMatchObject({ phase: "ended" });
+    const path = join(repository.folder, ".git/entire-sessions/active.json");
+    const stored = JSON.parse(readFileSync(path, "utf8")) as object;
+    writeFileSync(path, JSON.stringify({ ...stored, files_touched: [] }));
+    clean(...all, "--force");
+    expect(sessions().sort()).toEqual(["active", "waiting"]);
   });
 
   test("a session that was cleaned away can go on: it is captured anew", async () => {

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { TraceRow } from "../../src/system/trace.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
@@ -101,7 +100,6 @@ test("a run that is killed on its way is shown as far as it came", async () => {
     for (;;) {
       const [run] = trace("--of", "fetch");
       if (run?.state === "running") break;
-      await sleep(50);
     }
     const ended = once(child, "exit");
     // with the git that it waits for

@@ -79,6 +79,20 @@ test("what a phase answers and throws comes through, and a failure is counted", 
   expect(noTrace.span("x", () => 7)).toBe(7);
 });
 
+test("phases that overlap against the rule are put somewhere, and later ones where they belong", async () => {
+  const trace = createTrace(createFakeClock());
+  const ends: (() => void)[] = [];
+  const both = [0, 1].map((number) =>
+    trace.span(`phase ${number}`, () => new Promise<void>((resolve) => ends.push(resolve))),
+  );
+  for (const [index, end] of ends.entries()) {
+    end();
+    await both[index];
+  }
+  trace.span("after", () => undefined);
+  expect(trace.read("run").rows.map(({ name }) => name)).toEqual(["phase 0", "after"]);
+});
+
 test("a run that is looked at on its way counts what is open up to now", () => {
   const clock = createFakeClock();
   const trace = createTrace(clock, 40);

@@ -36,6 +36,7 @@ export async function applyClean(
   const removed: CleanItem[] = [];
   const left: CleanItem[] = [];
   const failed: { item: CleanItem; why: string }[] = [];
+  if (items.length === 0) return { removed, left, failed };
   const folder = join(git.repository.commonDir, "keyframe");
   deps.files.makeFolder(folder);
   const options = { timeoutMs: cleanLockTimeoutMs, onTakeover: () => undefined };

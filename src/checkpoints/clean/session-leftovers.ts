@@ -1,14 +1,18 @@
 import { join } from "node:path";
+import type { AgentId } from "../../agents/agent-event.ts";
+import { sessionKey } from "../../authorship/keys.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import { listWorktrees } from "../../git/worktrees.ts";
 import { parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files.ts";
+import { toolNameOf } from "../../transcripts/agent-names.ts";
 import { readAttached } from "../attached-sessions.ts";
 import { listPrepared } from "../commit-folder.ts";
+import { pendingWork } from "../pending-work.ts";
 import { lastHeardMs, listMarked, listSessionStates, sessionStatePath } from "../session-folder.ts";
-import { listOfState, phaseOf, type SessionState } from "../session-state.ts";
+import { listOfState, phaseOf, type SessionState, textOfState } from "../session-state.ts";
 import { turnRefPrefix } from "../turn-snapshots.ts";
 
 /** Everything that is kept of one session besides its checkpoints. */
@@ -35,6 +39,7 @@ interface Draft extends SessionLeftovers {
 export async function readSessionLeftovers(git: Git, files: Files): Promise<SessionLeftovers[]> {
   const { repository } = git;
   const found = new Map<string, Draft>();
+  const agents: Pick<AgentId, "tool" | "id">[] = [];
   const draftOf = (id: string, atMs: number): Draft => {
     const known = found.get(id);
     const draft: Draft = known ?? {
@@ -56,6 +61,7 @@ export async function readSessionLeftovers(git: Git, files: Files): Promise<Sess
       state === undefined ? mtimeOf(files, path) : lastHeardMs({ files }, repository, { id, state }),
     );
     draft.statePath = path;
+    if (state !== undefined) agents.push({ tool: toolNameOf(textOfState(state, "agent_type") ?? ""), id });
     draft.neededFor = state === undefined ? `its state cannot be read: ${problem}` : stateNeeds(state);
   }
   for (const { name, kind } of files.listIfExists(captureRoot(repository)) ?? []) {
@@ -63,11 +69,12 @@ export async function readSessionLeftovers(git: Git, files: Files): Promise<Sess
     const path = join(captureRoot(repository), name);
     const recordPath = join(path, "record.json");
     const seenMs = files.statIfExists(recordPath)?.mtimeMs;
-    const id = idOfRecord(files.readIfExists(recordPath)) ?? name;
-    draftOf(id, seenMs ?? mtimeOf(files, path)).captures.push({ path, seenMs });
+    const agent = agentOfRecord(files.readIfExists(recordPath));
+    if (agent !== undefined) agents.push(agent);
+    draftOf(agent?.id ?? name, seenMs ?? mtimeOf(files, path)).captures.push({ path, seenMs });
   }
   for (const { ref, oid, atMs, id } of await listTurnRefs(git)) draftOf(id, atMs).turns.push({ ref, oid });
-  for (const [id, why] of sessionsAtWork(repository, files)) {
+  for (const [id, why] of neededSessions(repository, files, agents)) {
     const draft = found.get(id);
     if (draft !== undefined) draft.neededFor = why;
   }
@@ -78,11 +85,17 @@ export async function readSessionLeftovers(git: Git, files: Files): Promise<Sess
 export function stateNeeds(state: SessionState): string | undefined {
   if (phaseOf(state) === "active") return "it is at work, or was killed: see `keyframe doctor`";
   if (listOfState(state, "turn_checkpoint_ids").length > 0) return "its checkpoints wait for its last words";
-  return listOfState(state, "files_touched").length > 0 ? "work of it waits for a commit" : undefined;
+  return listOfState(state, "files_touched").length > 0 ? waits : undefined;
 }
 
-/** Sessions with a mark, a prepared checkpoint or an adopted path in some worktree. */
-function* sessionsAtWork(repository: Repository, files: Files): Generator<[string, string]> {
+const waits = "work of it waits for a commit";
+
+/** Sessions with a mark, a prepared checkpoint, an adopted path or uncommitted lines in some worktree. */
+function* neededSessions(
+  repository: Repository,
+  files: Files,
+  agents: readonly Pick<AgentId, "tool" | "id">[],
+): Generator<[string, string]> {
   for (const place of listWorktrees(repository, files)) {
     for (const id of listMarked({ files }, place, "at-work"))
       yield [id, "it is at work, or was killed: see `keyframe doctor`"];
@@ -90,7 +103,11 @@ function* sessionsAtWork(repository: Repository, files: Files): Generator<[strin
       yield [id, "its checkpoints wait for its last words"];
     for (const { sessions } of listPrepared(place, files))
       for (const { agent } of sessions) yield [agent.id, "a commit is being made of it"];
-    for (const { agent } of readAttached(place, files)) yield [agent.id, "work of it waits for a commit"];
+    for (const { agent } of readAttached(place, files)) yield [agent.id, waits];
+    // a turn that was killed never told the state what it left
+    const pending = pendingWork(place, files, agents);
+    for (const agent of agents)
+      if ((pending.get(sessionKey(agent)) ?? []).length > 0) yield [agent.id, waits];
   }
 }
 
@@ -102,10 +119,11 @@ export function captureRoot({ commonDir }: Repository): string {
   return join(commonDir, "keyframe", "capture");
 }
 
-function idOfRecord(bytes: Buffer | undefined): string | undefined {
+function agentOfRecord(bytes: Buffer | undefined): Pick<AgentId, "tool" | "id"> | undefined {
   const agent = bytes === undefined ? undefined : parseRecordLine(bytes)?.["agent"];
-  if (typeof agent !== "object" || agent === null || !("id" in agent)) return undefined;
-  return typeof agent.id === "string" ? agent.id : undefined;
+  if (typeof agent !== "object" || agent === null || !("id" in agent) || !("tool" in agent)) return undefined;
+  const { tool, id } = agent;
+  return typeof tool === "string" && typeof id === "string" ? { tool, id } : undefined;
 }
 
 async function listTurnRefs(
