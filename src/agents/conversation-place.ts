@@ -91,7 +91,8 @@ function codexPath(facts: ConversationFacts): string | undefined {
  * write lines choose the folder's name themselves.
  */
 function geminiPath({ sessionId, folder, home, firstLine }: ConversationFacts): string | undefined {
-  if (/^\{"sessionId":[^\n]*\}\s*$/.test(firstLine) && !firstLine.includes('"messages"')) return undefined;
+  const isDocument = firstLine.trim() === "{" || firstLine.includes('"messages"');
+  if (!isDocument) return undefined;
   return join(home, ".gemini", "tmp", sha256Hex(folder), "chats", `session-${sessionId}.json`);
 }
 

@@ -18,6 +18,7 @@ import { type FilePlan, planFiles } from "./plan-rewind.ts";
 import { type RewindPoint, treeOfPoint } from "./rewind-points.ts";
 import { isSessionId, readSessionState } from "./session-folder.ts";
 import { phaseOf } from "./session-state.ts";
+import { findStuckSessions } from "./stuck-sessions.ts";
 import { recordSnapshot, withWorkTreeIndex } from "./turn-snapshots.ts";
 
 export type RewindDeps = LockDeps & ConversationDeps;
@@ -112,6 +113,7 @@ export async function rewind(
 function mustNotBeAtWork({ repository }: Git, deps: RewindDeps, session: string): void {
   const state = isSessionId(session) ? readSessionState(deps, repository, session) : undefined;
   if (state === undefined || phaseOf(state) !== "active") return;
+  if (findStuckSessions(deps, repository).some(({ id }) => id === session)) return;
   throw new KeyframeError("refused", `session ${session} is in the middle of a turn`, {
     hint: `stop its agent first; if it is gone already: \`keyframe session stop ${session}\`. \`--files\` rewinds the files alone`,
   });

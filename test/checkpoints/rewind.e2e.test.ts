@@ -228,3 +228,13 @@ test("a conversation is not cut while its agent is in the middle of a turn; file
   rewind("--to", to);
   expect(transcript()).not.toContain("did two");
 });
+
+test("a turn whose agent is gone does not keep its conversation from being rewound", async () => {
+  await turn("one", () => session.write("a", "1\n"));
+  await turn("two", () => session.write("a", "2\n"));
+  await session.prompt("three");
+  const mark = join(repository.folder, ".git/keyframe/at-work", session.id);
+  writeFileSync(mark, readFileSync(mark, "utf8").replace(/"pid":\d+/, '"pid":999999999'));
+  rewind("--to", pointOf(1));
+  expect([read("a"), transcript().includes("did two")]).toEqual(["1\n", false]);
+});

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startAgentSession } from "../support/agent-session.ts";
 import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
@@ -49,6 +49,73 @@ test("a session whose hooks were missing is adopted: its files are linked, and o
   repository.git("commit", "-qam", "by hand");
   expect(trailer()).toBe("");
 });
+
+test.each([
+  {
+    agent: "codex",
+    display: "Codex",
+    path: ".codex/sessions/2026/01/02/rollout-2026-01-02T03-04-05-lost-2.jsonl",
+    lines: [
+      { type: "session_meta", payload: { id: "lost-2" } },
+      { type: "turn_context", payload: { model: "model-x" } },
+      {
+        type: "response_item",
+        payload: { type: "message", role: "user", content: [{ type: "input_text", text: "make a" }] },
+      },
+      {
+        type: "response_item",
+        payload: { type: "custom_tool_call", name: "apply_patch", input: "*** Add File: a\n+1\n" },
+      },
+      {
+        type: "event_msg",
+        payload: {
+          type: "token_count",
+          info: { total_token_usage: { input_tokens: 1000, cached_input_tokens: 600, output_tokens: 20 } },
+        },
+      },
+    ],
+  },
+  {
+    agent: "gemini",
+    display: "Gemini CLI",
+    path: ".gemini/tmp/work/chats/session-2026-01-02T03-04-lost-2.jsonl",
+    lines: [
+      { sessionId: "lost-2", kind: "main" },
+      { id: "1", type: "user", content: [{ text: "make a" }] },
+      {
+        id: "2",
+        type: "gemini",
+        content: "Made.",
+        model: "model-x",
+        tokens: { input: 1000, output: 13, cached: 600, thoughts: 7 },
+        toolCalls: [{ name: "write_file", args: { file_path: "a" }, status: "success", result: [] }],
+      },
+    ],
+  },
+])(
+  "a conversation of $display is adopted by its id: prompt, model, tokens, files",
+  ({ agent, display, path, lines }) => {
+    const file = join(repository.env["HOME"] ?? "", path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    repository.write("a", "1\n");
+    const attached = repository.keyframe(["session", "attach", "lost-2", "--agent", agent, "--json"]);
+    expect(JSON.parse(attached.stdout)).toMatchObject({ agent, transcriptPath: file, pending: ["a"] });
+    repository.git("add", "a");
+    repository.git("commit", "-qm", "a");
+    const id = trailer();
+    const stored = (name: string) =>
+      repository.git("show", `entire/checkpoints/v1:${id.slice(0, 2)}/${id.slice(2)}/0/${name}`);
+    expect(stored("prompt.txt")).toBe("make a");
+    expect(JSON.parse(stored("metadata.json"))).toMatchObject({
+      agent: display,
+      model: "model-x",
+      files_touched: ["a"],
+      token_usage: { input_tokens: 400, cache_read_tokens: 600, output_tokens: 20, api_call_count: 1 },
+    });
+    expect(repository.keyframe(["explain", id]).stdout).toContain("make a");
+  },
+);
 
 test("a session that another tool records is adopted with what its state says, and its own fields stay", () => {
   const session = startAgentSession(repository, "theirs-1");
