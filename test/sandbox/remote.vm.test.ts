@@ -280,7 +280,7 @@ test("where there is no FUSE the memory is fetched first, and the disk stays laz
   const away = otherHome("plain");
   const programs = join(away.root, "programs");
   mkdirSync(programs);
-  for (const name of ["qemu-system-x86_64", "perl", "umount"]) {
+  for (const name of ["qemu-system-x86_64", "perl", "prlimit", "setpriv", "timeout", "umount"]) {
     const path = ["/usr/bin", "/bin"].map((folder) => join(folder, name)).find((each) => existsSync(each));
     if (path !== undefined) symlinkSync(path, join(programs, name));
   }
