@@ -41,3 +41,6 @@ export const maxDeviceStateBytes = 64 * 1024 * 1024;
 
 /** A guest may be stopped for a branch for at most this long; then a watchdog continues it. */
 export const maxPauseMs = 5_000;
+
+/** How long a machine of a pool waits to be taken. */
+export const defaultPoolIdleMs = 30 * 60_000;

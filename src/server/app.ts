@@ -19,8 +19,11 @@ import { addExecRoute } from "./rest/exec-route.ts";
 import { addFileTransferRoutes } from "./rest/file-transfer-routes.ts";
 import { addImageRoutes } from "./rest/image-routes.ts";
 import { addPackRoutes } from "./rest/pack-routes.ts";
+import { addPoolRoute } from "./rest/pool-route.ts";
+import { addPortRoutes } from "./rest/port-routes.ts";
 import { addSandboxRoutes } from "./rest/sandbox-routes.ts";
 import { addSnapshotRoutes } from "./rest/snapshot-routes.ts";
+import { addStoreRoutes } from "./rest/store-routes.ts";
 import { surfaceOf } from "./surfaces.ts";
 
 export interface AppOptions {
@@ -58,6 +61,9 @@ export function createApp(server: ServerContext, options: AppOptions): ServerApp
   addSandboxRoutes(app, server);
   addExecRoute(app, server);
   addSnapshotRoutes(app, server);
+  addPortRoutes(app, server);
+  addPoolRoute(app, server);
+  addStoreRoutes(app, server);
   addImageRoutes(app, server);
   app.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {

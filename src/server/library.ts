@@ -1,9 +1,13 @@
 import { branchSandbox } from "../sandbox/branch.ts";
 import { compactSnapshot } from "../sandbox/compact-snapshot.ts";
 import { createSandboxes } from "../sandbox/create-sandboxes.ts";
+import { fillPool } from "../sandbox/fill-pool.ts";
+import { closePort, listPorts, openPort } from "../sandbox/forward-port.ts";
 import { collectGarbage, listImages } from "../sandbox/gc.ts";
 import { openGuestSession } from "../sandbox/guest-session.ts";
 import { buildImage, findImage } from "../sandbox/image-build.ts";
+import { pullLazily, pullSnapshot } from "../sandbox/pull-snapshot.ts";
+import { pushSnapshot } from "../sandbox/push-snapshot.ts";
 import { removeSandbox } from "../sandbox/remove-sandbox.ts";
 import { removeSnapshot } from "../sandbox/remove-snapshot.ts";
 import { readSandboxLogs } from "../sandbox/sandbox-logs.ts";
@@ -18,20 +22,27 @@ import { verifySnapshot } from "../sandbox/verify-snapshot.ts";
 export const sandboxLibrary = {
   branchSandbox,
   buildImage,
+  closePort,
   collectGarbage,
   compactSnapshot,
   createSandboxes,
+  fillPool,
   findImage,
   findSandbox,
   findSnapshot,
   forkSnapshot,
   listImages,
+  listPorts,
   listSandboxes,
   listSnapshots,
   mustBeReady,
   mustRun,
   openGuestSession,
+  openPort,
   packSnapshot,
+  pullLazily,
+  pullSnapshot,
+  pushSnapshot,
   readSandboxLogs,
   removeSandbox,
   removeSnapshot,

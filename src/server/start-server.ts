@@ -8,7 +8,7 @@ import type { SocketAddress } from "../system/sockets.ts";
 import { createApp } from "./app.ts";
 import { openAuditLog } from "./audit-log.ts";
 import { createBackgroundWork } from "./background-work.ts";
-import type { ServerContext } from "./context.ts";
+import type { ServerContext, SnapshotStores } from "./context.ts";
 import { keepLeases } from "./e2b/lease.ts";
 import { createGuestSessions } from "./guest-sessions.ts";
 import { keptSecret } from "./kept-secret.ts";
@@ -24,6 +24,7 @@ export interface ServerOptions {
   readonly localOnly: boolean;
   readonly accelerator: Accelerator | undefined;
   readonly isRoot: boolean;
+  readonly stores: SnapshotStores;
 }
 
 export interface RunningServer {
@@ -46,6 +47,7 @@ export async function startServer(world: SandboxWorld, options: ServerOptions): 
     library,
     accelerator: options.accelerator,
     isRoot: options.isRoot,
+    stores: options.stores,
     secret: keptSecret(world, "api-secret").secret,
     sessions,
     metrics: createServerMetrics(),

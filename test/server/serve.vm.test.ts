@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { request as requestHttp } from "node:http";
+import { connect } from "node:net";
 import { CommandExitError, FileNotFoundError, Sandbox } from "e2b";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findSandbox } from "../../src/sandbox/sandbox-store.ts";
@@ -57,7 +58,7 @@ const inGuest = async (script: string) => (await sandbox.commands.run(script)).s
 
 beforeAll(async () => {
   lab = openSandboxLab();
-  served = await serve();
+  served = await serve({}, "--store", `shelf=${lab.world.home.root}/shelf`);
   sandbox = await Sandbox.create("debian", {
     ...place(),
     timeoutMs: 3_600_000,
@@ -341,6 +342,62 @@ test("a branch answers with the snapshot and each child, and its pause is in the
   const metrics = await (await rest("GET", "/metrics")).text();
   expect(Number(/^keyframe_branch_pause_seconds_count (\d+)$/m.exec(metrics)?.[1])).toBeGreaterThanOrEqual(2);
   expect(metrics).toContain('keyframe_sandboxes{state="running"} 1');
+});
+
+test("a port of the server's machine leads into the guest, is listed and ends", async () => {
+  const guestServer = await sandbox.commands.run(
+    `perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1:8099", Listen => 5, ReuseAddr => 1) or die; print "up\\n"; $| = 1; while (my $c = $s->accept) { my $line = <$c>; print $c "echo $line"; close $c }'`,
+    { background: true },
+  );
+  const ports = `/v1/sandboxes/${ownId()}/ports`;
+  const opened = (await (await rest("POST", ports, { guestPort: 8099 })).json()) as { hostPort: number };
+  expect(await (await rest("GET", ports)).json()).toEqual([{ hostPort: opened.hostPort, guestPort: 8099 }]);
+  const say = async (text: string) => {
+    const connection = connect(opened.hostPort, "127.0.0.1");
+    connection.write(`${text}\n`);
+    let answer = "";
+    for await (const piece of connection) answer += String(piece);
+    return answer;
+  };
+  await expect.poll(() => say("hello").catch(() => ""), soon).toBe("echo hello\n");
+  expect((await rest("DELETE", `${ports}/8099`)).status).toBe(200);
+  expect(await (await rest("GET", ports)).json()).toEqual([]);
+  expect((await rest("DELETE", `${ports}/8099`)).status).toBe(404);
+  await expect(say("anyone")).rejects.toThrow(/ECONNREFUSED/);
+  expect((await rest("POST", ports, { guestPort: 70_000 })).status).toBe(400);
+  await guestServer.kill();
+});
+
+test("a snapshot goes to a store of the server's by its name, comes back, and machines are kept ready for it", async () => {
+  const saved = (await (
+    await rest("POST", `/v1/sandboxes/${ownId()}/snapshots`, { name: "shelved" })
+  ).json()) as {
+    id: string;
+  };
+  expect(await (await rest("GET", "/v1/stores")).json()).toEqual(["shelf"]);
+  const refused = await rest("POST", `/v1/snapshots/${saved.id}/push`, { store: "/tmp" });
+  expect([refused.status, ((await refused.json()) as { error: { code: string } }).error.code]).toEqual([
+    404,
+    "not-found",
+  ]);
+  const pushed = (await (
+    await rest("POST", `/v1/snapshots/${saved.id}/push`, { store: "shelf" })
+  ).json()) as {
+    sent: string[];
+  };
+  expect(pushed.sent).toContain(saved.id);
+
+  const pool = `/v1/snapshots/${saved.id}/pool`;
+  const ready = (await (await rest("PUT", pool, { size: 1 })).json()) as { id: string; state: string }[];
+  expect(ready.map(({ state }) => state)).toEqual(["pooled"]);
+  const taken = (await (await rest("POST", "/v1/sandboxes", { from: saved.id })).json()) as { id: string }[];
+  expect(taken.map(({ id }) => id)).toEqual(ready.map(({ id }) => id));
+  expect((await rest("DELETE", `/v1/sandboxes/${taken[0]?.id}`)).status).toBe(204);
+  expect(await (await rest("PUT", pool, { size: 0 })).json()).toEqual([]);
+
+  expect((await rest("DELETE", `/v1/snapshots/${saved.id}`)).status).toBe(200);
+  const back = await rest("POST", "/v1/snapshots/pull", { store: "shelf", snapshot: "shelved", lazy: true });
+  expect([back.status, ((await back.json()) as { id: string; store: string }).id]).toEqual([201, saved.id]);
 });
 
 test("a second server with a token works on the same home, and lets in only who has it", async () => {

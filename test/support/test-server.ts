@@ -10,7 +10,7 @@ import { saveSandboxRecord } from "../../src/sandbox/sandbox-store.ts";
 import { createApp } from "../../src/server/app.ts";
 import { openAuditLog } from "../../src/server/audit-log.ts";
 import { createBackgroundWork } from "../../src/server/background-work.ts";
-import type { ServerContext } from "../../src/server/context.ts";
+import type { ServerContext, SnapshotStores } from "../../src/server/context.ts";
 import { createGuestSessions } from "../../src/server/guest-sessions.ts";
 import { keptSecret } from "../../src/server/kept-secret.ts";
 import { type SandboxLibrary, sandboxLibrary } from "../../src/server/library.ts";
@@ -43,7 +43,7 @@ export interface TestServer {
 /** The real app and the real library on an empty home, in process; `faults` take the place of its functions. */
 export function openTestServer(
   faults: Partial<SandboxLibrary> = {},
-  options: { readonly token?: string; readonly maxRequests?: number } = {},
+  options: { readonly token?: string; readonly maxRequests?: number; readonly stores?: SnapshotStores } = {},
 ): TestServer {
   const warnings: string[] = [];
   const stopping = new AbortController();
@@ -73,6 +73,7 @@ export function openTestServer(
     library,
     accelerator: "tcg",
     isRoot: false,
+    stores: options.stores ?? { names: [], use: () => Promise.reject(new Error("no stores here")) },
     secret: keptSecret(world, "api-secret").secret,
     sessions: createGuestSessions(world, library),
     metrics: createServerMetrics(),

@@ -2,6 +2,7 @@ import { parseDurationMs } from "../../base/quantities.ts";
 import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
 import { fillPool } from "../../sandbox/fill-pool.ts";
 import type { SandboxWorld } from "../../sandbox/home.ts";
+import { defaultPoolIdleMs } from "../../sandbox/limits.ts";
 import {
   findSnapshot,
   mustBeReady,
@@ -19,14 +20,13 @@ export interface PoolFlags {
 }
 
 const defaultSize = 2;
-const defaultIdle = "30m";
 
 /** Brings the pool of a snapshot to its size and prints what is ready. */
 export async function fillPoolCommand(this: CliContext, flags: PoolFlags, id: string): Promise<void> {
   const world = sandboxWorld(this);
   const ready = await fillPool(world, mustBeReady(world, findSnapshot(world, id)), {
     size: flags.size ?? defaultSize,
-    idleMs: parseDurationMs(flags.idle ?? defaultIdle),
+    idleMs: flags.idle === undefined ? defaultPoolIdleMs : parseDurationMs(flags.idle),
   });
   if (flags.json) this.terminal.json(ready.map((record) => describeSandbox(world, record)));
   else for (const record of ready) this.terminal.out(record.id);

@@ -1,9 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { closePort, listPorts, openPort } from "../../sandbox/forward-port.ts";
 import { parseSandboxId } from "../../sandbox/ids.ts";
 import { keepSandbox } from "../../sandbox/keeper.ts";
-import { askKeeper } from "../../sandbox/keeper-client.ts";
-import { readForwards } from "../../sandbox/port-forwards.ts";
-import { findSandbox, mustRun } from "../../sandbox/sandbox-store.ts";
+import { findSandbox } from "../../sandbox/sandbox-store.ts";
 import type { CliContext } from "../context.ts";
 import { formatTable } from "../terminal.ts";
 import { sandboxWorld } from "./world.ts";
@@ -26,7 +25,7 @@ export async function forwardPort(
   if (guestPort === undefined) {
     if (flags.close || flags.hostPort !== undefined)
       throw new KeyframeError("usage", "name the guest's port");
-    const forwards = readForwards(world, record.id);
+    const forwards = listPorts(world, record);
     if (flags.json) this.terminal.json(forwards);
     else {
       const rows = forwards.map((each) => [`127.0.0.1:${each.hostPort}`, String(each.guestPort)]);
@@ -34,23 +33,13 @@ export async function forwardPort(
     }
     return;
   }
-  mustRun(world, record);
-  const before = readForwards(world, record.id).filter((each) => each.guestPort === guestPort);
+  const wanted = { guestPort, ...(flags.hostPort === undefined ? {} : { hostPort: flags.hostPort }) };
   if (flags.close) {
-    const closed = before.filter((each) => flags.hostPort === undefined || each.hostPort === flags.hostPort);
-    if (closed.length === 0) {
-      throw new KeyframeError("not-found", `port ${guestPort} of the guest is not forwarded`);
-    }
-    for (const { hostPort } of closed) await askKeeper(world, record, { do: "close", hostPort });
+    const closed = await closePort(world, record, wanted);
     if (flags.json) this.terminal.json(closed);
     return;
   }
-  const wanted = { do: "forward", guestPort, hostPort: flags.hostPort ?? 0 } as const;
-  const after = await askKeeper(world, record, wanted);
-  const added = after.find(
-    (each) => each.guestPort === guestPort && !before.some(({ hostPort }) => hostPort === each.hostPort),
-  );
-  if (added === undefined) throw new KeyframeError("io-failed", "the forwarded port was closed again");
+  const added = await openPort(world, record, wanted);
   if (flags.json) this.terminal.json(added);
   else this.terminal.out(`127.0.0.1:${added.hostPort}`);
 }

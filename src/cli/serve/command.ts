@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../context.ts";
-import { countFlag, jsonFlag, switchFlag, textFlag } from "../flags.ts";
+import { countFlag, jsonFlag, switchFlag, textFlag, textsFlag } from "../flags.ts";
 import type { ServeFlags } from "./run.ts";
 
 /** `keyframe serve`. */
@@ -11,6 +11,10 @@ export const serveCommand = buildCommand<ServeFlags, [], CliContext>({
       port: countFlag("TCP port; 7070 by default, 0 takes a free one"),
       host: textFlag("Address to listen on; 127.0.0.1 by default, any other needs the token", "address"),
       socket: textFlag("Unix socket to listen on instead", "path"),
+      store: textsFlag(
+        "A store that snapshots may be sent to and fetched from, under this name",
+        "name=location",
+      ),
       requireToken: switchFlag("Ask for the token on this machine too"),
       json: jsonFlag,
     },

@@ -1,17 +1,21 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { parseAccelerator } from "../../sandbox/acceleration.ts";
+import type { SnapshotStores } from "../../server/context.ts";
 import { keptSecret } from "../../server/kept-secret.ts";
 import { startServer } from "../../server/start-server.ts";
 import { machineFacts } from "../../system/machine-facts.ts";
 import type { SocketAddress } from "../../system/sockets.ts";
 import { waitForStopSignal } from "../../system/stop-signal.ts";
 import type { CliContext } from "../context.ts";
+import { withImages } from "../image/open-repository.ts";
+import { storeLocation } from "../image/store-location.ts";
 import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
 
 export interface ServeFlags {
   readonly port?: number;
   readonly host?: string;
   readonly socket?: string;
+  readonly store?: readonly string[];
   readonly requireToken?: boolean;
   readonly json?: boolean;
 }
@@ -34,6 +38,7 @@ export async function serve(this: CliContext, flags: ServeFlags): Promise<void> 
     localOnly,
     accelerator: parseAccelerator(this.env["KEYFRAME_ACCELERATOR"]),
     isRoot: machineFacts.isRoot,
+    stores: snapshotStores(this, flags.store ?? []),
   });
   const url = urlOf(server.address);
   if (flags.json) this.terminal.json({ url, token: needsToken });
@@ -41,6 +46,35 @@ export async function serve(this: CliContext, flags: ServeFlags): Promise<void> 
   if (kept !== undefined) this.terminal.note(`the token is in ${kept.path}`);
   await stopped;
   await server.stop();
+}
+
+/** Opened for each use: credentials and folders may change while the server runs. */
+function snapshotStores(context: CliContext, given: readonly string[]): SnapshotStores {
+  const locations = new Map(
+    given.map((text) => {
+      const at = text.indexOf("=");
+      if (at < 1 || at === text.length - 1) {
+        throw new KeyframeError("usage", `--store takes name=location: ${text}`, {
+          hint: "for example --store backups=s3://bucket/snapshots",
+        });
+      }
+      return [text.slice(0, at), storeLocation(context, text.slice(at + 1))] as const;
+    }),
+  );
+  return {
+    names: [...locations.keys()],
+    async use(name, work) {
+      const location = locations.get(name);
+      if (location === undefined) {
+        throw new KeyframeError("not-found", `this server has no store ${JSON.stringify(name)}`, {
+          hint: "it can be started with `--store name=location`",
+        });
+      }
+      return withImages(context, { store: location }, ({ repository, signal }) =>
+        work({ repository, location, signal }),
+      );
+    },
+  };
 }
 
 function addressOf(context: CliContext, flags: ServeFlags): SocketAddress {

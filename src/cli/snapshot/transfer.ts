@@ -6,7 +6,8 @@ import { pushSnapshot } from "../../sandbox/push-snapshot.ts";
 import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
 import type { CliContext } from "../context.ts";
 import { withImages } from "../image/open-repository.ts";
-import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
+import { storeLocation } from "../image/store-location.ts";
+import { sandboxWorld } from "../sandbox/world.ts";
 
 export interface TransferFlags {
   readonly name?: string;
@@ -47,10 +48,8 @@ export async function pull(
       signal,
       onProgress: (done: number, total: number) => bar.update(done, total),
     };
-    const isAddress = /^(https?|s3):\/\//.test(store);
-    const storeLocation = isAddress ? store : resolvePath(this, store);
     const taken = await (flags.lazy
-      ? pullLazily(world, repository, { ...options, storeLocation })
+      ? pullLazily(world, repository, { ...options, storeLocation: storeLocation(this, store) })
       : pullSnapshot(world, repository, options)
     ).finally(() => bar.finish());
     if (flags.json) this.terminal.json(describeSnapshot(world, taken));

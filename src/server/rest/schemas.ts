@@ -111,7 +111,7 @@ export const imageSchema = z
   .openapi("Image");
 
 const environment = z.record(z.string().regex(/^[^=\0]+$/, "not a name"), guestText);
-const lifetimeSeconds = z.number().positive().max(315_360_000);
+export const lifetimeSeconds = z.number().positive().max(315_360_000);
 const count = z.int();
 /** Of every start. */
 const startFields = {

@@ -1,0 +1,43 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
+import { defaultPoolIdleMs } from "../../sandbox/limits.ts";
+import type { ServerContext } from "../context.ts";
+import type { ServerApp } from "../request-env.ts";
+import { failures, jsonAnswer, jsonBody, snapshotParam } from "./route.ts";
+import { lifetimeSeconds, sandboxSchema } from "./schemas.ts";
+
+const poolSchema = z
+  .object({
+    /** 0 ends those that are ready. */
+    size: z.int().min(0),
+    /** A machine that nobody has taken ends after this; 1800 by default. */
+    idleSeconds: lifetimeSeconds.optional(),
+  })
+  .strict()
+  .openapi("Pool");
+
+/** `keyframe sandbox pool`. */
+export function addPoolRoute(app: ServerApp, { world, library }: ServerContext): void {
+  app.openapi(
+    createRoute({
+      method: "put",
+      path: "/v1/snapshots/{snapshot}/pool",
+      summary: "Keep machines ready for a snapshot: starts take one in milliseconds",
+      tags: ["snapshots"],
+      request: { params: snapshotParam, body: jsonBody(poolSchema) },
+      responses: { 200: jsonAnswer(z.array(sandboxSchema), "The machines that are ready"), ...failures },
+    }),
+    async (c) => {
+      const { size, idleSeconds } = c.req.valid("json");
+      const record = library.findSnapshot(world, c.req.valid("param").snapshot);
+      const ready = await library.fillPool(world, library.mustBeReady(world, record), {
+        size,
+        idleMs: idleSeconds === undefined ? defaultPoolIdleMs : Math.ceil(idleSeconds * 1000),
+      });
+      return c.json(
+        ready.map((each) => describeSandbox(world, each)),
+        200,
+      );
+    },
+  );
+}

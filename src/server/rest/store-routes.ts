@@ -1,0 +1,92 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
+import { parseObjectName } from "../../sandbox/ids.ts";
+import type { ServerContext } from "../context.ts";
+import type { ServerApp } from "../request-env.ts";
+import { failures, jsonAnswer, jsonBody, snapshotParam } from "./route.ts";
+import { snapshotSchema } from "./schemas.ts";
+
+const pushSchema = z.object({ store: z.string(), name: z.string().optional() }).strict().openapi("Push");
+const pushedSchema = z
+  .object({
+    id: z.string(),
+    sent: z.array(z.string()),
+    present: z.array(z.string()),
+    storedBytes: z.number(),
+  })
+  .openapi("Pushed");
+const pullSchema = z
+  .object({
+    store: z.string(),
+    snapshot: z.string(),
+    name: z.string().optional(),
+    /** Take records and device state only: what starts reads the rest from the store. */
+    lazy: z.boolean().optional(),
+  })
+  .strict()
+  .openapi("Pull");
+
+/** `keyframe snapshot push` and `pull`, with the stores that the server was started with. */
+export function addStoreRoutes(app: ServerApp, { world, library, stores }: ServerContext): void {
+  const tags = ["snapshots"];
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/v1/stores",
+      summary: "List the stores that snapshots can be sent to and fetched from",
+      tags,
+      responses: { 200: jsonAnswer(z.array(z.string()), "Their names"), ...failures },
+    }),
+    (c) => c.json([...stores.names], 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/snapshots/{snapshot}/push",
+      summary: "Send a snapshot and its chain to a store: only what is missing there",
+      tags,
+      request: { params: snapshotParam, body: jsonBody(pushSchema) },
+      responses: { 200: jsonAnswer(pushedSchema, "What was sent"), ...failures },
+    }),
+    async (c) => {
+      const { store, name } = c.req.valid("json");
+      const found = library.findSnapshot(world, c.req.valid("param").snapshot);
+      const snapshot = library.mustBeReady(world, found);
+      const pushed = await stores.use(store, ({ repository, signal }) =>
+        library.pushSnapshot(world, repository, snapshot, {
+          name: name === undefined ? snapshot.name : parseObjectName(name),
+          signal,
+        }),
+      );
+      return c.json({ ...pushed, sent: [...pushed.sent], present: [...pushed.present] }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/v1/snapshots/pull",
+      summary: "Fetch a snapshot and its chain from a store",
+      tags,
+      request: { body: jsonBody(pullSchema) },
+      responses: { 201: jsonAnswer(snapshotSchema, "The snapshot"), ...failures },
+    }),
+    async (c) => {
+      const { store, snapshot, name, lazy = false } = c.req.valid("json");
+      const taken = await stores.use(store, ({ repository, location, signal }) => {
+        const options = {
+          snapshot,
+          name: name === undefined ? undefined : parseObjectName(name),
+          signal,
+          onProgress: () => undefined,
+        };
+        return lazy
+          ? library.pullLazily(world, repository, { ...options, storeLocation: location })
+          : library.pullSnapshot(world, repository, options);
+      });
+      return c.json(describeSnapshot(world, taken), 201);
+    },
+  );
+}
