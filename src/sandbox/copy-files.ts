@@ -4,8 +4,8 @@ import { KeyframeError } from "../base/errors.ts";
 import { openDataFile } from "../system/data-file.ts";
 import type { Files } from "../system/files.ts";
 import type { GuestChannel } from "./guest-channel.ts";
-import type { GuestCommand } from "./guest-command.ts";
 import { type GuestFileEntry, parseFileList } from "./guest-message.ts";
+import { collectOutput, mustSucceed } from "./guest-output.ts";
 
 export interface CopyResult {
   readonly fileCount: number;
@@ -84,21 +84,12 @@ export async function copyOut(
 }
 
 export async function listGuestFiles(guest: GuestChannel, path: string): Promise<GuestFileEntry[]> {
-  const command = guest.listFiles(path);
-  command.stdin.end();
-  command.stderr.resume();
-  const pieces: Buffer[] = [];
-  let total = 0;
-  for await (const piece of command.stdout as AsyncIterable<Buffer>) {
-    total += piece.length;
-    if (total > maxListBytes) {
-      command.cancel();
-      throw new KeyframeError("too-large", `${path} holds too many files to list`);
-    }
-    pieces.push(piece);
-  }
-  await mustSucceed(command, `list ${path}`);
-  return parseFileList(Buffer.concat(pieces));
+  const output = await collectOutput(guest.listFiles(path), {
+    what: `list ${path}`,
+    maxBytes: maxListBytes,
+    tooLarge: `${path} holds too many files to list`,
+  });
+  return parseFileList(output);
 }
 
 /** To a new file beside the target, then in its place; answers the size. */
@@ -125,16 +116,6 @@ async function readGuestFile(files: Files, guest: GuestChannel, from: string, to
   } finally {
     target.close();
   }
-}
-
-/** Waits for the end; `guest-failed` unless it is an exit with 0. */
-export async function mustSucceed(command: GuestCommand, what: string): Promise<void> {
-  const exit = await command.exited;
-  if (exit.kind === "code" && exit.code === 0) return;
-  throw new KeyframeError(
-    "guest-failed",
-    `the guest could not ${what}: ${exit.kind} ${exit.kind === "code" ? exit.code : exit.signal}`,
-  );
 }
 
 /** A path below a folder, whoever wrote it. */

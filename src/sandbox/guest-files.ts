@@ -1,8 +1,8 @@
 import { KeyframeError } from "../base/errors.ts";
-import { mustSucceed } from "./copy-files.ts";
 import type { GuestChannel } from "./guest-channel.ts";
 import type { GuestCommand } from "./guest-command.ts";
 import { type GuestFileInfo, parseFileInfos } from "./guest-message.ts";
+import { collectOutput } from "./guest-output.ts";
 
 /** Whose rights and home folder count; root's by default. */
 export interface GuestFileOptions {
@@ -75,29 +75,20 @@ async function manage(
     arguments: args,
     ...(options.user === undefined ? {} : { user: options.user }),
   });
-  return collectOutput(command, args.join(" "));
+  return collectSmall(command, args.join(" "));
 }
 
 /** A small file of the image, whole; `too-large` beyond 16 MiB. */
 export function collectFile(guest: GuestChannel, path: string): Promise<Buffer> {
-  return collectOutput(guest.getFile(path), `read ${path}`);
+  return collectSmall(guest.getFile(path), `read ${path}`);
 }
 
-async function collectOutput(command: GuestCommand, what: string): Promise<Buffer> {
-  command.stdin.end();
-  command.stderr.resume();
-  const pieces: Buffer[] = [];
-  let total = 0;
-  for await (const piece of command.stdout as AsyncIterable<Buffer>) {
-    total += piece.length;
-    if (total > maxOutputBytes) {
-      command.cancel();
-      throw new KeyframeError("too-large", `the guest answers more than can be taken: ${what}`);
-    }
-    pieces.push(piece);
-  }
-  await mustSucceed(command, what);
-  return Buffer.concat(pieces);
+function collectSmall(command: GuestCommand, what: string): Promise<Buffer> {
+  return collectOutput(command, {
+    what,
+    maxBytes: maxOutputBytes,
+    tooLarge: `the guest answers more than can be taken: ${what}`,
+  });
 }
 
 function oneInfo(answer: Buffer, path: string): GuestFileInfo {

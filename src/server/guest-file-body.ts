@@ -1,5 +1,5 @@
-import { mustSucceed } from "../sandbox/copy-files.ts";
 import type { GuestChannel } from "../sandbox/guest-channel.ts";
+import { mustSucceed } from "../sandbox/guest-output.ts";
 
 /**
  * A file of a guest as a response body, once its first bytes are there: a file that is not there is an error here, not
