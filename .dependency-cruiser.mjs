@@ -1,22 +1,26 @@
 // The layers of src/, as in docs/ARCHITECTURE.md: imports go down only, and the two towers never meet
-// below timeline/. Each rule says why it is there.
+// below workflows/. Inside a layer, rooms (its folders) import each other in one direction. Each rule says why it is there.
 
 const layers = {
   base: [],
   system: ["base"],
   git: ["base", "system"],
+  state: ["base", "system", "git"],
+  trace: ["base", "system", "git"],
   transcripts: ["base", "system"],
   agents: ["base", "system", "transcripts"],
-  journal: ["base", "system", "git", "agents", "transcripts"],
-  authorship: ["base", "system", "git", "agents", "transcripts", "journal"],
-  checkpoints: ["base", "system", "git", "agents", "transcripts", "journal", "authorship"],
+  journal: ["base", "system", "git", "state", "agents", "transcripts"],
+  authorship: ["base", "system", "git", "state", "agents", "transcripts", "journal"],
+  checkpoints: ["base", "system", "git", "state", "agents", "transcripts", "journal", "authorship"],
   blocks: ["base", "system"],
   nbd: ["base", "system", "blocks"],
   sandbox: ["base", "system", "blocks", "nbd"],
-  timeline: [
+  workflows: [
     "base",
     "system",
     "git",
+    "state",
+    "trace",
     "agents",
     "transcripts",
     "journal",
@@ -32,6 +36,109 @@ layers.server = [...lower];
 layers.cli = [...lower, "server"];
 layers.bin = [...lower, "cli"];
 
+// The rooms of each layer: what a room is for, and the rooms of the same layer that it may import. Files directly in the
+// layer's folder are its vocabulary (ids, limits, interfaces); every room may import them and they import no room,
+// except where an entry is listed for the layer itself.
+const rooms = {
+  "authorship/rules": [
+    "who owns a line after an edit: pure functions over lines, so that a model can test them",
+    [],
+  ],
+  "authorship/note": ["the authorship log of a commit: format, keys, notes ref", ["rules"]],
+  "authorship/record": ["what agents do becomes journal events", ["rules", "note"]],
+  "authorship/settle": ["journal to notes, when a commit is made or found", ["rules", "note", "record"]],
+  "authorship/blame": ["owners of the lines of one file", ["rules", "note", "record"]],
+  "authorship/diff": ["owners beside the lines of a diff", ["rules", "blame"]],
+  "authorship/stats": ["counts over commits and ranges", ["rules", "note"]],
+  "checkpoints/record": ["the content of one checkpoint: metadata, tokens, trailers; no git access", []],
+  "checkpoints/stores": ["the three layouts in refs, behind one interface", ["record"]],
+  "checkpoints/sessions": ["sessions in progress and their phases", ["record"]],
+  "checkpoints/query": ["reading: list, explain, search, find", ["record", "stores"]],
+  "checkpoints/capture": ["redacted transcript and files of a turn", ["record", "stores", "sessions"]],
+  "checkpoints/commit": [
+    "what a commit links and stores",
+    ["record", "stores", "sessions", "query", "capture"],
+  ],
+  "checkpoints/turn": [
+    "what the end of a turn stores",
+    ["record", "stores", "sessions", "capture", "commit"],
+  ],
+  "checkpoints/remote": ["fetch and push of checkpoints", ["record", "stores", "query"]],
+  "checkpoints/resume": ["a conversation brought back", ["record", "query", "remote"]],
+  "checkpoints/rewind": [
+    "files and conversation of an earlier turn",
+    ["record", "stores", "sessions", "query", "capture"],
+  ],
+  "checkpoints/migrate": ["one layout to another", ["record", "stores", "query"]],
+  "checkpoints/clean": [
+    "what can be deleted",
+    ["record", "sessions", "query", "capture", "commit", "rewind"],
+  ],
+  "checkpoints/doctor": ["what is damaged, and its repair", ["record", "stores", "query", "migrate"]],
+  "git/objects": ["objects read and written in bulk", []],
+  "git/refs": ["refs and notes moved by compare-and-swap", ["objects"]],
+  "git/remote": ["fetch and push by URL", ["objects", "refs"]],
+  "git/worktree": ["index, worktrees and files checked out", []],
+  "git/hooks": ["git's own hooks: installed, watched, removed", []],
+  "system/files": ["files: durable writes, sparse files, changes", []],
+  "system/process": ["processes: started, identified, read", ["files"]],
+  "system/locks": ["one writer at a time, across processes", ["files", "process"]],
+  "system/net": ["sockets and HTTP", ["files"]],
+  "system/machine": ["everything above as one value that is handed down", ["files", "process"]],
+  "blocks/formats": ["codecs of manifest, layer and frame; no I/O", []],
+  "blocks/stores/interface": ["what an object store is, and the wrappers that any store takes", []],
+  "blocks/stores/s3": ["S3 and its settings", ["stores/interface"]],
+  "blocks/stores": ["object stores by address", ["formats", "stores/interface", "stores/s3"]],
+  "blocks/cache": ["the chunk cache before a slow source", []],
+  "blocks/overlay": ["a writable disk over an image", ["cache"]],
+  "blocks/images/repository": ["where images lie, and leases on them", ["formats", "stores/interface"]],
+  "blocks/images/read": ["verified reads", ["formats", "stores/interface", "cache", "images/repository"]],
+  "blocks/images/publish": [
+    "layers written, then the manifest",
+    ["formats", "stores/interface", "images/repository", "images/read"],
+  ],
+  "blocks/images": [
+    "operations on whole images",
+    ["formats", "stores", "stores/interface", "images/repository", "images/read", "images/publish"],
+  ],
+  "sandbox/store": ["records, snapshots and disks on the host's disk", []],
+  "sandbox/image": ["a bootable image from a source", ["store"]],
+  "sandbox/qemu": ["the QEMU process and QMP", ["store", "image"]],
+  "sandbox/guest": ["the conversation with the program in the guest", ["store", "qemu"]],
+  "sandbox/memory": ["memory images and their differences", ["store"]],
+  "sandbox/lazy": ["disk and memory that arrive while they are used", ["store", "memory"]],
+  "sandbox/network": ["what a guest may reach, ports, names", ["store", "qemu", "guest"]],
+  "sandbox/lifecycle": [
+    "start, branch, pause, remove",
+    ["store", "image", "qemu", "guest", "memory", "lazy", "network"],
+  ],
+  "sandbox/snapshot": ["snapshots as a tree: describe, verify, compact", ["store", "memory", "lifecycle"]],
+  "sandbox/transfer": ["snapshots to and from other machines", ["store", "memory"]],
+  "sandbox/keeper": ["the process beside each machine", ["store", "qemu", "guest", "network", "lifecycle"]],
+  "server/requests": ["what every request passes, whatever its interface", []],
+  "server/context": ["what routes share", ["requests"]],
+  "server/e2b": ["the interface of the e2b package", ["requests", "context"]],
+  "server/rest": ["the interface of our own", ["requests", "context", "e2b"]],
+  "transcripts/compact": ["the short form of a conversation, per agent", []],
+  "transcripts/scan": ["facts of a conversation, per agent", ["compact"]],
+};
+
+/** One rule a room: imports into other rooms of its layer, beyond those listed, are errors. */
+const oneWayBetweenRooms = Object.entries(rooms).map(([room, [why, uses]]) => {
+  const layer = room.split("/")[0];
+  const others = Object.keys(rooms)
+    .filter((other) => other.startsWith(`${layer}/`) && other !== room)
+    .filter((other) => !uses.includes(other.slice(layer.length + 1)))
+    .map((other) => `${other}/[^/]+$`);
+  return {
+    name: `${room.replaceAll("/", "-")}-imports-its-rooms-only`,
+    comment: `${room}/: ${why}. It may import ${uses.length === 0 ? "no other room of its layer" : uses.join(", ")}`,
+    severity: "error",
+    from: { path: `^src/${room}/[^/]+$` },
+    to: { path: `^src/(${others.join("|") || "-"})` },
+  };
+});
+
 const downOnly = Object.entries(layers).map(([folder, allowed]) => ({
   name: `${folder}-imports-down-only`,
   comment: `${folder}/ may import ${["itself", ...allowed].join(", ")}: anything else turns the map in docs/ARCHITECTURE.md into a knot`,
@@ -43,6 +150,15 @@ const downOnly = Object.entries(layers).map(([folder, allowed]) => ({
 export default {
   forbidden: [
     ...downOnly,
+    ...oneWayBetweenRooms,
+    {
+      name: "commands-below-the-application",
+      comment:
+        "cli/command and cli/output are what commands share: they import no command, and no command imports the application",
+      severity: "error",
+      from: { path: "^src/cli/(command|output)/" },
+      to: { path: "^src/cli/(?!(command|output)/)" },
+    },
     {
       name: "only-system-touches-the-machine",
       comment:

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { formatBytes } from "../src/base/bytes.ts";
-import { formatTable } from "../src/cli/terminal.ts";
+import { formatTable } from "../src/cli/output/terminal.ts";
 import type { BenchResult } from "./bench-result.ts";
 
 /** One `*.bench.ts`. */

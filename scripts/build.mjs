@@ -29,11 +29,11 @@ chmodSync("dist/keyframe.cjs", 0o755);
 await build({
   ...shared,
   entryPoints: {
-    "cli/settle-in-hook": "src/cli/settle-in-hook.ts",
-    "cli/push-in-hook": "src/cli/push-in-hook.ts",
-    "cli/session-in-hook": "src/cli/session-in-hook.ts",
-    "cli/commit-in-hook": "src/cli/commit-in-hook.ts",
-    "cli/hooks-in-hook": "src/cli/hooks-in-hook.ts",
+    "cli/hooks/settle": "src/cli/hooks/settle.ts",
+    "cli/hooks/push": "src/cli/hooks/push.ts",
+    "cli/hooks/session": "src/cli/hooks/session.ts",
+    "cli/hooks/commit": "src/cli/hooks/commit.ts",
+    "cli/hooks/restore-hooks": "src/cli/hooks/restore-hooks.ts",
   },
   format: "cjs",
   outExtension: { ".js": ".cjs" },

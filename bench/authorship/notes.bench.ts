@@ -1,5 +1,5 @@
-import { ownersByPath } from "../../src/authorship/log.ts";
-import { encodeAuthorshipLog, parseAuthorshipLog } from "../../src/authorship/log-codec.ts";
+import { ownersByPath } from "../../src/authorship/note/log.ts";
+import { encodeAuthorshipLog, parseAuthorshipLog } from "../../src/authorship/note/log-codec.ts";
 import { sha256Hex } from "../../src/base/digest.ts";
 import { readRealNotes, sharedDataPath } from "../../test/support/shared-data.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";

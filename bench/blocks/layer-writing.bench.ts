@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256Bytes } from "../../src/blocks/formats/sha256.ts";
 import { loadZstd } from "../../src/blocks/formats/zstd.ts";
-import type { BlockWrite } from "../../src/blocks/images/block-writes.ts";
-import { commitBlocks } from "../../src/blocks/images/commit-blocks.ts";
+import type { BlockWrite } from "../../src/blocks/images/publish/block-writes.ts";
+import { commitBlocks } from "../../src/blocks/images/publish/commit-blocks.ts";
 import { createFolderStore } from "../../src/blocks/stores/folder-store.ts";
-import { openNodeBlockFile } from "../../src/system/block-file.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { createFakeRandom, nodeRandom } from "../../src/system/random.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
 

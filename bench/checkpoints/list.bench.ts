@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { sha256Hex } from "../../src/base/digest.ts";
-import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
-import { explainCheckpoint } from "../../src/checkpoints/explain.ts";
-import { listCheckpoints } from "../../src/checkpoints/list-checkpoints.ts";
-import { listCheckpointPlaces } from "../../src/checkpoints/read-checkpoints.ts";
+import { explainCheckpoint } from "../../src/checkpoints/query/explain.ts";
+import { listCheckpoints } from "../../src/checkpoints/query/list-checkpoints.ts";
+import { listCheckpointPlaces } from "../../src/checkpoints/query/read-checkpoints.ts";
+import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
 import {
   type CheckpointRepository,
   makeCheckpointRepository,

@@ -1,7 +1,7 @@
 import { sha256Hex } from "../../src/base/digest.ts";
-import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
-import { applyMigration, readMigrationPlan } from "../../src/checkpoints/migrate.ts";
-import type { CheckpointWrite } from "../../src/checkpoints/store.ts";
+import { applyMigration, readMigrationPlan } from "../../src/checkpoints/migrate/migrate.ts";
+import type { CheckpointWrite } from "../../src/checkpoints/stores/store.ts";
+import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
 import { makeCheckpointRepository } from "../../test/support/checkpoint-repository.ts";
 import {
   checkpointWrite,

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { observe } from "../../src/authorship/observe.ts";
-import { nodeMachine } from "../../src/system/machine.ts";
+import { observe } from "../../src/authorship/record/observe.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { createTestRepository, type TestRepository } from "../../test/support/test-repository.ts";
 import type { BenchResult } from "../bench-result.ts";
 import { median } from "../measure.ts";

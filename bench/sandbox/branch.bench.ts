@@ -1,13 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { sha256Hex } from "../../src/base/digest.ts";
-import { branchSandbox } from "../../src/sandbox/branch.ts";
-import { pageBytes } from "../../src/sandbox/page-runs.ts";
-import type { SandboxRecord } from "../../src/sandbox/records.ts";
-import { removeSandbox } from "../../src/sandbox/remove-sandbox.ts";
-import { attachMachine, findSandbox } from "../../src/sandbox/sandbox-store.ts";
-import type { ReadySnapshot } from "../../src/sandbox/snapshot-store.ts";
-import { forkSnapshot } from "../../src/sandbox/start-sandbox.ts";
+import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
+import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
+import { forkSnapshot } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import { pageBytes } from "../../src/sandbox/memory/page-runs.ts";
+import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
+import { attachMachine, findSandbox } from "../../src/sandbox/store/sandbox-store.ts";
+import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
 import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-world.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
 

@@ -1,4 +1,4 @@
-import type { Files } from "../system/files.ts";
+import type { Files } from "../system/files/files.ts";
 import type { AgentAdapter, AgentEvent, TailReader } from "./agent-event.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { ProcessIdentity, ProcessTable } from "../system/process-identity.ts";
+import type { ProcessIdentity, ProcessTable } from "../system/process/process-identity.ts";
 
 const shells = new Set(["sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"]);
 const maxAncestors = 4;

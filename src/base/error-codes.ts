@@ -1,6 +1,6 @@
 /**
  * Every code a KeyframeError can carry, with one sentence for docs/errors.md. Codes are stable: scripts match on
- * them. The exit code that each gives is in src/cli/exit-codes.ts.
+ * them. The exit code that each gives is in src/cli/command/exit-codes.ts.
  */
 export const errorCodes = {
   // the machine

@@ -1,18 +1,18 @@
 import { addModel } from "../agents/add-model.ts";
 import { decodePayload } from "../agents/payload.ts";
 import { findAgentAdapter } from "../agents/registry.ts";
-import { observe } from "../authorship/observe.ts";
+import { observe } from "../authorship/record/observe.ts";
 import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
-import { advanceSession, isSessionEvent } from "../checkpoints/session-events.ts";
+import { advanceSession, isSessionEvent } from "../checkpoints/sessions/events.ts";
 import { gitHooks } from "../git/hooks/hook-names.ts";
 import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
-import { recordProblem } from "../journal/problems.ts";
-import { createRunRecorder, type RunRecorder } from "../journal/run-recorder.ts";
-import { isSwitchedOff } from "../journal/switch.ts";
-import { type Machine, nodeMachine, traceMachine } from "../system/machine.ts";
-import { readStandardInput } from "../system/standard-input.ts";
+import { recordProblem } from "../state/problems.ts";
+import { isSwitchedOff } from "../state/switch.ts";
+import { type Machine, nodeMachine, traceMachine } from "../system/machine/machine.ts";
+import { readStandardInput } from "../system/machine/standard-input.ts";
+import { createRunRecorder, type RunRecorder } from "../trace/run-recorder.ts";
 
 const { files, clock } = nodeMachine;
 
@@ -42,9 +42,9 @@ export type PushInHook = (
 export interface HookChunks {
   readonly loadSettle: () => Promise<SettleInHook>;
   readonly loadPush: () => Promise<PushInHook>;
-  readonly loadSession: () => Promise<typeof import("../cli/session-in-hook.ts").sessionInHook>;
-  readonly loadCommit: () => Promise<typeof import("../cli/commit-in-hook.ts").commitInHook>;
-  readonly loadHooks: () => Promise<typeof import("../cli/hooks-in-hook.ts").hooksInHook>;
+  readonly loadSession: () => Promise<typeof import("../cli/hooks/session.ts").sessionInHook>;
+  readonly loadCommit: () => Promise<typeof import("../cli/hooks/commit.ts").commitInHook>;
+  readonly loadHooks: () => Promise<typeof import("../cli/hooks/restore-hooks.ts").hooksInHook>;
 }
 
 /**

@@ -8,15 +8,12 @@ import { runHook } from "./hook.ts";
 const argv = process.argv.slice(2);
 if (argv[0] === "hook" && !argv.includes("--help")) {
   void runHook(argv.slice(1), {
-    loadSettle: async () =>
-      (loadFile("settle-in-hook") as typeof import("../cli/settle-in-hook.ts")).settleInHook,
-    loadPush: async () => (loadFile("push-in-hook") as typeof import("../cli/push-in-hook.ts")).pushInHook,
-    loadSession: async () =>
-      (loadFile("session-in-hook") as typeof import("../cli/session-in-hook.ts")).sessionInHook,
-    loadCommit: async () =>
-      (loadFile("commit-in-hook") as typeof import("../cli/commit-in-hook.ts")).commitInHook,
+    loadSettle: async () => (loadFile("settle") as typeof import("../cli/hooks/settle.ts")).settleInHook,
+    loadPush: async () => (loadFile("push") as typeof import("../cli/hooks/push.ts")).pushInHook,
+    loadSession: async () => (loadFile("session") as typeof import("../cli/hooks/session.ts")).sessionInHook,
+    loadCommit: async () => (loadFile("commit") as typeof import("../cli/hooks/commit.ts")).commitInHook,
     loadHooks: async () =>
-      (loadFile("hooks-in-hook") as typeof import("../cli/hooks-in-hook.ts")).hooksInHook,
+      (loadFile("restore-hooks") as typeof import("../cli/hooks/restore-hooks.ts")).hooksInHook,
   });
 } else runCommandLine();
 
@@ -39,5 +36,5 @@ function loadChunk(name: string) {
 
 /** What hooks load is one file each, and CommonJS: dozens of ES modules take Node longer than the work. */
 function loadFile(name: string) {
-  return createRequire(__filename)(`./cli/${name}.cjs`);
+  return createRequire(__filename)(`./cli/hooks/${name}.cjs`);
 }

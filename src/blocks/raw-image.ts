@@ -1,4 +1,4 @@
-import type { BlockFile } from "../system/block-file.ts";
+import type { BlockFile } from "../system/files/block-file.ts";
 import { clippedLength, type ImageReader } from "./image-reader.ts";
 import type { ByteRange, ImageExtent, ImageSource } from "./image-source.ts";
 

@@ -1,9 +1,9 @@
 import { findRepository, type Repository } from "../git/repository.ts";
-import { createRunRecorder } from "../journal/run-recorder.ts";
-import { nodeMachine, traceMachine } from "../system/machine.ts";
-import { type CliContext, nodeCliContext } from "./context.ts";
-import { describeError, exitCodeOf } from "./errors.ts";
-import { usageExitCode } from "./exit-codes.ts";
+import { nodeMachine, traceMachine } from "../system/machine/machine.ts";
+import { createRunRecorder } from "../trace/run-recorder.ts";
+import { type CliContext, nodeCliContext } from "./command/context.ts";
+import { describeError, exitCodeOf } from "./command/errors.ts";
+import { usageExitCode } from "./command/exit-codes.ts";
 import { rawCommands } from "./raw-commands.ts";
 
 /** Not of interest to whoever asks where time went. */

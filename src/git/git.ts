@@ -1,5 +1,10 @@
 import { KeyframeError } from "../base/errors.ts";
-import type { Processes, ProcessOptions, ProcessResult, RunningProcess } from "../system/processes.ts";
+import type {
+  Processes,
+  ProcessOptions,
+  ProcessResult,
+  RunningProcess,
+} from "../system/process/processes.ts";
 import type { Repository } from "./repository.ts";
 
 /** The git program, bound to one repository. A failed command is `program-failed` with git's own words. */

@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { KeyframeError } from "../base/errors.ts";
-import type { Files } from "../system/files.ts";
+import type { Files } from "../system/files/files.ts";
 import { isOid, type Oid } from "./ids.ts";
 
 /** Where a repository lives. All paths are absolute. */

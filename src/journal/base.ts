@@ -1,8 +1,8 @@
 import { isOid } from "../git/ids.ts";
+import { runGitSync } from "../git/remote/sync.ts";
 import { type Repository, readHeadFromFiles } from "../git/repository.ts";
-import { runGitSync } from "../git/sync.ts";
-import type { Files } from "../system/files.ts";
-import type { Processes } from "../system/processes.ts";
+import type { Files } from "../system/files/files.ts";
+import type { Processes } from "../system/process/processes.ts";
 import type { Base } from "./layout.ts";
 
 /** The commit that HEAD is at now. Asks git only where refs are not plain files. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { RepoPath } from "../git/ids.ts";
-import type { Files } from "../system/files.ts";
+import type { Files } from "../system/files/files.ts";
 import { encodeHead, parseHead } from "./head.ts";
 import { type Epoch, pathFolder, pathsFolder } from "./layout.ts";
 import type { Head, PathState } from "./path-state.ts";

@@ -3,8 +3,9 @@ import type { RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import type { Clock } from "../system/clock.ts";
 import { fault } from "../system/fault.ts";
-import type { Files } from "../system/files.ts";
-import type { ProcessTable } from "../system/process-identity.ts";
+import type { Files } from "../system/files/files.ts";
+import { withLock } from "../system/locks/lock-file.ts";
+import type { ProcessTable } from "../system/process/process-identity.ts";
 import { type Random, randomHex } from "../system/random.ts";
 import { applyEvent, hasOwners } from "./head.ts";
 import { readHead, readHeads, readStateContent, stateContentPath, writeHead } from "./head-files.ts";
@@ -22,7 +23,6 @@ import {
   pathsFolder,
 } from "./layout.ts";
 import { lockTimeoutMs } from "./limits.ts";
-import { withLock } from "./lock.ts";
 import { appendEvent } from "./log.ts";
 import type { Head, PathState } from "./path-state.ts";
 import { finishInterrupted } from "./recovery.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { sha256Hex } from "../base/digest.ts";
 import type { Oid, RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
-import type { Files } from "../system/files.ts";
+import type { Files } from "../system/files/files.ts";
 
 /*
  * <git dir of the worktree>/keyframe/journal/
@@ -36,10 +36,6 @@ export function lockPath(repository: Repository): string {
 
 export function shellCallsFolder(repository: Repository): string {
   return join(journalFolder(repository), "shell");
-}
-
-export function problemsPath(repository: Repository): string {
-  return join(journalFolder(repository), "problems.jsonl");
 }
 
 export function makeEpoch(repository: Repository, sequence: number, base: Base): Epoch {

@@ -12,10 +12,3 @@ export const maxEarlierStates = 16;
 
 /** How long a process waits for the journal's lock, milliseconds. */
 export const lockTimeoutMs = 5000;
-
-/** The file of recorded problems is cut to its newer half above this, bytes. */
-export const maxProblemsBytes = 256 * 1024;
-
-/** Records of runs: about the last four thousand hooks. */
-export const maxTraceFileBytes = 256 * 1024;
-export const maxTraceFiles = 4;

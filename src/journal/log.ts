@@ -1,5 +1,5 @@
 import { readLines } from "../base/lines.ts";
-import type { Files } from "../system/files.ts";
+import type { Files } from "../system/files/files.ts";
 import type { JournalEvent } from "./journal-event.ts";
 import { maxEventLineBytes } from "./limits.ts";
 import { encodeRecordLine, parseRecordLine } from "./record-line.ts";

@@ -1,6 +1,6 @@
 import type { Repository } from "../git/repository.ts";
 import { fault } from "../system/fault.ts";
-import { type Files, temporaryPathFor } from "../system/files.ts";
+import { type Files, temporaryPathFor } from "../system/files/files.ts";
 import { readHeads } from "./head-files.ts";
 import { type JournalDeps, withJournalLock } from "./journal.ts";
 import type { JournalEvent } from "./journal-event.ts";

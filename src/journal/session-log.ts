@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { readLines } from "../base/lines.ts";
 import type { Repository } from "../git/repository.ts";
-import type { Files } from "../system/files.ts";
+import type { Files } from "../system/files/files.ts";
 import { maxEventLineBytes } from "./limits.ts";
 import type { Evidence } from "./path-state.ts";
 import { encodeRecordLine, parseRecordLine } from "./record-line.ts";

@@ -4,8 +4,8 @@ import { sha256Hex } from "../base/digest.ts";
 import type { RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import type { Clock } from "../system/clock.ts";
-import type { Files } from "../system/files.ts";
-import { isAlive, type ProcessIdentity, type ProcessTable } from "../system/process-identity.ts";
+import type { Files } from "../system/files/files.ts";
+import { isAlive, type ProcessIdentity, type ProcessTable } from "../system/process/process-identity.ts";
 import { type Base, shellCallsFolder } from "./layout.ts";
 import type { StatMark } from "./path-state.ts";
 

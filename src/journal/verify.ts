@@ -1,8 +1,9 @@
 import { basename, join } from "node:path";
 import { sha256Hex } from "../base/digest.ts";
 import type { Repository } from "../git/repository.ts";
-import { temporaryName } from "../system/files.ts";
-import { isAlive } from "../system/process-identity.ts";
+import { temporaryName } from "../system/files/files.ts";
+import { readLockHolder } from "../system/locks/lock-file.ts";
+import { isAlive } from "../system/process/process-identity.ts";
 import { applyEvent } from "./head.ts";
 import {
   findDamagedHeads,
@@ -14,7 +15,6 @@ import {
 } from "./head-files.ts";
 import { type JournalDeps, withJournalLock } from "./journal.ts";
 import { type Epoch, journalFolder, listEpochs, lockPath, logPath } from "./layout.ts";
-import { readLockHolder } from "./lock.ts";
 import { readEvents } from "./log.ts";
 import type { Head } from "./path-state.ts";
 

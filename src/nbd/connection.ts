@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { KeyframeError } from "../base/errors.ts";
 import type { Clock } from "../system/clock.ts";
-import type { StreamSocket, TlsIdentity } from "../system/sockets.ts";
+import type { StreamSocket, TlsIdentity } from "../system/net/sockets.ts";
 import { createByteQueue } from "./byte-queue.ts";
 import { maxOptionBytes, maxOptions, negotiationLimitMs } from "./limits.ts";
 import {

@@ -1,4 +1,4 @@
-import type { StreamSocket } from "../system/sockets.ts";
+import type { StreamSocket } from "../system/net/sockets.ts";
 import { maxQueuedReplyBytes } from "./limits.ts";
 
 /** A place for one reply. Fill `bytes` from `start` to `end`, then commit; `end` may be moved down before. */

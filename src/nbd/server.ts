@@ -1,5 +1,5 @@
 import type { Clock } from "../system/clock.ts";
-import type { ListenSocket, SocketAddress, TlsIdentity } from "../system/sockets.ts";
+import type { ListenSocket, SocketAddress, TlsIdentity } from "../system/net/sockets.ts";
 import { type Connection, serveConnection } from "./connection.ts";
 import type { NbdExport } from "./export.ts";
 import { maxConnections } from "./limits.ts";

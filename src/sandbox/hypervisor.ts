@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { ProcessIdentity } from "../system/process-table.ts";
+import type { ProcessIdentity } from "../system/process/process-table.ts";
 
 /** How the guest's instructions are run. `tcg` emulates them: everything works, slowly. */
 export type Accelerator = "kvm" | "hvf" | "tcg";

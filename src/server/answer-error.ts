@@ -1,9 +1,9 @@
 import type { Context } from "hono";
-import type { ServerContext } from "./context.ts";
+import type { ServerContext } from "./context/context.ts";
+import { noteFailure } from "./context/note-failure.ts";
 import { connectStatus, toConnectError } from "./e2b/connect-protocol.ts";
-import { type DescribedError, describeHttpError } from "./http-status.ts";
-import type { RequestEnv } from "./request-env.ts";
-import { toRequestError } from "./request-errors.ts";
+import type { RequestEnv } from "./requests/request-env.ts";
+import { toRequestError } from "./requests/request-errors.ts";
 import { surfaceOf } from "./surfaces.ts";
 
 /** An error as the surface's clients expect it. */
@@ -24,14 +24,4 @@ export function answerError(server: ServerContext, c: Context<RequestEnv>, throw
     default:
       return c.json({ error: body }, status);
   }
-}
-
-/** Counts a failure and says how callers see it. The text of a defect goes to the server's own log. */
-export function noteFailure(server: ServerContext, what: string, error: unknown): DescribedError {
-  const described = describeHttpError(error);
-  server.metrics.countError(described.code);
-  if (described.code === "internal") {
-    server.world.warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
-  }
-  return described;
 }

@@ -1,8 +1,8 @@
 import type { MiddlewareHandler } from "hono";
-import { type AccessRules, bearerToken, checkOrigin, checkToken } from "./access.ts";
-import type { ServerContext } from "./context.ts";
+import type { ServerContext } from "./context/context.ts";
 import { checkSandboxAccess } from "./e2b/envd.ts";
-import type { RequestEnv } from "./request-env.ts";
+import { type AccessRules, bearerToken, checkOrigin, checkToken } from "./requests/access.ts";
+import type { RequestEnv } from "./requests/request-env.ts";
 import { surfaceOf } from "./surfaces.ts";
 
 /** Lets through who may ask; everything else is an error before any handler runs. */

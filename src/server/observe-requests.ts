@@ -3,9 +3,9 @@ import { routePath } from "hono/route";
 import { KeyframeError } from "../base/errors.ts";
 import { randomHex } from "../system/random.ts";
 import { answerError } from "./answer-error.ts";
-import type { AuditLog } from "./audit-log.ts";
-import type { ServerContext } from "./context.ts";
-import type { RequestContext, RequestEnv } from "./request-env.ts";
+import type { ServerContext } from "./context/context.ts";
+import type { AuditLog } from "./requests/audit-log.ts";
+import type { RequestContext, RequestEnv } from "./requests/request-env.ts";
 
 export interface ObserveOptions {
   readonly audit: AuditLog;

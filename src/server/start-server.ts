@@ -1,20 +1,20 @@
 import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import type { SandboxWorld } from "../sandbox/home.ts";
 import type { Accelerator } from "../sandbox/hypervisor.ts";
-import { listenHttp } from "../system/http-server.ts";
-import type { SocketAddress } from "../system/sockets.ts";
+import type { SandboxWorld } from "../sandbox/store/home.ts";
+import { listenHttp } from "../system/net/http-server.ts";
+import type { SocketAddress } from "../system/net/sockets.ts";
 import { createApp } from "./app.ts";
-import { openAuditLog } from "./audit-log.ts";
-import { createBackgroundWork } from "./background-work.ts";
-import type { ServerContext, SnapshotStores } from "./context.ts";
+import { createBackgroundWork } from "./context/background-work.ts";
+import type { ServerContext, SnapshotStores } from "./context/context.ts";
+import { createGuestSessions } from "./context/guest-sessions.ts";
+import { keptSecret } from "./context/kept-secret.ts";
+import { sandboxLibrary } from "./context/library.ts";
+import { createServerMetrics } from "./context/server-metrics.ts";
 import { keepLeases } from "./e2b/lease.ts";
-import { createGuestSessions } from "./guest-sessions.ts";
-import { keptSecret } from "./kept-secret.ts";
-import { sandboxLibrary } from "./library.ts";
-import { httpLimits, maxRequests, stopGraceMs } from "./limits.ts";
-import { createServerMetrics } from "./server-metrics.ts";
+import { openAuditLog } from "./requests/audit-log.ts";
+import { httpLimits, maxRequests, stopGraceMs } from "./requests/limits.ts";
 import { addWorldGauges } from "./world-gauges.ts";
 
 export interface ServerOptions {

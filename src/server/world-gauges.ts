@@ -1,5 +1,5 @@
-import { sandboxStates } from "../sandbox/sandbox-store.ts";
-import type { ServerContext } from "./context.ts";
+import { sandboxStates } from "../sandbox/store/sandbox-store.ts";
+import type { ServerContext } from "./context/context.ts";
 
 const snapshotStates = ["writing", "ready"] as const;
 

@@ -1,4 +1,4 @@
-import { fieldsOf, listOf } from "./compact/json-fields.ts";
+import { fieldsOf, listOf } from "./json-fields.ts";
 import { isMessageDocument } from "./message-chunks.ts";
 
 /** Enough to tell a document from lines. */

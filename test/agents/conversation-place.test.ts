@@ -8,7 +8,7 @@ import {
   subagentTranscriptPath,
 } from "../../src/agents/conversation-place.ts";
 import { findConversationFile } from "../../src/agents/find-conversation.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 
 const sessionId = "0198f2aa-77aa-7e31-8f7d-2b1c6f0e9a11";
 let home: string;

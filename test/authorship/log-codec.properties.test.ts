@@ -1,15 +1,19 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type AuthorshipLog, ownersByPath } from "../../src/authorship/log.ts";
-import { encodeAuthorshipLog, isWritablePath, parseAuthorshipLog } from "../../src/authorship/log-codec.ts";
-import { mergeAuthorshipLogs } from "../../src/authorship/log-merge.ts";
+import { type AuthorshipLog, ownersByPath } from "../../src/authorship/note/log.ts";
+import {
+  encodeAuthorshipLog,
+  isWritablePath,
+  parseAuthorshipLog,
+} from "../../src/authorship/note/log-codec.ts";
+import { mergeAuthorshipLogs } from "../../src/authorship/note/log-merge.ts";
 import {
   clipRuns,
   keyAtLine,
   type OwnerRun,
   overlayRuns,
   runsOfClaims,
-} from "../../src/authorship/owner-runs.ts";
+} from "../../src/authorship/rules/owner-runs.ts";
 
 const keys = ["s_1::t_1", "s_1::t_2", "s_2::t_3", "h_1", "0123456789abcdef", "unexplained"];
 const agent = { agent_id: { tool: "claude", id: "x", model: "m" } };

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { PendingOwners } from "../../src/authorship/pending-owners.ts";
-import { runBlame } from "../../src/cli/blame/run.ts";
-import { type CliContext, nodeCliContext } from "../../src/cli/context.ts";
-import { runDiff } from "../../src/cli/diff/run.ts";
-import { createTerminal } from "../../src/cli/terminal.ts";
+import type { PendingOwners } from "../../src/authorship/blame/pending-owners.ts";
+import { runBlame } from "../../src/cli/blame/blame.ts";
+import { type CliContext, nodeCliContext } from "../../src/cli/command/context.ts";
+import { runDiff } from "../../src/cli/diff/diff.ts";
+import { createTerminal } from "../../src/cli/output/terminal.ts";
 import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
 
 let repository: TestRepository;

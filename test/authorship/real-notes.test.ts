@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { ownersByPath } from "../../src/authorship/log.ts";
-import { encodeAuthorshipLog, parseAuthorshipLog } from "../../src/authorship/log-codec.ts";
+import { ownersByPath } from "../../src/authorship/note/log.ts";
+import { encodeAuthorshipLog, parseAuthorshipLog } from "../../src/authorship/note/log-codec.ts";
 import { readRealNotes, sharedDataPath } from "../support/shared-data.ts";
 
 const path = sharedDataPath("git-ai-notes-sample.jsonl.gz");

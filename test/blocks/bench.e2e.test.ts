@@ -42,7 +42,7 @@ test.each([
 
 test("a chunk costs at most 256 bytes of bookkeeping by construction", async () => {
   const { createBlockBitset } = await import("../../src/blocks/block-bitset.ts");
-  const { createTouchRecorder, touchWindowBytes } = await import("../../src/blocks/touch-recorder.ts");
+  const { createTouchRecorder, touchWindowBytes } = await import("../../src/blocks/cache/touch-recorder.ts");
   const windows = (4 * 1024 * 1024) / touchWindowBytes;
   const recorder = createTouchRecorder(4 * 1024 * 1024);
   recorder.note(0, 4 * 1024 * 1024);

@@ -1,11 +1,11 @@
 import { beforeAll, expect, test } from "vitest";
-import { openCacheFolder } from "../../src/blocks/cache-folder.ts";
-import { openChunkCache } from "../../src/blocks/chunk-cache.ts";
-import { openOverlay } from "../../src/blocks/overlay.ts";
-import { openNodeBlockFile } from "../../src/system/block-file.ts";
+import { openCacheFolder } from "../../src/blocks/cache/cache-directory.ts";
+import { openChunkCache } from "../../src/blocks/cache/chunk-cache.ts";
+import { openOverlay } from "../../src/blocks/overlay/overlay.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 import { bundledChild } from "../support/bundled-child.ts";
 import { crashBlockBytes, crashBlocks, crashRounds, crashStep } from "../support/crash-rounds.ts";

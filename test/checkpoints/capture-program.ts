@@ -1,15 +1,15 @@
 // A process for the crash tests: does one step in a repository, and is killed at a fault point of it.
 import { claudeAdapter } from "../../src/agents/claude.ts";
-import { settle } from "../../src/authorship/settle.ts";
-import { captureTurn } from "../../src/checkpoints/capture-turn.ts";
-import { finishCommits } from "../../src/checkpoints/finish-commit.ts";
-import { rewind, undoRewind } from "../../src/checkpoints/rewind.ts";
-import { listRewindPoints, mustFindPoint } from "../../src/checkpoints/rewind-points.ts";
-import { advanceSession, isSessionEvent } from "../../src/checkpoints/session-events.ts";
-import { hookDeps } from "../../src/cli/hook-deps.ts";
+import { settle } from "../../src/authorship/settle/settle.ts";
+import { finishCommits } from "../../src/checkpoints/commit/finish-commit.ts";
+import { rewind, undoRewind } from "../../src/checkpoints/rewind/rewind.ts";
+import { listRewindPoints, mustFindPoint } from "../../src/checkpoints/rewind/rewind-points.ts";
+import { advanceSession, isSessionEvent } from "../../src/checkpoints/sessions/events.ts";
+import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";
+import { hookDeps } from "../../src/cli/hooks/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 
 const [folder = "", step = "", argument = ""] = process.argv.slice(2);
 const repository = mustFindRepository(folder, nodeFiles);

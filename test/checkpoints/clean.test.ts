@@ -5,10 +5,10 @@ import { applyClean } from "../../src/checkpoints/clean/apply-clean.ts";
 import { planClean } from "../../src/checkpoints/clean/plan-clean.ts";
 import { type CleanFacts, readCleanFacts } from "../../src/checkpoints/clean/read-facts.ts";
 import type { SessionLeftovers } from "../../src/checkpoints/clean/session-leftovers.ts";
-import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
-import { defaultCleanAgeMs, maxFetchedPacks } from "../../src/checkpoints/limits.ts";
+import { defaultCleanAgeMs, maxFetchedPacks } from "../../src/checkpoints/record/limits.ts";
+import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
 import type { Oid } from "../../src/git/ids.ts";
-import { nodeMachine } from "../../src/system/machine.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../support/checkpoint-repository.ts";
 import { generatedCheckpoint } from "../support/generate-checkpoints.ts";
 

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { StoreKind } from "../../src/checkpoints/checkpoint-tree.ts";
-import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
+import type { StoreKind } from "../../src/checkpoints/record/checkpoint-tree.ts";
+import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
 import {
   type CheckpointRepository,
   makeCheckpointRepository,

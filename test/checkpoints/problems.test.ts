@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type CheckpointTree, sessionsOf } from "../../src/checkpoints/checkpoint-tree.ts";
-import { commitMessage } from "../../src/checkpoints/commit-messages.ts";
-import { findCheckpointProblems } from "../../src/checkpoints/find-problems.ts";
-import { idOfCheckpointRef, isCheckpointId, parseCheckpointId } from "../../src/checkpoints/ids.ts";
-import { parseRootMetadata, parseSessionMetadata } from "../../src/checkpoints/metadata.ts";
+import { findCheckpointProblems } from "../../src/checkpoints/doctor/find-problems.ts";
+import { type CheckpointTree, sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
+import { idOfCheckpointRef, isCheckpointId, parseCheckpointId } from "../../src/checkpoints/record/ids.ts";
+import { parseRootMetadata, parseSessionMetadata } from "../../src/checkpoints/record/metadata.ts";
+import { namedCheckpoints, trailingCheckpoints } from "../../src/checkpoints/record/trailers.ts";
 import { findDisconnectedRefs } from "../../src/checkpoints/remote/find-remote-problems.ts";
-import { namedCheckpoints, trailingCheckpoints } from "../../src/checkpoints/trailers.ts";
+import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
 import type { Oid } from "../../src/git/ids.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../support/checkpoint-repository.ts";
 import { generatedCheckpoint, generatedId } from "../support/generate-checkpoints.ts";
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/base/json-document.ts";
-import { sessionsOf } from "../../src/checkpoints/checkpoint-tree.ts";
-import { openTranscriptReader } from "../../src/checkpoints/read-transcript.ts";
-import { tryLoadStates } from "../../src/checkpoints/stored-state.ts";
-import { readSmallObjects } from "../../src/git/object-stream.ts";
+import { openTranscriptReader } from "../../src/checkpoints/query/read-transcript.ts";
+import { sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
+import { tryLoadStates } from "../../src/checkpoints/stores/stored-state.ts";
+import { readSmallObjects } from "../../src/git/objects/object-stream.ts";
 import { toolNameOf } from "../../src/transcripts/agent-names.ts";
 import { transcriptLines } from "../../src/transcripts/document-lines.ts";
 import {

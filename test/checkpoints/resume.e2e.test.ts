@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import type { CheckpointWrite } from "../../src/checkpoints/store.ts";
+import type { CheckpointWrite } from "../../src/checkpoints/stores/store.ts";
 import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
 import {
   type Clone,

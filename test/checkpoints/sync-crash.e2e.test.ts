@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { gatherSessions } from "../../src/checkpoints/resume/gather-sessions.ts";
-import { resolveRemote } from "../../src/git/remote.ts";
+import { resolveRemote } from "../../src/git/remote/remote.ts";
 import { faultPointsInSource } from "../support/fault-points.ts";
 import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
 import { makeSyncedClones, type SyncedClones } from "../support/synced-clones.ts";

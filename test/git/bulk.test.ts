@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { blobOid, type CommitMark, openBulkWriter } from "../../src/git/bulk-writer.ts";
-import { missingObjects } from "../../src/git/missing-objects.ts";
-import { openObjectStream, readSmallObjects, streamObjects } from "../../src/git/object-stream.ts";
-import { listTree, listTrees } from "../../src/git/tree.ts";
+import { blobOid, type CommitMark, openBulkWriter } from "../../src/git/objects/bulk-writer.ts";
+import { missingObjects } from "../../src/git/objects/missing-objects.ts";
+import { openObjectStream, readSmallObjects, streamObjects } from "../../src/git/objects/object-stream.ts";
+import { listTree, listTrees } from "../../src/git/objects/tree.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../support/checkpoint-repository.ts";
 
 let repository: CheckpointRepository;

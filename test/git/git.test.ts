@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openGit } from "../../src/git/git.ts";
 import type { Oid } from "../../src/git/ids.ts";
-import { listNotes, readNotes, updateNotes } from "../../src/git/notes.ts";
-import { openObjectReader } from "../../src/git/objects.ts";
-import { readCommitPatches, readParentPatches } from "../../src/git/patch.ts";
-import { mustResolveCommit, resolveRevision, updateRefs } from "../../src/git/refs.ts";
+import { openObjectReader } from "../../src/git/objects/objects.ts";
+import { readCommitPatches, readParentPatches } from "../../src/git/objects/patch.ts";
+import { listNotes, readNotes, updateNotes } from "../../src/git/refs/notes.ts";
+import { mustResolveCommit, resolveRevision, updateRefs } from "../../src/git/refs/refs.ts";
 import { findRepository, mustFindRepository, readHeadFromFiles } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 
 let folder: string;
 const sh = (...args: string[]) =>

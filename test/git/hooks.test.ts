@@ -15,15 +15,15 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { isExcludedByUs, setExcluded } from "../../src/git/exclude.ts";
 import { openGit } from "../../src/git/git.ts";
 import { gitHooks } from "../../src/git/hooks/hook-names.ts";
 import { readHookSituations } from "../../src/git/hooks/hook-situation.ts";
 import { planHook, planHookRemoval } from "../../src/git/hooks/plan.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { applyFileChanges } from "../../src/system/file-changes.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { isExcludedByUs, setExcluded } from "../../src/git/worktree/exclude.ts";
+import { applyFileChanges } from "../../src/system/files/file-changes.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 
 let root: string;
 let folder: string;

@@ -1,13 +1,13 @@
 // A process for the crash tests: does one step in a repository, and is killed at a fault point of it.
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { observe } from "../../src/authorship/observe.ts";
-import { settle } from "../../src/authorship/settle.ts";
+import { observe } from "../../src/authorship/record/observe.ts";
+import { settle } from "../../src/authorship/settle/settle.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { pruneJournal } from "../../src/journal/prune.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { agentA, nodeObserveDeps } from "../support/authorship-repo.ts";
 
 const [folder = "", step = "", ...rest] = process.argv.slice(2);

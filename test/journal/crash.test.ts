@@ -7,7 +7,7 @@ import { mustFindRepository } from "../../src/git/repository.ts";
 import { readHeads } from "../../src/journal/head-files.ts";
 import { listEpochs, logPath } from "../../src/journal/layout.ts";
 import { readEvents } from "../../src/journal/log.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { type AuthorshipRepo, agentB, makeAuthorshipRepo } from "../support/authorship-repo.ts";
 import { bundleChildProgram, type ChildProgram } from "../support/child-program.ts";
 import { faultPointsInSource } from "../support/fault-points.ts";

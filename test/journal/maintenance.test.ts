@@ -4,11 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { listEpochs as epochsOf, listEpochs, logPath } from "../../src/journal/layout.ts";
 import { readEvents } from "../../src/journal/log.ts";
-import { readProblems, recordProblem } from "../../src/journal/problems.ts";
 import { pruneJournal } from "../../src/journal/prune.ts";
 import { encodeRecordLine, parseRecordLine } from "../../src/journal/record-line.ts";
 import { repairJournal, verifyJournal } from "../../src/journal/verify.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { readProblems, recordProblem } from "../../src/state/problems.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { type AuthorshipRepo, makeAuthorshipRepo, nodeObserveDeps } from "../support/authorship-repo.ts";
 
 let repo: AuthorshipRepo;

@@ -2,12 +2,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isKeyframeError } from "../../src/base/errors.ts";
 import { parseByteSize, parseDurationMs } from "../../src/base/quantities.ts";
-import { encodeCpio } from "../../src/sandbox/cpio.ts";
 import { parseObjectName, parseSandboxId } from "../../src/sandbox/ids.ts";
-import { unpackLz4Legacy } from "../../src/sandbox/lz4-legacy.ts";
-import { encodeEmptyOverlay, parseQcow2Header } from "../../src/sandbox/qcow2-header.ts";
-import { encodeTarHeader, parseTarHeader } from "../../src/sandbox/strict-tar.ts";
-import { removeWhiteouts, whiteoutsOf } from "../../src/sandbox/whiteouts.ts";
+import { encodeCpio } from "../../src/sandbox/image/cpio.ts";
+import { unpackLz4Legacy } from "../../src/sandbox/image/lz4-legacy.ts";
+import { removeWhiteouts, whiteoutsOf } from "../../src/sandbox/image/whiteouts.ts";
+import { encodeEmptyOverlay, parseQcow2Header } from "../../src/sandbox/store/qcow2-header.ts";
+import { encodeTarHeader, parseTarHeader } from "../../src/sandbox/transfer/strict-tar.ts";
 
 test("an overlay's header reads back, and one that names other files or needs more is refused", () => {
   const header = encodeEmptyOverlay({

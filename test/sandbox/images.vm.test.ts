@@ -14,10 +14,10 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseObjectName } from "../../src/sandbox/ids.ts";
-import { findImage } from "../../src/sandbox/image-build.ts";
-import type { SandboxRecord } from "../../src/sandbox/records.ts";
-import { removeSandbox } from "../../src/sandbox/remove-sandbox.ts";
-import { bootSandbox } from "../../src/sandbox/start-sandbox.ts";
+import { findImage } from "../../src/sandbox/image/build.ts";
+import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
+import { bootSandbox } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
 
 // A root file system that is no Debian: a shell and some programs of this machine with their libraries.

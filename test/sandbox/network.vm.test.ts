@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { branchSandbox } from "../../src/sandbox/branch.ts";
-import { askKeeper, ensureKeeper } from "../../src/sandbox/keeper-client.ts";
-import { readForwards } from "../../src/sandbox/port-forwards.ts";
-import type { SandboxRecord } from "../../src/sandbox/records.ts";
-import { removeSandbox } from "../../src/sandbox/remove-sandbox.ts";
-import { findSandbox, sandboxState } from "../../src/sandbox/sandbox-store.ts";
-import type { ReadySnapshot } from "../../src/sandbox/snapshot-store.ts";
-import { forkSnapshot, type StartOptions } from "../../src/sandbox/start-sandbox.ts";
-import { resumeSandbox } from "../../src/sandbox/suspend.ts";
+import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
+import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
+import { forkSnapshot, type StartOptions } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import { resumeSandbox } from "../../src/sandbox/lifecycle/suspend.ts";
+import { askKeeper, ensureKeeper } from "../../src/sandbox/network/keeper-client.ts";
+import { readForwards } from "../../src/sandbox/network/port-forwards.ts";
+import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
+import { findSandbox, sandboxState } from "../../src/sandbox/store/sandbox-store.ts";
+import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
 import { allStarted, openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
 
 // Real servers on this machine's loopback: one that the guest may reach, one that it may not.

@@ -10,21 +10,21 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { blockServerFiles, endBlockServer, readBlockServer } from "../../src/sandbox/block-server.ts";
-import { branchSandbox } from "../../src/sandbox/branch.ts";
-import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
-import { ensureMemoryImage } from "../../src/sandbox/memory-cache.ts";
-import { pageBytes } from "../../src/sandbox/page-runs.ts";
-import type { SandboxRecord } from "../../src/sandbox/records.ts";
-import { removeSandbox } from "../../src/sandbox/remove-sandbox.ts";
-import { findSandbox, listSandboxes } from "../../src/sandbox/sandbox-store.ts";
+import { blockServerFiles, endBlockServer, readBlockServer } from "../../src/sandbox/lazy/block-server.ts";
+import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
+import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
+import { forkSnapshot } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import { ensureMemoryImage } from "../../src/sandbox/memory/cache.ts";
+import { pageBytes } from "../../src/sandbox/memory/page-runs.ts";
+import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/store/home.ts";
+import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
+import { findSandbox, listSandboxes } from "../../src/sandbox/store/sandbox-store.ts";
 import {
   findSnapshot,
   listSnapshots,
   mustBeReady,
   type ReadySnapshot,
-} from "../../src/sandbox/snapshot-store.ts";
-import { forkSnapshot } from "../../src/sandbox/start-sandbox.ts";
+} from "../../src/sandbox/store/snapshot-store.ts";
 import { faultPointsInSource } from "../support/fault-points.ts";
 import { allStarted, openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
 

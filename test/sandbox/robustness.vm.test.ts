@@ -4,14 +4,14 @@ import { createConnection, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { errorText } from "../../src/base/errors.ts";
-import { branchSandbox } from "../../src/sandbox/branch.ts";
 import { parseObjectName } from "../../src/sandbox/ids.ts";
-import { ensureMemoryImage } from "../../src/sandbox/memory-cache.ts";
-import type { SandboxRecord } from "../../src/sandbox/records.ts";
-import { removeSandbox } from "../../src/sandbox/remove-sandbox.ts";
-import { attachMachine, findSandbox, sandboxState } from "../../src/sandbox/sandbox-store.ts";
-import { listSnapshots, type ReadySnapshot, snapshotFiles } from "../../src/sandbox/snapshot-store.ts";
-import { forkSnapshot } from "../../src/sandbox/start-sandbox.ts";
+import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
+import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
+import { forkSnapshot } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import { ensureMemoryImage } from "../../src/sandbox/memory/cache.ts";
+import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
+import { attachMachine, findSandbox, sandboxState } from "../../src/sandbox/store/sandbox-store.ts";
+import { listSnapshots, type ReadySnapshot, snapshotFiles } from "../../src/sandbox/store/snapshot-store.ts";
 import { allStarted, openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
 
 // One guest with two processors, and what can go wrong around it.

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";
 import type { SandboxId } from "../../src/sandbox/ids.ts";
-import type { ReadySnapshot } from "../../src/sandbox/snapshot-store.ts";
+import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
 import { encodeEnvelope, parseEnvelope } from "../../src/server/e2b/connect-protocol.ts";
 import { enforceLeases, type Lease, readLease, writeLease } from "../../src/server/e2b/lease.ts";
 import { multipartBoundary, parseMultipart } from "../../src/server/e2b/multipart.ts";

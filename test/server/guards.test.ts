@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { errorCodes } from "../../src/base/error-codes.ts";
 import { KeyframeError } from "../../src/base/errors.ts";
-import { checkOrigin, sameText } from "../../src/server/access.ts";
-import { openAuditLog } from "../../src/server/audit-log.ts";
-import { httpStatuses } from "../../src/server/http-status.ts";
+import { checkOrigin, sameText } from "../../src/server/requests/access.ts";
+import { openAuditLog } from "../../src/server/requests/audit-log.ts";
+import { httpStatuses } from "../../src/server/requests/http-status.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { scratchFolder } from "../support/scratch.ts";
 import { createFakeGuest, openTestServer, recordRunningSandbox } from "../support/test-server.ts";
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";
-import type { SandboxWorld } from "../../src/sandbox/home.ts";
 import type { SnapshotId } from "../../src/sandbox/ids.ts";
-import { type ReadySnapshot, saveSnapshotRecord } from "../../src/sandbox/snapshot-store.ts";
-import type { ForkResult } from "../../src/sandbox/start-sandbox.ts";
-import { maxJsonBytes } from "../../src/server/limits.ts";
+import type { ForkResult } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import type { SandboxWorld } from "../../src/sandbox/store/home.ts";
+import { type ReadySnapshot, saveSnapshotRecord } from "../../src/sandbox/store/snapshot-store.ts";
+import { maxJsonBytes } from "../../src/server/requests/limits.ts";
 import { createFakeGuest, openTestServer, recordRunningSandbox } from "../support/test-server.ts";
 
 const pause = { totalMs: 12, diskMs: 1, deviceMs: 1, scanMs: 1, copyMs: 1, pages: 3 };

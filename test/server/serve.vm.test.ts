@@ -5,7 +5,7 @@ import { request as requestHttp } from "node:http";
 import { connect } from "node:net";
 import { CommandExitError, FileNotFoundError, Sandbox } from "e2b";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findSandbox } from "../../src/sandbox/sandbox-store.ts";
+import { findSandbox } from "../../src/sandbox/store/sandbox-store.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
 
 interface Served {

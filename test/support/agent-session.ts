@@ -1,13 +1,13 @@
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { claudeAdapter } from "../../src/agents/claude.ts";
-import { observe } from "../../src/authorship/observe.ts";
-import { captureTurn } from "../../src/checkpoints/capture-turn.ts";
-import { advanceSession, isSessionEvent } from "../../src/checkpoints/session-events.ts";
-import { hookDeps } from "../../src/cli/hook-deps.ts";
+import { observe } from "../../src/authorship/record/observe.ts";
+import { advanceSession, isSessionEvent } from "../../src/checkpoints/sessions/events.ts";
+import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";
+import { hookDeps } from "../../src/cli/hooks/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import type { TestRepository } from "./test-repository.ts";
 
 /**

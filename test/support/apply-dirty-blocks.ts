@@ -1,4 +1,4 @@
-import type { DirtyBlock } from "../../src/blocks/dirty-blocks.ts";
+import type { DirtyBlock } from "../../src/blocks/overlay/dirty-blocks.ts";
 
 /** The parent's bytes with an export laid over them, and how many blocks of each kind there were. */
 export async function applyDirtyBlocks(

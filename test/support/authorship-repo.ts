@@ -3,20 +3,20 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { AgentId } from "../../src/agents/agent-event.ts";
-import type { ObserveDeps } from "../../src/authorship/edit-cause.ts";
-import { ownersByPath } from "../../src/authorship/log.ts";
-import { parseAuthorshipLog } from "../../src/authorship/log-codec.ts";
-import { type ObserveOutcome, observe } from "../../src/authorship/observe.ts";
-import { keyAtLine } from "../../src/authorship/owner-runs.ts";
-import { resolveOwner } from "../../src/authorship/owners.ts";
-import { type SettleOutcome, settle } from "../../src/authorship/settle.ts";
+import { ownersByPath } from "../../src/authorship/note/log.ts";
+import { parseAuthorshipLog } from "../../src/authorship/note/log-codec.ts";
+import { resolveOwner } from "../../src/authorship/note/owners.ts";
+import type { ObserveDeps } from "../../src/authorship/record/edit-cause.ts";
+import { type ObserveOutcome, observe } from "../../src/authorship/record/observe.ts";
+import { keyAtLine } from "../../src/authorship/rules/owner-runs.ts";
+import { type SettleOutcome, settle } from "../../src/authorship/settle/settle.ts";
 import { openGit } from "../../src/git/git.ts";
-import { unquotePath } from "../../src/git/quoted-path.ts";
+import { unquotePath } from "../../src/git/objects/quoted-path.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcessTable } from "../../src/system/process-identity.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcessTable } from "../../src/system/process/process-identity.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 
 export const nodeObserveDeps: ObserveDeps = {

@@ -2,11 +2,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CheckpointStores, openCheckpointStores } from "../../src/checkpoints/stores.ts";
+import { type CheckpointStores, openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 
 /** A repository in a temporary folder, with the stores opened on it. */
 export interface CheckpointRepository {

@@ -1,10 +1,10 @@
 import { writeSync } from "node:fs";
-import { openCacheFolder } from "../../src/blocks/cache-folder.ts";
-import { openChunkCache } from "../../src/blocks/chunk-cache.ts";
-import { openOverlay } from "../../src/blocks/overlay.ts";
-import { openNodeBlockFile } from "../../src/system/block-file.ts";
+import { openCacheFolder } from "../../src/blocks/cache/cache-directory.ts";
+import { openChunkCache } from "../../src/blocks/cache/chunk-cache.ts";
+import { openOverlay } from "../../src/blocks/overlay/overlay.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 import { crashBlockBytes, crashBlocks, crashRounds, crashStep } from "./crash-rounds.ts";
 import { memoryImage, patternBytes } from "./memory-image.ts";

@@ -1,5 +1,5 @@
 import { errorCodes } from "../../src/base/error-codes.ts";
-import { exitCodes } from "../../src/cli/exit-codes.ts";
+import { exitCodes } from "../../src/cli/command/exit-codes.ts";
 
 /** docs/errors.md as the tables in the code give it. */
 export function renderErrorsPage(): string {

@@ -1,4 +1,4 @@
-import { type OpenBlockFile, openNodeBlockFile } from "../../src/system/block-file.ts";
+import { type OpenBlockFile, openNodeBlockFile } from "../../src/system/files/block-file.ts";
 
 export interface FailingFiles {
   readonly open: OpenBlockFile;

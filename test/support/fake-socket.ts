@@ -1,4 +1,4 @@
-import type { StreamSocket, StreamSocketHandlers } from "../../src/system/sockets.ts";
+import type { StreamSocket, StreamSocketHandlers } from "../../src/system/net/sockets.ts";
 
 export interface FakeSocket {
   readonly socket: StreamSocket;

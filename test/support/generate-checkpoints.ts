@@ -1,7 +1,7 @@
 import { sha256Hex } from "../../src/base/digest.ts";
 import type { JsonObject, JsonValue } from "../../src/base/json-document.ts";
-import type { CheckpointId } from "../../src/checkpoints/ids.ts";
-import type { CheckpointWrite, SessionWrite } from "../../src/checkpoints/store.ts";
+import type { CheckpointId } from "../../src/checkpoints/record/ids.ts";
+import type { CheckpointWrite, SessionWrite } from "../../src/checkpoints/stores/store.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
 
 /** Id number `n`: the same every time, spread over the shards as random ids are. */

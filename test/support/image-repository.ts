@@ -1,16 +1,16 @@
 import { setMaxListeners } from "node:events";
 import { loadZstd } from "../../src/blocks/formats/zstd.ts";
 import type { ImageSource } from "../../src/blocks/image-source.ts";
-import type { BlockWrite } from "../../src/blocks/images/block-writes.ts";
-import type { ImageRepository } from "../../src/blocks/images/image-repository.ts";
+import type { BlockWrite } from "../../src/blocks/images/publish/block-writes.ts";
+import type { ImageRepository } from "../../src/blocks/images/repository/image-repository.ts";
 import {
   createMemoryStore,
   type MemoryStore,
   type MemoryStoreFaults,
 } from "../../src/blocks/stores/memory-store.ts";
-import { openNodeBlockFile } from "../../src/system/block-file.ts";
 import { type Clock, nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
+import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 import { scratchFolder } from "./scratch.ts";
 

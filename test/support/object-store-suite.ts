@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { bytesContent, collect } from "../../src/blocks/stores/object-content.ts";
-import type { ObjectContent, ObjectStore } from "../../src/blocks/stores/object-store.ts";
+import { bytesContent, collect } from "../../src/blocks/stores/interface/object-content.ts";
+import type { ObjectContent, ObjectStore } from "../../src/blocks/stores/interface/object-store.ts";
 import { patternBytes } from "./memory-image.ts";
 
 export interface StoreUnderTest {

@@ -1,7 +1,11 @@
 import { join } from "node:path";
-import { createScratchStore } from "../../src/blocks/cache-store.ts";
-import { type ChunkCache, type ChunkCacheOptions, openChunkCache } from "../../src/blocks/chunk-cache.ts";
-import { openNodeBlockFile } from "../../src/system/block-file.ts";
+import { createScratchStore } from "../../src/blocks/cache/cache-store.ts";
+import {
+  type ChunkCache,
+  type ChunkCacheOptions,
+  openChunkCache,
+} from "../../src/blocks/cache/chunk-cache.ts";
+import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
 import type { MemoryImage } from "./memory-image.ts";
 import { scratchFolder } from "./scratch.ts";
 

@@ -2,25 +2,25 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { CommandRequest } from "../../src/sandbox/guest-message.ts";
-import { collectCommand, withGuest } from "../../src/sandbox/guest-session.ts";
-import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/home.ts";
+import type { CommandRequest } from "../../src/sandbox/guest/message.ts";
+import { collectCommand, withGuest } from "../../src/sandbox/guest/session.ts";
 import { parseObjectName } from "../../src/sandbox/ids.ts";
-import { findImage } from "../../src/sandbox/image-build.ts";
-import { createQemu } from "../../src/sandbox/qemu.ts";
-import type { ImageRecord, SandboxRecord } from "../../src/sandbox/records.ts";
-import { listSandboxes } from "../../src/sandbox/sandbox-store.ts";
+import { findImage } from "../../src/sandbox/image/build.ts";
 import {
   type BootOptions,
   bootSandbox,
   type ForkResult,
   type StartedSandbox,
-} from "../../src/sandbox/start-sandbox.ts";
+} from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import { createQemu } from "../../src/sandbox/qemu/qemu.ts";
+import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/store/home.ts";
+import type { ImageRecord, SandboxRecord } from "../../src/sandbox/store/records.ts";
+import { listSandboxes } from "../../src/sandbox/store/sandbox-store.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcessMemory } from "../../src/system/process-memory.ts";
-import { nodeProcessTable } from "../../src/system/process-table.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcessMemory } from "../../src/system/process/process-memory.ts";
+import { nodeProcessTable } from "../../src/system/process/process-table.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 
 export interface SandboxLab {

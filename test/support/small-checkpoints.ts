@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { JsonValue } from "../../src/base/json-document.ts";
-import type { CheckpointId } from "../../src/checkpoints/ids.ts";
-import type { CheckpointWrite, WriteOptions } from "../../src/checkpoints/store.ts";
+import type { CheckpointId } from "../../src/checkpoints/record/ids.ts";
+import type { CheckpointWrite, WriteOptions } from "../../src/checkpoints/stores/store.ts";
 
 export const writeOptions: WriteOptions = {
   message: (writes) => `Checkpoint: ${writes.map(({ id }) => id).join(", ")}\n`,

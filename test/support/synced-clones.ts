@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PushContext } from "../../src/checkpoints/remote/push-checkpoints.ts";
-import { openCheckpointStores } from "../../src/checkpoints/stores.ts";
+import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files.ts";
-import { nodeProcessTable } from "../../src/system/process-identity.ts";
-import { nodeProcesses } from "../../src/system/processes.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeProcessTable } from "../../src/system/process/process-identity.ts";
+import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { noTrace } from "../../src/system/trace.ts";
 import { type GitServer, startGitServer } from "./git-server.ts";
 import { type CommandResult, keyframeProgram } from "./test-repository.ts";

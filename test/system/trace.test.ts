@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { createFakeClock } from "../../src/system/clock.ts";
-import type { Processes } from "../../src/system/processes.ts";
+import { traceProcesses } from "../../src/system/machine/trace-processes.ts";
+import type { Processes } from "../../src/system/process/processes.ts";
 import { createTrace, maxTraceRows, noTrace, type TraceRow } from "../../src/system/trace.ts";
-import { traceProcesses } from "../../src/system/trace-processes.ts";
 
 const short = ({ name, count, totalMs, selfMs, rows }: TraceRow): unknown => [
   name,

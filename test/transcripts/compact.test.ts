@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createSessionCompactors } from "../../src/checkpoints/compact-sessions.ts";
+import { createSessionCompactors } from "../../src/checkpoints/query/compact-sessions.ts";
 import { registryNameOf } from "../../src/transcripts/agent-names.ts";
 import { lineCompactorOf } from "../../src/transcripts/compact/agents.ts";
 import { encodeCompactLine } from "../../src/transcripts/compact/compact-line.ts";

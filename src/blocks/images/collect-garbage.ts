@@ -11,9 +11,9 @@ import {
   manifestsPrefix,
   touchesPrefix,
 } from "../object-keys.ts";
-import type { ListedObject, ObjectStore } from "../stores/object-store.ts";
-import { expiredLeases, takeCollectLease } from "./leases.ts";
-import { readManifest } from "./read-image.ts";
+import type { ListedObject, ObjectStore } from "../stores/interface/object-store.ts";
+import { readManifest } from "./read/read-image.ts";
+import { expiredLeases, takeCollectLease } from "./repository/leases.ts";
 
 export interface GarbageOptions {
   readonly clock: Clock;

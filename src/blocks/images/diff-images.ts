@@ -2,8 +2,8 @@ import { KeyframeError } from "../../base/errors.ts";
 import { type BlockRun, runsOf, zeroLayer } from "../formats/extent-map.ts";
 import type { Manifest } from "../formats/manifest-format.ts";
 import type { ByteRange } from "../image-source.ts";
-import type { ImageRepository } from "./image-repository.ts";
-import { openImage } from "./layered-image.ts";
+import { openImage } from "./read/layered-image.ts";
+import type { ImageRepository } from "./repository/image-repository.ts";
 
 /** Runs of blocks that come from different places, so that they may differ. Blocks past the end of the shorter image are not in it. */
 function* runsThatMayDiffer(a: Manifest, b: Manifest): Generator<{ startBlock: number; endBlock: number }> {

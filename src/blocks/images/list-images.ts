@@ -2,8 +2,8 @@ import { errorText, isKeyframeError } from "../../base/errors.ts";
 import type { Manifest } from "../formats/manifest-format.ts";
 import type { ImageId, ImageName } from "../ids.ts";
 import { imageOfKey, manifestsPrefix, nameOfKey, namesPrefix } from "../object-keys.ts";
-import type { ObjectStore } from "../stores/object-store.ts";
-import { readManifest, readName } from "./read-image.ts";
+import type { ObjectStore } from "../stores/interface/object-store.ts";
+import { readManifest, readName } from "./read/read-image.ts";
 
 export interface ListedImage {
   readonly id: ImageId;

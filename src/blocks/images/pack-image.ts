@@ -1,18 +1,18 @@
 import { dirname, join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
-import type { BlockFile } from "../../system/block-file.ts";
 import { fault } from "../../system/fault.ts";
-import { publishFile } from "../../system/publish-file.ts";
+import type { BlockFile } from "../../system/files/block-file.ts";
+import { publishFile } from "../../system/files/publish-file.ts";
 import { randomHex } from "../../system/random.ts";
 import { encodeNameRecord } from "../formats/name-record.ts";
 import { encodeTarHeader, tarBlockBytes, tarPadding } from "../formats/tar-header.ts";
 import type { ImageName } from "../ids.ts";
 import { layerKey, manifestKey, nameKey } from "../object-keys.ts";
-import { bytesContent } from "../stores/object-content.ts";
-import type { ObjectContent } from "../stores/object-store.ts";
-import type { ImageRepository } from "./image-repository.ts";
-import { type FoundImage, readManifestBytes } from "./read-image.ts";
-import { verifiedLayerContent } from "./verified-layer-content.ts";
+import { bytesContent } from "../stores/interface/object-content.ts";
+import type { ObjectContent } from "../stores/interface/object-store.ts";
+import { type FoundImage, readManifestBytes } from "./read/read-image.ts";
+import { verifiedLayerContent } from "./read/verified-layer-content.ts";
+import type { ImageRepository } from "./repository/image-repository.ts";
 
 export interface PackOptions {
   /** The name that the image has in the pack. */

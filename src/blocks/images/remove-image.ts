@@ -1,9 +1,9 @@
 import type { ImageId, ImageName } from "../ids.ts";
 import { isIdPrefix, parseImageName } from "../ids.ts";
 import { manifestKey, nameKey, touchesKey } from "../object-keys.ts";
-import type { ObjectStore } from "../stores/object-store.ts";
+import type { ObjectStore } from "../stores/interface/object-store.ts";
 import { readNames } from "./list-images.ts";
-import { findImage, readName } from "./read-image.ts";
+import { findImage, readName } from "./read/read-image.ts";
 
 export interface RemovedImage {
   readonly id: ImageId;

@@ -5,12 +5,12 @@ import type { Random } from "../../system/random.ts";
 import type { LayerRef, Manifest } from "../formats/manifest-format.ts";
 import type { ImageId, ImageName } from "../ids.ts";
 import { layerKey } from "../object-keys.ts";
-import type { ObjectStore } from "../stores/object-store.ts";
-import { takeUploadLease } from "./leases.ts";
-import { publishImage, refuseTakenName } from "./publish-image.ts";
-import { type FoundImage, readManifestBytes } from "./read-image.ts";
-import { copyTouches } from "./stored-touches.ts";
-import { verifiedLayerContent } from "./verified-layer-content.ts";
+import type { ObjectStore } from "../stores/interface/object-store.ts";
+import { publishImage, refuseTakenName } from "./publish/publish-image.ts";
+import { type FoundImage, readManifestBytes } from "./read/read-image.ts";
+import { copyTouches } from "./read/stored-touches.ts";
+import { verifiedLayerContent } from "./read/verified-layer-content.ts";
+import { takeUploadLease } from "./repository/leases.ts";
 
 export interface TransferOptions {
   /** The name in the other store; none if undefined. */

@@ -1,8 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { ImageName } from "../ids.ts";
 import { openPackStore } from "../stores/pack-store.ts";
-import type { ImageRepository } from "./image-repository.ts";
 import { listImages } from "./list-images.ts";
+import type { ImageRepository } from "./repository/image-repository.ts";
 import { type TransferResult, transferImage } from "./transfer-image.ts";
 
 export interface UnpackOptions {

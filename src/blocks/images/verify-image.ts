@@ -2,9 +2,9 @@ import { errorText, isKeyframeError } from "../../base/errors.ts";
 import { decodeFrame } from "../formats/frame-codec.ts";
 import type { LayerRef, Manifest } from "../formats/manifest-format.ts";
 import { layerKey } from "../object-keys.ts";
-import type { ImageRepository } from "./image-repository.ts";
-import { openLayer, readStoredFrames, type StoredRun } from "./open-layer.ts";
-import { storedRuns } from "./stored-runs.ts";
+import { openLayer, readStoredFrames, type StoredRun } from "./read/open-layer.ts";
+import { storedRuns } from "./read/stored-runs.ts";
+import type { ImageRepository } from "./repository/image-repository.ts";
 
 export interface VerifyOptions {
   readonly signal: AbortSignal;

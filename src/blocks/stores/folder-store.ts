@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import type { BlockFile, OpenBlockFile } from "../../system/block-file.ts";
 import { fault } from "../../system/fault.ts";
-import type { Files } from "../../system/files.ts";
-import { makeFolderDurably, publishFile } from "../../system/publish-file.ts";
+import type { BlockFile, OpenBlockFile } from "../../system/files/block-file.ts";
+import type { Files } from "../../system/files/files.ts";
+import { makeFolderDurably, publishFile } from "../../system/files/publish-file.ts";
 import { type Random, randomHex } from "../../system/random.ts";
-import { checkKey, checkRange, objectNotFound, readFilePieces } from "./object-content.ts";
-import type { ListedObject, ObjectContent, ObjectStore, PutOptions } from "./object-store.ts";
+import { checkKey, checkRange, objectNotFound, readFilePieces } from "./interface/object-content.ts";
+import type { ListedObject, ObjectContent, ObjectStore, PutOptions } from "./interface/object-store.ts";
 
 export interface FolderStoreOptions {
   readonly files: Files;

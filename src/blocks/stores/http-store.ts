@@ -1,8 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { HttpClient, HttpRequest } from "../../system/http.ts";
-import { answerError, createdMsOf, lengthOf, rangedBody, rangeHeader } from "./http-answers.ts";
-import { checkKey, checkRange, objectNotFound } from "./object-content.ts";
-import type { ObjectStore } from "./object-store.ts";
+import type { HttpClient, HttpRequest } from "../../system/net/http.ts";
+import { answerError, createdMsOf, lengthOf, rangedBody, rangeHeader } from "./interface/http-answers.ts";
+import { checkKey, checkRange, objectNotFound } from "./interface/object-content.ts";
+import type { ObjectStore } from "./interface/object-store.ts";
 
 /** A folder store behind any web server that answers byte ranges: read-only, and it cannot be listed. */
 export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStore {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../system/clock.ts";
-import { checkKey, checkRange, collect, objectNotFound } from "./object-content.ts";
-import type { ObjectStore } from "./object-store.ts";
+import { checkKey, checkRange, collect, objectNotFound } from "./interface/object-content.ts";
+import type { ObjectStore } from "./interface/object-store.ts";
 
 /** What can go wrong with a store; each is asked before the call does anything, and may throw or wait. */
 export interface MemoryStoreFaults {

@@ -1,20 +1,20 @@
 import { join, resolve } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
-import type { OpenBlockFile } from "../../system/block-file.ts";
 import type { Clock } from "../../system/clock.ts";
-import type { Files } from "../../system/files.ts";
-import type { HttpClient, HttpClientOptions } from "../../system/http.ts";
+import type { OpenBlockFile } from "../../system/files/block-file.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { HttpClient, HttpClientOptions } from "../../system/net/http.ts";
 import type { Random } from "../../system/random.ts";
-import { mustHaveCredentials, readAwsSettings } from "./aws-settings.ts";
 import { createFolderStore } from "./folder-store.ts";
 import { createHttpStore } from "./http-store.ts";
-import type { ObjectStore } from "./object-store.ts";
-import { parseS3Location } from "./s3-location.ts";
-import { createS3Store } from "./s3-store.ts";
+import type { ObjectStore } from "./interface/object-store.ts";
+import { withRequestRetry } from "./interface/with-request-retry.ts";
+import { defaultRetryPolicy, type RetryOptions, withRetry } from "./interface/with-retry.ts";
+import { mustHaveCredentials, readAwsSettings } from "./s3/aws-settings.ts";
+import { parseS3Location } from "./s3/s3-location.ts";
+import { createS3Store } from "./s3/s3-store.ts";
 import { withCache } from "./with-cache.ts";
 import { withConcurrencyLimit } from "./with-concurrency-limit.ts";
-import { withRequestRetry } from "./with-request-retry.ts";
-import { defaultRetryPolicy, type RetryOptions, withRetry } from "./with-retry.ts";
 
 export interface OpenStoreOptions {
   readonly env: NodeJS.ProcessEnv;

@@ -1,9 +1,9 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { BlockFile } from "../../system/block-file.ts";
+import type { BlockFile } from "../../system/files/block-file.ts";
 import { parseTarHeader, tarBlockBytes, tarPadding } from "../formats/tar-header.ts";
 import { imageOfKey, layerOfKey, nameOfKey } from "../object-keys.ts";
-import { checkRange, objectNotFound, readFilePieces } from "./object-content.ts";
-import type { ObjectStore } from "./object-store.ts";
+import { checkRange, objectNotFound, readFilePieces } from "./interface/object-content.ts";
+import type { ObjectStore } from "./interface/object-store.ts";
 
 interface PackedObject {
   readonly offsetBytes: number;

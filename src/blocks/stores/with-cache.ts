@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
-import type { Files } from "../../system/files.ts";
+import type { Files } from "../../system/files/files.ts";
 import { sha256Bytes } from "../formats/sha256.ts";
 import type { ByteRange } from "../image-source.ts";
-import { checkKey } from "./object-content.ts";
-import type { ObjectStore } from "./object-store.ts";
+import { checkKey } from "./interface/object-content.ts";
+import type { ObjectStore } from "./interface/object-store.ts";
 
 export interface CacheOptions {
   readonly files: Files;

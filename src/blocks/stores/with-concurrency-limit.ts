@@ -1,5 +1,5 @@
 import { assert } from "../../base/assert.ts";
-import type { ObjectStore } from "./object-store.ts";
+import type { ObjectStore } from "./interface/object-store.ts";
 
 /** The store with at most `limit` calls at a time; a stream counts from its first piece to its end. First come, first served. */
 export function withConcurrencyLimit(store: ObjectStore, limit: number): ObjectStore {

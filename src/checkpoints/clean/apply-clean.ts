@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { errorText } from "../../base/errors.ts";
-import { joinFetchedPacks, listFetchedPacks, removeFetchedPack } from "../../git/fetched-packs.ts";
 import type { Git } from "../../git/git.ts";
-import { completeOrRemoveStale, hasTransfers } from "../../git/quarantine.ts";
-import { resolveRevision, updateRefs } from "../../git/refs.ts";
-import { acquireLock, type LockDeps } from "../../journal/lock.ts";
+import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
+import { joinFetchedPacks, listFetchedPacks, removeFetchedPack } from "../../git/remote/fetched-packs.ts";
+import { completeOrRemoveStale, hasTransfers } from "../../git/remote/quarantine.ts";
 import { fault } from "../../system/fault.ts";
-import { readRewindRecord, safetyRef } from "../rewind.ts";
-import { lastHeardMs, removeSessionState } from "../session-folder.ts";
-import { acquireSnapshotLock } from "../turn-snapshots.ts";
+import { acquireLock, type LockDeps } from "../../system/locks/lock-file.ts";
+import { acquireSnapshotLock } from "../capture/turn-snapshots.ts";
+import { readRewindRecord, safetyRef } from "../rewind/rewind.ts";
+import { lastHeardMs, removeSessionState } from "../sessions/directory.ts";
 import type { CleanItem } from "./clean-item.ts";
 import { stateNeeds } from "./session-leftovers.ts";
 

@@ -1,6 +1,6 @@
-import { maxFetchedPacks } from "../limits.ts";
-import { safetyRefPrefix } from "../rewind.ts";
-import { searchFolder } from "../search-index.ts";
+import { searchFolder } from "../query/search-index.ts";
+import { maxFetchedPacks } from "../record/limits.ts";
+import { safetyRefPrefix } from "../rewind/rewind.ts";
 import type { CleanItem } from "./clean-item.ts";
 import type { CleanFacts, CleanRef, RewindFacts } from "./read-facts.ts";
 import type { SessionLeftovers } from "./session-leftovers.ts";

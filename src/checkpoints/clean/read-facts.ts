@@ -1,14 +1,20 @@
 import { join } from "node:path";
-import { type FetchedPack, listFetchedPacks } from "../../git/fetched-packs.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
-import { hasTransfers, listStaleQuarantines } from "../../git/quarantine.ts";
+import { type FetchedPack, listFetchedPacks } from "../../git/remote/fetched-packs.ts";
+import { hasTransfers, listStaleQuarantines } from "../../git/remote/quarantine.ts";
 import type { Repository } from "../../git/repository.ts";
-import { listWorktrees } from "../../git/worktrees.ts";
-import { type Files, temporaryName } from "../../system/files.ts";
-import type { ProcessTable } from "../../system/process-identity.ts";
-import { readRewindRecord, rewindFolder, rewindRecordPath, safetyRef, safetyRefPrefix } from "../rewind.ts";
-import { sessionsFolder } from "../session-folder.ts";
+import { listWorktrees } from "../../git/worktree/worktrees.ts";
+import { type Files, temporaryName } from "../../system/files/files.ts";
+import type { ProcessTable } from "../../system/process/process-identity.ts";
+import {
+  readRewindRecord,
+  rewindFolder,
+  rewindRecordPath,
+  safetyRef,
+  safetyRefPrefix,
+} from "../rewind/rewind.ts";
+import { sessionsFolder } from "../sessions/directory.ts";
 import { readSessionLeftovers, type SessionLeftovers } from "./session-leftovers.ts";
 
 export interface CleanDeps {

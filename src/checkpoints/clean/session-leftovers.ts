@@ -1,19 +1,19 @@
 import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
-import { sessionKey } from "../../authorship/keys.ts";
+import { sessionKey } from "../../authorship/note/keys.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import { listWorktrees } from "../../git/worktrees.ts";
+import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import { parseRecordLine } from "../../journal/record-line.ts";
-import type { Files } from "../../system/files.ts";
+import type { Files } from "../../system/files/files.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
-import { readAttached } from "../attached-sessions.ts";
-import { listPrepared } from "../commit-folder.ts";
-import { pendingWork } from "../pending-work.ts";
-import { lastHeardMs, listMarked, listSessionStates, sessionStatePath } from "../session-folder.ts";
-import { listOfState, phaseOf, type SessionState, textOfState } from "../session-state.ts";
-import { turnRefPrefix } from "../turn-snapshots.ts";
+import { turnRefPrefix } from "../capture/turn-snapshots.ts";
+import { readAttached } from "../commit/attached-sessions.ts";
+import { listPrepared } from "../commit/commit-directory.ts";
+import { lastHeardMs, listMarked, listSessionStates, sessionStatePath } from "../sessions/directory.ts";
+import { pendingWork } from "../sessions/pending-work.ts";
+import { listOfState, phaseOf, type SessionState, textOfState } from "../sessions/state.ts";
 
 /** Everything that is kept of one session besides its checkpoints. */
 export interface SessionLeftovers {

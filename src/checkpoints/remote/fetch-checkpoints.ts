@@ -1,8 +1,12 @@
-import type { Remote } from "../../git/remote.ts";
-import type { CheckpointTree } from "../checkpoint-tree.ts";
-import type { CheckpointId } from "../ids.ts";
-import { type CheckpointPlaces, findCheckpointPlaces, listCheckpointPlaces } from "../read-checkpoints.ts";
-import { openCheckpointStores } from "../stores.ts";
+import type { Remote } from "../../git/remote/remote.ts";
+import {
+  type CheckpointPlaces,
+  findCheckpointPlaces,
+  listCheckpointPlaces,
+} from "../query/read-checkpoints.ts";
+import type { CheckpointTree } from "../record/checkpoint-tree.ts";
+import type { CheckpointId } from "../record/ids.ts";
+import { openCheckpointStores } from "../stores/stores.ts";
 import { type FilesReport, fetchFiles, mustHaveAll, type WantedFile } from "./fetch-files.ts";
 import { checkpointPatterns, fetchCheckpointTips, type SyncContext, type TipsReport } from "./fetch-tips.ts";
 import { withFetched } from "./fetched-stores.ts";

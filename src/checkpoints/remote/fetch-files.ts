@@ -1,8 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { fetchObjects } from "../../git/fetch.ts";
 import type { Oid } from "../../git/ids.ts";
-import { missingObjects } from "../../git/missing-objects.ts";
-import type { Remote } from "../../git/remote.ts";
+import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { fetchObjects } from "../../git/remote/fetch.ts";
+import type { Remote } from "../../git/remote/remote.ts";
 import { checkpointPatterns, fetchTipsWhole, type SyncContext } from "./fetch-tips.ts";
 
 /** A stored file, and what to call it when it cannot be had. */

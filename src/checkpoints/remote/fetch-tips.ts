@@ -1,11 +1,11 @@
-import { type FetchContext, fetchTrees, fetchWhole } from "../../git/fetch.ts";
 import type { Oid } from "../../git/ids.ts";
-import { missingObjects } from "../../git/missing-objects.ts";
-import type { Have } from "../../git/quarantine.ts";
-import type { Remote } from "../../git/remote.ts";
+import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { type FetchContext, fetchTrees, fetchWhole } from "../../git/remote/fetch.ts";
+import type { Have } from "../../git/remote/quarantine.ts";
+import type { Remote } from "../../git/remote/remote.ts";
 import { fault } from "../../system/fault.ts";
-import { type CheckpointId, checkpointRef, checkpointRefPrefix } from "../ids.ts";
-import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../store-refs.ts";
+import { type CheckpointId, checkpointRef, checkpointRefPrefix } from "../record/ids.ts";
+import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
 import { type FetchedRemote, readFetchedRemote, writeFetchedRemote } from "./remote-state.ts";
 
 export interface SyncContext extends FetchContext {

@@ -1,14 +1,14 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
-import { missingObjects } from "../../git/missing-objects.ts";
-import { listTrees } from "../../git/tree.ts";
-import type { Files } from "../../system/files.ts";
-import type { CheckpointTree, StoreKind } from "../checkpoint-tree.ts";
-import { type CheckpointId, idOfCheckpointRef } from "../ids.ts";
-import type { CheckpointStore, ListOptions } from "../store.ts";
-import { v1Branch, v2Current, v2FullPrefix, v2Main } from "../store-refs.ts";
-import { listShardedTree } from "../stored-state.ts";
-import type { CheckpointStores } from "../stores.ts";
+import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { listTrees } from "../../git/objects/tree.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { CheckpointTree, StoreKind } from "../record/checkpoint-tree.ts";
+import { type CheckpointId, idOfCheckpointRef } from "../record/ids.ts";
+import type { CheckpointStore, ListOptions } from "../stores/store.ts";
+import { v1Branch, v2Current, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
+import { listShardedTree } from "../stores/stored-state.ts";
+import type { CheckpointStores } from "../stores/stores.ts";
 import { type FetchedRemote, type FetchedTip, readFetchedRemotes } from "./remote-state.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { isOid, type Oid } from "../../git/ids.ts";
-import { missingObjects } from "../../git/missing-objects.ts";
-import { listStaleQuarantines } from "../../git/quarantine.ts";
-import { findElectedRemote } from "../../git/remote.ts";
-import { checkpointRefPrefix } from "../ids.ts";
-import { v1Branch } from "../store-refs.ts";
+import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { listStaleQuarantines } from "../../git/remote/quarantine.ts";
+import { findElectedRemote } from "../../git/remote/remote.ts";
+import { checkpointRefPrefix } from "../record/ids.ts";
+import { v1Branch } from "../stores/store-refs.ts";
 import type { SyncContext } from "./fetch-tips.ts";
 import { findUnpushed } from "./find-unpushed.ts";
 import { type PushedRef, readFetchedRemotes, readPushed } from "./remote-state.ts";

@@ -1,11 +1,11 @@
-import { notesRef } from "../../authorship/notes-ref.ts";
+import { notesRef } from "../../authorship/note/notes-ref.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
-import type { Remote } from "../../git/remote.ts";
-import type { Files } from "../../system/files.ts";
-import type { StoreKind } from "../checkpoint-tree.ts";
-import { checkpointRefPrefix, idOfCheckpointRef } from "../ids.ts";
-import { v1Branch, v2FullPrefix, v2Main } from "../store-refs.ts";
+import type { Remote } from "../../git/remote/remote.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { StoreKind } from "../record/checkpoint-tree.ts";
+import { checkpointRefPrefix, idOfCheckpointRef } from "../record/ids.ts";
+import { v1Branch, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
 import { readPushed } from "./remote-state.ts";
 
 export interface UnpushedContext {

@@ -1,7 +1,7 @@
 import type { Git } from "../../git/git.ts";
-import { resolveRevision, updateRefs } from "../../git/refs.ts";
-import type { Remote } from "../../git/remote.ts";
-import { v1Branch } from "../store-refs.ts";
+import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
+import type { Remote } from "../../git/remote/remote.ts";
+import { v1Branch } from "../stores/store-refs.ts";
 
 /**
  * Moves the local branch forward to what an ordinary `git fetch` brought, if that contains it: after a push that joined

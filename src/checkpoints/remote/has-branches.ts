@@ -1,5 +1,5 @@
-import { remoteFailure, runOverNetwork } from "../../git/network.ts";
-import type { Remote } from "../../git/remote.ts";
+import { remoteFailure, runOverNetwork } from "../../git/remote/network.ts";
+import type { Remote } from "../../git/remote/remote.ts";
 import type { SyncContext } from "./fetch-tips.ts";
 
 /**

@@ -1,9 +1,14 @@
 import type { JsonObject, JsonValue } from "../../base/json-document.ts";
 import type { Oid } from "../../git/ids.ts";
-import { type CheckpointTree, type SessionFiles, type StoreKind, sessionsOf } from "../checkpoint-tree.ts";
-import { type CheckpointState, encodeMetadata, planCheckpoint } from "../plan-write.ts";
-import type { BlobSource, CheckpointWrite, SessionWrite } from "../store.ts";
-import { layouts } from "../store-layouts.ts";
+import {
+  type CheckpointTree,
+  type SessionFiles,
+  type StoreKind,
+  sessionsOf,
+} from "../record/checkpoint-tree.ts";
+import { type CheckpointState, encodeMetadata, planCheckpoint } from "../stores/plan-write.ts";
+import type { BlobSource, CheckpointWrite, SessionWrite } from "../stores/store.ts";
+import { layouts } from "../stores/store-layouts.ts";
 
 /** One side's record of a checkpoint: its files, and what they say. */
 export interface Side {

@@ -1,18 +1,18 @@
-import { encodeAuthorshipLog, parseAuthorshipLog } from "../../authorship/log-codec.ts";
-import { mergeAuthorshipLogs } from "../../authorship/log-merge.ts";
-import { notesRef } from "../../authorship/notes-ref.ts";
+import { encodeAuthorshipLog, parseAuthorshipLog } from "../../authorship/note/log-codec.ts";
+import { mergeAuthorshipLogs } from "../../authorship/note/log-merge.ts";
+import { notesRef } from "../../authorship/note/notes-ref.ts";
 import { errorText } from "../../base/errors.ts";
-import { openBulkWriter, type PathChange, readObjectFormat } from "../../git/bulk-writer.ts";
-import { fetchRef } from "../../git/fetch.ts";
 import type { Git } from "../../git/git.ts";
 import { committerIdentity } from "../../git/identity.ts";
 import type { Oid } from "../../git/ids.ts";
-import { listNotes, noteSpellings } from "../../git/notes.ts";
-import { readSmallObjects } from "../../git/object-stream.ts";
-import { resolveRevision, updateRefs } from "../../git/refs.ts";
-import type { Remote } from "../../git/remote.ts";
+import { openBulkWriter, type PathChange, readObjectFormat } from "../../git/objects/bulk-writer.ts";
+import { readSmallObjects } from "../../git/objects/object-stream.ts";
+import { listNotes, noteSpellings } from "../../git/refs/notes.ts";
+import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
+import { fetchRef } from "../../git/remote/fetch.ts";
+import type { Remote } from "../../git/remote/remote.ts";
 import { fault } from "../../system/fault.ts";
-import { retryUntilFirst } from "../commit-targets.ts";
+import { retryUntilFirst } from "../stores/commit-targets.ts";
 import type { SyncContext } from "./fetch-tips.ts";
 
 export interface NotesReport {

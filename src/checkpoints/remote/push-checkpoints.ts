@@ -1,12 +1,12 @@
-import { notesRef } from "../../authorship/notes-ref.ts";
+import { notesRef } from "../../authorship/note/notes-ref.ts";
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
-import { type PushOutcome, pushRefs, type RefPush } from "../../git/push.ts";
-import { resolveRevision } from "../../git/refs.ts";
-import type { Remote } from "../../git/remote.ts";
+import { resolveRevision } from "../../git/refs/refs.ts";
+import { type PushOutcome, pushRefs, type RefPush } from "../../git/remote/push.ts";
+import type { Remote } from "../../git/remote/remote.ts";
 import { fault } from "../../system/fault.ts";
-import { readStoreRefs, v2FullPrefix, v2Main } from "../store-refs.ts";
+import { readStoreRefs, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
 import { fetchCheckpointTips, type SyncContext } from "./fetch-tips.ts";
 import { type Group, groupOf } from "./find-unpushed.ts";
 import { type JoinedRefs, joinRemote } from "./join-remote.ts";

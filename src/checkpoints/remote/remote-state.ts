@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { isJsonObject, jsonField, stringField } from "../../base/json.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
-import type { Remote } from "../../git/remote.ts";
+import type { Remote } from "../../git/remote/remote.ts";
 import type { Repository } from "../../git/repository.ts";
-import type { Files } from "../../system/files.ts";
+import type { Files } from "../../system/files/files.ts";
 
 /**
  * What is known of remotes, in `<common git dir>/keyframe/remotes/<key>.fetched.json` and `<key>.pushed.json`. No ref

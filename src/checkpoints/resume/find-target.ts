@@ -1,11 +1,11 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { Checkout } from "../../git/checkout.ts";
-import { fetchRef } from "../../git/fetch.ts";
 import type { Git } from "../../git/git.ts";
-import { resolveRevision } from "../../git/refs.ts";
-import type { Remote } from "../../git/remote.ts";
-import { type CheckpointId, isCheckpointId } from "../ids.ts";
-import { type LinkedCommit, readLinkedCommits } from "../links.ts";
+import { resolveRevision } from "../../git/refs/refs.ts";
+import { fetchRef } from "../../git/remote/fetch.ts";
+import type { Remote } from "../../git/remote/remote.ts";
+import type { Checkout } from "../../git/worktree/checkout.ts";
+import { type LinkedCommit, readLinkedCommits } from "../query/links.ts";
+import { type CheckpointId, isCheckpointId } from "../record/ids.ts";
 import type { SyncContext } from "../remote/fetch-tips.ts";
 
 /** What a word to resume means. */

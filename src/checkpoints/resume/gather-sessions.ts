@@ -1,10 +1,10 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
-import { missingObjects } from "../../git/missing-objects.ts";
-import type { Remote } from "../../git/remote.ts";
-import type { SessionFiles } from "../checkpoint-tree.ts";
-import type { CheckpointId } from "../ids.ts";
-import type { SessionMetadata } from "../metadata.ts";
-import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../read-checkpoints.ts";
+import { missingObjects } from "../../git/objects/missing-objects.ts";
+import type { Remote } from "../../git/remote/remote.ts";
+import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../query/read-checkpoints.ts";
+import type { SessionFiles } from "../record/checkpoint-tree.ts";
+import type { CheckpointId } from "../record/ids.ts";
+import type { SessionMetadata } from "../record/metadata.ts";
 import { filesOf, findOrFetchCheckpoint } from "../remote/fetch-checkpoints.ts";
 import { fetchFiles, mustHaveAll, type WantedFile } from "../remote/fetch-files.ts";
 import type { SyncContext } from "../remote/fetch-tips.ts";

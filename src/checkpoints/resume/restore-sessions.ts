@@ -8,10 +8,10 @@ import { findConversationFile } from "../../agents/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { fault } from "../../system/fault.ts";
-import type { Files } from "../../system/files.ts";
-import type { StreamToFile } from "../../system/stream-to-file.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { StreamToFile } from "../../system/files/stream-to-file.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
-import type { TranscriptReader } from "../read-transcript.ts";
+import type { TranscriptReader } from "../query/read-transcript.ts";
 import type { GatheredSession } from "./gather-sessions.ts";
 import { restoreSubagents } from "./subagents.ts";
 

@@ -1,13 +1,13 @@
 import { dirname } from "node:path";
 import { subagentTranscriptPath } from "../../agents/conversation-place.ts";
 import type { Oid } from "../../git/ids.ts";
-import type { Files } from "../../system/files.ts";
-import type { StreamToFile } from "../../system/stream-to-file.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { StreamToFile } from "../../system/files/stream-to-file.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
-import type { CheckpointTree, SessionFiles } from "../checkpoint-tree.ts";
-import type { CheckpointId } from "../ids.ts";
-import type { SessionMetadata } from "../metadata.ts";
-import type { TranscriptReader } from "../read-transcript.ts";
+import type { TranscriptReader } from "../query/read-transcript.ts";
+import type { CheckpointTree, SessionFiles } from "../record/checkpoint-tree.ts";
+import type { CheckpointId } from "../record/ids.ts";
+import type { SessionMetadata } from "../record/metadata.ts";
 
 /** A subagent's own transcript, stored with a checkpoint under the call that started it. */
 export interface StoredSubagent {

@@ -1,9 +1,9 @@
-import { incrementalHeaders } from "../../authorship/blame-annotate.ts";
-import { type BlameHeader, parseBlameHeader } from "../../authorship/blame-porcelain.ts";
-import type { OwnerLookup } from "../../authorship/owner-lookup.ts";
+import { incrementalHeaders } from "../../authorship/blame/annotate.ts";
+import type { OwnerLookup } from "../../authorship/blame/owner-lookup.ts";
+import { type BlameHeader, parseBlameHeader } from "../../authorship/blame/porcelain.ts";
 import { readLinesAsync } from "../../base/lines.ts";
-import { unquotePath } from "../../git/quoted-path.ts";
-import type { CliContext } from "../context.ts";
+import { unquotePath } from "../../git/objects/quoted-path.ts";
+import type { CliContext } from "../command/context.ts";
 
 /** Longest header line; `--incremental` prints no content. */
 const maxHeaderBytes = 1024 * 1024;

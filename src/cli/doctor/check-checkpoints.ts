@@ -1,14 +1,14 @@
 import { errorText } from "../../base/errors.ts";
-import { listPrepared } from "../../checkpoints/commit-folder.ts";
-import { findCheckpointProblems } from "../../checkpoints/find-problems.ts";
-import { type CheckpointId, isCheckpointId } from "../../checkpoints/ids.ts";
-import { listCheckpointPlaces } from "../../checkpoints/read-checkpoints.ts";
+import { listPrepared } from "../../checkpoints/commit/commit-directory.ts";
+import { findCheckpointProblems } from "../../checkpoints/doctor/find-problems.ts";
+import { applyRecordRepairs, planRecordRepairs } from "../../checkpoints/doctor/repair-records.ts";
+import { listCheckpointPlaces } from "../../checkpoints/query/read-checkpoints.ts";
+import { type CheckpointId, isCheckpointId } from "../../checkpoints/record/ids.ts";
 import { fetchCheckpoints } from "../../checkpoints/remote/fetch-checkpoints.ts";
 import { withFetched } from "../../checkpoints/remote/fetched-stores.ts";
-import { applyRecordRepairs, planRecordRepairs } from "../../checkpoints/repair-records.ts";
-import { resolveRemote } from "../../git/remote.ts";
-import { settleRepository } from "../settle-first.ts";
-import { openSync } from "../sync-context.ts";
+import { resolveRemote } from "../../git/remote/remote.ts";
+import { settleRepository } from "../command/settle-first.ts";
+import { openSync } from "../command/sync-context.ts";
 import type { DoctorCheck, DoctorContext, Finding } from "./check.ts";
 
 /** Kinds that a remote may have the answer to. */

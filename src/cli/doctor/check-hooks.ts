@@ -1,5 +1,5 @@
-import { clearProblems, readProblems } from "../../journal/problems.ts";
-import { settleRepository } from "../settle-first.ts";
+import { clearProblems, readProblems } from "../../state/problems.ts";
+import { settleRepository } from "../command/settle-first.ts";
 import type { DoctorCheck } from "./check.ts";
 
 /** What hooks could not do. */

@@ -1,7 +1,7 @@
-import { parseAuthorshipLog } from "../../authorship/log-codec.ts";
-import { notesRef } from "../../authorship/notes-ref.ts";
-import { listNotes } from "../../git/notes.ts";
-import { openObjectReader } from "../../git/objects.ts";
+import { parseAuthorshipLog } from "../../authorship/note/log-codec.ts";
+import { notesRef } from "../../authorship/note/notes-ref.ts";
+import { openObjectReader } from "../../git/objects/objects.ts";
+import { listNotes } from "../../git/refs/notes.ts";
 import type { DoctorCheck, Finding } from "./check.ts";
 
 const noteBatch = 200;

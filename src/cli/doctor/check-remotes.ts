@@ -3,9 +3,9 @@ import { findDisconnectedRefs, findRemoteProblems } from "../../checkpoints/remo
 import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
 import { fetchAndMergeNotes } from "../../checkpoints/remote/merge-notes.ts";
 import { pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
-import { completeOrRemoveStale } from "../../git/quarantine.ts";
-import { resolveRemote } from "../../git/remote.ts";
-import { openSync } from "../sync-context.ts";
+import { completeOrRemoveStale } from "../../git/remote/quarantine.ts";
+import { resolveRemote } from "../../git/remote/remote.ts";
+import { openSync } from "../command/sync-context.ts";
 import type { DoctorCheck } from "./check.ts";
 
 /**

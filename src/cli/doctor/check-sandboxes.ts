@@ -1,6 +1,6 @@
-import { findSandboxProblems } from "../../sandbox/find-problems.ts";
-import { locateSandboxHome } from "../../sandbox/home.ts";
-import type { CliContext } from "../context.ts";
+import { findSandboxProblems } from "../../sandbox/lifecycle/find-problems.ts";
+import { locateSandboxHome } from "../../sandbox/store/home.ts";
+import type { CliContext } from "../command/context.ts";
 import { sandboxWorld } from "../sandbox/world.ts";
 import type { DoctorCheck, MachineContext } from "./check.ts";
 

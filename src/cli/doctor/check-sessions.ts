@@ -1,5 +1,5 @@
-import { listSessionStates, sessionStatePath } from "../../checkpoints/session-folder.ts";
-import { endStuckSessions, findStuckSessions } from "../../checkpoints/stuck-sessions.ts";
+import { listSessionStates, sessionStatePath } from "../../checkpoints/sessions/directory.ts";
+import { endStuckSessions, findStuckSessions } from "../../checkpoints/sessions/stuck-sessions.ts";
 import type { DoctorCheck } from "./check.ts";
 
 /** Sessions whose agent is gone without a word, and states that cannot be read. */

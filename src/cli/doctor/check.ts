@@ -1,7 +1,7 @@
-import type { CheckpointStores } from "../../checkpoints/stores.ts";
+import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
 import type { Git } from "../../git/git.ts";
 import type { Repository } from "../../git/repository.ts";
-import type { CliContext } from "../context.ts";
+import type { CliContext } from "../command/context.ts";
 
 /** One thing that is wrong, and what mends it. */
 export interface Finding {

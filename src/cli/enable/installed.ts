@@ -3,7 +3,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import { absent, type FileChange, type FileState } from "../../base/file-change.ts";
 import type { InstallChange } from "../../git/hooks/plan.ts";
 import type { Repository } from "../../git/repository.ts";
-import type { Files } from "../../system/files.ts";
+import type { Files } from "../../system/files/files.ts";
 
 /**
  * What `enable` wrote and what was there before, so that `disable --uninstall` can give every byte back.

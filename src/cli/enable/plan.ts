@@ -2,10 +2,10 @@ import type { AgentProgram } from "../../agents/agent-program.ts";
 import { addClaudeHooks, hasClaudeHooks, removeClaudeHooks } from "../../agents/claude-settings.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { absent, type FileChange, type FileState, sameState, textFile } from "../../base/file-change.ts";
-import { isExcludedByUs, setExcluded } from "../../git/exclude.ts";
 import type { HookAction } from "../../git/hooks/hook-block.ts";
 import type { HookSituation } from "../../git/hooks/hook-situation.ts";
 import { type HookPlan, type InstallChange, planHook, planHookRemoval } from "../../git/hooks/plan.ts";
+import { isExcludedByUs, setExcluded } from "../../git/worktree/exclude.ts";
 import { type InstalledPath, restoreExactly } from "./installed.ts";
 import type { SettingsSituation } from "./settings-situation.ts";
 

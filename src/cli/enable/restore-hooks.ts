@@ -3,8 +3,8 @@ import type { Git } from "../../git/git.ts";
 import { readHookSituations } from "../../git/hooks/hook-situation.ts";
 import { type HookProgram, watchHooks } from "../../git/hooks/hook-watch.ts";
 import { planHook } from "../../git/hooks/plan.ts";
-import { applyFileChanges } from "../../system/file-changes.ts";
-import type { Files } from "../../system/files.ts";
+import { applyFileChanges } from "../../system/files/file-changes.ts";
+import type { Files } from "../../system/files/files.ts";
 import { readInstalled, recordInstalled, writeInstalled } from "./installed.ts";
 import { hookActionOf, ignoredPaths } from "./situation.ts";
 

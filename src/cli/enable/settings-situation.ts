@@ -2,8 +2,8 @@ import { basename, dirname, join, relative } from "node:path";
 import type { FileState } from "../../base/file-change.ts";
 import type { Git } from "../../git/git.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readFileState } from "../../system/file-changes.ts";
-import type { Files } from "../../system/files.ts";
+import { readFileState } from "../../system/files/file-changes.ts";
+import type { Files } from "../../system/files/files.ts";
 
 /** A settings file of Claude Code as it is found. */
 export interface SettingsSituation {

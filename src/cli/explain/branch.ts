@@ -1,11 +1,15 @@
-import type { CheckpointId } from "../../checkpoints/ids.ts";
-import { type LinkedCommit, linksByCheckpoint, readLinkedCommits } from "../../checkpoints/links.ts";
-import { listCheckpointPlaces, readCheckpoints, readPrompts } from "../../checkpoints/read-checkpoints.ts";
-import type { CheckpointStores } from "../../checkpoints/stores.ts";
+import { type LinkedCommit, linksByCheckpoint, readLinkedCommits } from "../../checkpoints/query/links.ts";
+import {
+  listCheckpointPlaces,
+  readCheckpoints,
+  readPrompts,
+} from "../../checkpoints/query/read-checkpoints.ts";
+import type { CheckpointId } from "../../checkpoints/record/ids.ts";
+import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
 import type { Git } from "../../git/git.ts";
-import { firstLine } from "../checkpoint-text.ts";
-import type { CliContext } from "../context.ts";
-import { printable } from "../terminal.ts";
+import type { CliContext } from "../command/context.ts";
+import { firstLine } from "../output/checkpoint-text.ts";
+import { printable } from "../output/terminal.ts";
 
 const maxCommits = 500;
 

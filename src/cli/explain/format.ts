@@ -1,9 +1,9 @@
-import type { ExplainedSession, Explanation } from "../../checkpoints/explain.ts";
-import type { LineOwner } from "../../checkpoints/line-owner.ts";
-import { totalTokens } from "../../checkpoints/token-usage.ts";
+import type { ExplainedSession, Explanation } from "../../checkpoints/query/explain.ts";
+import type { LineOwner } from "../../checkpoints/query/line-owner.ts";
+import { totalTokens } from "../../checkpoints/record/token-usage.ts";
 import type { AssistantBlock, CompactLine } from "../../transcripts/compact/compact-line.ts";
-import { firstLine, localTime } from "../checkpoint-text.ts";
-import { printable } from "../terminal.ts";
+import { firstLine, localTime } from "../output/checkpoint-text.ts";
+import { printable } from "../output/terminal.ts";
 
 interface FormatOptions {
   /** Index of the session that is shown. */

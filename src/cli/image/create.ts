@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { formatBytes } from "../../base/bytes.ts";
 import { parseImageName } from "../../blocks/ids.ts";
-import { createFromFile } from "../../blocks/images/create-from-file.ts";
-import { findImage } from "../../blocks/images/read-image.ts";
-import type { CliContext } from "../context.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import { createFromFile } from "../../blocks/images/publish/create-from-file.ts";
+import { findImage } from "../../blocks/images/read/read-image.ts";
+import type { CliContext } from "../command/context.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 export interface CreateFlags extends StoreFlags {
   readonly name?: string;

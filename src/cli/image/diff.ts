@@ -1,9 +1,9 @@
 import { formatBytes } from "../../base/bytes.ts";
 import type { ByteRange } from "../../blocks/image-source.ts";
 import { diffImages } from "../../blocks/images/diff-images.ts";
-import { findImage } from "../../blocks/images/read-image.ts";
-import type { CliContext } from "../context.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import { findImage } from "../../blocks/images/read/read-image.ts";
+import type { CliContext } from "../command/context.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Shows the ranges in which two images differ. */
 export async function diff(

@@ -1,16 +1,16 @@
 import { resolve } from "node:path";
 import { formatBytes } from "../../base/bytes.ts";
-import type { DirtyBlock } from "../../blocks/dirty-blocks.ts";
 import { parseImageName } from "../../blocks/ids.ts";
-import type { BlockWrite } from "../../blocks/images/block-writes.ts";
-import { commitBlocks } from "../../blocks/images/commit-blocks.ts";
-import { findImage } from "../../blocks/images/read-image.ts";
-import { openOverlay } from "../../blocks/overlay.ts";
-import { openNodeBlockFile } from "../../system/block-file.ts";
-import type { CliContext } from "../context.ts";
-import { openImageReader } from "../image-serve/open-device.ts";
-import { openImage } from "../image-serve/open-image.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import type { BlockWrite } from "../../blocks/images/publish/block-writes.ts";
+import { commitBlocks } from "../../blocks/images/publish/commit-blocks.ts";
+import { findImage } from "../../blocks/images/read/read-image.ts";
+import type { DirtyBlock } from "../../blocks/overlay/dirty-blocks.ts";
+import { openOverlay } from "../../blocks/overlay/overlay.ts";
+import { openNodeBlockFile } from "../../system/files/block-file.ts";
+import type { CliContext } from "../command/context.ts";
+import { openImageReader } from "./open/open-device.ts";
+import { openImage } from "./open/open-image.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 export interface ExportFlags extends StoreFlags {
   readonly overlay: string;

@@ -1,10 +1,10 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { parseImageName } from "../../blocks/ids.ts";
 import { describeImage } from "../../blocks/images/describe-image.ts";
-import { flattenImage } from "../../blocks/images/flatten-image.ts";
-import { findImage } from "../../blocks/images/read-image.ts";
-import type { CliContext } from "../context.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import { flattenImage } from "../../blocks/images/publish/flatten-image.ts";
+import { findImage } from "../../blocks/images/read/read-image.ts";
+import type { CliContext } from "../command/context.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 export interface FlattenFlags extends StoreFlags {
   readonly name?: string;

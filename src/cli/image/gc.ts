@@ -1,7 +1,7 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { collectGarbage, defaultGraceMs, planGarbage } from "../../blocks/images/collect-garbage.ts";
-import type { CliContext } from "../context.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import type { CliContext } from "../command/context.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 export interface GcFlags extends StoreFlags {
   readonly dryRun?: boolean;

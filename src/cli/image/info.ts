@@ -1,9 +1,9 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { describeImage } from "../../blocks/images/describe-image.ts";
-import { findImage } from "../../blocks/images/read-image.ts";
-import type { CliContext } from "../context.ts";
-import { formatTable, printable } from "../terminal.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import { findImage } from "../../blocks/images/read/read-image.ts";
+import type { CliContext } from "../command/context.ts";
+import { formatTable, printable } from "../output/terminal.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Shows what the manifest of an image says. */
 export async function info(this: CliContext, flags: StoreFlags, image: string): Promise<void> {

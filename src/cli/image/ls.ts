@@ -1,9 +1,9 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { describeImage } from "../../blocks/images/describe-image.ts";
 import { listImages } from "../../blocks/images/list-images.ts";
-import type { CliContext } from "../context.ts";
-import { formatTable } from "../terminal.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import type { CliContext } from "../command/context.ts";
+import { formatTable } from "../output/terminal.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Lists the images of a store. */
 export async function ls(this: CliContext, flags: StoreFlags): Promise<void> {

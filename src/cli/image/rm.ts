@@ -1,6 +1,6 @@
 import { removeImage } from "../../blocks/images/remove-image.ts";
-import type { CliContext } from "../context.ts";
-import { type StoreFlags, withImages } from "./open-repository.ts";
+import type { CliContext } from "../command/context.ts";
+import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Removes a name, and the image when it was the last. */
 export async function rm(this: CliContext, flags: StoreFlags, image: string): Promise<void> {

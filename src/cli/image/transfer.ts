@@ -2,12 +2,12 @@ import { resolve } from "node:path";
 import { formatBytes } from "../../base/bytes.ts";
 import { type ImageName, isIdPrefix, parseImageName } from "../../blocks/ids.ts";
 import { packImage } from "../../blocks/images/pack-image.ts";
-import { findImage } from "../../blocks/images/read-image.ts";
+import { findImage } from "../../blocks/images/read/read-image.ts";
 import { type TransferResult, transferImage } from "../../blocks/images/transfer-image.ts";
 import { unpackImage } from "../../blocks/images/unpack-image.ts";
-import type { ObjectStore } from "../../blocks/stores/object-store.ts";
-import type { CliContext } from "../context.ts";
-import { type ImageSession, type StoreFlags, withImages } from "./open-repository.ts";
+import type { ObjectStore } from "../../blocks/stores/interface/object-store.ts";
+import type { CliContext } from "../command/context.ts";
+import { type ImageSession, type StoreFlags, withImages } from "./open/open-repository.ts";
 
 export interface TransferFlags extends StoreFlags {
   readonly name?: string;

@@ -1,11 +1,11 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { errorText, isKeyframeError } from "../../base/errors.ts";
 import { listImages } from "../../blocks/images/list-images.ts";
-import { findImage } from "../../blocks/images/read-image.ts";
+import { findImage } from "../../blocks/images/read/read-image.ts";
 import { verifyImage } from "../../blocks/images/verify-image.ts";
-import type { CliContext } from "../context.ts";
-import { exitCodes } from "../exit-codes.ts";
-import { type ImageSession, type StoreFlags, withImages } from "./open-repository.ts";
+import type { CliContext } from "../command/context.ts";
+import { exitCodes } from "../command/exit-codes.ts";
+import { type ImageSession, type StoreFlags, withImages } from "./open/open-repository.ts";
 
 interface VerifiedReport {
   readonly image: string;

@@ -1,5 +1,5 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { CliContext } from "../context.ts";
+import type { CliContext } from "../command/context.ts";
 import {
   asPort,
   countFlag,
@@ -9,7 +9,7 @@ import {
   textArgument,
   textFlag,
   textsFlag,
-} from "../flags.ts";
+} from "../command/flags.ts";
 import type { BranchFlags } from "./run-branch.ts";
 import type { ExecFlags } from "./run-exec.ts";
 import type { PoolFlags } from "./run-pool.ts";

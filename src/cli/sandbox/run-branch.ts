@@ -1,13 +1,13 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { branchSandbox, type WritingSnapshot } from "../../sandbox/branch.ts";
-import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
-import { type SandboxWorld, stagingPath } from "../../sandbox/home.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { findSandbox } from "../../sandbox/sandbox-store.ts";
-import { forkSnapshot } from "../../sandbox/start-sandbox.ts";
-import { startDetached } from "../../system/detached-process.ts";
-import { connectUnixSocket, listenUnixSocket } from "../../system/unix-socket.ts";
-import type { CliContext } from "../context.ts";
+import { branchSandbox, type WritingSnapshot } from "../../sandbox/lifecycle/branch.ts";
+import { forkSnapshot } from "../../sandbox/lifecycle/start-sandbox.ts";
+import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import { type SandboxWorld, stagingPath } from "../../sandbox/store/home.ts";
+import { findSandbox } from "../../sandbox/store/sandbox-store.ts";
+import { connectUnixSocket, listenUnixSocket } from "../../system/net/unix-socket.ts";
+import { startDetached } from "../../system/process/detached-process.ts";
+import type { CliContext } from "../command/context.ts";
 import { printStarted } from "./run-start.ts";
 import { sandboxWorld } from "./world.ts";
 

@@ -1,9 +1,9 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { copyIn, copyOut } from "../../sandbox/copy-files.ts";
-import { withGuest } from "../../sandbox/guest-session.ts";
-import { findSandbox, mustRun } from "../../sandbox/sandbox-store.ts";
-import type { CliContext } from "../context.ts";
+import { copyIn, copyOut } from "../../sandbox/guest/copy-files.ts";
+import { withGuest } from "../../sandbox/guest/session.ts";
+import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
+import type { CliContext } from "../command/context.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 
 /** Copies between here and a guest: one side is `<sandbox>:<path>`. */

@@ -1,12 +1,12 @@
 import { finished } from "node:stream/promises";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/quantities.ts";
-import type { GuestCommand } from "../../sandbox/guest-command.ts";
-import type { CommandExit, CommandRequest } from "../../sandbox/guest-message.ts";
-import { collectCommand, withGuest } from "../../sandbox/guest-session.ts";
-import { ensureKeeper } from "../../sandbox/keeper-client.ts";
-import { findSandbox, mustRun } from "../../sandbox/sandbox-store.ts";
-import type { CliContext } from "../context.ts";
+import type { GuestCommand } from "../../sandbox/guest/command.ts";
+import type { CommandExit, CommandRequest } from "../../sandbox/guest/message.ts";
+import { collectCommand, withGuest } from "../../sandbox/guest/session.ts";
+import { ensureKeeper } from "../../sandbox/network/keeper-client.ts";
+import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
+import type { CliContext } from "../command/context.ts";
 import { parseEnv } from "./run-start.ts";
 import { sandboxWorld } from "./world.ts";
 

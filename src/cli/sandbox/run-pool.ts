@@ -1,16 +1,16 @@
 import { parseDurationMs } from "../../base/quantities.ts";
-import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
-import { fillPool } from "../../sandbox/fill-pool.ts";
-import type { SandboxWorld } from "../../sandbox/home.ts";
+import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
+import { fillPool } from "../../sandbox/lifecycle/fill-pool.ts";
 import { defaultPoolIdleMs } from "../../sandbox/limits.ts";
+import type { SandboxWorld } from "../../sandbox/store/home.ts";
 import {
   findSnapshot,
   mustBeReady,
   type ReadySnapshot,
   snapshotFiles,
-} from "../../sandbox/snapshot-store.ts";
-import { startDetached } from "../../system/detached-process.ts";
-import type { CliContext } from "../context.ts";
+} from "../../sandbox/store/snapshot-store.ts";
+import { startDetached } from "../../system/process/detached-process.ts";
+import type { CliContext } from "../command/context.ts";
 import { sandboxWorld } from "./world.ts";
 
 export interface PoolFlags {

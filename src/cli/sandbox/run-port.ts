@@ -1,10 +1,10 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { closePort, listPorts, openPort } from "../../sandbox/forward-port.ts";
 import { parseSandboxId } from "../../sandbox/ids.ts";
-import { keepSandbox } from "../../sandbox/keeper.ts";
-import { findSandbox } from "../../sandbox/sandbox-store.ts";
-import type { CliContext } from "../context.ts";
-import { formatTable } from "../terminal.ts";
+import { keepSandbox } from "../../sandbox/keeper/keeper.ts";
+import { closePort, listPorts, openPort } from "../../sandbox/network/forward-port.ts";
+import { findSandbox } from "../../sandbox/store/sandbox-store.ts";
+import type { CliContext } from "../command/context.ts";
+import { formatTable } from "../output/terminal.ts";
 import { sandboxWorld } from "./world.ts";
 
 export interface PortFlags {

@@ -1,17 +1,17 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import { parseByteSize, parseDurationMs } from "../../base/quantities.ts";
-import { parseAccelerator } from "../../sandbox/acceleration.ts";
-import { copyIn } from "../../sandbox/copy-files.ts";
-import { createSandboxes, isImage } from "../../sandbox/create-sandboxes.ts";
-import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
-import { withGuest } from "../../sandbox/guest-session.ts";
-import type { SandboxWorld } from "../../sandbox/home.ts";
+import { copyIn } from "../../sandbox/guest/copy-files.ts";
+import { withGuest } from "../../sandbox/guest/session.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { networkOf } from "../../sandbox/network-rules.ts";
-import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
-import type { ForkResult } from "../../sandbox/start-sandbox.ts";
-import type { CliContext } from "../context.ts";
+import { createSandboxes, isImage } from "../../sandbox/lifecycle/create-sandboxes.ts";
+import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
+import type { ForkResult } from "../../sandbox/lifecycle/start-sandbox.ts";
+import { networkOf } from "../../sandbox/network/rules.ts";
+import { parseAccelerator } from "../../sandbox/qemu/acceleration.ts";
+import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import { findSnapshot, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
+import type { CliContext } from "../command/context.ts";
 import { fillPoolInBackground } from "./run-pool.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 

@@ -1,10 +1,10 @@
 import { isAbsolute, resolve } from "node:path";
-import { locateSandboxHome, openSandboxHome, type SandboxWorld } from "../../sandbox/home.ts";
-import { createQemu } from "../../sandbox/qemu.ts";
-import { machineFacts } from "../../system/machine-facts.ts";
-import { nodeProcessMemory } from "../../system/process-memory.ts";
-import { nodeProcessTable } from "../../system/process-table.ts";
-import type { CliContext } from "../context.ts";
+import { createQemu } from "../../sandbox/qemu/qemu.ts";
+import { locateSandboxHome, openSandboxHome, type SandboxWorld } from "../../sandbox/store/home.ts";
+import { machineFacts } from "../../system/machine/machine-facts.ts";
+import { nodeProcessMemory } from "../../system/process/process-memory.ts";
+import { nodeProcessTable } from "../../system/process/process-table.ts";
+import type { CliContext } from "../command/context.ts";
 
 /** What sandbox commands work with, from what every command has. */
 export function sandboxWorld(context: CliContext): SandboxWorld {

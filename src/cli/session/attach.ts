@@ -1,18 +1,18 @@
 import { findConversationFile } from "../../agents/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { setAttached } from "../../checkpoints/attached-sessions.ts";
-import { readCaptureSettings } from "../../checkpoints/capture-settings.ts";
-import { captureTranscript } from "../../checkpoints/capture-transcript.ts";
-import { applyActions, newSessionState } from "../../checkpoints/session-events.ts";
-import { isSessionId, readSessionState, updateSessionState } from "../../checkpoints/session-folder.ts";
-import { listOfState, textOfState } from "../../checkpoints/session-state.ts";
+import { readCaptureSettings } from "../../checkpoints/capture/settings.ts";
+import { captureTranscript } from "../../checkpoints/capture/transcript.ts";
+import { setAttached } from "../../checkpoints/commit/attached-sessions.ts";
+import { isSessionId, readSessionState, updateSessionState } from "../../checkpoints/sessions/directory.ts";
+import { applyActions, newSessionState } from "../../checkpoints/sessions/events.ts";
+import { listOfState, textOfState } from "../../checkpoints/sessions/state.ts";
 import type { RepoPath } from "../../git/ids.ts";
+import { listDirtyPaths } from "../../git/remote/sync.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
-import { listDirtyPaths } from "../../git/sync.ts";
 import { displayNameOf, toolNameOf } from "../../transcripts/agent-names.ts";
-import type { CliContext } from "../context.ts";
-import { printable } from "../terminal.ts";
-import type { AttachFlags } from "./command.ts";
+import type { CliContext } from "../command/context.ts";
+import { printable } from "../output/terminal.ts";
+import type { AttachFlags } from "./session-command.ts";
 
 /** `keyframe session attach`: from here on the session is one like those whose hooks were seen. */
 export async function attachSession(this: CliContext, flags: AttachFlags, id: string): Promise<void> {

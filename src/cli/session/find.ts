@@ -1,8 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { type ListedState, listSessionStates } from "../../checkpoints/session-folder.ts";
-import type { SessionState } from "../../checkpoints/session-state.ts";
+import { type ListedState, listSessionStates } from "../../checkpoints/sessions/directory.ts";
+import type { SessionState } from "../../checkpoints/sessions/state.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
-import type { CliContext } from "../context.ts";
+import type { CliContext } from "../command/context.ts";
 
 export interface FoundSession {
   readonly repository: Repository;

@@ -1,13 +1,13 @@
-import { readCapture } from "../../checkpoints/capture-record.ts";
-import { listSessionStates } from "../../checkpoints/session-folder.ts";
-import { listOfState, phaseOf, type SessionState, textOfState } from "../../checkpoints/session-state.ts";
+import { readCapture } from "../../checkpoints/capture/record.ts";
+import { listSessionStates } from "../../checkpoints/sessions/directory.ts";
+import { listOfState, phaseOf, type SessionState, textOfState } from "../../checkpoints/sessions/state.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
-import { firstLine, localTime } from "../checkpoint-text.ts";
-import type { CliContext } from "../context.ts";
-import { formatTable, printable } from "../terminal.ts";
-import type { SessionFlags } from "./command.ts";
+import type { CliContext } from "../command/context.ts";
+import { firstLine, localTime } from "../output/checkpoint-text.ts";
+import { formatTable, printable } from "../output/terminal.ts";
 import { mustFindSession } from "./find.ts";
+import type { SessionFlags } from "./session-command.ts";
 
 /** `keyframe session list` */
 export function listSessions(this: CliContext, { json }: SessionFlags): void {

@@ -1,8 +1,8 @@
-import { endSession } from "../../checkpoints/stuck-sessions.ts";
-import type { CliContext } from "../context.ts";
-import { printable } from "../terminal.ts";
-import type { SessionFlags } from "./command.ts";
+import { endSession } from "../../checkpoints/sessions/stuck-sessions.ts";
+import type { CliContext } from "../command/context.ts";
+import { printable } from "../output/terminal.ts";
 import { mustFindSession } from "./find.ts";
+import type { SessionFlags } from "./session-command.ts";
 
 /** `keyframe session stop` */
 export function stopSession(this: CliContext, { json }: SessionFlags, text: string): void {

@@ -1,8 +1,8 @@
-import { ownerJson } from "../../authorship/blame-json.ts";
-import { ownersByPath } from "../../authorship/log.ts";
-import { entriesOfRuns } from "../../authorship/log-codec.ts";
-import { countLines } from "../../authorship/owner-runs.ts";
-import { resolveOwner } from "../../authorship/owners.ts";
+import { ownerJson } from "../../authorship/blame/json.ts";
+import { ownersByPath } from "../../authorship/note/log.ts";
+import { entriesOfRuns } from "../../authorship/note/log-codec.ts";
+import { resolveOwner } from "../../authorship/note/owners.ts";
+import { countLines } from "../../authorship/rules/owner-runs.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import type { ShownNote } from "./shown-note.ts";
 

@@ -1,4 +1,4 @@
-import type { ParsedAuthorshipLog } from "../../authorship/log-codec.ts";
+import type { ParsedAuthorshipLog } from "../../authorship/note/log-codec.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { PromptFinder } from "../../journal/session-log.ts";
 

@@ -1,13 +1,13 @@
-import { splitAgentLineKey } from "../../authorship/keys.ts";
-import { ownersByPath } from "../../authorship/log.ts";
-import { entriesOfRuns, type Problem } from "../../authorship/log-codec.ts";
-import { agentLabel } from "../../authorship/owner-label.ts";
-import { countLines, type LineRange } from "../../authorship/owner-runs.ts";
-import { type AgentOwner, type Owner, resolveOwner, traceDetails } from "../../authorship/owners.ts";
+import { splitAgentLineKey } from "../../authorship/note/keys.ts";
+import { ownersByPath } from "../../authorship/note/log.ts";
+import { entriesOfRuns, type Problem } from "../../authorship/note/log-codec.ts";
+import { agentLabel } from "../../authorship/note/owner-label.ts";
+import { type AgentOwner, type Owner, resolveOwner, traceDetails } from "../../authorship/note/owners.ts";
+import { countLines, type LineRange } from "../../authorship/rules/owner-runs.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { PromptFinder } from "../../journal/session-log.ts";
-import { styledOwner } from "../owner-column.ts";
-import { formatTable, printable, type Terminal } from "../terminal.ts";
+import { styledOwner } from "../output/owner-column.ts";
+import { formatTable, printable, type Terminal } from "../output/terminal.ts";
 import type { ShownNote } from "./shown-note.ts";
 
 /** Longest piece of a prompt that is shown, characters. */

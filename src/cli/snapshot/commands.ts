@@ -1,6 +1,6 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { CliContext } from "../context.ts";
-import { countFlag, jsonFlag, switchFlag, textArgument, textFlag } from "../flags.ts";
+import type { CliContext } from "../command/context.ts";
+import { countFlag, jsonFlag, switchFlag, textArgument, textFlag } from "../command/flags.ts";
 
 import type { ServeFlags } from "./serve.ts";
 
@@ -14,7 +14,7 @@ const snapshotArgument = textArgument("A snapshot: its id or name", "snapshot");
 const oneSnapshot = { kind: "tuple", parameters: [snapshotArgument] } as const;
 
 const ls = buildCommand<JsonFlags, [], CliContext>({
-  loader: async () => (await import("./run.ts")).listSnapshotsCommand,
+  loader: async () => (await import("./snapshot.ts")).listSnapshotsCommand,
   parameters: { flags: { json: jsonFlag } },
   docs: {
     brief: "List the snapshots",
@@ -23,7 +23,7 @@ const ls = buildCommand<JsonFlags, [], CliContext>({
 });
 
 const info = buildCommand<JsonFlags, [string], CliContext>({
-  loader: async () => (await import("./run.ts")).showSnapshot,
+  loader: async () => (await import("./snapshot.ts")).showSnapshot,
   parameters: { flags: { json: jsonFlag }, positional: oneSnapshot },
   docs: {
     brief: "Show one snapshot",
@@ -32,7 +32,7 @@ const info = buildCommand<JsonFlags, [string], CliContext>({
 });
 
 const tree = buildCommand<JsonFlags, [], CliContext>({
-  loader: async () => (await import("./run.ts")).showTree,
+  loader: async () => (await import("./snapshot.ts")).showTree,
   parameters: { flags: { json: jsonFlag } },
   docs: {
     brief: "Show what stands on what",
@@ -45,7 +45,7 @@ const rm = buildCommand<
   string[],
   CliContext
 >({
-  loader: async () => (await import("./run.ts")).removeSnapshots,
+  loader: async () => (await import("./snapshot.ts")).removeSnapshots,
   parameters: {
     flags: {
       cascade: switchFlag("Also the snapshots that stand on it"),
@@ -62,7 +62,7 @@ const rm = buildCommand<
 });
 
 const compact = buildCommand<Named, [string], CliContext>({
-  loader: async () => (await import("./run.ts")).compact,
+  loader: async () => (await import("./snapshot.ts")).compact,
   parameters: {
     flags: { name: textFlag("Name of the new snapshot", "name"), json: jsonFlag },
     positional: oneSnapshot,
@@ -75,7 +75,7 @@ const compact = buildCommand<Named, [string], CliContext>({
 });
 
 const verify = buildCommand<JsonFlags, [string], CliContext>({
-  loader: async () => (await import("./run.ts")).verify,
+  loader: async () => (await import("./snapshot.ts")).verify,
   parameters: { flags: { json: jsonFlag }, positional: oneSnapshot },
   docs: {
     brief: "Check everything a snapshot is made of",
@@ -85,7 +85,7 @@ const verify = buildCommand<JsonFlags, [string], CliContext>({
 });
 
 const pack = buildCommand<JsonFlags, [string, string], CliContext>({
-  loader: async () => (await import("./run.ts")).pack,
+  loader: async () => (await import("./snapshot.ts")).pack,
   parameters: {
     flags: { json: jsonFlag },
     positional: { kind: "tuple", parameters: [snapshotArgument, textArgument("The file to write", "file")] },
@@ -98,7 +98,7 @@ const pack = buildCommand<JsonFlags, [string, string], CliContext>({
 });
 
 const unpack = buildCommand<Named, [string], CliContext>({
-  loader: async () => (await import("./run.ts")).unpack,
+  loader: async () => (await import("./snapshot.ts")).unpack,
   parameters: {
     flags: { name: textFlag("Name of the snapshot here", "name"), json: jsonFlag },
     positional: { kind: "tuple", parameters: [textArgument("The file to read", "file")] },
@@ -166,7 +166,7 @@ const gc = buildCommand<
   [],
   CliContext
 >({
-  loader: async () => (await import("./run.ts")).gc,
+  loader: async () => (await import("./snapshot.ts")).gc,
   parameters: {
     flags: {
       olderThan: textFlag("Also unnamed snapshots older than this that nothing needs", "duration"),

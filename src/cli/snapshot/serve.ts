@@ -1,10 +1,10 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/quantities.ts";
-import { serveSnapshot } from "../../sandbox/serve-snapshot.ts";
-import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
-import { waitForStopSignal } from "../../system/stop-signal.ts";
-import type { CliContext } from "../context.ts";
-import { openImageSession } from "../image/open-repository.ts";
+import { serveSnapshot } from "../../sandbox/lazy/serve-snapshot.ts";
+import { findSnapshot, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
+import { waitForStopSignal } from "../../system/process/stop-signal.ts";
+import type { CliContext } from "../command/context.ts";
+import { openImageSession } from "../image/open/open-repository.ts";
 import { sandboxWorld } from "../sandbox/world.ts";
 
 export interface ServeFlags {

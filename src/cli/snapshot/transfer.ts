@@ -1,11 +1,11 @@
 import { formatBytes } from "../../base/bytes.ts";
-import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { pullLazily, pullSnapshot } from "../../sandbox/pull-snapshot.ts";
-import { pushSnapshot } from "../../sandbox/push-snapshot.ts";
-import { findSnapshot, mustBeReady } from "../../sandbox/snapshot-store.ts";
-import type { CliContext } from "../context.ts";
-import { withImages } from "../image/open-repository.ts";
+import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import { findSnapshot, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
+import { pullLazily, pullSnapshot } from "../../sandbox/transfer/pull.ts";
+import { pushSnapshot } from "../../sandbox/transfer/push.ts";
+import type { CliContext } from "../command/context.ts";
+import { withImages } from "../image/open/open-repository.ts";
 import { storeLocation } from "../image/store-location.ts";
 import { sandboxWorld } from "../sandbox/world.ts";
 

@@ -1,9 +1,9 @@
-import { agentLabel, humanName } from "../../authorship/owner-label.ts";
-import type { Stats } from "../../authorship/stats.ts";
-import { type AgentTotals, agentTotals, countsByFolder } from "../../authorship/stats-groups.ts";
-import type { LineCounts } from "../../authorship/stats-tally.ts";
-import { ownerBar, ownerLegend } from "../owner-bar.ts";
-import { formatTable, printable, type Terminal } from "../terminal.ts";
+import { agentLabel, humanName } from "../../authorship/note/owner-label.ts";
+import { type AgentTotals, agentTotals, countsByFolder } from "../../authorship/stats/groups.ts";
+import type { Stats } from "../../authorship/stats/stats.ts";
+import type { LineCounts } from "../../authorship/stats/tally.ts";
+import { ownerBar, ownerLegend } from "../output/owner-bar.ts";
+import { formatTable, printable, type Terminal } from "../output/terminal.ts";
 
 export interface StatsView {
   readonly stats: Stats;

@@ -3,7 +3,7 @@ import { readHeads } from "../../journal/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
 import type { Head } from "../../journal/path-state.ts";
-import type { Files } from "../../system/files.ts";
+import type { Files } from "../../system/files/files.ts";
 
 /** Lines of one file that wait for a commit, by owner. */
 export interface PendingFile {

@@ -1,7 +1,7 @@
 import { isAbsolute, join, relative, resolve } from "node:path";
 import type { FileState } from "../../base/file-change.ts";
-import { readFileState } from "../../system/file-changes.ts";
-import type { Files } from "../../system/files.ts";
+import { readFileState } from "../../system/files/file-changes.ts";
+import type { Files } from "../../system/files/files.ts";
 import type { Git } from "../git.ts";
 import { chainedFolder } from "./hook-block.ts";
 import { type GitHook, gitHooks } from "./hook-names.ts";

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import type { Files } from "../../system/files.ts";
+import type { Files } from "../../system/files/files.ts";
 import type { Repository } from "../repository.ts";
 
 /** What starts Keyframe from a hook, by absolute paths. */

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../../base/error-codes.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { describeHttpError } from "../http-status.ts";
+import { describeHttpError } from "../requests/http-status.ts";
 
 // The Connect protocol over HTTP/1.1 with JSON (connectrpc.com/docs/protocol). A stream is made of envelopes:
 //

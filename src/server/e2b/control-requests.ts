@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { KeyframeError } from "../../base/errors.ts";
-import { readSmallBody } from "../request-body.ts";
-import type { RequestContext } from "../request-env.ts";
+import { readSmallBody } from "../requests/request-body.ts";
+import type { RequestContext } from "../requests/request-env.ts";
 import { parseMessage } from "./connect-protocol.ts";
 import { guestText } from "./envd.ts";
 

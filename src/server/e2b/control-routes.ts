@@ -1,12 +1,12 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { networkOf } from "../../sandbox/network-rules.ts";
-import type { SandboxRecord, SnapshotRecord } from "../../sandbox/records.ts";
-import type { StartedSandbox } from "../../sandbox/start-sandbox.ts";
-import { sandboxToken } from "../access.ts";
-import { noteFailure } from "../answer-error.ts";
-import type { ServerContext } from "../context.ts";
-import type { RequestContext, ServerApp } from "../request-env.ts";
+import type { StartedSandbox } from "../../sandbox/lifecycle/start-sandbox.ts";
+import { networkOf } from "../../sandbox/network/rules.ts";
+import type { SandboxRecord, SnapshotRecord } from "../../sandbox/store/records.ts";
+import type { ServerContext } from "../context/context.ts";
+import { noteFailure } from "../context/note-failure.ts";
+import { sandboxToken } from "../requests/access.ts";
+import type { RequestContext, ServerApp } from "../requests/request-env.ts";
 import {
   bodyOf,
   connectRequest,

@@ -3,9 +3,9 @@ import type { HonoRequest } from "hono";
 import * as z from "zod";
 import { KeyframeError } from "../../base/errors.ts";
 import type { SandboxId } from "../../sandbox/ids.ts";
-import type { SandboxRecord } from "../../sandbox/records.ts";
-import { type AccessRules, sameText, sandboxToken } from "../access.ts";
-import type { ServerContext } from "../context.ts";
+import type { SandboxRecord } from "../../sandbox/store/records.ts";
+import type { ServerContext } from "../context/context.ts";
+import { type AccessRules, sameText, sandboxToken } from "../requests/access.ts";
 import { parseE2bId } from "./sandbox-ids.ts";
 
 /** The version of E2B's program in the sandbox whose behaviour is followed: it decides what the package sends. */

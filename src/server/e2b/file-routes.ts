@@ -3,12 +3,12 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import * as z from "zod";
 import { KeyframeError } from "../../base/errors.ts";
-import { writeGuestFile } from "../../sandbox/copy-files.ts";
-import { readGuestFileInfo } from "../../sandbox/guest-files.ts";
-import type { ServerContext } from "../context.ts";
-import { guestFileBody } from "../guest-file-body.ts";
-import { streamBody } from "../request-body.ts";
-import type { RequestContext, ServerApp } from "../request-env.ts";
+import { writeGuestFile } from "../../sandbox/guest/copy-files.ts";
+import { readGuestFileInfo } from "../../sandbox/guest/files.ts";
+import type { ServerContext } from "../context/context.ts";
+import { guestFileBody } from "../context/guest-file-body.ts";
+import { streamBody } from "../requests/request-body.ts";
+import type { RequestContext, ServerApp } from "../requests/request-env.ts";
 import { guestText, sandboxOfRequest, userName, userOfRequest } from "./envd.ts";
 import { multipartBoundary, parseMultipart } from "./multipart.ts";
 

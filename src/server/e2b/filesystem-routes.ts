@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import * as z from "zod";
-import type { GuestChannel } from "../../sandbox/guest-channel.ts";
+import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import {
   type GuestFileOptions,
   listGuestFolder,
@@ -8,11 +8,11 @@ import {
   moveGuestFile,
   readGuestFileInfo,
   removeGuestFile,
-} from "../../sandbox/guest-files.ts";
-import type { GuestFileInfo } from "../../sandbox/guest-message.ts";
-import type { ServerContext } from "../context.ts";
-import { readSmallBody } from "../request-body.ts";
-import type { RequestContext, ServerApp } from "../request-env.ts";
+} from "../../sandbox/guest/files.ts";
+import type { GuestFileInfo } from "../../sandbox/guest/message.ts";
+import type { ServerContext } from "../context/context.ts";
+import { readSmallBody } from "../requests/request-body.ts";
+import type { RequestContext, ServerApp } from "../requests/request-env.ts";
 import { parseMessage } from "./connect-protocol.ts";
 import { guestText, sandboxOfRequest, userOfRequest } from "./envd.ts";
 

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import * as z from "zod";
 import { errorText, isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import type { SandboxId } from "../../sandbox/ids.ts";
-import type { SandboxRecord } from "../../sandbox/records.ts";
-import type { ServerContext } from "../context.ts";
+import type { SandboxRecord } from "../../sandbox/store/records.ts";
+import type { ServerContext } from "../context/context.ts";
 
 // What an E2B client asks of a sandbox beyond ours: `lease.json` in the sandbox's folder, which goes with the sandbox.
 // Its end moves, so it is the server that ends the sandbox; one that was not running ends it when it starts again.

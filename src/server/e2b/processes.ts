@@ -1,9 +1,9 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { GuestCommand } from "../../sandbox/guest-command.ts";
-import type { CommandExit, CommandRequest } from "../../sandbox/guest-message.ts";
-import type { SandboxRecord } from "../../sandbox/records.ts";
-import type { ServerContext } from "../context.ts";
-import type { EventStream } from "../event-stream.ts";
+import type { GuestCommand } from "../../sandbox/guest/command.ts";
+import type { CommandExit, CommandRequest } from "../../sandbox/guest/message.ts";
+import type { SandboxRecord } from "../../sandbox/store/records.ts";
+import type { ServerContext } from "../context/context.ts";
+import type { EventStream } from "../requests/event-stream.ts";
 import { encodeEnvelope, toConnectError } from "./connect-protocol.ts";
 
 /** What a client asked to run, as it asked. */

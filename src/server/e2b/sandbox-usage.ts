@@ -1,6 +1,6 @@
-import { collectFile, readGuestSpace } from "../../sandbox/guest-files.ts";
-import type { SandboxRecord } from "../../sandbox/records.ts";
-import type { ServerContext } from "../context.ts";
+import { collectFile, readGuestSpace } from "../../sandbox/guest/files.ts";
+import type { SandboxRecord } from "../../sandbox/store/records.ts";
+import type { ServerContext } from "../context/context.ts";
 
 /** Between the two looks at the processors' time. */
 const sampleMs = 200;

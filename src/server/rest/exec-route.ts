@@ -1,12 +1,12 @@
 import { createRoute } from "@hono/zod-openapi";
-import type { GuestCommand } from "../../sandbox/guest-command.ts";
-import type { CommandRequest } from "../../sandbox/guest-message.ts";
-import type { SandboxRecord } from "../../sandbox/records.ts";
-import { noteFailure } from "../answer-error.ts";
-import type { ServerContext } from "../context.ts";
-import { createEventStream, type EventStream } from "../event-stream.ts";
-import { streamAliveMs } from "../limits.ts";
-import type { ServerApp } from "../request-env.ts";
+import type { GuestCommand } from "../../sandbox/guest/command.ts";
+import type { CommandRequest } from "../../sandbox/guest/message.ts";
+import type { SandboxRecord } from "../../sandbox/store/records.ts";
+import type { ServerContext } from "../context/context.ts";
+import { noteFailure } from "../context/note-failure.ts";
+import { createEventStream, type EventStream } from "../requests/event-stream.ts";
+import { streamAliveMs } from "../requests/limits.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { failures, jsonBody, linesAnswer, linesType, sandboxParam } from "./route.ts";
 import { execEventSchema, execSchema } from "./schemas.ts";
 

@@ -1,11 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { writeGuestFile } from "../../sandbox/copy-files.ts";
-import { listGuestFolder, makeGuestFolder, removeGuestFile } from "../../sandbox/guest-files.ts";
-import type { ServerContext } from "../context.ts";
+import { writeGuestFile } from "../../sandbox/guest/copy-files.ts";
+import { listGuestFolder, makeGuestFolder, removeGuestFile } from "../../sandbox/guest/files.ts";
+import type { ServerContext } from "../context/context.ts";
+import { guestFileBody } from "../context/guest-file-body.ts";
 import { guestText, userName } from "../e2b/envd.ts";
-import { guestFileBody } from "../guest-file-body.ts";
-import { streamBody } from "../request-body.ts";
-import type { ServerApp } from "../request-env.ts";
+import { streamBody } from "../requests/request-body.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { bytesAnswer, failures, jsonAnswer, sandboxParam } from "./route.ts";
 
 const fileQuery = z.object({

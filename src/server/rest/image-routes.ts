@@ -1,13 +1,13 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { parseImageSource } from "../../sandbox/image-source.ts";
-import type { ImageRecord } from "../../sandbox/records.ts";
-import { noteFailure } from "../answer-error.ts";
-import type { ServerContext } from "../context.ts";
-import { createEventStream } from "../event-stream.ts";
-import { streamAliveMs } from "../limits.ts";
-import type { ServerApp } from "../request-env.ts";
+import { parseImageSource } from "../../sandbox/image/source.ts";
+import type { ImageRecord } from "../../sandbox/store/records.ts";
+import type { ServerContext } from "../context/context.ts";
+import { noteFailure } from "../context/note-failure.ts";
+import { createEventStream } from "../requests/event-stream.ts";
+import { streamAliveMs } from "../requests/limits.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { failures, jsonAnswer, jsonBody, linesAnswer, linesType } from "./route.ts";
 import { errorSchema, imageBuildSchema, imageSchema } from "./schemas.ts";
 

@@ -1,12 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
-import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
-import { stagingPath } from "../../sandbox/home.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { openDataFile } from "../../system/data-file.ts";
-import type { ServerContext } from "../context.ts";
-import { streamBody } from "../request-body.ts";
-import type { ServerApp } from "../request-env.ts";
+import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import { stagingPath } from "../../sandbox/store/home.ts";
+import { openDataFile } from "../../system/files/data-file.ts";
+import type { ServerContext } from "../context/context.ts";
+import { streamBody } from "../requests/request-body.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { bytesAnswer, failures, jsonAnswer, snapshotParam } from "./route.ts";
 import { snapshotSchema } from "./schemas.ts";
 

@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
+import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
 import { defaultPoolIdleMs } from "../../sandbox/limits.ts";
-import type { ServerContext } from "../context.ts";
-import type { ServerApp } from "../request-env.ts";
+import type { ServerContext } from "../context/context.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { failures, jsonAnswer, jsonBody, snapshotParam } from "./route.ts";
 import { lifetimeSeconds, sandboxSchema } from "./schemas.ts";
 

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import type { ServerContext } from "../context.ts";
-import type { ServerApp } from "../request-env.ts";
+import type { ServerContext } from "../context/context.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { failures, jsonAnswer, jsonBody, sandboxParam } from "./route.ts";
 
 const port = z.int().min(1).max(65_535);

@@ -1,12 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { describeSandbox } from "../../sandbox/describe-sandbox.ts";
-import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { networkOf } from "../../sandbox/network-rules.ts";
-import type { ForkResult } from "../../sandbox/start-sandbox.ts";
-import { noteFailure } from "../answer-error.ts";
-import type { ServerContext } from "../context.ts";
-import type { ServerApp } from "../request-env.ts";
+import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
+import type { ForkResult } from "../../sandbox/lifecycle/start-sandbox.ts";
+import { networkOf } from "../../sandbox/network/rules.ts";
+import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import type { ServerContext } from "../context/context.ts";
+import { noteFailure } from "../context/note-failure.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { failures, jsonAnswer, jsonBody, optionalJsonBody, sandboxParam } from "./route.ts";
 import {
   branchSchema,

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { errorCodes } from "../../base/error-codes.ts";
-import { sandboxStates } from "../../sandbox/sandbox-store.ts";
+import { sandboxStates } from "../../sandbox/store/sandbox-store.ts";
 import { guestText, userName } from "../e2b/envd.ts";
 
 // What requests and answers look like: the source of /openapi.json.

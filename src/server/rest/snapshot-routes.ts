@@ -1,10 +1,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
-import { describeGcPlan } from "../../sandbox/gc.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { buildSnapshotTree } from "../../sandbox/snapshot-tree.ts";
-import type { ServerContext } from "../context.ts";
-import type { ServerApp } from "../request-env.ts";
+import { describeGcPlan } from "../../sandbox/lifecycle/collect-garbage.ts";
+import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import { buildSnapshotTree } from "../../sandbox/snapshot/tree.ts";
+import type { ServerContext } from "../context/context.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { failures, jsonAnswer, optionalJsonBody, queryFlag, snapshotParam } from "./route.ts";
 import { gcSchema, nameSchema, snapshotSchema, snapshotTreeSchema } from "./schemas.ts";
 

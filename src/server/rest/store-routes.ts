@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { describeSnapshot } from "../../sandbox/describe-snapshot.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import type { ServerContext } from "../context.ts";
-import type { ServerApp } from "../request-env.ts";
+import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import type { ServerContext } from "../context/context.ts";
+import type { ServerApp } from "../requests/request-env.ts";
 import { failures, jsonAnswer, jsonBody, snapshotParam } from "./route.ts";
 import { snapshotSchema } from "./schemas.ts";
 

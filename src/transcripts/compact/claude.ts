@@ -1,6 +1,6 @@
+import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock, ToolResult, UserBlock } from "./compact-line.ts";
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "./json-fields.ts";
 
 /**
  * Claude Code and agents that write its lines: `{type, timestamp, message{...}}`; Cursor names only the role, and

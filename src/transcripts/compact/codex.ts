@@ -1,5 +1,5 @@
+import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "./json-fields.ts";
 
 /** Codex rollouts: `{timestamp, type: "response_item", payload{...}}`; other records say nothing that is not there too. */
 export function createCodexCompactor() {

@@ -1,7 +1,7 @@
+import { type Fields, fieldsOf } from "../json-fields.ts";
 import { maxTranscriptLineBytes } from "../limits.ts";
 import { type CompactBuilder, createCompactState } from "./compact-builder.ts";
 import type { CompactLine } from "./compact-line.ts";
-import { type Fields, fieldsOf } from "./json-fields.ts";
 
 /** Turns one line of an agent's transcript into compact lines. Made anew for each transcript: it may remember. */
 export type LineCompactor = (line: Fields, into: CompactBuilder) => void;

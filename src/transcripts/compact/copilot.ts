@@ -1,6 +1,6 @@
+import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock } from "./compact-line.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "./json-fields.ts";
 
 /** Copilot CLI: events `{type, data, timestamp}`; `assistant.message` names its tool calls, whose ends come later. */
 export function compactCopilotLine(line: Fields, into: CompactBuilder): void {

@@ -1,6 +1,6 @@
+import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock, ToolResult } from "./compact-line.ts";
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "./json-fields.ts";
 
 /**
  * Gemini CLI: `{id, timestamp, type: "user" | "gemini", content, toolCalls[], tokens}`. A message is written again

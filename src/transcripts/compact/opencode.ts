@@ -1,6 +1,6 @@
+import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock, ToolResult } from "./compact-line.ts";
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "./json-fields.ts";
 
 /** OpenCode, as `opencode export` prints it: messages `{info{role, id, tokens, time}, parts[]}`; times are milliseconds. */
 export function compactOpencodeLine(line: Fields, into: CompactBuilder): void {

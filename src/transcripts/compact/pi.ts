@@ -1,6 +1,6 @@
+import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock } from "./compact-line.ts";
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "./json-fields.ts";
 
 /** Pi: `{type: "message", id, timestamp, message{role, content[], usage}}`; results of tools are messages of their own. */
 export function compactPiLine(line: Fields, into: CompactBuilder): void {

@@ -1,5 +1,5 @@
 import { isCodexContext } from "../compact/codex.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "../compact/json-fields.ts";
+import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt } from "./note-facts.ts";
 import {
   addTranscriptTokens,

@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, listOf, textOf } from "../compact/json-fields.ts";
+import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt } from "./note-facts.ts";
 import { addTranscriptTokens, type TranscriptFacts, type TranscriptTokens } from "./transcript-facts.ts";
 

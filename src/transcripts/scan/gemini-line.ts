@@ -1,5 +1,5 @@
 import { geminiText, isGeminiContext } from "../compact/gemini.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "../compact/json-fields.ts";
+import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt, noteUsage } from "./note-facts.ts";
 import type { TranscriptFacts } from "./transcript-facts.ts";
 

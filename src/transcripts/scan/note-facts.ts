@@ -1,4 +1,4 @@
-import { numberOf } from "../compact/json-fields.ts";
+import { numberOf } from "../json-fields.ts";
 import {
   addTranscriptTokens,
   subtractTokens,

@@ -1,5 +1,5 @@
-import { type Fields, fieldsOf, listOf, textOf } from "../compact/json-fields.ts";
 import { joinedText } from "../compact/pi.ts";
+import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt } from "./note-facts.ts";
 import { addTranscriptTokens, type TranscriptFacts } from "./transcript-facts.ts";
 

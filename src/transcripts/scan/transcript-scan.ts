@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf } from "../compact/json-fields.ts";
+import { type Fields, fieldsOf } from "../json-fields.ts";
 import { scanClaudeLine } from "./claude-line.ts";
 import { scanCodexLine } from "./codex-line.ts";
 import { scanCopilotLine } from "./copilot-line.ts";

@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { loadZstd } from "../../../src/blocks/formats/zstd.ts";
-import { openImage } from "../../../src/blocks/images/layered-image.ts";
-import { findImage } from "../../../src/blocks/images/read-image.ts";
+import { openImage } from "../../../src/blocks/images/read/layered-image.ts";
+import { findImage } from "../../../src/blocks/images/read/read-image.ts";
 import { createFolderStore } from "../../../src/blocks/stores/folder-store.ts";
-import { openNodeBlockFile } from "../../../src/system/block-file.ts";
-import { nodeFiles } from "../../../src/system/files.ts";
+import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
+import { nodeFiles } from "../../../src/system/files/files.ts";
 import { nodeRandom } from "../../../src/system/random.ts";
 import { readImage, neverAborted as signal } from "../../support/image-repository.ts";
 import { type ProgramResult, runKeyframe } from "../../support/keyframe-program.ts";
@@ -152,8 +152,9 @@ test("a full disk is reported, leaves no image and no half file", () => {
 test("the points at which a program is killed above are all that the code has", () => {
   const found = new Set<string>();
   for (const part of ["formats", "stores", "images"]) {
-    for (const name of readdirSync(join("src/blocks", part))) {
-      const source = readFileSync(join("src/blocks", part, name), "utf8");
+    for (const entry of readdirSync(join("src/blocks", part), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const source = readFileSync(join(entry.parentPath, entry.name), "utf8");
       for (const match of source.matchAll(/\bfault\("([^"]+)"\)/g)) found.add(match[1] ?? "");
     }
   }

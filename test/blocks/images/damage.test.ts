@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../../src/base/errors.ts";
 import { parseImageName } from "../../../src/blocks/ids.ts";
-import { commitBlocks } from "../../../src/blocks/images/commit-blocks.ts";
-import { openImage } from "../../../src/blocks/images/layered-image.ts";
 import { listImages } from "../../../src/blocks/images/list-images.ts";
-import { findImage } from "../../../src/blocks/images/read-image.ts";
+import { commitBlocks } from "../../../src/blocks/images/publish/commit-blocks.ts";
+import { openImage } from "../../../src/blocks/images/read/layered-image.ts";
+import { findImage } from "../../../src/blocks/images/read/read-image.ts";
 import { transferImage } from "../../../src/blocks/images/transfer-image.ts";
 import { verifyImage } from "../../../src/blocks/images/verify-image.ts";
 import {

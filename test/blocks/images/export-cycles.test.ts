@@ -1,15 +1,15 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createScratchStore } from "../../../src/blocks/cache-store.ts";
-import { openChunkCache } from "../../../src/blocks/chunk-cache.ts";
-import type { DirtyBlock } from "../../../src/blocks/dirty-blocks.ts";
-import type { BlockWrite } from "../../../src/blocks/images/block-writes.ts";
-import { commitBlocks } from "../../../src/blocks/images/commit-blocks.ts";
-import { openImage } from "../../../src/blocks/images/layered-image.ts";
-import type { FoundImage } from "../../../src/blocks/images/read-image.ts";
-import { openOverlay } from "../../../src/blocks/overlay.ts";
-import { openNodeBlockFile } from "../../../src/system/block-file.ts";
-import { nodeFiles } from "../../../src/system/files.ts";
+import { createScratchStore } from "../../../src/blocks/cache/cache-store.ts";
+import { openChunkCache } from "../../../src/blocks/cache/chunk-cache.ts";
+import type { BlockWrite } from "../../../src/blocks/images/publish/block-writes.ts";
+import { commitBlocks } from "../../../src/blocks/images/publish/commit-blocks.ts";
+import { openImage } from "../../../src/blocks/images/read/layered-image.ts";
+import type { FoundImage } from "../../../src/blocks/images/read/read-image.ts";
+import type { DirtyBlock } from "../../../src/blocks/overlay/dirty-blocks.ts";
+import { openOverlay } from "../../../src/blocks/overlay/overlay.ts";
+import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
+import { nodeFiles } from "../../../src/system/files/files.ts";
 import { memoryRepository, readImage, wholeWrite } from "../../support/image-repository.ts";
 import { scratchFolder } from "../../support/scratch.ts";
 

@@ -16,23 +16,27 @@ import { runsOf } from "../../../src/blocks/formats/extent-map.ts";
 import { encodeTarHeader, tarPadding } from "../../../src/blocks/formats/tar-header.ts";
 import { parseImageName } from "../../../src/blocks/ids.ts";
 import { collectGarbage, planGarbage } from "../../../src/blocks/images/collect-garbage.ts";
-import { commitBlocks } from "../../../src/blocks/images/commit-blocks.ts";
-import { createFromFile } from "../../../src/blocks/images/create-from-file.ts";
 import { describeImage } from "../../../src/blocks/images/describe-image.ts";
 import { diffImages } from "../../../src/blocks/images/diff-images.ts";
-import { flattenImage } from "../../../src/blocks/images/flatten-image.ts";
-import { openImage } from "../../../src/blocks/images/layered-image.ts";
-import { leaseDurationMs, takeCollectLease, takeUploadLease } from "../../../src/blocks/images/leases.ts";
 import { listImages } from "../../../src/blocks/images/list-images.ts";
 import { packImage } from "../../../src/blocks/images/pack-image.ts";
-import { publishName } from "../../../src/blocks/images/publish-image.ts";
-import { findImage } from "../../../src/blocks/images/read-image.ts";
+import { commitBlocks } from "../../../src/blocks/images/publish/commit-blocks.ts";
+import { createFromFile } from "../../../src/blocks/images/publish/create-from-file.ts";
+import { flattenImage } from "../../../src/blocks/images/publish/flatten-image.ts";
+import { publishName } from "../../../src/blocks/images/publish/publish-image.ts";
+import { openImage } from "../../../src/blocks/images/read/layered-image.ts";
+import { findImage } from "../../../src/blocks/images/read/read-image.ts";
+import { readStoredTouches, storeTouches } from "../../../src/blocks/images/read/stored-touches.ts";
 import { removeImage } from "../../../src/blocks/images/remove-image.ts";
-import { readStoredTouches, storeTouches } from "../../../src/blocks/images/stored-touches.ts";
+import {
+  leaseDurationMs,
+  takeCollectLease,
+  takeUploadLease,
+} from "../../../src/blocks/images/repository/leases.ts";
 import { transferImage } from "../../../src/blocks/images/transfer-image.ts";
 import { unpackImage } from "../../../src/blocks/images/unpack-image.ts";
-import { bytesContent } from "../../../src/blocks/stores/object-content.ts";
-import type { ObjectStore } from "../../../src/blocks/stores/object-store.ts";
+import { bytesContent } from "../../../src/blocks/stores/interface/object-content.ts";
+import type { ObjectStore } from "../../../src/blocks/stores/interface/object-store.ts";
 import { createFakeClock } from "../../../src/system/clock.ts";
 import { createFakeRandom } from "../../../src/system/random.ts";
 import {

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyframeError } from "../../../src/base/errors.ts";
 import { createFolderStore } from "../../../src/blocks/stores/folder-store.ts";
+import { withRetry } from "../../../src/blocks/stores/interface/with-retry.ts";
 import { createMemoryStore } from "../../../src/blocks/stores/memory-store.ts";
 import { withCache } from "../../../src/blocks/stores/with-cache.ts";
 import { withConcurrencyLimit } from "../../../src/blocks/stores/with-concurrency-limit.ts";
-import { withRetry } from "../../../src/blocks/stores/with-retry.ts";
-import { openNodeBlockFile } from "../../../src/system/block-file.ts";
 import { nodeClock } from "../../../src/system/clock.ts";
-import { nodeFiles } from "../../../src/system/files.ts";
+import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
+import { nodeFiles } from "../../../src/system/files/files.ts";
 import { createFakeRandom, nodeRandom } from "../../../src/system/random.ts";
 import { describeObjectStore } from "../../support/object-store-suite.ts";
 

@@ -1,0 +1,57 @@
+import { join } from "node:path";
+import type { JsonObject } from "../../base/json.ts";
+import type { RepoPath } from "../../git/ids.ts";
+import type { Repository } from "../../git/repository.ts";
+import { readHead, readStateContent } from "../../journal/head-files.ts";
+import { type Epoch, listEpochs } from "../../journal/layout.ts";
+import { decodeLineOwners, sessionOfOwner } from "../../journal/line-owners.ts";
+import type { Head } from "../../journal/path-state.ts";
+import type { Files } from "../../system/files/files.ts";
+import { capturePath } from "../record/capture.ts";
+import type { OwnerRun } from "../rules/owner-runs.ts";
+import { applyEdit } from "../rules/ownership.ts";
+import type { PendingFile, PendingOwners } from "./pending-owners.ts";
+
+/**
+ * Who owns the lines of files as they lie in the work tree, from what the journal saw: carried to the present content
+ * as an edit that nobody was seen making.
+ */
+export function pendingOwnersOf(repository: Repository, files: Files): PendingOwners {
+  const epochs = listEpochs(repository, files).reverse();
+  return (path) => {
+    for (const epoch of epochs) {
+      const head = readHead(files, epoch, path as RepoPath);
+      if (head !== undefined) return pendingFile(repository, files, { head, epoch });
+    }
+    return undefined;
+  };
+}
+
+function pendingFile(
+  repository: Repository,
+  files: Files,
+  { head, epoch }: { readonly head: Head; readonly epoch: Epoch },
+): PendingFile | undefined {
+  const known = readStateContent(files, epoch, head, head.current);
+  const now = capturePath(files, join(repository.workTree ?? "", head.path));
+  if (known === undefined || now.content === undefined || now.unlined !== undefined) return undefined;
+  const edit = applyEdit({ content: known, runs: head.current.runs }, now.content, {
+    author: null,
+    kind: "person",
+  });
+  const owners = decodeLineOwners(edit.runs, edit.carried.length);
+  const runs = owners.flatMap((key, index): OwnerRun[] =>
+    key === null ? [] : [{ first: index + 1, last: index + 1, key }],
+  );
+  return { runs, metadata: metadataOf(head) };
+}
+
+/** The head's agents and humans in the form of a note's metadata. */
+function metadataOf(head: Head): JsonObject {
+  const sessions: Record<string, JsonObject> = {};
+  const humans: Record<string, JsonObject> = {};
+  for (const [session, agent] of Object.entries(head.agents))
+    sessions[sessionOfOwner(session)] = { agent_id: { ...agent } };
+  for (const [key, author] of Object.entries(head.humans)) humans[key] = { author };
+  return { prompts: {}, humans, sessions };
+}

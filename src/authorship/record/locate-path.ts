@@ -1,0 +1,63 @@
+import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { parseRepoPath, type RepoPath } from "../../git/ids.ts";
+import { findRepository, type Repository } from "../../git/repository.ts";
+import type { Files } from "../../system/files/files.ts";
+
+export type LocatedPath =
+  | {
+      readonly kind: "inside";
+      readonly repository: Repository;
+      readonly path: RepoPath;
+      readonly absolute: string;
+    }
+  /** In no repository: nothing of ours. */
+  | { readonly kind: "outside" }
+  | { readonly kind: "refused"; readonly why: string };
+
+const maxPathBytes = 4096;
+
+/**
+ * Where a path from a hook payload lies. Trusted only if it names a file of the work tree that the agent works in (or
+ * of a linked worktree or submodule of it) without passing through a symlink or into `.git`.
+ */
+export function locatePath(text: string, cwd: string, files: Files): LocatedPath {
+  if (text.includes("\0") || Buffer.byteLength(text) > maxPathBytes)
+    return refused(text, "is not a usable path");
+  if (!isAbsolute(text)) return refused(text, "is not absolute");
+  const absolute = resolve(text);
+  const folder = nearestFolder(dirname(absolute), files);
+  const repository = findRepository(folder, files);
+  if (repository === undefined) return { kind: "outside" };
+  const { workTree } = repository;
+  if (workTree === undefined) return refused(text, "lies inside a git directory");
+  const inTree = relative(workTree, absolute);
+  if (inTree === "" || inTree.startsWith(`..${sep}`)) return refused(text, "is not a file of the work tree");
+  if (inTree.split(sep).includes(".git")) return refused(text, "lies inside a git directory");
+  if (!isSameTree(repository, cwd, files))
+    return refused(text, "belongs to another repository than the agent's folder");
+  const realTree = files.realPathIfExists(workTree);
+  const realFolder = files.realPathIfExists(folder);
+  if (realTree === undefined || realFolder === undefined) return refused(text, "cannot be resolved");
+  if (relative(realTree, realFolder) !== relative(workTree, folder))
+    return refused(text, "is reached through a symlink");
+  return { kind: "inside", repository, path: parseRepoPath(inTree.split(sep).join("/")), absolute };
+}
+
+function refused(text: string, why: string): LocatedPath {
+  return { kind: "refused", why: `${JSON.stringify(text.slice(0, 300))} ${why}` };
+}
+
+function nearestFolder(folder: string, files: Files): string {
+  while (files.statTargetIfExists(folder)?.kind !== "folder" && dirname(folder) !== folder)
+    folder = dirname(folder);
+  return folder;
+}
+
+/** A working folder in no repository at all (an agent started above several) restricts nothing. */
+function isSameTree(repository: Repository, cwd: string, files: Files): boolean {
+  const home = findRepository(nearestFolder(resolve(cwd), files), files);
+  if (home === undefined || home.commonDir === repository.commonDir) return true;
+  const isSubmodule = (inner: Repository, outer: Repository) =>
+    inner.commonDir.startsWith(join(outer.commonDir, "modules") + sep);
+  return isSubmodule(repository, home) || isSubmodule(home, repository);
+}

@@ -1,0 +1,189 @@
+import { join } from "node:path";
+import type { AgentEvent } from "../../agents/agent-event.ts";
+import { findAgentProcess } from "../../agents/agent-process.ts";
+import { isOid, type RepoPath } from "../../git/ids.ts";
+import { listDirtyPaths, readCommittedSync } from "../../git/remote/sync.ts";
+import type { Repository } from "../../git/repository.ts";
+import { readBase } from "../../journal/base.ts";
+import { type Journal, withJournal } from "../../journal/journal.ts";
+import type { Head, StatMark } from "../../journal/path-state.ts";
+import {
+  listShellCalls,
+  readShellCall,
+  removeShellCall,
+  type ShellCall,
+  writeShellCall,
+} from "../../journal/shell-calls.ts";
+import { sessionKey } from "../note/keys.ts";
+import { type Capture, captureContent, capturePath, isUnchanged, markOf } from "./capture.ts";
+import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
+import { type EditCause, recordEdit, recordRename } from "./record-edit.ts";
+import { creditShellCommits } from "./shell-commits.ts";
+
+interface ShellProgress {
+  readonly deps: ObserveDeps;
+  readonly outcome: { credited: number; seen: number; problems: string[]; wantsSettle: boolean };
+}
+
+type ShellStart = Extract<AgentEvent, { readonly kind: "before-shell" }>;
+type ShellEnd = Extract<AgentEvent, { readonly kind: "after-shell" }>;
+
+/** New files beyond this many are looked at but not read before a shell call. */
+const maxNewSnapshots = 300;
+/** New files above this size are looked at but not read, bytes. */
+const maxNewSnapshotBytes = 4 * 1024 * 1024;
+
+/**
+ * Looks at the work tree before a shell call: whatever differs from HEAD is brought into the journal, so that only what
+ * changes from here on can be the call's.
+ */
+export function observeShellStart(
+  event: ShellStart,
+  repository: Repository,
+  { deps, outcome }: ShellProgress,
+): void {
+  const { files } = deps;
+  const base = readBase(repository, files, deps.processes);
+  const { paths, unreadable } = listDirtyPaths(repository, deps.processes);
+  if (unreadable > 0) outcome.problems.push(`${unreadable} paths are no UTF-8: changes in them are nobody's`);
+  const unread: Record<RepoPath, StatMark> = {};
+  const open = findOnlyOpenCall(repository, event.agent, deps);
+  const cause = open === undefined ? { owner: null } : shellCause(open);
+  withJournal(deps, repository, base, (journal) => {
+    // a path that was clean when the only open call began held then what its commit holds
+    const dirtyThen = new Set(open?.dirty);
+    const wasClean = paths.filter(
+      (path) => open !== undefined && !dirtyThen.has(path) && journal.head(path) === undefined,
+    );
+    const committed = readCommittedSync(repository, deps.processes, {
+      commit: open?.base ?? base,
+      paths: wasClean,
+    });
+    let fresh = 0;
+    for (const path of paths) {
+      const absolute = join(repository.workTree ?? "", path);
+      const head = journal.head(path);
+      if (head !== undefined && isUnchanged(files, absolute, head.mark)) continue;
+      const stat = files.statIfExists(absolute);
+      if (head === undefined && stat !== undefined) {
+        fresh += 1;
+        if (fresh > maxNewSnapshots || stat.sizeBytes > maxNewSnapshotBytes) {
+          unread[path] = markOf(stat);
+          continue;
+        }
+      }
+      outcome.seen += 1;
+      const content = committed.get(path);
+      const baseline = content === undefined ? {} : { baseline: captureContent(content) };
+      recordEdit(journal, { path, after: capturePath(files, absolute), cause, ...baseline });
+    }
+  });
+  writeShellCall(repository, files, {
+    toolUseId: event.toolUseId,
+    toolName: event.toolName,
+    agent: event.agent,
+    ...(event.subagentId ? { subagentId: event.subagentId } : {}),
+    at: deps.clock.nowMs(),
+    base,
+    dirty: paths,
+    unread,
+    agentProcess: findAgentProcess(deps.processTable),
+  });
+}
+
+/** Looks again after the call and credits what changed in between. */
+export function observeShellEnd(
+  event: ShellEnd,
+  repository: Repository,
+  { deps, outcome }: ShellProgress,
+): void {
+  const { files } = deps;
+  const call = readShellCall(repository, files, event);
+  if (call === undefined) {
+    outcome.problems.push(
+      `the beginning of shell call ${event.toolUseId} was not seen: its changes are nobody's`,
+    );
+    return;
+  }
+  const base = readBase(repository, files, deps.processes);
+  if (base !== call.base && isOid(base)) {
+    // HEAD moved and no hook of ours saw it: the commits of the call are looked at before anything else is recorded
+    outcome.credited += creditShellCommits(repository, { call, head: base }, deps);
+    outcome.wantsSettle = true;
+  }
+  const paths = new Set([...listDirtyPaths(repository, deps.processes).paths, ...call.dirty]);
+  const cause = causeOfShell(call, repository, { deps, outcome });
+  let credited = 0;
+  withJournal(deps, repository, base, (journal) => {
+    const changed = [...paths].filter((path) => {
+      const mark = journal.head(path)?.mark ?? call.unread[path];
+      return !isUnchanged(files, join(repository.workTree ?? "", path), mark);
+    });
+    outcome.seen += changed.length;
+    credited = creditChanges(journal, { changed, call, cause, repository, deps });
+  });
+  outcome.credited += credited;
+  if (credited > 0) appendEditRecord(repository, deps, { ...event, evidence: "shell" });
+  removeShellCall(repository, files, call);
+}
+
+interface ShellChanges {
+  readonly changed: readonly RepoPath[];
+  readonly call: ShellCall;
+  readonly cause: EditCause;
+  readonly repository: Repository;
+  readonly deps: ObserveDeps;
+}
+
+function creditChanges(journal: Journal, { changed, call, cause, repository, deps }: ShellChanges): number {
+  const { files } = deps;
+  const unknown = changed.filter(
+    (path) => journal.head(path) === undefined && call.unread[path] === undefined,
+  );
+  const committed = readCommittedSync(repository, deps.processes, { commit: call.base, paths: unknown });
+  const captures = new Map(
+    changed.map((path) => [path, capturePath(files, join(repository.workTree ?? "", path))]),
+  );
+  const vanished = findVanished(journal, captures, committed);
+  let credited = 0;
+  for (const [path, after] of captures) {
+    const content = committed.get(path);
+    if (after.kind === "file" && content === null && journal.head(path) === undefined) {
+      const from = vanished.get(after.digest);
+      if (from !== undefined) {
+        if (from !== "committed") recordRename(journal, from, path);
+        else recordEdit(journal, { path, after, cause: { owner: null }, baseline: captureContent(null) });
+      }
+    }
+    const baseline = content === undefined ? undefined : captureContent(content);
+    const result = recordEdit(journal, { path, after, cause, ...(baseline ? { baseline } : {}) });
+    if (result === "credited") credited += 1;
+  }
+  return credited;
+}
+
+/** Files that are gone, by the digest of what they held: a new file with the same content was renamed from one. */
+function findVanished(
+  journal: Journal,
+  captures: ReadonlyMap<RepoPath, Capture>,
+  committed: ReadonlyMap<RepoPath, Buffer | null>,
+): Map<string, Head | "committed"> {
+  const vanished = new Map<string, Head | "committed">();
+  for (const [path, after] of captures) {
+    if (after.kind !== "absent") continue;
+    const head = journal.head(path);
+    const content = committed.get(path);
+    if (head !== undefined) vanished.set(head.current.digest, head);
+    else if (content) vanished.set(captureContent(content).digest, "committed");
+  }
+  return vanished;
+}
+
+/** With shell calls of two sessions open at once, nobody can say whose a change was. */
+function causeOfShell(call: ShellCall, repository: Repository, { deps, outcome }: ShellProgress): EditCause {
+  const session = sessionKey(call.agent);
+  const rivals = listShellCalls(repository, deps).filter((other) => sessionKey(other.agent) !== session);
+  if (rivals.length === 0) return shellCause(call);
+  outcome.problems.push("shell calls of two sessions overlapped: what changed meanwhile is nobody's");
+  return { owner: null };
+}

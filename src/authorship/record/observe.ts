@@ -1,0 +1,224 @@
+import type { AgentEvent, Buffers } from "../../agents/agent-event.ts";
+import { errorText } from "../../base/errors.ts";
+import type { RepoPath } from "../../git/ids.ts";
+import { readCommittedSync } from "../../git/remote/sync.ts";
+import { findRepository, type Repository } from "../../git/repository.ts";
+import { readBase } from "../../journal/base.ts";
+import { type Journal, withJournal } from "../../journal/journal.ts";
+import { appendSessionRecord, type SessionRecord } from "../../journal/session-log.ts";
+import { listShellCalls, removeShellCall } from "../../journal/shell-calls.ts";
+import { recordProblem } from "../../state/problems.ts";
+import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
+import { type Capture, captureContent, capturePath } from "./capture.ts";
+import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
+import { authorIdentity } from "./identity.ts";
+import { locatePath } from "./locate-path.ts";
+import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
+import { type EditCause, recordBegin, recordEdit } from "./record-edit.ts";
+
+export interface ObserveOutcome {
+  /** Paths whose lines were credited to somebody. */
+  readonly credited: number;
+  /** Paths looked at. */
+  readonly seen: number;
+  /** What could not be done, one sentence each; recorded for `status` and `doctor` as well. */
+  readonly problems: readonly string[];
+  /** True if commits were made that no hook saw: settle them now. */
+  readonly wantsSettle: boolean;
+}
+
+/**
+ * Takes one event of an agent or editor into the journal. Synchronous, and runs no program but git, and that only
+ * around shell calls or where the baseline is a commit. Never throws: what fails is a problem in the outcome.
+ */
+export function observe(event: AgentEvent, deps: ObserveDeps): ObserveOutcome {
+  const outcome = { credited: 0, seen: 0, problems: [] as string[], wantsSettle: false };
+  const home = findHome(event, deps);
+  const guarded = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      outcome.problems.push(errorText(error));
+    }
+  };
+  switch (event.kind) {
+    case "before-edit":
+    case "after-edit":
+    case "known-human-edit":
+    case "untracked-edit":
+      for (const group of groupByRepository(event, deps, outcome.problems)) {
+        guarded(() => observePaths(event, group, { deps, outcome }));
+      }
+      break;
+    case "before-shell":
+      if (home !== undefined) guarded(() => observeShellStart(event, home, { deps, outcome }));
+      break;
+    case "after-shell":
+      if (home !== undefined) guarded(() => observeShellEnd(event, home, { deps, outcome }));
+      break;
+    default:
+      if (home !== undefined) guarded(() => observeSession(event, home, deps));
+  }
+  const repository = home;
+  if (repository !== undefined) {
+    for (const what of outcome.problems)
+      recordProblem(repository, deps.files, { at: deps.clock.nowMs(), where: whereOf(event), what });
+  }
+  return outcome;
+}
+
+type PathEvent = Extract<AgentEvent, { readonly paths: readonly string[] }>;
+
+interface PathGroup {
+  readonly repository: Repository;
+  readonly paths: readonly { readonly path: RepoPath; readonly absolute: string }[];
+}
+
+/** The repository whose status shows the problems of this event: that of its folder, else that of its first path. */
+function findHome(event: AgentEvent, { files }: ObserveDeps): Repository | undefined {
+  for (const start of [event.cwd, ...("paths" in event ? event.paths : [])]) {
+    const repository = start.startsWith("/") ? findRepository(start, files) : undefined;
+    if (repository?.workTree !== undefined) return repository;
+  }
+  return undefined;
+}
+
+function whereOf(event: AgentEvent): string {
+  return "agent" in event ? `${event.agent.tool} ${event.kind}` : event.kind;
+}
+
+function groupByRepository(
+  event: PathEvent,
+  { files }: ObserveDeps,
+  problems: string[],
+): Iterable<PathGroup> {
+  const groups = new Map<string, { repository: Repository; paths: { path: RepoPath; absolute: string }[] }>();
+  for (const text of new Set(event.paths)) {
+    const located = locatePath(text, event.cwd, files);
+    if (located.kind === "refused") problems.push(`refused: ${located.why}`);
+    if (located.kind !== "inside") continue;
+    const group = groups.get(located.repository.gitDir) ?? { repository: located.repository, paths: [] };
+    group.paths.push(located);
+    groups.set(located.repository.gitDir, group);
+  }
+  return groups.values();
+}
+
+interface Progress {
+  readonly deps: ObserveDeps;
+  readonly outcome: { credited: number; seen: number; problems: string[] };
+}
+
+function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps, outcome }: Progress): void {
+  const { files } = deps;
+  const base = readBase(repository, files, deps.processes);
+  const cause = causeOf(event, repository, deps);
+  const open = event.kind === "before-edit" ? findOnlyOpenCall(repository, event.agent, deps) : undefined;
+  const between = open === undefined ? { owner: null } : shellCause(open);
+  const captures = paths.map(({ path, absolute }) => ({
+    path,
+    absolute,
+    after: captureOf(absolute, event.buffers, deps),
+  }));
+  withJournal(deps, repository, base, (journal) => {
+    const baselines = readBaselines(event, { journal, repository, captures, deps });
+    for (const { path, after } of captures) {
+      outcome.seen += 1;
+      if (event.kind === "before-edit") {
+        recordBegin(journal, {
+          path,
+          after,
+          cause: between,
+          toolUseId: event.toolUseId,
+        });
+        continue;
+      }
+      // an editor reports the agent's own write as a save of its buffer: until the call ends it says nothing
+      if (event.kind === "known-human-edit" && (journal.head(path)?.begun.length ?? 0) > 0) continue;
+      const baseline = baselines.get(path);
+      const result = recordEdit(journal, { path, after, cause, ...(baseline ? { baseline } : {}) });
+      if (result === "credited") outcome.credited += 1;
+      if (result === "uncredited" && cause.owner !== null) {
+        outcome.problems.push(`${path}: its state before the edit is not known, so the change is nobody's`);
+      }
+    }
+  });
+  if (event.kind === "after-edit" && cause.owner !== null && outcome.credited > 0) {
+    appendEditRecord(repository, deps, { ...event, evidence: "edit" });
+  }
+}
+
+function causeOf(event: PathEvent, repository: Repository, deps: ObserveDeps): EditCause {
+  if (event.kind === "after-edit") {
+    const { agent, toolUseId, subagentId } = event;
+    return {
+      owner: agentLineKey(sessionKey(agent), traceOfToolCall(agent, toolUseId)),
+      agent,
+      evidence: "edit",
+      toolUseId,
+      ...(subagentId ? { subagentId } : {}),
+    };
+  }
+  if (event.kind === "known-human-edit") {
+    const human = authorIdentity(repository, deps.processes);
+    return { owner: humanKey(human), human, evidence: "save" };
+  }
+  return { owner: null };
+}
+
+function captureOf(absolute: string, buffers: Buffers | undefined, { files }: ObserveDeps): Capture {
+  const buffer = buffers?.get(absolute);
+  if (buffer === undefined) return capturePath(files, absolute);
+  return captureContent(Buffer.from(buffer), files.statIfExists(absolute)?.mode ?? 0o644);
+}
+
+/** Where the journal knows nothing of a path: what the agent says it held, or what the commit holds. */
+function readBaselines(
+  event: PathEvent,
+  where: {
+    readonly journal: Journal;
+    readonly repository: Repository;
+    readonly captures: readonly { readonly path: RepoPath; readonly absolute: string }[];
+    readonly deps: ObserveDeps;
+  },
+): Map<RepoPath, Capture> {
+  const baselines = new Map<RepoPath, Capture>();
+  const asked: RepoPath[] = [];
+  for (const { path, absolute } of where.captures) {
+    if (where.journal.head(path) !== undefined) continue;
+    const original = event.kind === "after-edit" ? event.originals?.get(absolute) : undefined;
+    if (original !== undefined)
+      baselines.set(path, captureContent(original === null ? null : Buffer.from(original)));
+    else if (event.kind !== "after-edit" || event.baseline === "commit") asked.push(path);
+  }
+  if (event.kind === "before-edit") return baselines;
+  const { repository, deps, journal } = where;
+  const committed = readCommittedSync(repository, deps.processes, {
+    commit: journal.epoch.base,
+    paths: asked,
+  });
+  for (const path of asked) baselines.set(path, captureContent(committed.get(path) ?? null));
+  return baselines;
+}
+
+type SessionEvent = Exclude<AgentEvent, PathEvent | { readonly kind: "before-shell" | "after-shell" }>;
+
+function observeSession(event: SessionEvent, repository: Repository, deps: ObserveDeps): void {
+  const at = deps.clock.nowMs();
+  const { agent, cwd, transcriptPath } = event;
+  const session = sessionKey(agent);
+  let record: SessionRecord;
+  if (event.kind === "session-start") {
+    const optional = {
+      ...(transcriptPath ? { transcriptPath } : {}),
+      ...(event.source ? { source: event.source } : {}),
+    };
+    record = { kind: "session", at, tool: agent.tool, id: agent.id, model: agent.model, cwd, ...optional };
+  } else if (event.kind === "prompt") record = { kind: "prompt", at, prompt: event.prompt };
+  else record = { kind: event.kind, at };
+  appendSessionRecord(repository, deps.files, { session, record });
+  if (event.kind !== "session-end") return;
+  for (const call of listShellCalls(repository, deps)) {
+    if (sessionKey(call.agent) === session) removeShellCall(repository, deps.files, call);
+  }
+}

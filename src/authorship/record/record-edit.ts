@@ -1,0 +1,113 @@
+import type { RepoPath } from "../../git/ids.ts";
+import type { Journal, NewEvent } from "../../journal/journal.ts";
+import type { Head } from "../../journal/path-state.ts";
+import { applyEdit, type OwnedContent } from "../rules/ownership.ts";
+import { type Capture, stateOf, uniformRuns } from "./capture.ts";
+
+/** Who edits, and how it was seen. Null owner: nobody is credited. */
+export type EditCause = Pick<NewEvent, "owner" | "agent" | "human" | "evidence" | "subagentId" | "toolUseId">;
+
+export interface PathEdit {
+  readonly path: RepoPath;
+  readonly after: Capture;
+  readonly cause: EditCause;
+  /** What stood here where the journal does not know: nobody's lines. Undefined: not known either. */
+  readonly baseline?: Capture;
+}
+
+/**
+ * Records that a path went from its last known state to a new one, and who did it. Nothing is recorded if it is the
+ * same. With neither a known state nor a baseline nobody can be credited. Answers whether lines were credited.
+ */
+export function recordEdit(journal: Journal, edit: PathEdit): "credited" | "unchanged" | "uncredited" {
+  const { path, after, cause } = edit;
+  const head = journal.head(path);
+  const before = head?.current ?? edit.baseline;
+  const isSame = before !== undefined && before.digest === after.digest && before.kind === after.kind;
+  if (isSame && before.mode === after.mode) {
+    if (head === undefined) return "unchanged";
+    const endsCall =
+      cause.toolUseId !== undefined && head.begun.some((call) => call.toolUseId === cause.toolUseId);
+    const event: NewEvent = { ...snapshotEvent(edit), ...(after.mark ? { mark: after.mark } : {}) };
+    if (endsCall) journal.record(event);
+    return "unchanged";
+  }
+  const known = head === undefined ? baselineContent(edit.baseline) : headContent(journal, head);
+  if (known === undefined) {
+    const state = stateOf(after, uniformRuns(after, null));
+    journal.record(
+      { ...snapshotEvent(edit), ...(after.mark ? { mark: after.mark } : {}), state },
+      after.content,
+    );
+    return "uncredited";
+  }
+  const kind = cause.evidence === "save" || cause.owner === null ? "person" : "agent";
+  const result = applyEdit(known, linedContent(after), { author: cause.owner, kind });
+  journal.record(
+    {
+      ...cause,
+      path,
+      kind: "edit",
+      ...(before === undefined ? {} : { before: before.digest }),
+      state: stateOf(after, result.runs),
+      ...(after.mark ? { mark: after.mark } : {}),
+      takenLines: result.takenLines,
+      overridden: Object.fromEntries(result.overridden),
+    },
+    after.content,
+  );
+  return cause.owner === null ? "uncredited" : "credited";
+}
+
+/** Records that a file now stands at another path: its lines go with it. */
+export function recordRename(journal: Journal, from: Head, to: RepoPath): void {
+  const carried: Head = { ...from, path: to, earlier: [], begun: [], mark: null };
+  const content = journal.content(from, from.current);
+  journal.record({ path: to, kind: "carry", owner: null, carried }, content);
+}
+
+/** Takes the state of a path before an agent's call; what changed since the last one is `cause.owner`'s. */
+export function recordBegin(journal: Journal, edit: PathEdit & { readonly toolUseId: string }): void {
+  const { path, after, cause } = edit;
+  const head = journal.head(path);
+  if (head === undefined) {
+    const state = stateOf(after, uniformRuns(after, null));
+    journal.record(
+      {
+        path,
+        kind: "begin",
+        owner: null,
+        toolUseId: edit.toolUseId,
+        state,
+        ...(after.mark ? { mark: after.mark } : {}),
+      },
+      after.content,
+    );
+    return;
+  }
+  const { toolUseId: _ended, ...since } = cause;
+  recordEdit(journal, { path, after, cause: since });
+  journal.record({ path, kind: "begin", owner: null, toolUseId: edit.toolUseId });
+}
+
+function snapshotEvent({ path, cause }: PathEdit): NewEvent {
+  return { path, kind: "snapshot", owner: null, ...(cause.toolUseId ? { toolUseId: cause.toolUseId } : {}) };
+}
+
+function headContent(journal: Journal, head: Head): OwnedContent | undefined {
+  const { current } = head;
+  if (current.kind === "absent" || current.unlined !== undefined)
+    return { content: Buffer.alloc(0), runs: [] };
+  const content = journal.content(head, current);
+  return content === undefined ? undefined : { content, runs: current.runs };
+}
+
+function baselineContent(baseline: Capture | undefined): OwnedContent | undefined {
+  if (baseline === undefined) return undefined;
+  return { content: linedContent(baseline), runs: uniformRuns(baseline, null) };
+}
+
+/** Text to compare by lines; nothing for what has none. */
+function linedContent(capture: Capture): Buffer {
+  return capture.unlined === undefined ? (capture.content ?? Buffer.alloc(0)) : Buffer.alloc(0);
+}

@@ -1,0 +1,116 @@
+import { join } from "node:path";
+import type { Git } from "../../git/git.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { Rewrite } from "./rewritten-commits.ts";
+
+/** How far back the reflog is read, bytes. */
+const maxReflogBytes = 64 * 1024;
+/** Commits that one reset can undo. */
+const maxUndone = 100;
+
+export interface HeadReflog {
+  /** What the moves since the last look replaced; some name ranges that are still to be listed. */
+  readonly replacements: readonly Replacement[];
+  /** Moves the mark of the last look to where this one read; once what it told is written. */
+  readonly accept: () => void;
+}
+
+/** `to` took the place of `from`, or of the commits above `above` up to `from` that a reset undid. */
+export interface Replacement {
+  readonly from: Oid;
+  readonly above?: Oid;
+  readonly to: Oid;
+}
+
+interface Move {
+  readonly from: Oid;
+  readonly to: Oid;
+  readonly action: string;
+  readonly isNew: boolean;
+}
+
+/**
+ * What HEAD's reflog tells of commits that took the place of others, where no hook does: amends, and commits made after
+ * a reset undid some. Only what came since the last look counts.
+ */
+export function readHeadReflog(repository: Repository, files: Files): HeadReflog {
+  const path = join(repository.gitDir, "logs", "HEAD");
+  const markPath = join(repository.gitDir, "keyframe", "reflog-mark");
+  const size = files.statIfExists(path)?.sizeBytes ?? 0;
+  const seen = files.readIfExists(markPath)?.toString("utf8").trim();
+  const accept = () => {
+    if (seen === String(size)) return;
+    files.makeFolder(join(markPath, ".."));
+    files.replaceLoosely(markPath, Buffer.from(`${size}\n`));
+  };
+  // never looked before, or the reflog was cut: what happened until now is not ours to judge
+  if (seen === undefined || size <= Number(seen)) return { replacements: [], accept };
+  const tail = files.readTail(path, maxReflogBytes);
+  return { replacements: findReplacements(parseMoves(tail, Number(seen) - (size - tail.length))), accept };
+}
+
+/** Commits that were made in this worktree, not fetched or switched to, as far as the reflog goes back. */
+export function readCommitsMadeHere(repository: Repository, files: Files): Set<Oid> {
+  const path = join(repository.gitDir, "logs", "HEAD");
+  if (files.statIfExists(path) === undefined) return new Set();
+  const moves = parseMoves(files.readTail(path, maxReflogBytes), 0);
+  return new Set(moves.filter(({ action }) => action.startsWith("commit")).map(({ to }) => to));
+}
+
+/** The old and new commits of each replacement; ranges that a reset undid are listed oldest first. */
+export async function listRewrites(git: Git, replacements: readonly Replacement[]): Promise<Rewrite[]> {
+  const rewrites: Rewrite[] = [];
+  for (const { from, above, to } of replacements) {
+    if (above === undefined) rewrites.push({ from, to });
+    else {
+      const args = [
+        "rev-list",
+        "--first-parent",
+        "--reverse",
+        `--max-count=${maxUndone}`,
+        from,
+        `^${above}`,
+        `^${to}`,
+      ];
+      const result = await git.run(args, { okCodes: [0, 128] });
+      for (const undone of result.stdout.toString("latin1").split("\n"))
+        if (isOid(undone)) rewrites.push({ from: undone, to });
+    }
+  }
+  return rewrites;
+}
+
+/** @param newFromByte where in `tail` the part begins that was not looked at before */
+function parseMoves(tail: Buffer, newFromByte: number): Move[] {
+  const moves: Move[] = [];
+  let start = 0;
+  while (start < tail.length) {
+    const found = tail.indexOf(0x0a, start);
+    const end = found === -1 ? tail.length : found;
+    const line = tail.toString("utf8", start, end);
+    const match = /^([0-9a-f]+) ([0-9a-f]+) .*?\t(\w*(?: \(\w+\))?)/.exec(line);
+    const [, from = "", to = "", action = ""] = match ?? [];
+    if (isOid(from) && isOid(to)) moves.push({ from, to, action, isNew: start >= newFromByte });
+    start = end + 1;
+  }
+  return moves;
+}
+
+function findReplacements(moves: readonly Move[]): Replacement[] {
+  const replacements: Replacement[] = [];
+  moves.forEach((move, index) => {
+    if (!move.isNew || !move.action.startsWith("commit")) return;
+    if (move.action === "commit (amend)") replacements.push({ from: move.from, to: move.to });
+    // resets that led here, with nothing but commits in between: what they undid may stand in this commit again
+    for (let before = index - 1; before >= 0; before -= 1) {
+      const earlier = moves[before];
+      if (earlier === undefined || !/^(?:commit|reset)/.test(earlier.action)) break;
+      if (earlier.action === "reset" && earlier.from !== earlier.to) {
+        replacements.push({ from: earlier.from, above: earlier.to, to: move.to });
+      }
+    }
+  });
+  return replacements;
+}

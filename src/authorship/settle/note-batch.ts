@@ -1,0 +1,45 @@
+import type { Git } from "../../git/git.ts";
+import type { Oid } from "../../git/ids.ts";
+import type { ObjectReader } from "../../git/objects/objects.ts";
+import { type NoteEdit, updateNotes } from "../../git/refs/notes.ts";
+import type { Clock } from "../../system/clock.ts";
+import type { AuthorshipLog } from "../note/log.ts";
+import { notesRef } from "../note/notes-ref.ts";
+import { mergeIntoNote } from "./settled-note.ts";
+
+export interface NoteBatch {
+  readonly logs: ReadonlyMap<Oid, AuthorshipLog>;
+  /** Which claim stays where the note already says something else about a line. */
+  readonly precedence: "ours" | "existing";
+}
+
+/** Writes the notes of several commits as one notes commit; answers what could not be written. */
+export async function writeNoteBatch(
+  {
+    git,
+    reader,
+    deps,
+  }: { readonly git: Git; readonly reader: ObjectReader; readonly deps: { readonly clock: Clock } },
+  { logs, precedence }: NoteBatch,
+): Promise<string[]> {
+  if (logs.size === 0) return [];
+  const problems: string[] = [];
+  const edits = new Map<Oid, NoteEdit>();
+  for (const [commit, log] of logs) {
+    edits.set(commit, (current) => {
+      const merged = mergeIntoNote(current, log, precedence);
+      if ("text" in merged) return merged.text;
+      problems.push(`the note of ${commit.slice(0, 12)} was left as it is: ${merged.problem}`);
+      return undefined;
+    });
+  }
+  const [first] = logs.keys();
+  const what = logs.size === 1 ? first?.slice(0, 12) : `${logs.size} commits`;
+  await updateNotes(git, reader, {
+    ref: notesRef,
+    edits,
+    message: `Note who wrote the lines of ${what}`,
+    nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
+  });
+  return problems;
+}

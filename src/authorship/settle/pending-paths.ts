@@ -1,0 +1,83 @@
+import { sha256Hex } from "../../base/digest.ts";
+import type { RepoPath } from "../../git/ids.ts";
+import { isProduced } from "../../journal/head.ts";
+import { readHeads, readStateContent } from "../../journal/head-files.ts";
+import type { Epoch } from "../../journal/layout.ts";
+import {
+  decodeLineOwners,
+  encodeLineOwners,
+  type LineOwnerRun,
+  ownersIn,
+} from "../../journal/line-owners.ts";
+import type { Head } from "../../journal/path-state.ts";
+import type { Files } from "../../system/files/files.ts";
+import { createLineInterner } from "../rules/content-lines.ts";
+import type { OwnedContent } from "../rules/ownership.ts";
+import { diffSequences } from "../rules/sequence-diff.ts";
+
+/** What waits for a commit, by path. Contents are read when they are asked for. */
+export interface PendingPath {
+  readonly head: Head;
+  /** Whose folder holds the contents of the head's states. */
+  readonly epoch: Epoch;
+}
+
+export type PendingPaths = Map<RepoPath, PendingPath>;
+
+/** An epoch's heads over what came from the epoch before. */
+export function loadPendingPaths(files: Files, epoch: Epoch, before: PendingPaths): PendingPaths {
+  const pending: PendingPaths = new Map(before);
+  for (const head of readHeads(files, epoch)) pending.set(head.path, { head, epoch });
+  return pending;
+}
+
+/** The states that can tell who owns a committed file, newest first; those without lines left out. */
+export function* readStates(files: Files, { head, epoch }: PendingPath): Generator<OwnedContent> {
+  for (const state of [head.current, ...head.earlier]) {
+    if (state.kind === "absent" || state.unlined !== undefined) continue;
+    const content = readStateContent(files, epoch, head, state);
+    if (content !== undefined) yield { content, runs: state.runs };
+  }
+}
+
+/**
+ * What is still pending of a path after a commit that holds `committed` for it (null: the commit has no such file):
+ * lines that stand in the commit are settled. Undefined if nothing is left.
+ */
+export function withoutCommitted(
+  files: Files,
+  pending: PendingPath,
+  committed: Uint8Array | null,
+): PendingPath | undefined {
+  const { head, epoch } = pending;
+  if (committed === null) return head.current.kind === "absent" ? keepBegun(pending) : pending;
+  if (sha256Hex(committed) === head.current.digest) return keepBegun(pending);
+  const content = readStateContent(files, epoch, head, head.current);
+  if (content === undefined || head.current.unlined !== undefined)
+    return isProduced(head) ? pending : keepBegun(pending);
+  const runs = ownersOfUncommitted({ content, runs: head.current.runs }, committed);
+  if (ownersIn(runs).size === 0 && !isProduced(head)) return keepBegun(pending);
+  return { epoch, head: { ...head, current: { ...head.current, runs }, earlier: [], counters: {} } };
+}
+
+function ownersOfUncommitted(current: OwnedContent, committed: Uint8Array): LineOwnerRun[] {
+  const interner = createLineInterner();
+  const old = interner.intern(committed);
+  const next = interner.intern(current.content);
+  const owners = decodeLineOwners(current.runs, next.ids.length);
+  let settledFrom = 0;
+  for (const change of [...diffSequences(old.ids, next.ids), undefined]) {
+    const settledTo = change?.newStart ?? next.ids.length;
+    for (let line = settledFrom; line < settledTo; line += 1) owners[line] = null;
+    settledFrom = settledTo + (change?.newCount ?? 0);
+  }
+  return encodeLineOwners(owners);
+}
+
+/** A path with no pending line stays only while an agent's call on it is under way: its state is the one before. */
+function keepBegun({ head, epoch }: PendingPath): PendingPath | undefined {
+  if (head.begun.length === 0) return undefined;
+  const count = head.current.runs.reduce((sum, [lines]) => sum + lines, 0);
+  const runs: LineOwnerRun[] = count === 0 ? [] : [[count, null]];
+  return { epoch, head: { ...head, current: { ...head.current, runs }, earlier: [], counters: {} } };
+}

@@ -1,0 +1,196 @@
+import { join } from "node:path";
+import { errorText } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
+import { type ObjectReader, openObjectReader } from "../../git/objects/objects.ts";
+import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
+import type { Repository } from "../../git/repository.ts";
+import { readBase } from "../../journal/base.ts";
+import { carryHead, withJournal, withJournalLock } from "../../journal/journal.ts";
+import { type Epoch, isOwned, journalFolder, listEpochs, ownedPath } from "../../journal/layout.ts";
+import { lockTimeoutMs } from "../../journal/limits.ts";
+import { listShellCalls } from "../../journal/shell-calls.ts";
+import { recordProblem } from "../../state/problems.ts";
+import { fault } from "../../system/fault.ts";
+import { acquireLock } from "../../system/locks/lock-file.ts";
+import type { AuthorshipLog } from "../note/log.ts";
+import type { ObserveDeps } from "../record/edit-cause.ts";
+import { authorIdentity } from "../record/identity.ts";
+import { creditCommitInShell } from "../record/shell-commits.ts";
+import { claimCommit, type NotedCommit, readNotedCommit } from "./commit-claims.ts";
+import { classifyHeadMove, type HeadMove } from "./head-moves.ts";
+import { listRewrites, readHeadReflog } from "./head-reflog.ts";
+import { writeNoteBatch } from "./note-batch.ts";
+import { loadPendingPaths, type PendingPaths, withoutCommitted } from "./pending-paths.ts";
+import { claimRewrites, type Rewrite } from "./rewritten-commits.ts";
+import { buildLog } from "./settled-note.ts";
+
+export interface SettleOutcome {
+  /** Commits whose notes now say what was pending, oldest first. */
+  readonly settled: readonly Oid[];
+  readonly problems: readonly string[];
+}
+
+export interface SettleOptions {
+  /** Commits that were rewritten, as git's `post-rewrite` hook tells. */
+  readonly rewrites?: readonly Rewrite[];
+}
+
+/**
+ * Writes the notes of commits that hold pending work, carries the notes of rewritten commits to their successors, and
+ * keeps pending what was not committed. Idempotent: it can run in a hook, later by any command, or again after a crash
+ * at any moment, with the same notes as result. The journal lets go of work only when its notes are written.
+ * @throws KeyframeError `lock-busy` if another process settles for longer than the time limit
+ */
+export async function settle(
+  git: Git,
+  deps: ObserveDeps,
+  options: SettleOptions = {},
+): Promise<SettleOutcome> {
+  const { repository } = git;
+  if (repository.workTree === undefined) return { settled: [], problems: [] };
+  const reflog = readHeadReflog(repository, deps.files);
+  const lock = join(journalFolder(repository), "settle.lock");
+  // a lock that is there belongs to one at work, whose result is waited for, or to one that was killed
+  const hasPending = hasPendingWork(repository, deps) || deps.files.statIfExists(lock) !== undefined;
+  if (!hasPending && reflog.replacements.length === 0 && (options.rewrites ?? []).length === 0) {
+    reflog.accept();
+    return { settled: [], problems: [] };
+  }
+  deps.files.makeFolder(journalFolder(repository));
+  const release = acquireLock(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover: () => undefined });
+  const work: SettleWork = { git, deps, reader: openObjectReader(git) };
+  try {
+    const outcome = hasPending ? await settlePending(work) : { settled: [], problems: [] };
+    const told = await listRewrites(git, reflog.replacements);
+    await settleRewrites(work, [...(options.rewrites ?? []), ...told]);
+    reflog.accept();
+    for (const what of outcome.problems) {
+      recordProblem(repository, deps.files, { at: deps.clock.nowMs(), where: "settle", what });
+    }
+    return outcome;
+  } finally {
+    await work.reader.close().catch(() => undefined); // its failure was the failure of a read, reported there
+    release();
+  }
+}
+
+interface SettleWork {
+  readonly git: Git;
+  readonly reader: ObjectReader;
+  readonly deps: ObserveDeps;
+}
+
+/** True if HEAD has moved away from an epoch that holds owners, or a shell call may have committed. */
+function hasPendingWork(repository: Repository, deps: ObserveDeps): boolean {
+  const base = readBase(repository, deps.files, deps.processes);
+  const epochs = listEpochs(repository, deps.files);
+  return (
+    epochs.some(
+      (epoch, index) => (epoch.base !== base || index < epochs.length - 1) && isOwned(epoch, deps.files),
+    ) || listShellCalls(repository, deps).some((call) => call.base !== base)
+  );
+}
+
+async function settlePending(work: SettleWork): Promise<SettleOutcome> {
+  const { git, deps } = work;
+  const { repository } = git;
+  const base = readBase(repository, deps.files, deps.processes);
+  const problems: string[] = [];
+  if (!isOid(base)) return { settled: [], problems };
+  try {
+    creditCommitInShell(repository, base, deps);
+  } catch (error) {
+    problems.push(`commits made in a shell call could not be looked at: ${errorText(error)}`);
+  }
+  // from here on recordings go to the epoch of the new HEAD, so the older ones hold still
+  withJournal(deps, repository, base, () => undefined);
+  const epochs = listEpochs(repository, deps.files);
+  const last = epochs.at(-1);
+  if (last === undefined || epochs.length === 1) return { settled: [], problems };
+  const plan = await planSettlement(work, epochs);
+  fault("settle:before-notes");
+  problems.push(...(await writeNoteBatch(work, { logs: plan.logs, precedence: "ours" })));
+  fault("settle:after-notes");
+  withJournalLock(deps, repository, () => {
+    for (const { head, epoch } of plan.pending.values()) {
+      if (epoch !== last) carryHead(deps, { from: epoch, to: last }, head);
+    }
+    fault("settle:after-carry");
+    for (const epoch of epochs.slice(0, -1)) {
+      // without its mark a half-removed epoch holds nothing to settle
+      deps.files.remove(ownedPath(epoch));
+      fault("settle:before-remove");
+      deps.files.removeTree(epoch.folder);
+    }
+  });
+  return { settled: [...plan.logs.keys()], problems };
+}
+
+async function settleRewrites(work: SettleWork, rewrites: readonly Rewrite[]): Promise<void> {
+  if (rewrites.length === 0) return;
+  const logs = await claimRewrites({ ...work, files: work.deps.files }, rewrites);
+  // a note that the successor has already was settled from its own evidence
+  await writeNoteBatch(work, { logs, precedence: "existing" });
+}
+
+interface Settlement {
+  readonly logs: Map<Oid, AuthorshipLog>;
+  readonly pending: PendingPaths;
+}
+
+/** Goes through the epochs in order of time: what each commit between them settles, and what stays pending at the end. */
+async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promise<Settlement> {
+  const { files, processes } = work.deps;
+  const logs = new Map<Oid, AuthorshipLog>();
+  const humanAuthor = authorIdentity(work.git.repository, processes);
+  let pending: PendingPaths = new Map();
+  for (const [index, epoch] of epochs.entries()) {
+    pending = loadPendingPaths(files, epoch, pending);
+    const next = epochs[index + 1];
+    if (next === undefined || !isOid(next.base)) continue;
+    const move = await classifyHeadMove(
+      { ...work, files },
+      {
+        from: epoch.base,
+        to: next.base,
+        paths: [...pending.keys()],
+      },
+    );
+    for await (const { patch, replaced } of commitsOfMove(work, move)) {
+      const found = await claimCommit(work.reader, patch, { files, pending, replaced });
+      const log = buildLog({ commit: patch.commit, humanAuthor, ...found });
+      if (log !== undefined) logs.set(patch.commit, log);
+      pending = await afterCommit(work, patch, pending);
+    }
+  }
+  return { logs, pending };
+}
+
+async function* commitsOfMove(
+  { git, reader }: SettleWork,
+  move: HeadMove,
+): AsyncGenerator<{ readonly patch: CommitPatch; readonly replaced: readonly NotedCommit[] }> {
+  const commits = move.kind === "replaced" ? [move.commit] : move.commits;
+  const replaced = move.kind === "replaced" ? [await readNotedCommit(reader, move.from)] : [];
+  for await (const patch of readCommitPatches(git, commits)) yield { patch, replaced };
+}
+
+/** The pending paths with what the commit holds taken out. */
+async function afterCommit(
+  { reader, deps }: SettleWork,
+  patch: CommitPatch,
+  pending: PendingPaths,
+): Promise<PendingPaths> {
+  const next: PendingPaths = new Map(pending);
+  const touched = new Set(patch.files.flatMap(({ oldPath, newPath }) => [oldPath, newPath]));
+  for (const path of touched) {
+    const waiting = path === undefined ? undefined : next.get(path);
+    if (path === undefined || waiting === undefined) continue;
+    const blob = await reader.read(`${patch.commit}:${path}`);
+    const left = withoutCommitted(deps.files, waiting, blob?.type === "blob" ? blob.content : null);
+    if (left === undefined) next.delete(path);
+    else next.set(path, left);
+  }
+  return next;
+}

@@ -1,0 +1,123 @@
+import type { Hunk } from "../../git/objects/patch.ts";
+
+/** What became of an agent's line after the commit that added it. */
+export type LineFate = "present" | "overridden" | "gone";
+
+/** Lines that one commit added to one file for one session; their fates are filled in as later commits are applied. */
+export interface TrackedLines {
+  readonly session: string;
+  readonly count: number;
+  /** By offset: true where a later commit put somebody else's line in its place. */
+  readonly overridden: Uint8Array;
+  /** By offset: true where the end of the range still has the line. */
+  readonly present: Uint8Array;
+}
+
+export function trackLines(session: string, count: number): TrackedLines {
+  return { session, count, overridden: new Uint8Array(count), present: new Uint8Array(count) };
+}
+
+/** A stretch of a file that holds tracked lines `offset`, `offset + 1`, ... */
+export interface TrackedRun {
+  readonly first: number;
+  readonly count: number;
+  readonly lines: TrackedLines;
+  readonly offset: number;
+}
+
+/** Sorted by `first`, disjoint. */
+export type TrackedRuns = readonly TrackedRun[];
+
+export interface ReplacedLine {
+  readonly lines: TrackedLines;
+  readonly offset: number;
+  /** The new line in its place; undefined if the hunk has fewer new lines than old ones. */
+  readonly newLine: number | undefined;
+}
+
+export interface MappedRuns {
+  readonly kept: TrackedRuns;
+  readonly replaced: readonly ReplacedLine[];
+}
+
+/** Tracked lines after a change. Within a hunk the n-th old line is taken to be replaced by the n-th new one. */
+export function mapThroughHunks(runs: TrackedRuns, hunks: readonly Hunk[]): MappedRuns {
+  if (runs.length === 0 || hunks.length === 0) return { kept: runs, replaced: [] };
+  const kept: TrackedRun[] = [];
+  const replaced: ReplacedLine[] = [];
+  let next = 0;
+  let shift = 0;
+  for (const run of runs) {
+    let first = run.first;
+    const last = run.first + run.count - 1;
+    for (; next < hunks.length; next += 1) {
+      const hunk = hunks[next];
+      if (hunk === undefined) break;
+      // an insertion stands after its old line
+      const oldFirst = hunk.oldCount === 0 ? hunk.oldStart + 1 : hunk.oldStart;
+      if (oldFirst > last) break;
+      keep(first, Math.min(last, oldFirst - 1));
+      const oldLast = oldFirst + hunk.oldCount - 1;
+      for (let line = Math.max(first, oldFirst); line <= Math.min(last, oldLast); line += 1) {
+        const index = line - oldFirst;
+        const newLine = index < hunk.newCount ? hunk.newStart + index : undefined;
+        replaced.push({ lines: run.lines, offset: run.offset + line - run.first, newLine });
+      }
+      first = Math.max(first, oldFirst, oldLast + 1);
+      // a hunk that reaches past this run may touch the next one too
+      if (oldLast > last) break;
+      shift += hunk.newCount - hunk.oldCount;
+    }
+    keep(first, last);
+
+    function keep(from: number, to: number): void {
+      if (from > to) return;
+      const offset = run.offset + from - run.first;
+      kept.push({ first: from + shift, count: to - from + 1, lines: run.lines, offset });
+    }
+  }
+  return { kept, replaced };
+}
+
+/** Both sets of runs, which share no line. */
+export function uniteRuns(a: TrackedRuns, b: TrackedRuns): TrackedRuns {
+  if (a.length === 0) return b;
+  return b.length === 0 ? a : [...a, ...b].sort((left, right) => left.first - right.first);
+}
+
+/** The parts of runs that lie in sorted, disjoint ranges of lines. */
+export function clipTracked(
+  runs: TrackedRuns,
+  ranges: readonly { readonly first: number; readonly last: number }[],
+): TrackedRuns {
+  return runs.flatMap((run) =>
+    ranges.flatMap((range) => {
+      const first = Math.max(run.first, range.first);
+      const last = Math.min(run.first + run.count - 1, range.last);
+      return first > last
+        ? []
+        : [{ first, count: last - first + 1, lines: run.lines, offset: run.offset + first - run.first }];
+    }),
+  );
+}
+
+/** Marks the lines of these runs as present at the end. */
+export function markPresent(runs: TrackedRuns): void {
+  for (const { lines, offset, count } of runs) lines.present.fill(1, offset, offset + count);
+}
+
+export interface FateCounts {
+  readonly present: number;
+  readonly overridden: number;
+}
+
+/** A line that is present counts as present, even if one of several branches had replaced it. */
+export function countFates(lines: TrackedLines): FateCounts {
+  let present = 0;
+  let overridden = 0;
+  for (let offset = 0; offset < lines.count; offset += 1) {
+    if (lines.present[offset] === 1) present += 1;
+    else if (lines.overridden[offset] === 1) overridden += 1;
+  }
+  return { present, overridden };
+}

@@ -1,0 +1,71 @@
+import { openOwnerLookup } from "../../authorship/blame/owner-lookup.ts";
+import { parseBlamePorcelain } from "../../authorship/blame/porcelain.ts";
+import { openNoteSource } from "../../authorship/note/note-source.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { isNullOid, type Oid } from "../../git/ids.ts";
+import { openObjectReader } from "../../git/objects/objects.ts";
+import { openPromptFinder } from "../../journal/session-log.ts";
+import type { Files } from "../../system/files/files.ts";
+
+/** A line of a file in the working tree, 1-based. */
+export interface LineOfFile {
+  readonly path: string;
+  readonly line: number;
+}
+
+/** Who a line belongs to, as far as is known. */
+export interface LineOwner {
+  /** The commit that brought the line in. */
+  readonly commit: Oid;
+  /** The conversation, where authorship was recorded line by line. */
+  readonly sessionId?: string;
+  /** What the user asked for, where it is known. */
+  readonly prompt?: string;
+}
+
+/** Undefined: the line is not committed yet. */
+export type LineOwnerLookup = (at: LineOfFile) => Promise<LineOwner | undefined>;
+
+/** `src/a.ts:12`; undefined for anything else. */
+export function parseLineOfFile(word: string): LineOfFile | undefined {
+  const match = /^(.+):([1-9]\d{0,8})$/.exec(word);
+  return match?.[1] === undefined ? undefined : { path: match[1], line: Number(match[2]) };
+}
+
+export interface LineOwnerDeps {
+  readonly git: Git;
+  /** Folder that paths are relative to. */
+  readonly cwd: string;
+  readonly files: Files;
+}
+
+/** The commit that git blames, with the session that its note names for the line, and the prompt as recorded here. */
+export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineOwnerLookup {
+  return async ({ path, line }) => {
+    const args = ["-C", cwd, "blame", "--porcelain", "-L", `${line},${line}`, "--", path];
+    const result = await git.run(args, { okCodes: [0, 128] });
+    if (result.code !== 0) {
+      const why = result.stderr.trim().slice(0, 300);
+      throw new KeyframeError("not-found", `cannot find line ${line} of ${path}: ${why}`);
+    }
+    const [origin] = parseBlamePorcelain(result.stdout);
+    if (origin === undefined || isNullOid(origin.commit)) return undefined;
+    const reader = openObjectReader(git);
+    try {
+      const lookup = openOwnerLookup(openNoteSource(git, reader, files));
+      await lookup.load([origin.commit]);
+      const owned = lookup.ownerOf(origin)?.owner;
+      if (owned?.kind !== "agent") return { commit: origin.commit };
+      const findPrompt = openPromptFinder(git.repository, files);
+      const prompt = owned.trace === undefined ? undefined : findPrompt(owned.session, owned.trace);
+      return {
+        commit: origin.commit,
+        sessionId: owned.agent.id,
+        ...(prompt === undefined ? {} : { prompt }),
+      };
+    } finally {
+      await reader.close();
+    }
+  };
+}

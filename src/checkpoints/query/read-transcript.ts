@@ -1,0 +1,87 @@
+import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import type { Oid } from "../../git/ids.ts";
+import { openObjectStream, type StreamedObject } from "../../git/objects/object-stream.ts";
+import { openObjectReader } from "../../git/objects/objects.ts";
+import { isMessageDocument, joinMessages } from "../../transcripts/message-chunks.ts";
+import type { SessionFiles } from "../record/checkpoint-tree.ts";
+import type { CheckpointId } from "../record/ids.ts";
+
+/** Reads raw transcripts one after the other through two long-lived processes. */
+export interface TranscriptReader {
+  /**
+   * The transcript as a stream. Every chunk is looked for before the first byte is given, so a transcript is whole or
+   * an error, never cut short.
+   * @throws KeyframeError `not-here` naming what is absent, `damaged` where the tree lacks a chunk, `not-found` where
+   * none was recorded
+   */
+  open(id: CheckpointId, files: SessionFiles): AsyncGenerator<Buffer>;
+  missing(oids: readonly Oid[]): Promise<Oid[]>;
+  close(): Promise<void>;
+}
+
+export function openTranscriptReader(git: Git): TranscriptReader {
+  const checks = openObjectReader(git, { lazyFetch: false });
+  const objects = openObjectStream(git);
+
+  async function missing(oids: readonly Oid[]): Promise<Oid[]> {
+    const found = await Promise.all(oids.map((oid) => checks.info(oid)));
+    return oids.filter((_, index) => found[index] === undefined);
+  }
+
+  return {
+    async *open(id, files) {
+      const session = `session ${files.index} of checkpoint ${id}`;
+      if (files.transcript.length === 0) {
+        throw new KeyframeError("not-found", `no transcript was recorded for ${session}`);
+      }
+      if (files.missingChunks.length > 0) {
+        throw new KeyframeError(
+          "damaged",
+          `the transcript of ${session} lacks chunk ${files.missingChunks.join(", ")}`,
+          {
+            hint: "the record itself is incomplete; another store or remote may hold it whole",
+          },
+        );
+      }
+      const absent = await missing(files.transcript);
+      if (absent.length > 0) {
+        throw new KeyframeError(
+          "not-here",
+          `the transcript of ${session} is recorded, but ${absent.length} of its ${files.transcript.length} objects are not on this machine: ${absent.slice(0, 3).join(", ")}`,
+          { hint: `run \`keyframe fetch --checkpoint ${id}\` to get them from the remote` },
+        );
+      }
+      yield* joined(files.transcript.map((oid) => () => objects.read(oid)));
+    },
+    missing,
+    async close() {
+      await Promise.all([checks.close(), objects.close()]);
+    },
+  };
+}
+
+/** Lines join by a newline; documents with messages become one document again. */
+async function* joined(chunks: readonly (() => Promise<StreamedObject>)[]): AsyncGenerator<Buffer> {
+  const documents: Buffer[] = [];
+  for (const [number, read] of chunks.entries()) {
+    const object = await read();
+    if (documents.length > 0) {
+      documents.push(await object.bytes());
+      continue;
+    }
+    if (number > 0) yield newline;
+    let first = true;
+    for await (const piece of object.chunks()) {
+      if (first && number === 0 && chunks.length > 1 && isMessageDocument(piece)) {
+        documents.push(Buffer.concat([piece, await object.bytes()]));
+        break;
+      }
+      first = false;
+      yield piece;
+    }
+  }
+  if (documents.length > 0) yield joinMessages(documents);
+}
+
+const newline = Buffer.from("\n");

@@ -1,0 +1,213 @@
+import { isKeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { lineCompactorOf } from "../../transcripts/compact/agents.ts";
+import type { CompactLine } from "../../transcripts/compact/compact-line.ts";
+import { createCompactor } from "../../transcripts/compact/compactor.ts";
+import { transcriptLines } from "../../transcripts/document-lines.ts";
+import type { CheckpointId } from "../record/ids.ts";
+import type { SessionMetadata, Summary } from "../record/metadata.ts";
+import type { CheckpointStores } from "../stores/stores.ts";
+import { listCheckpointPlaces, type ReadSession, readCheckpoints, readPrompts } from "./read-checkpoints.ts";
+import { openTranscriptReader, type TranscriptReader } from "./read-transcript.ts";
+import { documentKey, type SearchDocument, type SearchIndex, type SearchText } from "./search-index.ts";
+
+export interface SearchHit {
+  readonly id: CheckpointId;
+  readonly sessionId: string | undefined;
+  readonly createdAt: string | undefined;
+  readonly agent: string | undefined;
+  readonly kind: SearchText["kind"];
+  readonly text: string;
+}
+
+export interface SearchOutcome {
+  /** Newest first; the same text of the same session once. */
+  readonly hits: readonly SearchHit[];
+  /** Sessions whose transcript could not be searched, and why. */
+  readonly unsearched: readonly {
+    readonly id: CheckpointId;
+    readonly sessionId: string;
+    readonly why: string;
+  }[];
+}
+
+/** One version of a session: what a checkpoint holds of it. */
+interface Version {
+  readonly id: CheckpointId;
+  readonly session: ReadSession & { readonly metadata: SessionMetadata };
+  readonly createdMs: number;
+}
+
+/**
+ * Searches prompts, summaries and transcripts of all checkpoints on this machine. What is new is indexed first; of a
+ * session's versions the last one is enough, because transcripts only grow.
+ */
+export async function searchCheckpoints(
+  git: Git,
+  stores: CheckpointStores,
+  index: SearchIndex,
+  words: readonly string[],
+): Promise<SearchOutcome> {
+  const versions = await readVersions(git, stores);
+  const latest = [...latestBySession(versions).values()];
+  const transcripts = openTranscriptReader(git);
+  const unsearched: { id: CheckpointId; sessionId: string; why: string }[] = [];
+  try {
+    await index.add(smallDocuments(git, versions, index));
+    await index.add(transcriptDocuments(transcripts, latest, { index, unsearched }));
+  } finally {
+    await transcripts.close();
+  }
+  return { hits: collectHits(index, words, versions), unsearched };
+}
+
+async function readVersions(git: Git, stores: CheckpointStores): Promise<Version[]> {
+  const read = await readCheckpoints(git, await listCheckpointPlaces(stores));
+  return read.flatMap(({ id, sessions }) =>
+    sessions.flatMap(({ files, metadata }) =>
+      typeof metadata === "string"
+        ? []
+        : [{ id, session: { files, metadata }, createdMs: Date.parse(metadata.createdAt ?? "") || 0 }],
+    ),
+  );
+}
+
+function latestBySession(versions: readonly Version[]): Map<string, Version> {
+  const latest = new Map<string, Version>();
+  for (const version of versions) {
+    if (version.session.files.transcript.length === 0) continue;
+    const sessionId = version.session.metadata.sessionId ?? version.id;
+    const known = latest.get(sessionId);
+    if (known === undefined || version.createdMs >= known.createdMs) latest.set(sessionId, version);
+  }
+  return latest;
+}
+
+async function* smallDocuments(
+  git: Git,
+  versions: readonly Version[],
+  index: SearchIndex,
+): AsyncGenerator<SearchDocument> {
+  const fresh = versions.filter(
+    ({ session: { files } }) =>
+      files.prompt !== undefined && !index.has(documentKey("prompt", [files.prompt])),
+  );
+  const prompts = await readPrompts(
+    git,
+    fresh.map(({ session }) => session.files),
+  );
+  for (const [oid, found] of prompts) {
+    if (typeof found === "string") continue;
+    yield { key: documentKey("prompt", [oid]), texts: found.map((text) => ({ kind: "prompt", text })) };
+  }
+  for (const { session } of versions) {
+    const { files, metadata } = session;
+    if (files.metadata === undefined || metadata.summary === undefined) continue;
+    yield { key: documentKey("metadata", [files.metadata]), texts: summaryTexts(metadata.summary) };
+  }
+}
+
+function summaryTexts(summary: Summary): SearchText[] {
+  const texts = [
+    summary.intent,
+    summary.outcome,
+    ...summary.repoLearnings,
+    ...summary.codeLearnings.map(({ path, finding }) => `${path}: ${finding}`),
+    ...summary.workflowLearnings,
+    ...summary.friction,
+    ...summary.openItems,
+  ];
+  return texts.filter((text) => text !== undefined).map((text) => ({ kind: "summary", text }));
+}
+
+interface Indexing {
+  readonly index: SearchIndex;
+  readonly unsearched: { id: CheckpointId; sessionId: string; why: string }[];
+}
+
+async function* transcriptDocuments(
+  transcripts: TranscriptReader,
+  versions: readonly Version[],
+  { index, unsearched }: Indexing,
+): AsyncGenerator<SearchDocument> {
+  for (const version of versions) {
+    const { files, metadata } = version.session;
+    const key = documentKey("transcript", files.transcript);
+    if (index.has(key)) continue;
+    const note = (why: string) =>
+      unsearched.push({ id: version.id, sessionId: metadata.sessionId ?? "(unknown)", why });
+    if (lineCompactorOf(metadata.agent ?? "") === undefined) {
+      note(`the format of ${metadata.agent ?? "its agent"} is not known`);
+      continue;
+    }
+    try {
+      // read as a whole before it is handed on: an error must not leave half a document
+      const texts: SearchText[] = [];
+      for await (const text of transcriptTexts(transcripts, version)) texts.push(text);
+      yield { key, texts };
+    } catch (error) {
+      if (!isKeyframeError(error, "not-here", "damaged")) throw error;
+      note(error.code === "not-here" ? "missing here" : error.message);
+    }
+  }
+}
+
+async function* transcriptTexts(
+  transcripts: TranscriptReader,
+  { id, session }: Version,
+): AsyncGenerator<SearchText> {
+  const compactLine = lineCompactorOf(session.metadata.agent ?? "");
+  if (compactLine === undefined) return;
+  const compactor = createCompactor(compactLine);
+  for await (const piece of transcriptLines(transcripts.open(id, session.files))) {
+    compactor.push(piece);
+    for (const line of compactor.take()) yield* lineTexts(line);
+  }
+  compactor.endLine();
+  for (const line of compactor.take()) yield* lineTexts(line);
+  const open = compactor.open();
+  if (open !== undefined) yield* lineTexts(open);
+}
+
+function* lineTexts(line: CompactLine): Generator<SearchText> {
+  if (line.type === "user") {
+    for (const block of line.content) {
+      if ("text" in block && typeof block["text"] === "string" && block["text"] !== "") {
+        yield { kind: "user", text: block["text"] };
+      }
+    }
+    return;
+  }
+  for (const block of line.content) {
+    if (block.type === "text") yield { kind: "assistant", text: block.text };
+    else if (block.input !== undefined)
+      yield { kind: "tool", text: `${block.name ?? "tool"} ${JSON.stringify(block.input)}` };
+  }
+}
+
+function collectHits(
+  index: SearchIndex,
+  words: readonly string[],
+  versions: readonly Version[],
+): SearchHit[] {
+  const owners = new Map<string, Version>();
+  // oldest last, so that what several checkpoints hold is credited to the first of them
+  for (const version of [...versions].sort((a, b) => b.createdMs - a.createdMs)) {
+    const { files } = version.session;
+    if (files.prompt !== undefined) owners.set(documentKey("prompt", [files.prompt]), version);
+    if (files.metadata !== undefined) owners.set(documentKey("metadata", [files.metadata]), version);
+    if (files.transcript.length > 0) owners.set(documentKey("transcript", files.transcript), version);
+  }
+  const hits = new Map<string, { readonly hit: SearchHit; readonly createdMs: number }>();
+  for (const { key, text } of index.find(words)) {
+    const version = owners.get(key);
+    if (version === undefined) continue;
+    const { sessionId, createdAt, agent } = version.session.metadata;
+    const same = `${sessionId} ${text.kind} ${text.text}`;
+    const known = hits.get(same);
+    if (known !== undefined && known.createdMs <= version.createdMs) continue;
+    const { id, createdMs } = version;
+    hits.set(same, { hit: { id, sessionId, createdAt, agent, kind: text.kind, text: text.text }, createdMs });
+  }
+  return [...hits.values()].sort((a, b) => b.createdMs - a.createdMs).map(({ hit }) => hit);
+}

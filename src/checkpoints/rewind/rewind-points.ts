@@ -1,0 +1,85 @@
+import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
+import { listTurnSnapshots, type TurnSnapshot } from "../capture/turn-snapshots.ts";
+import { readLinkedCommits } from "../query/links.ts";
+import type { CheckpointId } from "../record/ids.ts";
+import { worktreeIdOf } from "../sessions/events.ts";
+
+/** A moment that a worktree can go back to. */
+export type RewindPoint =
+  | {
+      /** The end of a turn, or where a session began: exact, untracked files included. */
+      readonly kind: "turn";
+      /** The first digits of the snapshot. */
+      readonly id: string;
+      readonly at: string;
+      readonly label: string;
+      readonly snapshot: TurnSnapshot;
+    }
+  | {
+      /** A commit that names a checkpoint: what it holds; untracked files stay as they are. */
+      readonly kind: "checkpoint";
+      readonly id: CheckpointId;
+      readonly at: string;
+      readonly label: string;
+      readonly commit: Oid;
+    };
+
+const maxCheckpoints = 50;
+
+/** Newest first: the turns of this worktree, and the checkpoints that HEAD's history names. */
+export async function listRewindPoints(git: Git): Promise<RewindPoint[]> {
+  const worktree = worktreeIdOf(git.repository);
+  const [turns, commits] = await Promise.all([
+    listTurnSnapshots(git),
+    readLinkedCommits(git, { revisions: ["HEAD"], limit: maxCheckpoints }),
+  ]);
+  const points: RewindPoint[] = turns
+    .filter((snapshot) => snapshot.worktree === worktree)
+    .map((snapshot) => ({
+      kind: "turn",
+      id: snapshot.commit.slice(0, 12),
+      at: snapshot.at,
+      label: snapshot.turn === 0 ? "before the first prompt" : snapshot.prompt || `turn ${snapshot.turn}`,
+      snapshot,
+    }));
+  for (const { oid, date, subject, checkpoints } of commits) {
+    for (const id of checkpoints)
+      points.push({ kind: "checkpoint", id, at: date, label: subject, commit: oid });
+  }
+  return points.sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+}
+
+/** The point that an id, or the unambiguous beginning of one, names. @throws KeyframeError `not-found`, `usage` */
+export function mustFindPoint(points: readonly RewindPoint[], text: string): RewindPoint {
+  const wanted = text.toLowerCase();
+  const exact = points.filter(({ id }) => id.toLowerCase() === wanted);
+  const found =
+    exact.length > 0
+      ? exact
+      : points.filter((point) => {
+          const name = point.kind === "turn" ? point.snapshot.commit : point.id.toLowerCase();
+          return wanted.length >= 4 && name.startsWith(wanted);
+        });
+  const [first, second] = found;
+  if (first === undefined) {
+    throw new KeyframeError("not-found", `rewind point not found: ${text.slice(0, 80)}`, {
+      hint: "see `keyframe rewind --list`",
+    });
+  }
+  if (second !== undefined && second.id !== first.id) {
+    throw new KeyframeError("usage", `${text} is the beginning of several points`, {
+      hint: "give more of its digits",
+    });
+  }
+  return first;
+}
+
+/** The tree that a point's files have. */
+export async function treeOfPoint(git: Git, point: RewindPoint): Promise<Oid> {
+  if (point.kind === "turn") return point.snapshot.tree;
+  const tree = await git.text(["rev-parse", "--verify", `${point.commit}^{tree}`]);
+  if (isOid(tree)) return tree;
+  throw new KeyframeError("not-here", `the files of commit ${point.commit} are not on this machine`);
+}

@@ -1,0 +1,160 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { encodeJsonDocument, type JsonObject, type JsonValue } from "../../base/json-document.ts";
+import { mergeSessionsInto } from "../record/aggregate.ts";
+import { chunkFileName } from "../record/checkpoint-tree.ts";
+import type { CheckpointId } from "../record/ids.ts";
+import { keepUnknown, orderKeys, rootOrder, sessionOrder } from "../record/metadata-order.ts";
+import type { BlobSource, CheckpointWrite, SessionWrite } from "./store.ts";
+
+/** Where a store puts things, and how its session metadata differs from that of v1. */
+export interface Layout {
+  /** Of the paths in `sessions[]`: `/ab/cdef...` or empty. */
+  pathPrefix(id: CheckpointId): string;
+  readonly transcriptBase: string;
+  readonly contentHashName: string;
+  /** Where subagents' files go: beside the sessions, or into the newest session's folder. */
+  readonly tasksInSession: boolean;
+  /** Hash file of the compact transcript, which then stands for the transcript in `sessions[]`. */
+  readonly compactHashName: string | undefined;
+  encodeSession(metadata: JsonObject): JsonObject;
+  decodeSession(metadata: JsonObject): JsonObject;
+}
+
+/** A stored checkpoint as far as a write must know it. */
+export interface CheckpointState {
+  readonly files: ReadonlyMap<string, BlobSource>;
+  /** As stored. */
+  readonly root: JsonObject | undefined;
+  /** Session metadata by folder number, as stored. */
+  readonly sessions: ReadonlyMap<number, JsonObject>;
+}
+
+export const emptyState: CheckpointState = { files: new Map(), root: undefined, sessions: new Map() };
+
+/**
+ * What a checkpoint holds after a write; pure. A session goes into the folder that holds its id already, else into a
+ * new one behind the last, so no other session's folder is ever written over.
+ */
+export function planCheckpoint(
+  stored: CheckpointState,
+  write: CheckpointWrite,
+  layout: Layout,
+): CheckpointState {
+  const before = write.whole === true ? emptyState : stored;
+  const files = new Map(before.files);
+  const sessions = new Map(before.sessions);
+  for (const session of write.sessions) {
+    const index = slotOf(sessions, session, write.id);
+    const metadata = orderKeys(
+      keepUnknown(sessions.get(index), layout.encodeSession(session.metadata), sessionOrder),
+      sessionOrder,
+    );
+    sessions.set(index, metadata);
+    for (const path of files.keys()) {
+      if (path.startsWith(`${index}/`) && isReplaced(path.slice(`${index}/`.length), layout))
+        files.delete(path);
+    }
+    for (const [name, source] of sessionFiles(session, metadata, layout))
+      files.set(`${index}/${name}`, source);
+  }
+  const newest = newestSession(sessions);
+  for (const [path, source] of write.tasks ?? []) {
+    const place = layout.tasksInSession ? `${newest}/tasks/${path}` : `tasks/${path}`;
+    if (!files.has(place)) files.set(place, source);
+  }
+  const root = planRoot(before, write, { files, sessions, layout });
+  files.set("metadata.json", { bytes: encodeMetadata(root) });
+  return { files, root, sessions };
+}
+
+function slotOf(sessions: ReadonlyMap<number, JsonObject>, session: SessionWrite, id: CheckpointId): number {
+  const sessionId = session.metadata.get("session_id");
+  if (typeof sessionId !== "string" || sessionId === "") {
+    throw new KeyframeError("invalid-input", `a session of checkpoint ${id} has no id`);
+  }
+  for (const [index, metadata] of sessions) if (metadata.get("session_id") === sessionId) return index;
+  return Math.max(-1, ...sessions.keys()) + 1;
+}
+
+/** A write brings its session's own files anew, whatever an older version called them; files of other writers stay. */
+function isReplaced(name: string, layout: Layout): boolean {
+  return (
+    /^(?:metadata\.json|prompt\.txt|transcript\.jsonl|(?:raw_transcript_|content_)hash\.txt)$/.test(name) ||
+    /^(?:full\.jsonl|full\.log|raw_transcript)(?:\.\d+)?$/.test(name) ||
+    name === layout.compactHashName
+  );
+}
+
+function* sessionFiles(
+  session: SessionWrite,
+  metadata: JsonObject,
+  layout: Layout,
+): Generator<readonly [string, BlobSource]> {
+  yield ["metadata.json", { bytes: encodeMetadata(metadata) }];
+  for (const [number, chunk] of session.transcript.entries()) {
+    yield [chunkFileName(layout.transcriptBase, number), chunk];
+  }
+  if (session.contentHash !== undefined) yield [layout.contentHashName, session.contentHash];
+  if (session.prompt !== undefined) yield ["prompt.txt", session.prompt];
+  if (session.compact !== undefined) yield ["transcript.jsonl", session.compact];
+  if (session.context !== undefined) yield ["context.md", session.context];
+  yield* session.others ?? [];
+}
+
+function newestSession(sessions: ReadonlyMap<number, JsonObject>): number {
+  let newest = 0;
+  let at = "";
+  for (const [index, metadata] of sessions) {
+    const created = metadata.get("created_at");
+    if (typeof created === "string" && created >= at) [newest, at] = [index, created];
+  }
+  return newest;
+}
+
+interface Planned {
+  readonly files: ReadonlyMap<string, BlobSource>;
+  readonly sessions: ReadonlyMap<number, JsonObject>;
+  readonly layout: Layout;
+}
+
+function planRoot(before: CheckpointState, write: CheckpointWrite, planned: Planned): JsonObject {
+  const indexes = [...planned.sessions.keys()].sort((a, b) => a - b);
+  const root: JsonObject = new Map(before.root);
+  for (const [key, value] of write.root) root.set(key, value);
+  root.set("checkpoint_id", write.id);
+  root.set(
+    "sessions",
+    indexes.map((index) => sessionPaths(index, write.id, planned)),
+  );
+  if (write.whole !== true) {
+    mergeSessionsInto(
+      root,
+      indexes.flatMap((index) => planned.sessions.get(index) ?? []),
+    );
+  }
+  return orderKeys(root, rootOrder);
+}
+
+function sessionPaths(index: number, id: CheckpointId, { files, layout }: Planned): JsonValue {
+  const path = (name: string) => `${layout.pathPrefix(id)}/${index}/${name}`;
+  const at = (name: string) => (files.has(`${index}/${name}`) ? path(name) : "");
+  const paths: JsonObject = new Map([["metadata", at("metadata.json")]]);
+  const compact = at("transcript.jsonl");
+  if (layout.compactHashName === undefined) {
+    // named even where nothing was recorded: other readers expect them
+    paths.set("transcript", path(layout.transcriptBase));
+    if (at("context.md") !== "") paths.set("context", at("context.md"));
+    if (compact !== "") paths.set("compact_transcript", compact);
+    paths.set("content_hash", path(layout.contentHashName));
+  } else {
+    paths.set("transcript", compact);
+    paths.set("content_hash", at(layout.compactHashName));
+  }
+  paths.set("prompt", at("prompt.txt"));
+  if (at("assets/manifest.json") !== "") paths.set("assets_manifest", at("assets/manifest.json"));
+  return paths;
+}
+
+export function encodeMetadata(metadata: JsonObject): Buffer {
+  return Buffer.from(`${encodeJsonDocument(metadata)}\n`);
+}

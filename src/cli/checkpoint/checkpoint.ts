@@ -1,0 +1,105 @@
+import { join } from "node:path";
+import { addModel } from "../../agents/add-model.ts";
+import type { AgentEvent } from "../../agents/agent-event.ts";
+import { findAgentAdapter } from "../../agents/registry.ts";
+import { observe } from "../../authorship/record/observe.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { maxHookPayloadBytes } from "../../base/limits.ts";
+import { listDirtyPaths } from "../../git/remote/sync.ts";
+import { mustFindRepository, type Repository } from "../../git/repository.ts";
+import { resetJournal } from "../../journal/reset.ts";
+import { recordProblem } from "../../state/problems.ts";
+import { readStandardInput } from "../../system/machine/standard-input.ts";
+import { randomHex } from "../../system/random.ts";
+import type { CliContext } from "../command/context.ts";
+import type { CheckpointFlags } from "./checkpoint-command.ts";
+import { type CheckpointInput, checkpointEvent, readsPayload } from "./event.ts";
+import { type CheckpointPreset, checkpointPresets } from "./presets.ts";
+
+/** A payload by hand may be typed slowly. */
+const inputTimeoutMs = 60_000;
+
+interface Summary {
+  readonly recorded: boolean;
+  readonly credited: number;
+  readonly seen: number;
+  readonly problems: readonly string[];
+}
+
+/** `keyframe checkpoint` */
+export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...args: string[]): Promise<void> {
+  const [preset, ...files] = args;
+  const repository = mustFindRepository(this.cwd, this.files);
+  if (flags.reset) resetJournal(this, repository);
+  if (preset === undefined) {
+    if (!flags.reset) throw usage("expected a preset");
+    if (flags.json) this.terminal.json({ reset: true });
+    else this.terminal.out("Forgot all that was pending.");
+    return;
+  }
+  if (!isPreset(preset)) throw usage(`${JSON.stringify(preset)} is not a preset`);
+  const summary = await record(this, repository, {
+    preset,
+    files,
+    flags,
+    cwd: this.cwd,
+    ...readPayload(preset, flags),
+    changedPaths: () => changedPaths(this, repository),
+    callId: randomHex(this.random, 16),
+  });
+  if (flags.json) this.terminal.json(summary);
+  else printSummary(this, preset, summary);
+}
+
+async function record(context: CliContext, repository: Repository, input: CheckpointInput): Promise<Summary> {
+  const event = checkpointEvent(input);
+  if (event.kind === "ignored") return { recorded: false, credited: 0, seen: 0, problems: [] };
+  if (event.kind === "refused") {
+    const what = `refused: ${event.why}`;
+    recordProblem(repository, context.files, {
+      at: context.clock.nowMs(),
+      where: `checkpoint ${input.preset}`,
+      what,
+    });
+    return { recorded: false, credited: 0, seen: 0, problems: [what] };
+  }
+  const { credited, seen, problems } = observe(withModel(event, input.preset, context), context);
+  return { recorded: true, credited, seen, problems };
+}
+
+function withModel(event: AgentEvent, preset: string, context: CliContext): AgentEvent {
+  const adapter = findAgentAdapter(preset);
+  return adapter === undefined ? event : addModel(event, adapter, context.files);
+}
+
+function readPayload(preset: CheckpointPreset, flags: CheckpointFlags): { readonly payload?: Buffer } {
+  if (!readsPayload(preset, flags)) {
+    if (flags.hookInput !== undefined) throw usage(`${preset} takes no --hook-input`);
+    return {};
+  }
+  if (flags.hookInput !== undefined && flags.hookInput !== "stdin")
+    return { payload: Buffer.from(flags.hookInput) };
+  return { payload: readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs }) };
+}
+
+function changedPaths({ processes }: CliContext, repository: Repository): string[] {
+  return listDirtyPaths(repository, processes).paths.map((path) => join(repository.workTree ?? "", path));
+}
+
+function printSummary({ terminal }: CliContext, preset: string, summary: Summary): void {
+  for (const problem of summary.problems) terminal.note(`keyframe: ${problem}`);
+  if (!summary.recorded) {
+    terminal.out(`${preset}: nothing to record`);
+    return;
+  }
+  const files = (count: number) => `${count} ${count === 1 ? "file" : "files"}`;
+  terminal.out(`${preset}: looked at ${files(summary.seen)}, credited changes in ${files(summary.credited)}`);
+}
+
+function isPreset(name: string): name is CheckpointPreset {
+  return (checkpointPresets as readonly string[]).includes(name);
+}
+
+function usage(what: string): KeyframeError {
+  return new KeyframeError("usage", what, { hint: `presets: ${checkpointPresets.join(", ")}` });
+}

@@ -1,0 +1,21 @@
+import { buildCommand } from "@stricli/core";
+import type { CliContext } from "../command/context.ts";
+
+export const demoCommand = buildCommand<{ readonly keep?: boolean }, [], CliContext>({
+  loader: async () => (await import("./demo.ts")).demo,
+  parameters: {
+    flags: {
+      keep: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "Leave the repository there to look around in",
+      },
+    },
+  },
+  docs: {
+    brief: "Show in a throw-away repository what Keyframe does",
+    fullDescription:
+      "Makes a repository in the folder for temporary files, replays a recorded session of Claude Code in it, and shows who wrote every line. Needs no network and no agent.\n\nExample:\n  keyframe demo --keep",
+  },
+});

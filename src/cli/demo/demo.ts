@@ -1,0 +1,125 @@
+import { join } from "node:path";
+import { must } from "../../base/assert.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import type { CliContext } from "../command/context.ts";
+import { type RecordedPayload, recordedPrompt, recordedSession } from "./recorded-session.ts";
+
+/** `keyframe demo`: everything is done by the programs that a user would run, git and keyframe. */
+export async function demo(this: CliContext, flags: { readonly keep?: boolean }): Promise<void> {
+  const root = this.files.makeTemporaryFolder("keyframe-demo-");
+  try {
+    await play(this, join(root, "repository"), join(root, "transcripts"));
+    if (flags.keep) this.terminal.out(`\nThe repository is ${join(root, "repository")}`);
+  } finally {
+    if (flags.keep !== true) this.files.removeTree(root);
+  }
+}
+
+async function play(context: CliContext, repository: string, transcripts: string): Promise<void> {
+  const { files } = context;
+  const stage = openStage(context, repository);
+  files.makeFolder(repository);
+  files.makeFolder(transcripts);
+
+  stage.explain("Dana starts a repository and turns Keyframe on in it.");
+  await stage.git("init", "--quiet", "--initial-branch=main");
+  files.replace(join(repository, "CHANGES.md"), Buffer.from("# Changes\n\n- first sketch\n"));
+  await stage.git("add", "--all");
+  await stage.git("commit", "--quiet", "--message", "First sketch");
+  await stage.show("enable");
+
+  stage.explain(`Claude Code is asked: "${recordedPrompt}". Its hooks tell Keyframe of every edit.`);
+  for (const payload of recordedSession(repository, transcripts)) {
+    // between the hook before a call and the one after it, the tool does its work
+    if (payload.hook_event_name === "PostToolUse") await useTool(stage, files, payload);
+    await stage.keyframe(["hook", "claude"], JSON.stringify(payload));
+    const { tool_name: tool, tool_input: input } = payload;
+    if (payload.hook_event_name === "PostToolUse") {
+      stage.narrate(`${tool} ${input?.command ?? "slug.js"}`);
+    }
+  }
+
+  stage.explain("Dana adds a line by hand; the editor tells Keyframe that it was a person.");
+  const path = join(repository, "slug.js");
+  files.append(path, Buffer.from('\nexport const home = slug("Home page");\n'));
+  await stage.show("checkpoint", "known_human", "slug.js");
+
+  stage.explain("Nothing is committed yet: this is what waits, and for whom.");
+  await stage.show("status");
+
+  stage.explain("Dana commits with git as always; the git hook writes the note refs/notes/ai.");
+  await stage.git("add", "--all");
+  await stage.git("commit", "--quiet", "--message", "Turn titles into URL parts");
+  await stage.show("blame", "slug.js");
+  await stage.show("blame", "CHANGES.md");
+
+  stage.explain("Whose lines the commit is made of; what nobody saw is unknown, never guessed.");
+  await stage.show("stats", "HEAD");
+}
+
+interface Stage {
+  explain(text: string): void;
+  narrate(text: string): void;
+  git(...args: readonly string[]): Promise<void>;
+  shell(command: string): Promise<void>;
+  keyframe(args: readonly string[], stdin: string): Promise<string>;
+  /** Runs a command of Keyframe and prints it with what it says. */
+  show(...args: readonly string[]): Promise<void>;
+}
+
+function openStage(context: CliContext, cwd: string): Stage {
+  const { terminal, processes, program } = context;
+  const env = stageEnvironment(context);
+  let step = 0;
+  async function run(name: string, args: readonly string[], stdin = ""): Promise<string> {
+    const result = await processes.run(name, args, { cwd, env, stdin });
+    if (result.code === 0) return result.stdout.toString("utf8");
+    throw new KeyframeError("program-failed", `${name} ${args.join(" ")} failed: ${result.stderr.trim()}`);
+  }
+  const stage: Stage = {
+    explain(text) {
+      step += 1;
+      terminal.out(`\n${terminal.style("bold", `${step}. ${text}`)}`);
+    },
+    narrate: (text) => terminal.out(terminal.style("dim", `   claude: ${text}`)),
+    git: async (...args) => void (await run("git", args)),
+    shell: async (command) => void (await run("sh", ["-c", command])),
+    keyframe: (args, stdin) => run(program.node, [program.entry, ...args], stdin),
+    async show(...args) {
+      terminal.out(terminal.style("cyan", `   $ keyframe ${args.join(" ")}`));
+      const text = await stage.keyframe(args, "");
+      for (const line of text.trimEnd().split("\n")) terminal.out(`   ${line}`);
+    },
+  };
+  return stage;
+}
+
+/** The user's settings for git, and hooks they may name, have no part in the play. */
+function stageEnvironment({ env, terminal }: CliContext): NodeJS.ProcessEnv {
+  const kept = Object.entries(env).filter(([name]) => !name.startsWith("GIT_"));
+  const person = { NAME: "Dana", EMAIL: "dana@example.com" };
+  return {
+    ...Object.fromEntries(kept),
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_AUTHOR_NAME: person.NAME,
+    GIT_AUTHOR_EMAIL: person.EMAIL,
+    GIT_COMMITTER_NAME: person.NAME,
+    GIT_COMMITTER_EMAIL: person.EMAIL,
+    COLUMNS: String(Math.max(40, terminal.columns - 3)),
+    ...(terminal.isInteractive ? { FORCE_COLOR: "1" } : {}),
+  };
+}
+
+async function useTool(stage: Stage, files: CliContext["files"], payload: RecordedPayload): Promise<void> {
+  const { file_path: path = "", content, old_string, new_string, command } = payload.tool_input ?? {};
+  if (command !== undefined) await stage.shell(command);
+  else if (content !== undefined) files.replace(path, Buffer.from(content));
+  else {
+    const text = files.read(path).toString("utf8");
+    files.replace(
+      path,
+      Buffer.from(text.replace(must(old_string, "an edit has an old text"), () => new_string ?? "")),
+    );
+  }
+}

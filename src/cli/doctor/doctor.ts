@@ -1,0 +1,88 @@
+import { errorText } from "../../base/errors.ts";
+import { findRepository } from "../../git/repository.ts";
+import type { CliContext } from "../command/context.ts";
+import { exitCodes } from "../command/exit-codes.ts";
+import { openRepositoryCheckpoints } from "../command/open-repository.ts";
+import { printable, type Terminal } from "../output/terminal.ts";
+import type { DoctorCheck, Finding, MachineContext } from "./check.ts";
+import { machineChecks, repositoryChecks } from "./checks.ts";
+import type { DoctorFlags } from "./doctor-command.ts";
+
+/** What each check found, in the order of the checks. */
+type Diagnosis<Context> = ReadonlyMap<DoctorCheck<Context>, readonly Finding[]>;
+
+/** `keyframe doctor` */
+export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void> {
+  const repository = findRepository(this.cwd, this.files);
+  if (repository === undefined) {
+    this.terminal.note("this is no git repository: only the sandboxes are looked at");
+    await examine({ cli: this }, machineChecks, flags);
+    return;
+  }
+  const context = {
+    cli: this,
+    repository,
+    remote: flags.remote === true,
+    ...openRepositoryCheckpoints(this),
+  };
+  await examine(context, [...repositoryChecks, ...machineChecks], flags);
+}
+
+async function examine<Context extends MachineContext>(
+  context: Context,
+  checks: readonly DoctorCheck<Context>[],
+  flags: DoctorFlags,
+): Promise<void> {
+  const { terminal, process } = context.cli;
+  const found = await diagnose(context, checks);
+  const left = flags.repair ? await repairAll(context, found) : found;
+  const repaired = countOf(found) - countOf(left);
+  if (flags.json) {
+    const byName = [...left].map(([{ name }, findings]) => [name, findings] as const);
+    terminal.json({ ...Object.fromEntries(byName), repaired: Math.max(0, repaired) });
+  } else {
+    for (const [{ label }, findings] of left)
+      for (const finding of findings) terminal.out(describe(terminal, label, finding));
+    if (repaired > 0) terminal.out(`repaired ${repaired}`);
+    if (countOf(left) === 0) terminal.out("all is well");
+  }
+  if ([...left.values()].some((findings) => findings.some(({ damage }) => damage)))
+    process.exitCode = exitCodes.damaged;
+}
+
+async function diagnose<Context extends MachineContext>(
+  context: Context,
+  checks: readonly DoctorCheck<Context>[],
+): Promise<Diagnosis<Context>> {
+  const found = new Map<DoctorCheck<Context>, readonly Finding[]>();
+  for (const check of checks) {
+    found.set(check, await context.cli.trace.span(check.name, async () => await check.find(context)));
+  }
+  return found;
+}
+
+/** Mends, and looks again: what is told to be repaired is. One check that cannot mend does not stop the others. */
+async function repairAll<Context extends MachineContext>(
+  context: Context,
+  found: Diagnosis<Context>,
+): Promise<Diagnosis<Context>> {
+  for (const [check, findings] of found) {
+    if (findings.length === 0 || check.repair === undefined) continue;
+    try {
+      await check.repair(context, findings);
+    } catch (error) {
+      context.cli.terminal.note(`! ${check.label}: ${errorText(error)}`);
+    }
+  }
+  return diagnose(context, [...found.keys()]);
+}
+
+function countOf(diagnosis: Diagnosis<never>): number {
+  return [...diagnosis.values()].reduce((sum, findings) => sum + findings.length, 0);
+}
+
+function describe(terminal: Terminal, label: string, { kind, subject, what, repair, damage }: Finding) {
+  const head = terminal.style(damage ? "red" : "yellow", label.padEnd(10));
+  const text = kind === label ? printable(what) : `${kind}: ${printable(what)}`;
+  return `${head}  ${printable(subject)}: ${text}\n${" ".repeat(12)}${printable(repair)}`;
+}

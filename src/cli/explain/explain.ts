@@ -1,0 +1,165 @@
+import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
+import { type Explanation, explainCheckpoint, readConversation } from "../../checkpoints/query/explain.ts";
+import {
+  createLineOwnerLookup,
+  type LineOwner,
+  parseLineOfFile,
+} from "../../checkpoints/query/line-owner.ts";
+import type { ReadSession } from "../../checkpoints/query/read-checkpoints.ts";
+import { openTranscriptReader, type TranscriptReader } from "../../checkpoints/query/read-transcript.ts";
+import { type ResolvedCheckpoint, resolveCheckpoints } from "../../checkpoints/query/resolve-checkpoint.ts";
+import type { StoreKind } from "../../checkpoints/record/checkpoint-tree.ts";
+import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
+import type { Git } from "../../git/git.ts";
+import type { CliContext } from "../command/context.ts";
+import { openReadableCheckpoints } from "../command/open-repository.ts";
+import { settleFirst } from "../command/settle-first.ts";
+import { printable } from "../output/terminal.ts";
+import { explainBranch } from "./branch.ts";
+import { formatConversationLine, formatExplanation } from "./format.ts";
+
+export interface ExplainFlags {
+  readonly session?: string;
+  readonly short?: boolean;
+  readonly full?: boolean;
+  readonly rawTranscript?: boolean;
+  readonly json?: boolean;
+}
+
+/** Explains what a word means; without one, the branch. */
+export async function explain(this: CliContext, flags: ExplainFlags, word?: string): Promise<void> {
+  await settleFirst(this);
+  const { git, stores } = openReadableCheckpoints(this);
+  if (word === undefined) return explainBranch(this, { git, stores, json: flags.json === true });
+  const at = parseLineOfFile(word);
+  const owner =
+    at === undefined ? undefined : await createLineOwnerLookup({ git, cwd: this.cwd, files: this.files })(at);
+  if (at !== undefined && owner === undefined) {
+    throw new KeyframeError("not-found", `line ${at.line} of ${at.path} is not committed yet`);
+  }
+  const found = await this.trace.span("resolve", () =>
+    resolveLinked(this, { git, stores, word, owner, json: flags.json === true }),
+  );
+  if (found === undefined) return;
+  const transcripts = openTranscriptReader(git);
+  try {
+    for (const [index, resolved] of found.entries()) {
+      if (index > 0 && !flags.json && !flags.rawTranscript) this.terminal.out("");
+      await explainOne(this, { git, transcripts, resolved, owner, flags });
+    }
+  } finally {
+    await transcripts.close();
+  }
+}
+
+/** Undefined where a line has an owner and its commit no conversation: then what is known of the owner was printed. */
+async function resolveLinked(
+  context: CliContext,
+  subject: {
+    readonly git: Git;
+    readonly stores: CheckpointStores;
+    readonly word: string;
+    readonly owner: LineOwner | undefined;
+    readonly json: boolean;
+  },
+): Promise<readonly ResolvedCheckpoint[] | undefined> {
+  const { git, stores, word, owner, json } = subject;
+  try {
+    return await resolveCheckpoints(git, stores, owner?.commit ?? word);
+  } catch (error) {
+    if (!isKeyframeError(error, "not-found") || owner?.sessionId === undefined) throw error;
+    if (json) context.terminal.json({ owner });
+    else {
+      context.terminal.out(`Commit: ${owner.commit}`);
+      context.terminal.out(`Session: ${printable(owner.sessionId)}`);
+      if (owner.prompt !== undefined) context.terminal.out(`Prompt of this line: ${printable(owner.prompt)}`);
+      context.terminal.note("no conversation is linked to the commit");
+    }
+    return undefined;
+  }
+}
+
+interface Subject {
+  readonly git: Git;
+  readonly transcripts: TranscriptReader;
+  readonly resolved: ResolvedCheckpoint;
+  readonly owner: LineOwner | undefined;
+  readonly flags: ExplainFlags;
+}
+
+async function explainOne(
+  context: CliContext,
+  { git, transcripts, resolved, owner, flags }: Subject,
+): Promise<void> {
+  const { id, places } = resolved;
+  if (places === undefined) {
+    throw new KeyframeError(
+      "not-here",
+      `checkpoint ${id} is named in the commit, but no record of it is on this machine`,
+      {
+        hint: "run `keyframe fetch`; if no remote has it either, it was never recorded or never pushed",
+      },
+    );
+  }
+  const { explanation, sessions } = await context.trace.span("explain", () =>
+    explainCheckpoint(git, id, places),
+  );
+  // the line's session may be in another checkpoint of the commit, or in none
+  const ownerSession = explanation.sessions.some(({ sessionId }) => sessionId === owner?.sessionId);
+  const wanted = flags.session ?? (ownerSession ? owner?.sessionId : undefined);
+  const chosen = chooseSession(explanation, wanted, id);
+  const session = sessions[chosen];
+  if (flags.rawTranscript) {
+    if (session === undefined) throw new KeyframeError("not-found", `checkpoint ${id} has no session`);
+    for await (const piece of transcripts.open(id, session.files)) await writeAll(context, piece);
+    return;
+  }
+  if (flags.json) return context.terminal.json({ ...explanation, ...(owner === undefined ? {} : { owner }) });
+  context.terminal.out(formatExplanation(explanation, { chosen, short: flags.short === true, owner }));
+  if (flags.short || session === undefined) return;
+  context.terminal.out(`\nTranscript (${flags.full ? "full session" : "checkpoint scope"}):`);
+  const [{ store }] = places;
+  await context.trace.span("transcript", () =>
+    printConversation(context, { transcripts, id, session, store, full: flags.full === true }),
+  );
+}
+
+function chooseSession({ sessions }: Explanation, wanted: string | undefined, id: string): number {
+  if (wanted === undefined) return sessions.length - 1;
+  const index = sessions.findIndex(({ sessionId }) => sessionId?.startsWith(wanted));
+  if (index === -1) {
+    const known = sessions.map(({ sessionId }) => sessionId ?? "(unknown)").join(", ");
+    throw new KeyframeError("not-found", `checkpoint ${id} has no session ${wanted}`, {
+      hint: `it has ${known}`,
+    });
+  }
+  return index;
+}
+
+interface Conversation {
+  readonly transcripts: TranscriptReader;
+  readonly id: Explanation["id"];
+  readonly session: ReadSession;
+  readonly store: StoreKind;
+  readonly full: boolean;
+}
+
+async function printConversation(
+  context: CliContext,
+  { transcripts, id, session, store, full }: Conversation,
+): Promise<void> {
+  if (session.files.transcript.length === 0) return context.terminal.out("  (none was recorded)");
+  const lines = readConversation(transcripts, id, session, { scope: full ? "full" : "checkpoint", store });
+  if (lines === undefined) {
+    return context.terminal.out("  (the format of this agent is not known; use --raw-transcript)");
+  }
+  for await (const line of lines) for (const text of formatConversationLine(line)) context.terminal.out(text);
+}
+
+/** Waits where the reader of our output is slower than we are. */
+function writeAll({ process }: CliContext, piece: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stream = process.stdout as unknown as NodeJS.WritableStream;
+    stream.write(piece, (error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,77 @@
+import { errorText } from "../../base/errors.ts";
+import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
+import type { PushContext } from "../../checkpoints/remote/push-checkpoints.ts";
+import { v1Branch } from "../../checkpoints/stores/store-refs.ts";
+import { openGit } from "../../git/git.ts";
+import { findElectedRemote } from "../../git/remote/remote.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { Machine } from "../../system/machine/machine.ts";
+
+/** A remote that says nothing for so long keeps the user's own push waiting no longer. */
+const idleTimeoutMs = 15_000;
+
+/**
+ * What the `pre-push` hook does: the same as `keyframe push`, for the one remote that checkpoints belong to. Answers
+ * what went wrong; the user's push goes on whatever it is.
+ */
+export async function pushInHook(
+  repository: Repository,
+  { clock, files, processes, processTable, trace }: Machine,
+  { remoteName, pushed }: { readonly remoteName: string; readonly pushed: string },
+): Promise<readonly string[]> {
+  const say = (text: string) => void process.stderr.write(`keyframe: ${text}\n`);
+  const leaked = countPrivateRefs(pushed);
+  // the push is the user's, and a hook cannot take refs out of it
+  if (leaked > 0) {
+    say(
+      `this push takes ${leaked} private refs of this machine along (refs/keyframe/: files and prompts of your rewind points)`,
+    );
+    const remote = /^[\w.-]+$/.test(remoteName) ? remoteName : "<remote>";
+    say(`the same without them: git push --prune ${remote} '+refs/*:refs/*' '^refs/keyframe/*'`);
+  }
+  const git = openGit(repository, processes);
+  const remote = await findElectedRemote(git);
+  // transcripts never go to a fork or a stranger because somebody pushes a branch there
+  if (remote === undefined || remote.name !== remoteName) return [];
+  const context: PushContext = {
+    git,
+    files,
+    processTable,
+    trace,
+    note: say,
+    nowSeconds: Math.floor(clock.nowMs() / 1000),
+    idleTimeoutMs,
+  };
+  const unpushed = await findUnpushed(context, remote);
+  if (unpushed.size === 0) return [];
+  // most pushes end above: the rest is loaded only where it is needed
+  const [{ followTracking }, { hasUserBranches }, { pushCheckpoints }] = await Promise.all([
+    import("../../checkpoints/remote/follow-tracking.ts"),
+    import("../../checkpoints/remote/has-branches.ts"),
+    import("../../checkpoints/remote/push-checkpoints.ts"),
+  ]);
+  try {
+    await followTracking(git, remote);
+    const pending = await findUnpushed(context, remote);
+    if (pending.has(v1Branch) && !(await hasUserBranches(context, remote))) {
+      say(`${remote.name} is empty: checkpoints go there with the next push`);
+      pending.delete(v1Branch);
+    }
+    if (pending.size === 0) return [];
+    say(`pushing checkpoints and notes to ${remote.name}`);
+    const { problems } = await pushCheckpoints(context, remote, pending);
+    for (const problem of problems) say(problem);
+    return problems;
+  } catch (error) {
+    say(`checkpoints were not pushed: ${errorText(error)}`);
+    return [errorText(error)];
+  }
+}
+
+/** Lines of `<local ref> <local id> <remote ref> <remote id>`; a ref that is deleted there has a local id of zeros. */
+function countPrivateRefs(pushed: string): number {
+  return pushed.split("\n").filter((line) => {
+    const [, oid = "", ref = ""] = line.split(" ");
+    return ref.startsWith("refs/keyframe/") && !/^0*$/.test(oid);
+  }).length;
+}

@@ -1,0 +1,32 @@
+import { buildCommand } from "@stricli/core";
+import type { CliContext } from "../../command/context.ts";
+import { asText, jsonFlag, textArgument, textFlag } from "../../command/flags.ts";
+import type { ImageBuildFlags } from "./image-build.ts";
+
+/** `keyframe image build`. */
+export const imageBuildCommand = buildCommand<ImageBuildFlags, [string], CliContext>({
+  loader: async () => (await import("./image-build.ts")).imageBuild,
+  parameters: {
+    flags: {
+      from: textFlag(
+        "debian:<suite>, a folder, a tar file or an OCI image layout; debian:bookworm by default",
+        "source",
+      ),
+      include: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        variadic: ",",
+        brief: "Debian packages beside the minimal system",
+        placeholder: "packages",
+      },
+      json: jsonFlag,
+    },
+    positional: { kind: "tuple", parameters: [textArgument("Name of the image", "name")] },
+  },
+  docs: {
+    brief: "Make a disk image that sandboxes start from",
+    fullDescription:
+      "Makes an ext4 disk image from a Debian release, a folder, a tar file or an OCI image layout, without root.\n\nExample:\n  keyframe image build dev --from debian:bookworm --include git,python3",
+  },
+});

@@ -1,0 +1,34 @@
+import { parseObjectName } from "../../../sandbox/ids.ts";
+import { buildImage } from "../../../sandbox/image/build.ts";
+import { parseImageSource } from "../../../sandbox/image/source.ts";
+import { machineFacts } from "../../../system/machine/machine-facts.ts";
+import type { CliContext } from "../../command/context.ts";
+import { resolvePath, sandboxWorld } from "../../sandbox/world.ts";
+
+export interface ImageBuildFlags {
+  readonly from?: string;
+  readonly include?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** Makes a disk image that sandboxes start from. */
+export async function imageBuild(this: CliContext, flags: ImageBuildFlags, name: string): Promise<void> {
+  const world = sandboxWorld(this);
+  const sourceText = flags.from ?? "debian:bookworm";
+  const image = await buildImage(world, {
+    name: parseObjectName(name),
+    source: parseImageSource(this.files, sourceText, (path) => resolvePath(this, path)),
+    sourceText,
+    packages: flags.include ?? [],
+    isRoot: machineFacts.isRoot,
+    progress: (text) => this.terminal.note(text),
+  });
+  if (flags.json)
+    this.terminal.json({
+      name: image.name,
+      layer: image.layer,
+      source: image.source,
+      packages: image.packages,
+    });
+  else this.terminal.out(image.name);
+}

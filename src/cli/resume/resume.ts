@@ -1,0 +1,138 @@
+import { formatBytes } from "../../base/bytes.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { openTranscriptReader } from "../../checkpoints/query/read-transcript.ts";
+import { findResumeTarget, type ResumeTarget } from "../../checkpoints/resume/find-target.ts";
+import { gatherSessions } from "../../checkpoints/resume/gather-sessions.ts";
+import {
+  applyRestore,
+  mustNotLoseWork,
+  type PlannedRestore,
+  planRestore,
+} from "../../checkpoints/resume/restore-sessions.ts";
+import { findElectedRemote, resolveRemote } from "../../git/remote/remote.ts";
+import { checkOut, describeCheckout, mustBeClean } from "../../git/worktree/checkout.ts";
+import { fault } from "../../system/fault.ts";
+import { nodeStreamToFile } from "../../system/files/stream-to-file.ts";
+import type { CliContext } from "../command/context.ts";
+import { openRepositoryGit } from "../command/open-repository.ts";
+import { openSync } from "../command/sync-context.ts";
+import { printable } from "../output/terminal.ts";
+
+export interface ResumeFlags {
+  readonly force?: boolean;
+  readonly remote?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+/** `keyframe resume <branch|commit|checkpoint>`: everything is fetched and checked before anything is changed. */
+export async function resume(this: CliContext, flags: ResumeFlags, word: string): Promise<void> {
+  const git = openRepositoryGit(this);
+  const remote =
+    flags.remote === undefined ? await findElectedRemote(git) : await resolveRemote(git, flags.remote);
+  const { sync, finish } = openSync(this, git);
+  const transcripts = openTranscriptReader(git);
+  try {
+    const target = await findResumeTarget(sync, remote, word);
+    if (target.checkout !== undefined) await mustBeClean(git);
+    const { sessions, receivedBytes } = await gatherSessions(sync, remote, target.checkpoints);
+    finish();
+    const deps = {
+      git,
+      files: this.files,
+      streamToFile: nodeStreamToFile,
+      transcripts,
+      home: homeOf(this.env),
+      env: this.env,
+      nowSeconds: sync.nowSeconds,
+    };
+    const planned = await planRestore(deps, sessions);
+    if (!flags.force && !flags.dryRun) mustNotLoseWork(planned);
+    if (!flags.dryRun) {
+      fault("resume:before-checkout");
+      if (target.checkout !== undefined) await checkOut(git, target.checkout);
+      fault("resume:after-checkout");
+      await applyRestore(deps, planned);
+    }
+    if (flags.json)
+      this.terminal.json(toJson(target, planned, { receivedBytes, applied: flags.dryRun !== true }));
+    else print(this, target, { planned, receivedBytes, dryRun: flags.dryRun === true });
+  } finally {
+    finish();
+    await transcripts.close();
+  }
+}
+
+function homeOf(env: NodeJS.ProcessEnv): string {
+  const home = env["HOME"] || env["USERPROFILE"];
+  if (home) return home;
+  throw new KeyframeError("not-found", "no home folder is set: agents keep their conversations there", {
+    hint: "set HOME",
+  });
+}
+
+function toJson(
+  { checkpoints, commit, checkout, newerCommits }: ResumeTarget,
+  planned: readonly PlannedRestore[],
+  more: { readonly receivedBytes: number; readonly applied: boolean },
+) {
+  return {
+    ...more,
+    checkpoints,
+    commit: commit?.oid,
+    checkout: checkout === undefined ? undefined : describeCheckout(checkout),
+    newerCommits,
+    sessions: planned.map(({ session, standing, place }) => ({
+      checkpoint: session.checkpoint,
+      session: session.metadata.sessionId,
+      agent: session.metadata.agent,
+      standing,
+      path: place?.path,
+      command: place?.command,
+    })),
+  };
+}
+
+function print(
+  { terminal }: CliContext,
+  { checkout, commit, newerCommits }: ResumeTarget,
+  {
+    planned,
+    receivedBytes,
+    dryRun,
+  }: {
+    readonly planned: readonly PlannedRestore[];
+    readonly receivedBytes: number;
+    readonly dryRun: boolean;
+  },
+): void {
+  if (checkout !== undefined)
+    terminal.out(`${dryRun ? "Would switch" : "Switched"} to ${printable(describeCheckout(checkout))}`);
+  if (newerCommits > 0 && commit !== undefined) {
+    terminal.note(
+      `The checkpoint is from ${commit.shortOid} (${printable(commit.subject)}); ${newerCommits} newer commits have none`,
+    );
+  }
+  if (receivedBytes > 0) terminal.note(`Received ${formatBytes(receivedBytes)}`);
+  for (const { session, standing, place } of planned) {
+    const id = printable(session.metadata.sessionId ?? "(no id)");
+    if (standing === "no transcript") terminal.note(`! session ${id}: no transcript was ever recorded`);
+    else if (place === undefined) {
+      terminal.note(
+        `! session ${id}: ${printable(session.metadata.agent ?? "its agent")} cannot be given a conversation`,
+      );
+      terminal.note(
+        `  read it with \`keyframe explain ${session.checkpoint} --session ${id} --raw-transcript\``,
+      );
+    } else terminal.out(`Session: ${id} (${standing})`);
+  }
+  const commands = planned.filter(
+    ({ place, standing }) => place !== undefined && standing !== "no transcript",
+  );
+  if (commands.length === 0) return;
+  terminal.out("\nTo continue, run:");
+  commands.forEach(({ place }, index) => {
+    const newest = commands.length > 1 && index === commands.length - 1 ? "  (most recent)" : "";
+    terminal.out(`  ${place?.command}${newest}`);
+  });
+}

@@ -1,0 +1,49 @@
+import { parseAuthorshipLog } from "../../authorship/note/log-codec.ts";
+import { openNoteSource } from "../../authorship/note/note-source.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { openGit } from "../../git/git.ts";
+import { openObjectReader } from "../../git/objects/objects.ts";
+import { mustResolveCommit } from "../../git/refs/refs.ts";
+import { mustFindRepository } from "../../git/repository.ts";
+import { openPromptFinder } from "../../journal/session-log.ts";
+import type { CliContext } from "../command/context.ts";
+import { settleFirst } from "../command/settle-first.ts";
+import { printable } from "../output/terminal.ts";
+import { showJson } from "./json.ts";
+import { showText } from "./text.ts";
+
+export interface ShowFlags {
+  readonly json?: boolean;
+  readonly raw?: boolean;
+}
+
+/** `keyframe show`. @throws KeyframeError `not-found` where the commit has no note */
+export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"): Promise<void> {
+  await settleFirst(this);
+  const git = openGit(mustFindRepository(this.cwd, this.files), this.processes, this.env);
+  const reader = openObjectReader(git);
+  try {
+    const commit = await mustResolveCommit(git, revision);
+    const [notes, title] = await Promise.all([
+      openNoteSource(git, reader, this.files).read([commit]),
+      git.text(["log", "-1", "--no-show-signature", "--format=%h %s", commit]),
+    ]);
+    const bytes = notes.get(commit);
+    if (bytes === undefined) {
+      throw new KeyframeError("not-found", `${revision} (${title}) has no authorship note`, {
+        hint: "its lines are unknown; notes made elsewhere come with `git fetch origin refs/notes/ai:refs/notes/ai`",
+      });
+    }
+    if (flags.raw) {
+      // exact bytes for a program; on a terminal nothing in them may drive it
+      const text = this.terminal.isInteractive ? `${printable(bytes.toString("utf8"))}\n` : bytes;
+      return void this.process.stdout.write(text);
+    }
+    const findPrompt = openPromptFinder(git.repository, this.files);
+    const note = { ...parseAuthorshipLog(bytes), commit, title, findPrompt };
+    if (flags.json) this.terminal.json(showJson(note));
+    else this.terminal.out(showText(this.terminal, note));
+  } finally {
+    await reader.close();
+  }
+}

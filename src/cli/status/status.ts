@@ -1,0 +1,141 @@
+import { relative } from "node:path";
+import { parseHookCommand } from "../../agents/agent-program.ts";
+import { claudeHookCommands } from "../../agents/claude-settings.ts";
+import { type Problem, readProblems } from "../../state/problems.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { CliContext } from "../command/context.ts";
+import { settleFirst } from "../command/settle-first.ts";
+import { type EnablePlan, planEnable, type Situation } from "../enable/plan.ts";
+import { enableOptions, openSituation } from "../enable/situation.ts";
+import { formatTable, printable, type Terminal } from "../output/terminal.ts";
+import { type PendingFile, readPendingFiles } from "./pending.ts";
+
+interface Status {
+  readonly repository: string;
+  /** `partly`: some hook is missing or outdated. */
+  readonly state: "on" | "partly" | "off" | "disabled";
+  readonly hooks: readonly { readonly name: string; readonly path: string; readonly standing: string }[];
+  readonly agents: readonly { readonly agent: string; readonly path: string; readonly standing: string }[];
+  /** The installations that the agents' hooks start. */
+  readonly programs: readonly HookProgram[];
+  readonly pending: readonly PendingFile[];
+  readonly problems: readonly Problem[];
+}
+
+interface HookProgram {
+  /** Absolute, or `keyframe` for whatever is on the PATH. */
+  readonly entry: string;
+  readonly found: boolean;
+}
+
+/** `keyframe status` */
+export async function status(this: CliContext, flags: { readonly json?: boolean }): Promise<void> {
+  const { files } = this;
+  const { git, situation } = await openSituation(this);
+  const plan = planEnable(situation, enableOptions(this.program, { shared: false, agents: ["claude"] }));
+  const state = situation.switchedOff ? "disabled" : stateOf(plan);
+  // what is committed is not pending: a commit that no hook saw is settled now
+  if (state === "on" || state === "partly") await settleFirst(this);
+  const found: Status = {
+    repository: git.repository.workTree ?? git.repository.gitDir,
+    state,
+    hooks: plan.hooks.map(({ name, path, standing }) => ({ name, path, standing })),
+    agents: plan.agents.map(({ agent, path, standing }) => ({ agent, path, standing })),
+    programs: hookPrograms(situation, files),
+    pending: readPendingFiles(git.repository, files),
+    problems: readProblems(git.repository, files),
+  };
+  if (flags.json) this.terminal.json(found);
+  else printStatus(this.terminal, found);
+}
+
+function stateOf(plan: EnablePlan): Status["state"] {
+  const standings = [...plan.hooks, ...plan.agents].map(({ standing }) => standing);
+  // a hook that Keyframe leaves alone on purpose is not missing
+  if (standings.every((standing) => ["on", "committed", "shared"].includes(standing))) return "on";
+  return standings.every((standing) => standing !== "on" && standing !== "outdated") ? "off" : "partly";
+}
+
+function hookPrograms({ settings, onPath }: Situation, files: Files): HookProgram[] {
+  const programs = new Map<string, HookProgram>();
+  for (const { state } of settings) {
+    if (state.kind !== "file") continue;
+    for (const command of claudeHookCommands(state.content.toString("utf8"))) {
+      const program = parseHookCommand(command, "claude");
+      if (program?.kind === "on-path") programs.set("keyframe", { entry: "keyframe", found: onPath });
+      if (program?.kind !== "installed") continue;
+      const { node, entry } = program;
+      const found = [node, entry].every((path) => files.statTargetIfExists(path)?.kind === "file");
+      programs.set(entry, { entry, found });
+    }
+  }
+  return [...programs.values()];
+}
+
+const stateTexts: Record<Status["state"], string> = {
+  on: "Keyframe is on",
+  partly: "Keyframe is partly on: run `keyframe enable` to repair it",
+  off: "Keyframe is off: `keyframe enable` turns it on",
+  disabled: "Keyframe is disabled: installed hooks do nothing until `keyframe enable`",
+};
+
+const standingTexts: Record<string, string> = {
+  on: "on",
+  outdated: "of another version or installation",
+  off: "off",
+  committed: "left alone: the hook is committed",
+  shared: "left alone: the hook serves other repositories too",
+  blocked: "blocked by a hook kept aside",
+};
+
+function printStatus(terminal: Terminal, found: Status): void {
+  terminal.out(terminal.style("bold", stateTexts[found.state]));
+  const mark = (standing: string) =>
+    terminal.style(standing === "on" ? "green" : "yellow", standingTexts[standing] ?? standing);
+  const shown = (path: string) => {
+    const short = relative(found.repository, path);
+    return printable(short.startsWith("..") ? path : short);
+  };
+  terminal.out(
+    formatTable([
+      ...found.hooks.map(({ name, path, standing }) => [`  git ${name}`, shown(path), mark(standing)]),
+      ...found.agents.map(({ agent, path, standing }) => [`  ${agent}`, shown(path), mark(standing)]),
+      ...found.programs.map(({ entry, found: there }) => [
+        "  program",
+        printable(entry),
+        there ? terminal.style("green", "found") : terminal.style("red", "missing: run `keyframe enable`"),
+      ]),
+    ]),
+  );
+  printPending(terminal, found.pending);
+  printProblems(terminal, found.problems);
+}
+
+function printPending(terminal: Terminal, pending: readonly PendingFile[]): void {
+  if (pending.length === 0) {
+    terminal.out("Nothing is pending.");
+    return;
+  }
+  terminal.out(terminal.style("bold", "Pending, for the next commit"));
+  const lines = (count: number) => `${count} ${count === 1 ? "line" : "lines"}`;
+  terminal.out(
+    formatTable(
+      pending.map(({ path, owners }) => [
+        `  ${printable(path)}`,
+        owners.map((owner) => `${printable(owner.name)} ${lines(owner.lines)}`).join(", "),
+      ]),
+    ),
+  );
+}
+
+const shownProblems = 10;
+
+function printProblems(terminal: Terminal, problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const last = problems.slice(-shownProblems);
+  const count = problems.length > last.length ? `, the last ${last.length} of ${problems.length}` : "";
+  terminal.out(terminal.style("bold", `Problems in hooks${count}`));
+  for (const { at, where, what } of last) {
+    terminal.out(`  ${new Date(at).toISOString()}  ${printable(where)}: ${printable(what)}`);
+  }
+}

@@ -1,0 +1,152 @@
+import { KeyframeError } from "../../base/errors.ts";
+import type { RunningProcess } from "../../system/process/processes.ts";
+import { type Git, gitFailed } from "../git.ts";
+import { isOid, type Oid } from "../ids.ts";
+
+export type ObjectType = "blob" | "tree" | "commit" | "tag";
+
+export interface ObjectInfo {
+  readonly oid: Oid;
+  readonly type: ObjectType;
+  readonly sizeBytes: number;
+}
+
+export interface GitObject extends ObjectInfo {
+  readonly content: Buffer;
+}
+
+/**
+ * Reads objects through one long-lived `git cat-file --batch` and, where only sizes are asked for, one
+ * `--batch-check`. Requests are pipelined: ask for many without awaiting each. A name is anything git resolves
+ * (`HEAD:path`); undefined means that it names nothing here.
+ */
+export interface ObjectReader {
+  read(name: string): Promise<GitObject | undefined>;
+  info(name: string): Promise<ObjectInfo | undefined>;
+  close(): Promise<void>;
+}
+
+export interface ObjectReaderOptions {
+  /** False: what a partial clone lacks is absent, instead of fetched behind the user's back. True by default. */
+  readonly lazyFetch?: boolean;
+}
+
+export function openObjectReader(git: Git, { lazyFetch = true }: ObjectReaderOptions = {}): ObjectReader {
+  let contents: BatchProcess | undefined;
+  let checks: BatchProcess | undefined;
+  return {
+    async read(name) {
+      contents ??= startBatch(git, "--batch", lazyFetch);
+      const answer = await contents.ask(name);
+      return answer === undefined ? undefined : { ...answer.info, content: answer.content };
+    },
+    async info(name) {
+      checks ??= startBatch(git, "--batch-check", lazyFetch);
+      return (await checks.ask(name))?.info;
+    },
+    async close() {
+      await Promise.all([contents?.close(), checks?.close()]);
+    },
+  };
+}
+
+interface Answer {
+  readonly info: ObjectInfo;
+  readonly content: Buffer;
+}
+
+interface Waiter {
+  resolve(answer: Answer | undefined): void;
+  reject(error: Error): void;
+}
+
+interface BatchProcess {
+  ask(name: string): Promise<Answer | undefined>;
+  close(): Promise<void>;
+}
+
+function startBatch(git: Git, mode: "--batch" | "--batch-check", lazyFetch: boolean): BatchProcess {
+  const args = ["cat-file", mode];
+  const child: RunningProcess = git.start(args, lazyFetch ? {} : { env: { GIT_NO_LAZY_FETCH: "1" } });
+  const waiters: Waiter[] = [];
+  const parser = createAnswerParser(mode === "--batch");
+  let stderr = "";
+  let closed = false;
+  child.stderr.setEncoding("utf8").on("data", (piece: string) => {
+    stderr = (stderr + piece).slice(-4000);
+  });
+  child.stdout.on("data", (piece: Buffer) => {
+    for (const answer of parser.push(piece)) waiters.shift()?.resolve(answer);
+  });
+  const failAll = (why: () => Error) => {
+    closed = true;
+    if (waiters.length === 0) return;
+    const error = why();
+    for (const waiter of waiters.splice(0)) waiter.reject(error);
+  };
+  child.stdin.on("error", () => undefined);
+  const ended = child.exited.then(
+    ({ code, signal }) => failAll(() => gitFailed(args, { code, signal, stderr })),
+    (error: Error) => failAll(() => error),
+  );
+  return {
+    ask(name) {
+      if (name.includes("\n")) return Promise.resolve(undefined);
+      if (closed) return Promise.reject(new KeyframeError("program-failed", "git cat-file has ended"));
+      return new Promise((resolve, reject) => {
+        waiters.push({ resolve, reject });
+        child.stdin.write(`${name}\n`);
+      });
+    },
+    async close() {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+/** Cuts the output of `cat-file --batch[-check]` into answers; undefined is "missing" or "ambiguous". */
+function createAnswerParser(withContent: boolean) {
+  let pieces: Buffer[] = [];
+  let heldBytes = 0;
+  let open: ObjectInfo | undefined;
+
+  function* drain(): Generator<Answer | undefined> {
+    for (;;) {
+      const needBytes = open === undefined ? 1 : open.sizeBytes + 1;
+      if (heldBytes < needBytes) return;
+      const held = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
+      pieces = [held];
+      if (open !== undefined) {
+        yield { info: open, content: held.subarray(0, open.sizeBytes) };
+        keep(held.subarray(open.sizeBytes + 1));
+        open = undefined;
+        continue;
+      }
+      const end = held.indexOf(0x0a);
+      if (end === -1) return;
+      const header = held.toString("utf8", 0, end).split(" ");
+      keep(held.subarray(end + 1));
+      const [oid, type, size] = header;
+      if (header.length !== 3 || oid === undefined || !isOid(oid)) yield undefined;
+      else {
+        const info: ObjectInfo = { oid, type: type as ObjectType, sizeBytes: Number(size) };
+        if (withContent) open = info;
+        else yield { info, content: Buffer.alloc(0) };
+      }
+    }
+  }
+
+  function keep(rest: Buffer): void {
+    pieces = rest.length === 0 ? [] : [rest];
+    heldBytes = rest.length;
+  }
+
+  return {
+    *push(piece: Buffer): Generator<Answer | undefined> {
+      pieces.push(piece);
+      heldBytes += piece.length;
+      yield* drain();
+    },
+  };
+}

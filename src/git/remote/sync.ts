@@ -1,0 +1,95 @@
+import { KeyframeError } from "../../base/errors.ts";
+import type { Processes, ProcessResult } from "../../system/process/processes.ts";
+import { gitEnvironment } from "../git.ts";
+import { isOid, type RepoPath } from "../ids.ts";
+import type { Repository } from "../repository.ts";
+
+/** A git command for hooks, which have no event loop to wait in. A non-zero exit is a result. */
+export function runGitSync(
+  repository: Repository,
+  processes: Processes,
+  args: readonly string[],
+  stdin: string | Uint8Array = "",
+): ProcessResult {
+  const where = ["--git-dir", repository.gitDir];
+  if (repository.workTree !== undefined) where.push("--work-tree", repository.workTree);
+  return processes.runSync("git", [...where, ...args], {
+    cwd: repository.workTree ?? repository.gitDir,
+    env: gitEnvironment(process.env),
+    stdin,
+    timeoutMs: syncTimeoutMs,
+  });
+}
+
+const syncTimeoutMs = 20_000;
+
+/**
+ * Paths of the work tree that differ from HEAD or are new, ignored ones left out. Submodules are not entered.
+ * Paths whose bytes are no UTF-8 are counted in `unreadable`.
+ */
+export function listDirtyPaths(
+  repository: Repository,
+  processes: Processes,
+): { readonly paths: RepoPath[]; readonly unreadable: number } {
+  const args = [
+    "status",
+    "--porcelain=v1",
+    "-z",
+    "--untracked-files=all",
+    "--no-renames",
+    "--ignore-submodules=all",
+  ];
+  const result = runGitSync(repository, processes, args);
+  if (result.code !== 0) {
+    throw new KeyframeError("program-failed", `git status failed: ${result.stderr.trim().slice(0, 500)}`);
+  }
+  const paths: RepoPath[] = [];
+  let unreadable = 0;
+  for (const entry of splitZero(result.stdout)) {
+    const path = entry.subarray(3).toString("utf8");
+    // an untracked nested repository is shown as a folder
+    if (path === "" || path.endsWith("/")) continue;
+    if (path.includes("\ufffd")) unreadable += 1;
+    else paths.push(path as RepoPath);
+  }
+  return { paths, unreadable };
+}
+
+/** Contents of `<commit>:<path>` for many paths by one process; null where the commit has no such file. */
+export function readCommittedSync(
+  repository: Repository,
+  processes: Processes,
+  { commit, paths }: { readonly commit: string; readonly paths: readonly RepoPath[] },
+): Map<RepoPath, Buffer | null> {
+  const contents = new Map<RepoPath, Buffer | null>();
+  const asked = paths.filter((path) => !path.includes("\n"));
+  for (const path of paths) contents.set(path, null);
+  if (asked.length === 0 || !isOid(commit)) return contents;
+  const result = runGitSync(
+    repository,
+    processes,
+    ["cat-file", "--batch"],
+    asked.map((path) => `${commit}:${path}\n`).join(""),
+  );
+  if (result.code !== 0) {
+    throw new KeyframeError("program-failed", `git cat-file failed: ${result.stderr.trim().slice(0, 500)}`);
+  }
+  let at = 0;
+  for (const path of asked) {
+    const end = result.stdout.indexOf(0x0a, at);
+    const [oid = "", type, size] = result.stdout.toString("utf8", at, end).split(" ");
+    at = end + 1;
+    if (!isOid(oid) || size === undefined) continue;
+    if (type === "blob") contents.set(path, result.stdout.subarray(at, at + Number(size)));
+    at += Number(size) + 1;
+  }
+  return contents;
+}
+
+function* splitZero(bytes: Buffer): Generator<Buffer> {
+  let start = 0;
+  for (let end = bytes.indexOf(0); end !== -1; end = bytes.indexOf(0, start)) {
+    yield bytes.subarray(start, end);
+    start = end + 1;
+  }
+}

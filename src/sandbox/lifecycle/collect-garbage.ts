@@ -1,0 +1,191 @@
+import { join } from "node:path";
+import type { Files } from "../../system/files/files.ts";
+import { type DiskLayerId, parseDiskLayerId, parseSnapshotId, type SnapshotId } from "../ids.ts";
+import { clearDeadBlockServer, endBlockServer } from "../lazy/block-server.ts";
+import { removeMemoryImage } from "../memory/cache.ts";
+import { removeDiskLayer } from "../store/disk-layers.ts";
+import { isLeftInStaging, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import {
+  type ImageRecord,
+  readImageRecord,
+  type SandboxRecord,
+  type SnapshotRecord,
+} from "../store/records.ts";
+import { listSandboxes, type SandboxState, sandboxState } from "../store/sandbox-store.ts";
+import { listSnapshots, type SnapshotState, snapshotState } from "../store/snapshot-store.ts";
+import { eraseSandbox } from "./erase-sandbox.ts";
+import { eraseSnapshot } from "./remove-snapshot.ts";
+
+export interface GcPolicy {
+  /** Unnamed snapshots that nothing needs go when they are older. */
+  readonly olderThanMs?: number;
+  /** Of the unnamed snapshots that nothing needs, so many of the newest stay. */
+  readonly keep?: number;
+}
+
+/** What is there. */
+export interface GcView {
+  readonly nowMs: number;
+  readonly images: readonly ImageRecord[];
+  readonly sandboxes: readonly { readonly record: SandboxRecord; readonly state: SandboxState }[];
+  readonly snapshots: readonly { readonly record: SnapshotRecord; readonly state: SnapshotState }[];
+  readonly diskLayers: readonly DiskLayerId[];
+  readonly memoryImages: readonly SnapshotId[];
+  /** Names in the staging folder whose process has ended. */
+  readonly staging: readonly string[];
+  /** Folders and claims whose record is not there. */
+  readonly strays: readonly string[];
+}
+
+export interface GcPlan {
+  readonly sandboxes: readonly SandboxRecord[];
+  /** Leaves first. */
+  readonly snapshots: readonly SnapshotRecord[];
+  readonly diskLayers: readonly DiskLayerId[];
+  readonly memoryImages: readonly SnapshotId[];
+  readonly staging: readonly string[];
+  readonly strays: readonly string[];
+}
+
+/**
+ * Goes: sandboxes whose machine has ended without being stopped, snapshots that were never completed, states of
+ * sandboxes that are gone, unnamed snapshots by the policy, and then every disk layer and memory image that nothing
+ * that stays refers to. What a snapshot or a sandbox that stays stands on, stays.
+ */
+export function planGc(view: GcView, policy: GcPolicy): GcPlan {
+  const sandboxes = view.sandboxes
+    .filter(({ state }) => state === "dead" || state === "abandoned")
+    .map(({ record }) => record);
+  const goneSandboxes = new Set(sandboxes.map((each) => each.id));
+  const staying = view.sandboxes.map(({ record }) => record).filter((each) => !goneSandboxes.has(each.id));
+  const stayingIds = new Set(staying.map((each) => each.id));
+  const snapshots: SnapshotRecord[] = [];
+  let left = [...view.snapshots];
+  const drop = (record: SnapshotRecord) => {
+    snapshots.push(record);
+    left = left.filter((each) => each.record.id !== record.id);
+  };
+  for (const { record, state } of view.snapshots) if (state === "abandoned") drop(record);
+  const isNeeded = (id: SnapshotId) =>
+    left.some((each) => each.record.parent?.id === id) ||
+    staying.some((each) => each.base === id || each.suspended === id);
+  const mayGo = ({ record, state }: (typeof left)[number], unprotected: ReadonlySet<SnapshotId>) => {
+    if (state !== "ready" || isNeeded(record.id)) return false;
+    if (record.suspendOf !== undefined && !stayingIds.has(record.suspendOf)) return true;
+    return unprotected.has(record.id);
+  };
+  const unprotected = unprotectedByPolicy(view, policy);
+  // a leaf that goes may make a leaf of what it stood on
+  for (let next = left.find((each) => mayGo(each, unprotected)); next !== undefined; ) {
+    drop(next.record);
+    next = left.find((each) => mayGo(each, unprotected));
+  }
+  const layers = new Set<DiskLayerId>([
+    ...view.images.map((image) => image.layer),
+    ...staying.flatMap((each) => each.disk.map((layer) => layer.id)),
+    ...left.flatMap(({ record }) => record.disk.map((layer) => layer.id)),
+  ]);
+  const mapped = new Set(staying.flatMap((each) => each.base ?? []));
+  return {
+    sandboxes,
+    snapshots,
+    diskLayers: view.diskLayers.filter((id) => !layers.has(id)),
+    memoryImages: view.memoryImages.filter((id) => !mapped.has(id)),
+    staging: view.staging,
+    strays: view.strays,
+  };
+}
+
+function unprotectedByPolicy(view: GcView, policy: GcPolicy): Set<SnapshotId> {
+  if (policy.olderThanMs === undefined && policy.keep === undefined) return new Set();
+  const unnamed = view.snapshots
+    .map(({ record }) => record)
+    .filter((record) => record.name === undefined && record.suspendOf === undefined)
+    .sort((a, b) => b.createdAtMs - a.createdAtMs)
+    .slice(policy.keep ?? 0);
+  const { olderThanMs } = policy;
+  return new Set(
+    unnamed
+      .filter((record) => olderThanMs === undefined || view.nowMs - record.createdAtMs > olderThanMs)
+      .map((record) => record.id),
+  );
+}
+
+/** Plans and, unless `dryRun`, removes. Nothing is started, removed or unpacked meanwhile. */
+export async function collectGarbage(
+  world: SandboxWorld,
+  policy: GcPolicy & { readonly dryRun?: boolean },
+): Promise<GcPlan> {
+  return withLock(world, snapshotsLock, () =>
+    withLock(world, "images", async () => {
+      const plan = planGc(viewHome(world), policy);
+      if (policy.dryRun !== true) await applyGc(world, plan);
+      return plan;
+    }),
+  );
+}
+
+function viewHome(world: SandboxWorld): GcView {
+  const names = (folder: Parameters<typeof world.home.folder>[0]) =>
+    (world.files.listIfExists(world.home.folder(folder)) ?? []).map((entry) => entry.name);
+  const sandboxes = listSandboxes(world);
+  const snapshots = listSnapshots(world);
+  const known = new Set<string>([...sandboxes, ...snapshots].map((each) => each.id));
+  return {
+    nowMs: world.clock.nowMs(),
+    images: listImages(world.files, world.home.folder("images")),
+    sandboxes: sandboxes.map((record) => ({ record, state: sandboxState(world, record) })),
+    snapshots: snapshots.map((record) => ({ record, state: snapshotState(world, record) })),
+    diskLayers: [
+      ...new Set(names("disks").flatMap((name) => parseDiskLayerId(name.split(".")[0] ?? "") ?? [])),
+    ],
+    memoryImages: names("memory").flatMap((name) =>
+      name.endsWith(".mem") ? (parseSnapshotId(name.slice(0, -4)) ?? []) : [],
+    ),
+    staging: names("staging").filter((name) => isLeftInStaging(world, name)),
+    strays: [
+      ...names("sandboxes")
+        .filter((name) => !known.has(name))
+        .map((name) => join(world.home.folder("sandboxes"), name)),
+      ...names("snapshots")
+        .filter((name) => !known.has(name))
+        .map((name) => join(world.home.folder("snapshots"), name)),
+      ...names("names")
+        .map((name) => join(world.home.folder("names"), name))
+        .filter((path) => !known.has(world.files.readIfExists(path)?.toString("latin1") ?? "")),
+    ],
+  };
+}
+
+async function applyGc(world: SandboxWorld, plan: GcPlan): Promise<void> {
+  for (const sandbox of plan.sandboxes) await eraseSandbox(world, sandbox);
+  for (const snapshot of plan.snapshots) {
+    await endBlockServer(world, snapshot.id);
+    eraseSnapshot(world, snapshot);
+  }
+  for (const snapshot of listSnapshots(world)) {
+    await clearDeadBlockServer(world, snapshot.id, { keepCache: snapshot.remote !== undefined });
+  }
+  for (const id of plan.diskLayers) removeDiskLayer(world, id);
+  for (const id of plan.memoryImages) removeMemoryImage(world, id);
+  for (const name of plan.staging) world.files.removeTree(join(world.home.folder("staging"), name));
+  for (const path of plan.strays) world.files.removeTree(path);
+}
+
+export function listImages(files: Files, folder: string): ImageRecord[] {
+  return (files.listIfExists(folder) ?? []).flatMap((entry) =>
+    entry.name.endsWith(".json") ? (readImageRecord(files, join(folder, entry.name)) ?? []) : [],
+  );
+}
+
+/** The ids of what goes, by kind. */
+export function describeGcPlan(plan: GcPlan): Record<string, readonly string[]> {
+  return {
+    sandboxes: plan.sandboxes.map((each) => each.id),
+    snapshots: plan.snapshots.map((each) => each.id),
+    diskLayers: plan.diskLayers,
+    memoryImages: plan.memoryImages,
+    unfinished: plan.staging,
+    strays: plan.strays,
+  };
+}

@@ -1,0 +1,105 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { collectCommand, withGuest } from "../guest/session.ts";
+import type { Machine } from "../hypervisor.ts";
+import type { SnapshotId } from "../ids.ts";
+import { maxPoolSize } from "../limits.ts";
+import { startDeadline } from "../qemu/deadline.ts";
+import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import type { SandboxRecord } from "../store/records.ts";
+import type { ReadySnapshot } from "../store/snapshot-store.ts";
+import { eraseSandbox } from "./erase-sandbox.ts";
+import { listPool, wakeGuest } from "./pool.ts";
+import { planRestore, type SandboxPlan, startSandbox } from "./start-sandbox.ts";
+
+export interface PoolOptions {
+  /** How many are to be ready. */
+  readonly size: number;
+  /** A machine that nobody has taken ends after this. */
+  readonly idleMs: number;
+}
+
+/**
+ * Brings the pool of a snapshot to its size: starts what is missing, ends what is too much. Answers the machines that
+ * are ready then. One filler at a time for each snapshot: a second one waits, and finds the work done.
+ */
+export async function fillPool(
+  world: SandboxWorld,
+  snapshot: ReadySnapshot,
+  options: PoolOptions,
+): Promise<readonly SandboxRecord[]> {
+  const { size, idleMs } = options;
+  if (!Number.isSafeInteger(size) || size < 0 || size > maxPoolSize) {
+    throw new KeyframeError("invalid-input", `the size of a pool must be from 0 to ${maxPoolSize}: ${size}`);
+  }
+  const lock = await lockInHome(world, `pool-${snapshot.id}`, fillWaitMs);
+  try {
+    await drainPool(world, snapshot.id, size);
+    const missing = size - listPool(world, snapshot.id).length;
+    const plan = missing > 0 ? await planMember(world, snapshot, idleMs) : undefined;
+    let left = missing;
+    const worker = async () => {
+      for (; plan !== undefined && left > 0; ) {
+        left -= 1;
+        await startSandbox(world, plan);
+      }
+    };
+    const workers = Array.from({ length: Math.max(0, Math.min(world.cores, missing)) }, worker);
+    // all have ended before the next filler may count
+    for (const result of await Promise.allSettled(workers)) {
+      if (result.status === "rejected") throw result.reason;
+    }
+    return listPool(world, snapshot.id);
+  } finally {
+    await lock.release();
+  }
+}
+
+const fillWaitMs = 120_000;
+
+/** Ends the machines that are ready for a snapshot, but so many of the newest. Sandboxes that were taken go on. */
+export async function drainPool(world: SandboxWorld, snapshot: SnapshotId, keep = 0): Promise<void> {
+  await withLock(world, snapshotsLock, async () => {
+    const members = listPool(world, snapshot);
+    for (const member of members.slice(0, Math.max(0, members.length - keep))) {
+      await eraseSandbox(world, member);
+    }
+  });
+}
+
+async function planMember(
+  world: SandboxWorld,
+  snapshot: ReadySnapshot,
+  idleMs: number,
+): Promise<SandboxPlan> {
+  return {
+    ...(await planRestore(world, snapshot)),
+    async settle(machine, running) {
+      await warmUp(world, machine, running);
+      const { process } = machine.address;
+      const folder = world.home.sandboxFolder(running.id);
+      const deadline = await startDeadline(world, process, { lifetimeMs: idleMs, folder });
+      return {
+        ...running,
+        status: "pooled",
+        expiresAtMs: world.clock.nowMs() + idleMs,
+        deadline,
+      };
+    },
+  };
+}
+
+/**
+ * Lets the guest do what it will do first when it is taken, so that the emulator has translated it and the pages are
+ * its own: a command, and being woken. Then it is stopped.
+ */
+async function warmUp(world: SandboxWorld, machine: Machine, running: SandboxRecord): Promise<void> {
+  await withGuest(world, running, async (guest) => void (await collectCommand(guest, { argv: ["true"] })));
+  for (let round = 0; round < wakeRounds; round += 1) {
+    // the end of a conversation has been dealt with when the next one is answered
+    await withGuest(world, running, (guest) => guest.ping());
+    await machine.pause();
+    if (round < wakeRounds - 1) await wakeGuest(world, running, Promise.resolve(machine));
+  }
+}
+
+const wakeRounds = 2;

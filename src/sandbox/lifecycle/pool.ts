@@ -1,0 +1,139 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { fault } from "../../system/fault.ts";
+import { planIdentity } from "../guest/renew-identity.ts";
+import { openGuestSession } from "../guest/session.ts";
+import type { Machine } from "../hypervisor.ts";
+import type { SnapshotId } from "../ids.ts";
+import { startDeadline } from "../qemu/deadline.ts";
+import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import type { SandboxRecord } from "../store/records.ts";
+import { listSandboxes, readSandboxes, sandboxState, saveSandboxRecord } from "../store/sandbox-store.ts";
+import { claimName } from "../store/snapshot-store.ts";
+import { eraseSandbox } from "./erase-sandbox.ts";
+
+// A pool is the sandboxes of a snapshot whose state is `pooled`: machines that were started, have their own identity,
+// have answered, and were stopped. Any process takes one by changing its record.
+
+/** The machines that are ready for a snapshot, oldest first. */
+export function listPool(world: SandboxWorld, snapshot: SnapshotId): SandboxRecord[] {
+  return listSandboxes(world).filter((each) => isReadyFor(world, each, snapshot));
+}
+
+function isReadyFor(world: SandboxWorld, record: SandboxRecord, snapshot: SnapshotId): boolean {
+  return record.base === snapshot && sandboxState(world, record) === "pooled";
+}
+
+/** Any of them: with many sandboxes most of the time of taking one would go into reading the others. */
+function findReady(world: SandboxWorld, snapshot: SnapshotId): SandboxRecord | undefined {
+  for (const record of readSandboxes(world)) if (isReadyFor(world, record, snapshot)) return record;
+  return undefined;
+}
+
+/** What the sandbox is to be, beside what it is already. */
+export type PoolRequest = Pick<SandboxRecord, "name" | "env" | "expiresAtMs">;
+
+export interface TakenSandbox {
+  readonly record: SandboxRecord;
+  readonly problems: readonly string[];
+}
+
+/**
+ * Makes a sandbox of a machine that is kept ready; undefined if there is none. Two callers never get the same one. If
+ * the caller dies in between, the sandbox is `abandoned`, as a start would be.
+ */
+export async function takeFromPool(
+  world: SandboxWorld,
+  snapshot: SnapshotId,
+  request: PoolRequest,
+): Promise<TakenSandbox | undefined> {
+  for (;;) {
+    const claimed = await claim(world, snapshot, request);
+    if (claimed === undefined) return undefined;
+    try {
+      return await wake(world, claimed);
+    } catch (error) {
+      // ended by its time limit or from outside since it was listed: the next one, or none
+      await eraseSandbox(world, { ...claimed, status: "running" });
+      world.warn(`sandbox ${claimed.id} of the pool could not be used: ${String(error)}`);
+    }
+  }
+}
+
+/** Under the lock under which snapshots are removed and garbage is collected: a machine is claimed or drained. */
+function claim(
+  world: SandboxWorld,
+  snapshot: SnapshotId,
+  request: PoolRequest,
+): Promise<SandboxRecord | undefined> {
+  return withLock(world, snapshotsLock, async () => {
+    const member = findReady(world, snapshot);
+    if (member === undefined) return undefined;
+    const { expiresAtMs: _expiry, ...kept } = member;
+    const claimed: SandboxRecord = {
+      ...kept,
+      ...request,
+      status: "starting",
+      starter: world.processTable.self(),
+      createdAtMs: world.clock.nowMs(),
+    };
+    saveSandboxRecord(world, claimed);
+    fault("pool:after-record");
+    try {
+      if (request.name !== undefined) claimName(world, "sandbox", request.name, member.id);
+    } catch (error) {
+      saveSandboxRecord(world, member);
+      throw error;
+    }
+    fault("pool:after-claim");
+    return claimed;
+  });
+}
+
+async function wake(world: SandboxWorld, claimed: SandboxRecord): Promise<TakenSandbox> {
+  const folder = world.home.sandboxFolder(claimed.id);
+  const { starter: _starter, deadline, ...rest } = claimed;
+  if (rest.machine === undefined) throw new KeyframeError("damaged", `sandbox ${claimed.id} has no machine`);
+  if (deadline !== undefined) world.processTable.signal(deadline, "SIGKILL");
+  const attaching = world.hypervisor.attach({ folder, ...rest.machine });
+  try {
+    const problems = await wakeGuest(world, claimed, attaching);
+    const lifetimeMs = rest.expiresAtMs === undefined ? undefined : rest.expiresAtMs - world.clock.nowMs();
+    const until =
+      lifetimeMs === undefined
+        ? undefined
+        : await startDeadline(world, rest.machine.process, { lifetimeMs, folder });
+    const running: SandboxRecord = {
+      ...rest,
+      status: "running",
+      ...(until === undefined ? {} : { deadline: until }),
+    };
+    fault("pool:after-wake");
+    saveSandboxRecord(world, running);
+    return { record: running, problems };
+  } finally {
+    await attaching.then(
+      (machine) => machine.detach(),
+      () => undefined, // wakeGuest has thrown it
+    );
+  }
+}
+
+/** Continues a stopped machine whose guest finds its identity in front of it. Answers what could not be renewed. */
+export async function wakeGuest(
+  world: SandboxWorld,
+  record: SandboxRecord,
+  attaching: Promise<Machine>,
+): Promise<readonly string[]> {
+  attaching.catch(() => undefined); // awaited below, after steps that may fail first
+  const identity = planIdentity(world, record).guest;
+  const session = await openGuestSession(world, record, {
+    identity,
+    onSpoken: async () => (await attaching).resume(),
+  });
+  try {
+    // its hooks have run when it was made ready, with a seed of its own
+    return (await session.guest.renewIdentity(identity)).problems;
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,18 @@
+import { isKeyframeError } from "../../base/errors.ts";
+import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxRecord } from "../store/records.ts";
+import { listSnapshots } from "../store/snapshot-store.ts";
+import { eraseSandbox } from "./erase-sandbox.ts";
+import { removeSnapshot } from "./remove-snapshot.ts";
+
+/** Ends the machine if it runs and removes what only this sandbox has. */
+export async function removeSandbox(world: SandboxWorld, record: SandboxRecord): Promise<void> {
+  await eraseSandbox(world, record);
+  // the states that only `resume` would have used; one that others stand on by now stays
+  const saved = listSnapshots(world).filter((each) => each.suspendOf === record.id);
+  for (const snapshot of saved.reverse()) {
+    await removeSnapshot(world, snapshot, {}).catch((error: unknown) => {
+      if (!isKeyframeError(error, "in-use", "not-ready")) throw error;
+    });
+  }
+}

@@ -1,0 +1,104 @@
+import { KeyframeError } from "../../base/errors.ts";
+import type { SnapshotId } from "../ids.ts";
+import { endBlockServer } from "../lazy/block-server.ts";
+import { removeMemoryImage } from "../memory/cache.ts";
+import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import type { SandboxRecord, SnapshotRecord } from "../store/records.ts";
+import { listSandboxes, sandboxState } from "../store/sandbox-store.ts";
+import { listSnapshots, releaseName, snapshotFiles, snapshotState } from "../store/snapshot-store.ts";
+import { eraseSandbox } from "./erase-sandbox.ts";
+
+export interface RemoveOptions {
+  /** Also the snapshots that stand on it. */
+  readonly cascade?: boolean;
+  /** Also the sandboxes that run from it or were stopped on it: they are ended. Implies `cascade`. */
+  readonly force?: boolean;
+}
+
+export interface RemovalPlan {
+  /** Leaves first. */
+  readonly snapshots: readonly SnapshotRecord[];
+  readonly sandboxes: readonly SandboxRecord[];
+}
+
+/** What removing a snapshot takes with it; `in-use`, naming what is in the way, if the options do not allow that. */
+export function planRemoval(
+  target: SnapshotRecord,
+  all: { readonly snapshots: readonly SnapshotRecord[]; readonly sandboxes: readonly SandboxRecord[] },
+  options: RemoveOptions,
+): RemovalPlan {
+  const doomed: SnapshotRecord[] = [];
+  const visit = (snapshot: SnapshotRecord) => {
+    for (const each of all.snapshots) if (each.parent?.id === snapshot.id) visit(each);
+    doomed.push(snapshot);
+  };
+  visit(target);
+  const ids = new Set<SnapshotId>(doomed.map((each) => each.id));
+  const sandboxes = all.sandboxes.filter(
+    (each) =>
+      (each.base !== undefined && ids.has(each.base)) ||
+      (each.suspended !== undefined && ids.has(each.suspended)),
+  );
+  const label = target.name ?? target.id;
+  const dependents = doomed.filter((each) => each.id !== target.id);
+  if (dependents.length > 0 && options.cascade !== true && options.force !== true) {
+    throw new KeyframeError("in-use", `snapshots stand on ${label}: ${dependents.map(labelOf).join(", ")}`, {
+      hint: "`--cascade` removes them too; `keyframe snapshot compact` makes one independent first",
+    });
+  }
+  // a machine that is only kept ready is nobody's work
+  const used = sandboxes.filter((each) => each.status !== "pooled");
+  if (used.length > 0 && options.force !== true) {
+    throw new KeyframeError(
+      "in-use",
+      `sandboxes run from ${label} or were stopped on it: ${used.map(labelOf).join(", ")}`,
+      {
+        hint: "remove them first; `--force` ends and removes them",
+      },
+    );
+  }
+  return { snapshots: doomed, sandboxes };
+}
+
+/**
+ * Removes a snapshot and what the options allow. Disk layers that nothing uses any more are left to `gc`. Interrupted, it leaves whole snapshots: leaves go first, and each record before its files.
+ */
+export async function removeSnapshot(
+  world: SandboxWorld,
+  target: SnapshotRecord,
+  options: RemoveOptions,
+): Promise<RemovalPlan> {
+  return withLock(world, snapshotsLock, async () => {
+    const plan = planRemoval(
+      target,
+      { snapshots: listSnapshots(world), sandboxes: listSandboxes(world) },
+      options,
+    );
+    const writing = plan.snapshots.find((each) => snapshotState(world, each) === "writing");
+    if (writing !== undefined) {
+      throw new KeyframeError("not-ready", `snapshot ${labelOf(writing)} is still being written`);
+    }
+    const starting = plan.sandboxes.find((each) => sandboxState(world, each) === "starting");
+    if (starting !== undefined) {
+      throw new KeyframeError("not-ready", `sandbox ${labelOf(starting)} is still starting`);
+    }
+    for (const sandbox of plan.sandboxes) await eraseSandbox(world, sandbox);
+    for (const snapshot of plan.snapshots) {
+      await endBlockServer(world, snapshot.id);
+      eraseSnapshot(world, snapshot);
+    }
+    return plan;
+  });
+}
+
+/** Record first: from then on it does not exist, and what is left is found by `gc`. */
+export function eraseSnapshot(world: SandboxWorld, snapshot: SnapshotRecord): void {
+  world.files.remove(snapshotFiles(world, snapshot.id).record);
+  removeMemoryImage(world, snapshot.id);
+  world.files.removeTree(snapshotFiles(world, snapshot.id).folder);
+  if (snapshot.name !== undefined) releaseName(world, "snapshot", snapshot.name, snapshot.id);
+}
+
+function labelOf(record: { readonly id: string; readonly name?: string | undefined }): string {
+  return record.name ?? record.id;
+}

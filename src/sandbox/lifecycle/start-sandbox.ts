@@ -1,0 +1,311 @@
+import { errorText, KeyframeError } from "../../base/errors.ts";
+import { fault } from "../../system/fault.ts";
+import { planIdentity, renewGuest } from "../guest/renew-identity.ts";
+import { openGuestSession } from "../guest/session.ts";
+import type { Accelerator, Machine, MachineShape, MachineStart } from "../hypervisor.ts";
+import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "../ids.ts";
+import { prepareGuestKernel } from "../image/guest-kernel.ts";
+import { ensureBlockServer } from "../lazy/block-server.ts";
+import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "../limits.ts";
+import { ensureMemoryImage, ensureZeroMemory } from "../memory/cache.ts";
+import { ensureKeeper } from "../network/keeper-client.ts";
+import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "../store/disk-layers.ts";
+import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import type { ImageRecord, LayerRef, SandboxRecord } from "../store/records.ts";
+import { saveSandboxRecord } from "../store/sandbox-store.ts";
+import {
+  checkSnapshotDisk,
+  claimName,
+  findSnapshot,
+  mustBeReady,
+  openChain,
+  type ReadySnapshot,
+  readDeviceState,
+  releaseName,
+} from "../store/snapshot-store.ts";
+import { takeFromPool } from "./pool.ts";
+
+export interface StartOptions {
+  readonly name?: ObjectName;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Time to live: the machine is killed after it. */
+  readonly lifetimeMs?: number;
+  /** What the guest may reach; nothing by default. */
+  readonly network?: NonNullable<SandboxRecord["network"]>;
+  /** Stopped when nobody has used it for so long. */
+  readonly idleMs?: number;
+}
+
+export interface BootOptions extends StartOptions {
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly diskBytes: number;
+  readonly accelerator: Accelerator;
+}
+
+export interface StartedSandbox {
+  readonly record: SandboxRecord;
+  /** What the guest could not renew of its identity. */
+  readonly problems: readonly string[];
+  /** From the request to the guest's acknowledgement that it has its own identity. */
+  readonly readyMs: number;
+}
+
+const bootTimeoutMs = 120_000;
+
+/** Starts a machine from an image and waits until its guest answers. */
+export async function bootSandbox(
+  world: SandboxWorld,
+  image: ImageRecord,
+  options: BootOptions,
+): Promise<StartedSandbox> {
+  const shape = planShape(options);
+  const layer: LayerRef = { id: image.layer, kind: "raw" };
+  await checkDiskLayer(world, layer);
+  const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
+  return startSandbox(world, {
+    ...options,
+    shape,
+    image: image.name,
+    generation: 1,
+    below: [layer],
+    start: { kind: "boot", kernelPath: kernel.kernelPath, initrdPath: kernel.initrdPath },
+  });
+}
+
+function planShape(options: BootOptions): MachineShape {
+  mustBeWithin("memory, MiB,", options.memoryMiB, memoryMiB);
+  mustBeWithin("number of processors", options.cpus, cpuCount);
+  mustBeWithin("disk, bytes,", options.diskBytes, diskBytes);
+  return {
+    memoryMiB: options.memoryMiB,
+    cpus: options.cpus,
+    diskBytes: Math.ceil(options.diskBytes / 65536) * 65536,
+    accelerator: options.accelerator,
+    machine: "microvm",
+    processor: options.accelerator === "tcg" ? "max" : "host",
+  };
+}
+
+function mustBeWithin(
+  what: string,
+  value: number,
+  range: { readonly least: number; readonly most: number },
+): void {
+  if (Number.isSafeInteger(value) && value >= range.least && value <= range.most) return;
+  throw new KeyframeError(
+    "invalid-input",
+    `the ${what} must be from ${range.least} to ${range.most}: ${value}`,
+  );
+}
+
+export interface ForkOptions extends StartOptions {
+  readonly count: number;
+  /** Take machines that are kept ready for the snapshot (pool.ts) while there are any; true by default. */
+  readonly pool?: boolean;
+}
+
+export type ForkResult =
+  | { readonly ok: true; readonly sandbox: StartedSandbox }
+  | { readonly ok: false; readonly error: unknown };
+
+/**
+ * Starts `count` machines from one snapshot: each maps its memory privately, has a disk layer of its own and its own
+ * identity. One result per child: a child that fails does not stop the others.
+ */
+export async function forkSnapshot(
+  world: SandboxWorld,
+  snapshot: ReadySnapshot,
+  options: ForkOptions,
+): Promise<readonly ForkResult[]> {
+  if (!Number.isSafeInteger(options.count) || options.count < 1 || options.count > maxForkCount) {
+    throw new KeyframeError(
+      "invalid-input",
+      `the number of children must be from 1 to ${maxForkCount}: ${options.count}`,
+    );
+  }
+  const planRestored = once(() => planRestore(world, snapshot));
+  const start = async (index: number): Promise<StartedSandbox> => {
+    const startedAtMs = world.clock.monotonicMs();
+    const { env = {}, lifetimeMs, network, idleMs } = options;
+    const name = childName(options.name, index, options.count);
+    // what is kept ready has no network and no process beside it
+    if (options.pool !== false && network === undefined && idleMs === undefined) {
+      const taken = await takeFromPool(world, snapshot.id, {
+        ...name,
+        env,
+        ...(lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + lifetimeMs }),
+      });
+      if (taken !== undefined) return { ...taken, readyMs: world.clock.monotonicMs() - startedAtMs };
+    }
+    return startSandbox(world, {
+      ...(await planRestored()),
+      ...name,
+      env,
+      ...(lifetimeMs === undefined ? {} : { lifetimeMs }),
+      ...(network === undefined ? {} : { network }),
+      ...(idleMs === undefined ? {} : { idleMs }),
+    });
+  };
+  const results: ForkResult[] = [];
+  let next = 0;
+  const worker = async () => {
+    for (;;) {
+      const index = next;
+      next += 1;
+      if (index >= options.count) return;
+      results[index] = await start(index).then(
+        (sandbox): ForkResult => ({ ok: true, sandbox }),
+        (error: unknown): ForkResult => ({ ok: false, error }),
+      );
+    }
+  };
+  // more at once than cores makes each later and none earlier
+  await Promise.all(Array.from({ length: Math.min(world.cores, options.count) }, worker));
+  return results;
+}
+
+function childName(name: ObjectName | undefined, index: number, count: number): { name?: ObjectName } {
+  if (name === undefined) return {};
+  return { name: count === 1 ? name : (`${name}-${index + 1}` as ObjectName) };
+}
+
+/** What every machine from a snapshot starts with, after all that it is made of has been checked. */
+export async function planRestore(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
+  const remote = openChain(world, snapshot).findLast((link) => link.remote !== undefined);
+  await checkSnapshotDisk(world, snapshot);
+  return {
+    shape: snapshot.shape,
+    ...(remote === undefined ? {} : { remote }),
+    ...(snapshot.image === undefined ? {} : { image: snapshot.image }),
+    base: snapshot,
+    generation: snapshot.generation + 1,
+    below: snapshot.disk,
+    start: {
+      kind: "restore",
+      deviceState: readDeviceState(world, snapshot),
+      hypervisor: snapshot.hypervisor,
+    },
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+export interface SandboxPlan extends StartOptions {
+  /** The sandbox continues under this id; a new one by default. */
+  readonly id?: SandboxId;
+  readonly shape: MachineShape;
+  readonly image?: ObjectName;
+  /** Its memory image is what the machine maps. */
+  readonly base?: ReadySnapshot;
+  /** The snapshot of the base's chain whose data has to be shown by a block server. */
+  readonly remote?: ReadySnapshot;
+  readonly generation: number;
+  /** Disk layers under the new top. */
+  readonly below: readonly LayerRef[];
+  readonly start: MachineStart;
+  /** The last step, when the guest has its identity: answers what is recorded. */
+  readonly settle?: (machine: Machine, running: SandboxRecord) => Promise<SandboxRecord>;
+}
+
+/**
+ * Records first what the sandbox will use, so that nothing of it is collected; then starts the machine. On failure
+ * nothing is left: no process, no files, no name.
+ */
+export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Promise<StartedSandbox> {
+  const startedAtMs = world.clock.monotonicMs();
+  const id = plan.id ?? newSandboxId(world.random);
+  const folder = world.home.sandboxFolder(id);
+  const isNew = plan.id === undefined;
+  let machine: Machine | undefined;
+  let layer: LayerRef | undefined;
+  try {
+    const starting = await recordStart(world, id, plan);
+    layer = starting.disk[0];
+    fault("start:after-record");
+    // after the record, which keeps server and image: QEMU would make a missing image, of zeros
+    const { base, remote } = plan;
+    const served =
+      remote === undefined ? undefined : { id: remote.id, ...(await ensureBlockServer(world, remote)) };
+    const memory =
+      base === undefined
+        ? await ensureZeroMemory(world, plan.shape.memoryMiB)
+        : await ensureMemoryImage(world, base, served);
+    machine = await world.hypervisor.start({
+      shape: plan.shape,
+      folder,
+      memoryPath: memory,
+      disk: diskLayerFiles(world, starting.disk, served),
+      start: plan.start,
+      ...(plan.lifetimeMs === undefined ? {} : { lifetimeMs: plan.lifetimeMs }),
+    });
+    const { process, memoryPath } = machine.address;
+    const { starter: _starter, ...rest } = starting;
+    const running: SandboxRecord = { ...rest, status: "running", machine: { process, memoryPath } };
+    fault("start:after-machine");
+    const identity = planIdentity(world, running);
+    const restored = machine;
+    const session = await openGuestSession(world, running, {
+      timeoutMs: bootTimeoutMs,
+      ...(plan.start.kind === "restore"
+        ? { identity: identity.guest, onSpoken: () => restored.resume() }
+        : {}),
+    });
+    const problems: string[] = [];
+    try {
+      problems.push(...(await renewGuest(session.guest, identity, running.generation)));
+    } finally {
+      await session.close();
+    }
+    const record = (await plan.settle?.(machine, running)) ?? running;
+    saveSandboxRecord(world, record);
+    machine.detach();
+    // it runs: what the process beside it cannot do is a problem of the sandbox, not its end
+    await ensureKeeper(world, record).catch((error: unknown) => problems.push(errorText(error)));
+    return { record, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
+  } catch (error) {
+    await machine?.kill();
+    if (layer !== undefined && isNew) removeDiskLayer(world, layer.id);
+    if (isNew) {
+      world.files.removeTree(folder);
+      if (plan.name !== undefined) releaseName(world, "sandbox", plan.name, id);
+    }
+    throw error;
+  }
+}
+
+/** Under the snapshots' lock: the base is not removed between the look and the reference, nor the name's claim. */
+async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan): Promise<SandboxRecord> {
+  return withLock(world, snapshotsLock, async () => {
+    if (plan.id === undefined && plan.name !== undefined) claimName(world, "sandbox", plan.name, id);
+    if (plan.base !== undefined) mustBeReady(world, findSnapshot(world, plan.base.id));
+    const layer: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
+    const starting: SandboxRecord = {
+      format: 1,
+      id,
+      ...(plan.name === undefined ? {} : { name: plan.name }),
+      createdAtMs: world.clock.nowMs(),
+      ...(plan.image === undefined ? {} : { image: plan.image }),
+      ...(plan.base === undefined ? {} : { base: plan.base.id }),
+      status: "starting",
+      starter: world.processTable.self(),
+      shape: plan.shape,
+      generation: plan.generation,
+      env: { ...plan.env },
+      ...(plan.network === undefined ? {} : { network: plan.network }),
+      ...(plan.idleMs === undefined ? {} : { idleMs: plan.idleMs }),
+      disk: [layer, ...plan.below.map(({ id: below, kind }) => ({ id: below, kind }))],
+      ...(plan.lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + plan.lifetimeMs }),
+    };
+    world.files.makeFolder(world.home.sandboxFolder(id), { mode: 0o700 });
+    saveSandboxRecord(world, starting);
+    createDiskLayer(world, layer, plan.below, plan.shape.diskBytes);
+    return starting;
+  });
+}

@@ -1,0 +1,127 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { type DataFile, openDataFile } from "../../system/files/data-file.ts";
+import { nextTurn } from "../../system/turn.ts";
+import type { SnapshotId } from "../ids.ts";
+import { type SandboxWorld, stagingPath, withLock } from "../store/home.ts";
+import { mustBeLocal, openChain, type ReadySnapshot, snapshotFiles } from "../store/snapshot-store.ts";
+import { type MemoryDiffReader, openMemoryDiff } from "./diff-file.ts";
+import { writeDiffOver, writeMemoryImage } from "./image.ts";
+import { isZeroPage, pageBytes } from "./page-runs.ts";
+
+/**
+ * The memory of a snapshot as one flat file that machines map privately. It is made at most once per snapshot, from
+ * pages whose digests are checked on the way, and found by name afterwards: the depth of the chain is paid once.
+ * `served` is the memory of the snapshot of the chain that a block server shows, if one does.
+ */
+export async function ensureMemoryImage(
+  world: SandboxWorld,
+  snapshot: ReadySnapshot,
+  served?: { readonly id: SnapshotId; readonly memoryPath: string },
+): Promise<string> {
+  if (served?.id === snapshot.id) return served.memoryPath;
+  return ensureMemoryFrom(world, snapshot, async (temporary) => {
+    const { memoryBytes } = snapshot.memory;
+    const links = openChain(world, snapshot);
+    const above = links.findIndex((link) => link.id === served?.id) + 1;
+    const chain: MemoryDiffReader[] = [];
+    const target = openDataFile(temporary, "create");
+    try {
+      for (const link of links.slice(above)) {
+        mustBeLocal(link);
+        const reader = openMemoryDiff(snapshotFiles(world, link.id).memory, link.memory.tableDigest);
+        chain.push(reader);
+        if (reader.table.memoryBytes !== memoryBytes) {
+          throw new KeyframeError(
+            "damaged",
+            `snapshot ${link.id} has another memory size than ${snapshot.id}`,
+          );
+        }
+      }
+      if (served === undefined || above === 0) await writeMemoryImage(target, chain, memoryBytes);
+      else {
+        await copyMemory(world, served.memoryPath, target);
+        for (const reader of chain) await writeDiffOver(target, reader);
+      }
+    } finally {
+      target.close();
+      for (const reader of chain) reader.close();
+    }
+  });
+}
+
+/** Finds the flat memory of a snapshot, or has it made: once, whoever else wants it. */
+export async function ensureMemoryFrom(
+  world: SandboxWorld,
+  snapshot: ReadySnapshot,
+  write: (temporary: string) => Promise<void>,
+): Promise<string> {
+  const path = world.home.memoryImage(snapshot.id);
+  const { memoryBytes } = snapshot.memory;
+  if (hasImage(world, path, memoryBytes)) return path;
+  return withLock(world, `memory-${snapshot.id}`, async () => {
+    if (!hasImage(world, path, memoryBytes)) await makeImage(world, path, write);
+    return path;
+  });
+}
+
+/** Zero pages stay holes. */
+async function copyMemory(world: SandboxWorld, from: string, target: DataFile): Promise<void> {
+  let at = 0;
+  for (const piece of world.files.readChunks(from)) {
+    target.resize(at + piece.length);
+    for (let page = 0; page < piece.length; page += pageBytes) {
+      if (!isZeroPage(piece, page)) target.write(at + page, piece.subarray(page, page + pageBytes));
+    }
+    at += piece.length;
+    await nextTurn();
+  }
+}
+
+/** What a machine maps that boots: memory of zeros, one hole. */
+export async function ensureZeroMemory(world: SandboxWorld, memoryMiB: number): Promise<string> {
+  const path = world.home.zeroMemory(memoryMiB);
+  const sizeBytes = memoryMiB * 1024 * 1024;
+  if (hasImage(world, path, sizeBytes)) return path;
+  await makeImage(world, path, async (temporary) => {
+    const target = openDataFile(temporary, "create");
+    try {
+      target.resize(sizeBytes);
+    } finally {
+      target.close();
+    }
+  });
+  return path;
+}
+
+export function removeMemoryImage(world: SandboxWorld, id: SnapshotId): void {
+  world.files.remove(world.home.memoryImage(id));
+  world.files.remove(`${world.home.memoryImage(id)}.boot`);
+}
+
+/**
+ * Images are not synced: they can be made again. A machine crash can leave a file of the right size without its
+ * bytes, so images do not outlive the boot that made them: the name of the boot is part of the check.
+ */
+function hasImage(world: SandboxWorld, path: string, sizeBytes: number): boolean {
+  if (world.files.statIfExists(path)?.sizeBytes !== sizeBytes) return false;
+  return world.files.readIfExists(`${path}.boot`)?.toString("latin1") === world.processTable.self().bootId;
+}
+
+async function makeImage(
+  world: SandboxWorld,
+  path: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = stagingPath(world, "memory");
+  try {
+    await write(temporary);
+    // what is there is of an earlier boot: gone before the name of this boot says that it can be trusted
+    world.files.remove(path);
+    world.files.replaceLoosely(`${path}.boot`, Buffer.from(world.processTable.self().bootId), {
+      mode: 0o600,
+    });
+    world.files.rename(temporary, path);
+  } finally {
+    world.files.remove(temporary);
+  }
+}

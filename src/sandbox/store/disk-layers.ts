@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { KeyframeError } from "../../base/errors.ts";
+import { openDataFile } from "../../system/files/data-file.ts";
+import type { FileStat } from "../../system/files/files.ts";
+import { nextTurn } from "../../system/turn.ts";
+import type { DiskLayers } from "../hypervisor.ts";
+import type { DiskLayerId } from "../ids.ts";
+import { maxDiskLayers } from "../limits.ts";
+import type { SandboxWorld } from "./home.ts";
+import { encodeEmptyOverlay } from "./qcow2-header.ts";
+import { type DiskLayerRecord, type LayerRef, readDiskLayerRecord, writeRecord } from "./records.ts";
+
+// A disk is a stack of layers: files of one folder, each written by one machine while it is on top and by nobody
+// afterwards. A layer that has a record is frozen.
+
+/** Makes the file of a new, empty layer on top of others. Whoever will use it has recorded its id before. */
+export function createDiskLayer(
+  world: SandboxWorld,
+  layer: LayerRef,
+  below: readonly LayerRef[],
+  virtualBytes: number,
+): void {
+  const parent = below[0];
+  if (parent === undefined) throw new RangeError("an overlay needs a layer below it");
+  if (below.length >= maxDiskLayers) {
+    throw new KeyframeError("too-large", `the disk has ${below.length} layers already`, {
+      hint: "make a flat snapshot with `keyframe snapshot compact` and start from that",
+    });
+  }
+  const header = encodeEmptyOverlay({
+    virtualBytes,
+    backingFile: `${parent.id}.${parent.kind}`,
+    backingFormat: parent.kind,
+  });
+  const path = world.home.diskLayer(layer.id, layer.kind);
+  const created = world.files.createExclusively(path, header, { mode: 0o600 });
+  if (!created) throw new KeyframeError("already-exists", `disk layer ${layer.id} exists`);
+}
+
+/** For the hypervisor. `served` are the layers that a block server shows under their ids. */
+export function diskLayerFiles(
+  world: SandboxWorld,
+  layers: readonly LayerRef[],
+  served?: { readonly socketPath: string; readonly layers: ReadonlySet<string> },
+): DiskLayers {
+  return layers.map(({ id, kind }) => ({
+    path: world.home.diskLayer(id, kind),
+    format: kind,
+    ...(served?.layers.has(id) === true ? { socketPath: served.socketPath } : {}),
+  }));
+}
+
+/**
+ * The layers of a disk whose top is `top`. A record may begin with layers that were prepared and never switched to:
+ * the machine knows what is on top.
+ */
+export function layersFrom(recorded: readonly LayerRef[], top: string): LayerRef[] {
+  const at = recorded.findIndex((layer) => layer.id === top);
+  if (at === -1)
+    throw new KeyframeError("damaged", `the machine's disk has a layer that is not recorded: ${top}`);
+  return recorded.slice(at);
+}
+
+/**
+ * Records a layer that no machine writes any more. Waits until its bytes are on the disk, then takes its digest.
+ * A layer that is recorded already keeps its record.
+ */
+export async function freezeDiskLayer(world: SandboxWorld, layer: LayerRef): Promise<DiskLayerRecord> {
+  const known = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
+  if (known !== undefined) return known;
+  const path = world.home.diskLayer(layer.id, layer.kind);
+  const file = openDataFile(path, "change");
+  try {
+    file.sync();
+  } finally {
+    file.close();
+  }
+  return recordDiskLayer(world, layer, await digestFile(world, path));
+}
+
+/** Writes the record of a layer whose digest was just computed. */
+export function recordDiskLayer(world: SandboxWorld, layer: LayerRef, sha256: string): DiskLayerRecord {
+  const path = world.home.diskLayer(layer.id, layer.kind);
+  const record: DiskLayerRecord = {
+    format: 1,
+    id: layer.id,
+    kind: layer.kind,
+    sha256,
+    file: seenAs(mustStat(world, path)),
+  };
+  writeRecord(world.files, world.home.diskLayerRecord(layer.id), record);
+  return record;
+}
+
+/**
+ * Throws `damaged` unless the layer is the one that was recorded, and has this digest where one is expected. A file
+ * that has not been touched since its digest was taken is not read again, unless `deep`.
+ */
+export async function checkDiskLayer(
+  world: SandboxWorld,
+  layer: LayerRef,
+  options: { readonly expected?: string; readonly deep?: boolean } = {},
+): Promise<void> {
+  const path = world.home.diskLayer(layer.id, layer.kind);
+  const record = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
+  if (record === undefined) throw new KeyframeError("damaged", `disk layer ${layer.id} has no record`);
+  if (options.expected !== undefined && record.sha256 !== options.expected) {
+    throw new KeyframeError(
+      "damaged",
+      `disk layer ${layer.id} is not the one that its snapshot was made with`,
+    );
+  }
+  if (record.remote === true) {
+    // the block server verifies what it shows
+    if (options.deep !== true) return;
+    throw new KeyframeError("not-here", `the data of disk layer ${layer.id} is in a store`, {
+      hint: "`keyframe snapshot pull` without --lazy brings it here",
+    });
+  }
+  const seen = seenAs(mustStat(world, path));
+  if (options.deep !== true && sameFile(seen, record.file)) return;
+  if ((await digestFile(world, path)) !== record.sha256) {
+    throw new KeyframeError("damaged", `disk layer ${path} does not match its digest`);
+  }
+  writeRecord(world.files, world.home.diskLayerRecord(layer.id), { ...record, file: seen });
+}
+
+export function removeDiskLayer(world: SandboxWorld, id: DiskLayerId): void {
+  world.files.remove(world.home.diskLayer(id, "qcow2"));
+  world.files.remove(world.home.diskLayer(id, "raw"));
+  // last: a record without a file is seen and removed again, a file without a record could be a live layer
+  world.files.remove(world.home.diskLayerRecord(id));
+}
+
+export async function digestFile(world: SandboxWorld, path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const piece of world.files.readChunks(path)) {
+    hash.update(piece);
+    await nextTurn();
+  }
+  return hash.digest("hex");
+}
+
+function mustStat(world: SandboxWorld, path: string): FileStat {
+  const stat = world.files.statIfExists(path);
+  if (stat?.kind === "file") return stat;
+  throw new KeyframeError("damaged", `disk layer ${path} is missing`);
+}
+
+function seenAs(stat: FileStat): DiskLayerRecord["file"] {
+  return { sizeBytes: stat.sizeBytes, inode: stat.inode, mtimeMs: stat.mtimeMs, ctimeMs: stat.ctimeMs };
+}
+
+function sameFile(a: DiskLayerRecord["file"], b: DiskLayerRecord["file"]): boolean {
+  return (
+    a.sizeBytes === b.sizeBytes && a.inode === b.inode && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs
+  );
+}

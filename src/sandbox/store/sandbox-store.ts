@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import { KeyframeError } from "../../base/errors.ts";
+import type { Machine } from "../hypervisor.ts";
+import { parseSandboxId, type SandboxId } from "../ids.ts";
+import type { SandboxWorld } from "./home.ts";
+import { readSandboxRecord, type SandboxRecord, writeRecord } from "./records.ts";
+
+/**
+ * `pooled`: loaded and stopped, to become a sandbox when one is asked for. `dead`: its machine ended without being told to (killed, out of memory, time to live). `abandoned`: the process that
+ * started it ended before it ran.
+ */
+export type SandboxState = (typeof sandboxStates)[number];
+
+export const sandboxStates = ["starting", "running", "stopped", "pooled", "dead", "abandoned"] as const;
+
+export function sandboxRecordPath(world: SandboxWorld, id: SandboxId): string {
+  return join(world.home.sandboxFolder(id), "sandbox.json");
+}
+
+export function listSandboxes(world: SandboxWorld): SandboxRecord[] {
+  return [...readSandboxes(world)].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+}
+
+/** All sandboxes in no order, each read when it is asked for. */
+export function* readSandboxes(world: SandboxWorld): Generator<SandboxRecord> {
+  for (const { name } of world.files.listIfExists(world.home.folder("sandboxes")) ?? []) {
+    const id = parseSandboxId(name);
+    const record = id && readSandboxRecord(world.files, sandboxRecordPath(world, id));
+    if (record !== undefined) yield record;
+  }
+}
+
+/** From the record and the process table: a pid counts only with its start time. */
+export function sandboxState(world: SandboxWorld, record: SandboxRecord): SandboxState {
+  if (record.status === "stopped") return "stopped";
+  if (record.status === "starting") {
+    return record.starter !== undefined && world.processTable.isRunning(record.starter)
+      ? "starting"
+      : "abandoned";
+  }
+  return record.machine !== undefined && world.processTable.isRunning(record.machine.process)
+    ? record.status
+    : "dead";
+}
+
+/** By id or name; `not-found`. */
+export function findSandbox(world: SandboxWorld, text: string): SandboxRecord {
+  const id = parseSandboxId(text);
+  const record =
+    id !== undefined
+      ? readSandboxRecord(world.files, sandboxRecordPath(world, id))
+      : listSandboxes(world).find((each) => each.name === text);
+  if (record === undefined) {
+    throw new KeyframeError("not-found", `there is no sandbox ${text}`, {
+      hint: "`keyframe sandbox ls` lists them",
+    });
+  }
+  return record;
+}
+
+/** Throws unless it runs, saying what it does instead. */
+export function mustRun(world: SandboxWorld, record: SandboxRecord): NonNullable<SandboxRecord["machine"]> {
+  const state = sandboxState(world, record);
+  if (state === "running" && record.machine !== undefined) return record.machine;
+  const label = record.name ?? record.id;
+  if (state === "stopped") {
+    throw new KeyframeError("refused", `sandbox ${label} is stopped`, {
+      hint: `\`keyframe sandbox resume ${label}\` continues it`,
+    });
+  }
+  if (state === "pooled") {
+    throw new KeyframeError("refused", `sandbox ${label} is kept ready for a fork and runs nothing yet`, {
+      hint: "`keyframe sandbox run` with its snapshot takes it from the pool",
+    });
+  }
+  throw new KeyframeError("guest-gone", `sandbox ${label} is not running: ${state}`, {
+    hint: `\`keyframe sandbox logs ${label}\` may show why; \`keyframe sandbox rm ${label}\` removes what is left`,
+  });
+}
+
+/** Adopts the machine of a running sandbox. The caller holds the sandbox's lock and detaches. */
+export function attachMachine(world: SandboxWorld, record: SandboxRecord): Promise<Machine> {
+  const machine = mustRun(world, record);
+  return world.hypervisor.attach({ folder: world.home.sandboxFolder(record.id), ...machine });
+}
+
+export function saveSandboxRecord(world: SandboxWorld, record: SandboxRecord): void {
+  writeRecord(world.files, sandboxRecordPath(world, record.id), record);
+}

@@ -1,0 +1,56 @@
+import { openGuestSession } from "../../sandbox/guest/session.ts";
+import { buildImage, findImage } from "../../sandbox/image/build.ts";
+import { branchSandbox } from "../../sandbox/lifecycle/branch.ts";
+import { collectGarbage, listImages } from "../../sandbox/lifecycle/collect-garbage.ts";
+import { createSandboxes } from "../../sandbox/lifecycle/create-sandboxes.ts";
+import { fillPool } from "../../sandbox/lifecycle/fill-pool.ts";
+import { removeSandbox } from "../../sandbox/lifecycle/remove-sandbox.ts";
+import { removeSnapshot } from "../../sandbox/lifecycle/remove-snapshot.ts";
+import { readSandboxLogs } from "../../sandbox/lifecycle/sandbox-logs.ts";
+import { forkSnapshot } from "../../sandbox/lifecycle/start-sandbox.ts";
+import { resumeSandbox, suspendSandbox } from "../../sandbox/lifecycle/suspend.ts";
+import { closePort, listPorts, openPort } from "../../sandbox/network/forward-port.ts";
+import { compactSnapshot } from "../../sandbox/snapshot/compact.ts";
+import { verifySnapshot } from "../../sandbox/snapshot/verify.ts";
+import { findSandbox, listSandboxes, mustRun, sandboxState } from "../../sandbox/store/sandbox-store.ts";
+import { findSnapshot, listSnapshots, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
+import { packSnapshot, unpackSnapshot } from "../../sandbox/transfer/pack.ts";
+import { pullLazily, pullSnapshot } from "../../sandbox/transfer/pull.ts";
+import { pushSnapshot } from "../../sandbox/transfer/push.ts";
+
+/** The functions of src/sandbox that the server calls: the ones that the commands call. */
+export const sandboxLibrary = {
+  branchSandbox,
+  buildImage,
+  closePort,
+  collectGarbage,
+  compactSnapshot,
+  createSandboxes,
+  fillPool,
+  findImage,
+  findSandbox,
+  findSnapshot,
+  forkSnapshot,
+  listImages,
+  listPorts,
+  listSandboxes,
+  listSnapshots,
+  mustBeReady,
+  mustRun,
+  openGuestSession,
+  openPort,
+  packSnapshot,
+  pullLazily,
+  pullSnapshot,
+  pushSnapshot,
+  readSandboxLogs,
+  removeSandbox,
+  removeSnapshot,
+  resumeSandbox,
+  sandboxState,
+  suspendSandbox,
+  unpackSnapshot,
+  verifySnapshot,
+} as const;
+
+export type SandboxLibrary = typeof sandboxLibrary;

@@ -1,0 +1,21 @@
+import { dirname, join } from "node:path";
+import type { Repository } from "../git/repository.ts";
+import type { Files } from "../system/files/files.ts";
+
+/** True after `keyframe disable`: hooks that are still installed record and settle nothing, in all worktrees. */
+export function isSwitchedOff(repository: Repository, files: Files): boolean {
+  return files.statIfExists(switchPath(repository)) !== undefined;
+}
+
+export function switchOff(repository: Repository, files: Files): void {
+  files.makeFolder(dirname(switchPath(repository)));
+  files.createExclusively(switchPath(repository), Buffer.alloc(0));
+}
+
+export function switchOn(repository: Repository, files: Files): void {
+  files.remove(switchPath(repository));
+}
+
+function switchPath(repository: Repository): string {
+  return join(repository.commonDir, "keyframe", "disabled");
+}

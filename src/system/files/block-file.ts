@@ -1,0 +1,257 @@
+import {
+  close,
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  read,
+  readSync,
+  write,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { KeyframeError } from "../../base/errors.ts";
+import { fault } from "../fault.ts";
+import { fallocateModes, type LibcRange, libc, seekWhence } from "../libc.ts";
+import { errnoOf, syncFolder, toFileError } from "./files.ts";
+
+export interface DataRun extends LibcRange {
+  readonly kind: "data" | "zero";
+}
+
+/**
+ * One open file that is read and written at positions. The synchronous calls are for bytes that the page cache holds
+ * and for small pieces; the others do not block the event loop. Errors are those of `Files`; a full disk is `disk-full`.
+ */
+export interface BlockFile {
+  readonly path: string;
+  sizeBytes(): number;
+  /** Bytes that the file system has given to the file. */
+  allocatedBytes(): number;
+  /** Fills `into`; fewer bytes only at the end of the file. */
+  readSync(into: Uint8Array, offsetBytes: number): number;
+  read(into: Uint8Array, offsetBytes: number): Promise<number>;
+  /** Writes all of `from`, which the caller leaves alone until the answer. */
+  writeSync(from: Uint8Array, offsetBytes: number): void;
+  write(from: Uint8Array, offsetBytes: number): Promise<void>;
+  truncate(sizeBytes: number): void;
+  /** Waits until what was written is on the disk (fdatasync). */
+  syncData(): Promise<void>;
+  syncDataSync(): void;
+  /** Gives the range room on the disk by the raw system call; false where that is not possible, `disk-full` where there is none. */
+  preallocate(range: LibcRange): boolean;
+  /** Makes the range read as zeros and frees it; false where that is not possible. */
+  punchHole(range: LibcRange): boolean;
+  /** What the file system knows of holes; one data run for all where it does not say. */
+  dataRuns(range: LibcRange): Generator<DataRun>;
+  /** Refuses other openers until this one is closed or dies; true also where locks are not to be had (a warning says so). */
+  tryLock(): boolean;
+  /** Waits for what is under way; everything that comes later is `closed`. */
+  close(): Promise<void>;
+  /** For a file that nothing has been started on. */
+  closeSync(): void;
+}
+
+export interface OpenBlockFileOptions {
+  /** "read" needs the file; "write" needs it too; "create" makes it if it is absent. */
+  readonly mode: "read" | "write" | "create";
+}
+
+/** How files of blocks are opened; tests put failures behind it. */
+export type OpenBlockFile = (path: string, options: OpenBlockFileOptions) => BlockFile;
+
+const readAsync = promisify(read);
+const writeAsync = promisify(write);
+const syncAsync = promisify(fdatasync);
+const closeAsync = promisify(close);
+
+const openFlags = {
+  read: constants.O_RDONLY,
+  write: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT,
+} as const;
+
+export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
+  const translate = (error: unknown, verb: string) => toFileError(error, path, verb);
+  let closed = false;
+  const attempt = <T>(verb: string, operation: () => T): T => {
+    try {
+      mustBeOpen();
+      return operation();
+    } catch (error) {
+      throw translate(error, verb);
+    }
+  };
+  const descriptor = attempt("open", () => openSync(path, openFlags[mode], 0o644));
+  const underWay = new Set<Promise<unknown>>();
+
+  // a closed descriptor's number may belong to another file already
+  function mustBeOpen(): void {
+    if (closed) throw new KeyframeError("closed", `${path} was closed while it was in use`);
+  }
+
+  async function tracked<T>(verb: string, operation: () => Promise<T>): Promise<T> {
+    mustBeOpen();
+    const running = operation();
+    underWay.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw translate(error, verb);
+    } finally {
+      underWay.delete(running);
+    }
+  }
+
+  const readOnce = (into: Uint8Array, done: number, offsetBytes: number) =>
+    readSync(descriptor, into, done, into.length - done, offsetBytes + done);
+
+  return {
+    path,
+    sizeBytes: () => attempt("look at", () => fstatSync(descriptor).size),
+    allocatedBytes: () => attempt("look at", () => fstatSync(descriptor).blocks * 512),
+    // written without closures: it is the hot path of every cached read
+    readSync(into, offsetBytes) {
+      mustBeOpen();
+      try {
+        let done = readOnce(into, 0, offsetBytes);
+        while (done < into.length) {
+          const count = readOnce(into, done, offsetBytes);
+          if (count === 0) break;
+          done += count;
+        }
+        return done;
+      } catch (error) {
+        throw translate(error, "read");
+      }
+    },
+    read: (into, offsetBytes) =>
+      tracked("read", async () => {
+        let done = 0;
+        while (done < into.length) {
+          const { bytesRead } = await readAsync(
+            descriptor,
+            into,
+            done,
+            into.length - done,
+            offsetBytes + done,
+          );
+          if (bytesRead === 0) break;
+          done += bytesRead;
+        }
+        return done;
+      }),
+    writeSync(from, offsetBytes) {
+      attempt("write", () => {
+        fault("block-file:write");
+        let done = 0;
+        while (done < from.length) {
+          done += writeSync(descriptor, from, done, from.length - done, offsetBytes + done);
+        }
+      });
+    },
+    write: (from, offsetBytes) =>
+      tracked("write", async () => {
+        fault("block-file:write");
+        let done = 0;
+        while (done < from.length) {
+          const { bytesWritten } = await writeAsync(
+            descriptor,
+            from,
+            done,
+            from.length - done,
+            offsetBytes + done,
+          );
+          done += bytesWritten;
+        }
+      }),
+    truncate: (sizeBytes) => attempt("resize", () => ftruncateSync(descriptor, sizeBytes)),
+    syncData: () => tracked("sync", () => syncAsync(descriptor)),
+    syncDataSync: () => attempt("sync", () => fdatasyncSync(descriptor)),
+    preallocate(range) {
+      mustBeOpen();
+      return allocate(descriptor, fallocateModes.allocate, range, translate);
+    },
+    punchHole(range) {
+      mustBeOpen();
+      return allocate(descriptor, fallocateModes.punchHole, range, translate);
+    },
+    dataRuns(range) {
+      mustBeOpen();
+      return dataRuns(descriptor, range);
+    },
+    tryLock: () => attempt("lock", () => libc()?.tryLock(descriptor) ?? true),
+    async close() {
+      mustBeOpen();
+      closed = true;
+      await Promise.allSettled(underWay);
+      await closeAsync(descriptor);
+    },
+    closeSync() {
+      mustBeOpen();
+      closed = true;
+      closeSync(descriptor);
+    },
+  };
+};
+
+/** Makes the names inside a folder durable, so that a file just created there survives a power cut. */
+export function syncFolderOf(path: string): void {
+  syncFolder(dirname(path));
+}
+
+const unsupported: ReadonlySet<string | undefined> = new Set([
+  "EOPNOTSUPP",
+  "ENOTSUP",
+  "ENOSYS",
+  "EINVAL",
+  "ENODEV",
+]);
+let warnedOfFileSystem = false;
+
+function allocate(
+  descriptor: number,
+  mode: number,
+  range: LibcRange,
+  translate: (error: unknown, verb: string) => Error,
+): boolean {
+  if (range.lengthBytes === 0) return true;
+  const c = libc();
+  if (c === undefined) return false;
+  try {
+    c.fallocate(descriptor, mode, range);
+    return true;
+  } catch (error) {
+    if (!unsupported.has(errnoOf(error))) throw translate(error, "allocate space in");
+    if (!warnedOfFileSystem) {
+      warnedOfFileSystem = true;
+      process.emitWarning(
+        "the file system cannot preallocate or punch holes: a full disk shows only when bytes are written",
+        "KeyframeWarning",
+      );
+    }
+    return false;
+  }
+}
+
+function* dataRuns(descriptor: number, range: LibcRange): Generator<DataRun> {
+  const end = range.offsetBytes + range.lengthBytes;
+  const c = libc();
+  if (c === undefined) {
+    if (range.lengthBytes > 0) yield { ...range, kind: "data" };
+    return;
+  }
+  let position = range.offsetBytes;
+  while (position < end) {
+    const data = Math.min(c.seek(descriptor, position, seekWhence.data) ?? end, end);
+    if (data > position) yield { offsetBytes: position, lengthBytes: data - position, kind: "zero" };
+    if (data >= end) return;
+    const hole = Math.min(c.seek(descriptor, data, seekWhence.hole) ?? end, end);
+    yield { offsetBytes: data, lengthBytes: hole - data, kind: "data" };
+    position = hole;
+  }
+}

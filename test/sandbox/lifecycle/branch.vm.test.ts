@@ -1,0 +1,507 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { isKeyframeError } from "../../../src/base/errors.ts";
+import { collectCommand, withGuest } from "../../../src/sandbox/guest/session.ts";
+import { branchSandbox } from "../../../src/sandbox/lifecycle/branch.ts";
+import { collectGarbage } from "../../../src/sandbox/lifecycle/collect-garbage.ts";
+import { removeSandbox } from "../../../src/sandbox/lifecycle/remove-sandbox.ts";
+import { removeSnapshot } from "../../../src/sandbox/lifecycle/remove-snapshot.ts";
+import { forkSnapshot, startSandbox } from "../../../src/sandbox/lifecycle/start-sandbox.ts";
+import { resumeSandbox, suspendSandbox } from "../../../src/sandbox/lifecycle/suspend.ts";
+import { ensureMemoryImage } from "../../../src/sandbox/memory/cache.ts";
+import { pageBytes } from "../../../src/sandbox/memory/page-runs.ts";
+import { startResumeWatchdog } from "../../../src/sandbox/qemu/resume-watchdog.ts";
+import { compactSnapshot } from "../../../src/sandbox/snapshot/compact.ts";
+import { verifySnapshot } from "../../../src/sandbox/snapshot/verify.ts";
+import { openSandboxHome } from "../../../src/sandbox/store/home.ts";
+import type { SandboxRecord } from "../../../src/sandbox/store/records.ts";
+import {
+  attachMachine,
+  findSandbox,
+  listSandboxes,
+  sandboxState,
+} from "../../../src/sandbox/store/sandbox-store.ts";
+import {
+  findSnapshot,
+  listSnapshots,
+  mustBeReady,
+  type ReadySnapshot,
+  readDeviceState,
+  snapshotFiles,
+} from "../../../src/sandbox/store/snapshot-store.ts";
+import { packSnapshot, unpackSnapshot } from "../../../src/sandbox/transfer/pack.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../../support/sandbox-world.ts";
+
+let lab: SandboxLab;
+let source: SandboxRecord;
+
+/**
+ * Writes without pause. 512 pairs of cells lie in distant pages: both of a pair get the same sequence number, one
+ * after the other. Every turn also appends a numbered record to a file and waits until the disk has it. On USR1 it
+ * ends its turn, says what it finds in its memory, and goes on when told by USR2.
+ */
+const writer = String.raw`
+use strict; my ($pairs, $cell) = (512, 4096); my $half = $pairs * $cell;
+my $memory = "\0" x (2 * $half); my ($turn, $ask) = (0, 0);
+$SIG{USR1} = sub { $ask = 1 }; $SIG{USR2} = sub { $ask = 0 };
+open my $log, '>', '/root/log' or die; select((select($log), $| = 1)[0]);
+sub cell { my $s = shift; pack 'Q Q a16', $s, $s ^ 0x5a5a5a5a5a5a, sprintf '%016d', $s }
+sub audit { my $bad = 0; my $most = 0; for my $p (0 .. $pairs - 1) { my @s; for my $at ($p * $cell, $half + $p * $cell) {
+  my ($s, $c, $t) = unpack 'Q Q a16', substr $memory, $at, 32; next if $s == 0; $bad++ if $c != ($s ^ 0x5a5a5a5a5a5a) || $t ne sprintf '%016d', $s; push @s, $s; $most = $s if $s > $most }
+  $bad++ if @s == 1 ? $s[0] != $turn : @s == 2 && $s[0] != $s[1] && $s[0] != $turn } return "turn $turn most $most bad $bad" }
+open my $ready, '>', '/root/pid'; print $ready $$; close $ready;
+for (;;) { $turn++; my $p = $turn % $pairs; substr($memory, $p * $cell, 32) = cell($turn); substr($memory, $half + $p * $cell, 32) = cell($turn);
+  syswrite $log, sprintf "%015d\n", $turn; syscall(75, fileno $log);
+  if ($ask) { open my $out, '>', '/root/audit.new'; print $out audit(); close $out; rename '/root/audit.new', '/root/audit'; select undef, undef, undef, 0.02 while $ask } }
+`;
+
+beforeAll(async () => {
+  lab = openSandboxLab();
+  source = (await lab.boot("source")).record;
+  await lab.sh(
+    source,
+    `cat > /root/writer.pl <<'END'\n${writer}\nEND\nmkdir -p /etc/keyframe/on-fork.d
+printf '#!/bin/sh\\necho "$KEYFRAME_GENERATION $KEYFRAME_SEED" > /root/hook' > /etc/keyframe/on-fork.d/10-note; chmod +x /etc/keyframe/on-fork.d/10-note
+setsid perl /root/writer.pl >/dev/null 2>&1 & while [ ! -e /root/pid ]; do sleep 0.1; done`,
+  );
+});
+afterAll(() => lab?.close());
+
+const snapshotOf = async (sandbox: SandboxRecord): Promise<ReadySnapshot> =>
+  (await branchSandbox(lab.world, sandbox.id)).durable;
+const forkOne = async (snapshot: ReadySnapshot) =>
+  must(allStarted(await forkSnapshot(lab.world, snapshot, { count: 1 })));
+const end = (sandbox: SandboxRecord) => removeSandbox(lab.world, findSandbox(lab.world, sandbox.id));
+
+function must<T>(list: readonly T[]): T {
+  const first = list[0];
+  if (first === undefined) throw new Error("empty");
+  return first;
+}
+
+/** What the writer finds in its memory at the end of a turn, and the last record that the disk itself holds. */
+async function audit(sandbox: SandboxRecord) {
+  const text = await lab.sh(
+    sandbox,
+    `rm -f /root/audit; kill -USR1 $(cat /root/pid); while [ ! -e /root/audit ]; do sleep 0.05; done; cat /root/audit
+sync; echo 3 > /proc/sys/vm/drop_caches; echo; awk '{ if ($1 + 0 != NR) { print "gap", NR; exit } } END { print "records", NR }' /root/log; kill -USR2 $(cat /root/pid)`,
+  );
+  const [, turn, most, bad] = /turn (\d+) most (\d+) bad (\d+)/.exec(text) ?? [];
+  return { turn: Number(turn), most: Number(most), bad: Number(bad), log: text.split("\n").at(-1) };
+}
+
+test("memory, processor and disk of a branch are from one instant, while the guest writes all the time", async () => {
+  for (let round = 0; round < 4; round += 1) {
+    const snapshot = await snapshotOf(source);
+    expect(snapshot.pause?.pages).toBeGreaterThan(0);
+    const child = await forkOne(snapshot);
+    const found = await audit(child);
+    expect(found).toMatchObject({ most: found.turn, bad: 0, log: `records ${found.turn}` });
+    await end(child);
+  }
+  const found = await audit(source);
+  expect(found).toMatchObject({ most: found.turn, bad: 0, log: `records ${found.turn}` });
+});
+
+test("the one-instant test finds a disk that is older than the memory", async () => {
+  await snapshotOf(source);
+  await audit(source);
+  const snapshot = await snapshotOf(source);
+  // the same memory on the disk of the snapshot before
+  const started = await startSandbox(lab.world, {
+    shape: snapshot.shape,
+    base: snapshot,
+    generation: snapshot.generation + 1,
+    below: snapshot.disk.slice(1),
+    start: {
+      kind: "restore",
+      deviceState: readDeviceState(lab.world, snapshot),
+      hypervisor: snapshot.hypervisor,
+    },
+  }).catch(() => undefined);
+  // the guest may not even come up on it; if it does, the log must show the hole
+  if (started !== undefined) {
+    const found = await audit(started.record).catch(() => ({ log: "unreadable", turn: 0 }));
+    expect(found.log).not.toBe(`records ${found.turn}`);
+    await end(started.record);
+  }
+});
+
+test("the image of a branch is the source's memory, page for page, also of a branch of a child", async () => {
+  const wholeMemory = (sandbox: SandboxRecord) => {
+    const { machine } = findSandbox(lab.world, sandbox.id);
+    if (machine === undefined) throw new Error("not running");
+    const { pid } = machine.process;
+    const mapping = lab.world.processMemory.findMapping(pid, machine.memoryPath);
+    if (mapping === undefined) throw new Error("not mapped");
+    const bytes = Buffer.alloc(mapping.sizeBytes);
+    const pages = Array.from({ length: mapping.sizeBytes / (256 * pageBytes) }, (_, index) => ({
+      address: mapping.address + BigInt(index * 256 * pageBytes),
+      sizeBytes: 256 * pageBytes,
+    }));
+    lab.world.processMemory.read(pid, pages, bytes);
+    return createHash("sha256").update(bytes).digest("hex");
+  };
+  const compare = async (sandbox: SandboxRecord) => {
+    const machine = await attachMachine(lab.world, findSandbox(lab.world, sandbox.id));
+    await machine.pause();
+    machine.detach();
+    const before = wholeMemory(sandbox);
+    const snapshot = await snapshotOf(sandbox);
+    const image = readFileSync(await ensureMemoryImage(lab.world, snapshot));
+    expect(createHash("sha256").update(image).digest("hex")).toBe(before);
+    return snapshot;
+  };
+  const child = await forkOne(await compare(source));
+  await lab.sh(child, "head -c 3000000 /dev/urandom > /root/noise; rm /root/noise; echo changed");
+  const grandchild = await forkOne(await compare(child));
+  await compare(grandchild);
+  await end(grandchild);
+  await end(child);
+});
+
+test("children have their own memory, disk and identity, and the base stays as it was", async () => {
+  const snapshot = await snapshotOf(source);
+  const image = await ensureMemoryImage(lab.world, snapshot);
+  const digest = () => createHash("sha256").update(readFileSync(image)).digest("hex");
+  const before = digest();
+  const children = allStarted(await forkSnapshot(lab.world, snapshot, { count: 4 }));
+  const facts = [];
+  for (const child of children) {
+    facts.push(
+      await lab.sh(
+        child,
+        "head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \\n'; echo; cat /etc/machine-id /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; hostname; date +%s; cat /root/hook",
+      ),
+    );
+  }
+  const rows = facts.map((text) => text.split("\n"));
+  for (const column of [0, 1, 2, 3, 4, 6])
+    expect(new Set(rows.map((row) => row[column])).size, `column ${column}`).toBe(4);
+  for (const row of rows) expect(Math.abs(Number(row[5]) - Date.now() / 1000)).toBeLessThan(60);
+  await Promise.all(
+    children.map((child, index) =>
+      lab.sh(
+        child,
+        `echo child ${index} > /root/mine; dd if=/dev/urandom of=/root/blob bs=64k count=32 2>/dev/null; sync`,
+      ),
+    ),
+  );
+  for (const [index, child] of children.entries())
+    expect(await lab.sh(child, "cat /root/mine")).toBe(`child ${index}`);
+  await expect(lab.sh(source, "cat /root/mine")).rejects.toThrow(/No such file/);
+  expect(digest()).toBe(before);
+  for (const child of children) await end(child);
+});
+
+test("a chain keeps every level, costs its differences only, and compact gives the same guest on its own", async () => {
+  let sandbox = await forkOne(await snapshotOf(source));
+  const chain: ReadySnapshot[] = [];
+  for (let level = 1; level <= 3; level += 1) {
+    await lab.sh(sandbox, `echo ${level} >> /root/levels; sync`);
+    const snapshot = await snapshotOf(sandbox);
+    chain.push(snapshot);
+    await end(sandbox);
+    sandbox = await forkOne(snapshot);
+    expect((await lab.sh(sandbox, "cat /root/levels")).split("\n")).toHaveLength(level);
+  }
+  for (const link of chain) {
+    const stored = statSync(snapshotFiles(lab.world, link.id).memory).blocks * 512;
+    expect(stored).toBeLessThanOrEqual((link.pause?.pages ?? 0) * pageBytes * 1.1 + 1024 * 1024);
+    expect(link.memory.dataPages + link.memory.zeroPages).toBeLessThanOrEqual(link.pause?.pages ?? 0);
+  }
+  const head = chain[2];
+  if (head === undefined) throw new Error("no head");
+  // QEMU's own checker, on layers whose headers Keyframe wrote
+  for (const { id, kind } of head.disk.filter((layer) => layer.kind === "qcow2")) {
+    execFileSync("qemu-img", ["check", "-q", lab.world.home.diskLayer(id, kind)]);
+  }
+  const flat = await compactSnapshot(lab.world, head);
+  expect(flat.parent).toBeUndefined();
+  expect(flat.disk).toHaveLength(1);
+  const same = readFileSync(await ensureMemoryImage(lab.world, flat)).equals(
+    readFileSync(await ensureMemoryImage(lab.world, head)),
+  );
+  expect(same).toBe(true);
+  const alone = await forkOne(flat);
+  expect(await lab.sh(alone, "tr -d '\\n' < /root/levels")).toBe("123");
+  expect(await verifySnapshot(lab.world, head)).toEqual([]);
+  const middle = must(chain);
+  await expect(removeSnapshot(lab.world, findSnapshot(lab.world, middle.id), {})).rejects.toThrow(/stand on/);
+  await end(alone);
+  await expect(
+    removeSnapshot(lab.world, findSnapshot(lab.world, middle.id), { cascade: true }),
+  ).rejects.toThrow(/run from/);
+  await end(sandbox);
+  const gone = await removeSnapshot(lab.world, findSnapshot(lab.world, middle.id), { cascade: true });
+  expect(gone.snapshots.map((each) => each.id).sort()).toEqual(chain.map((each) => each.id).sort());
+  // what was compacted does not need them
+  await collectGarbage(lab.world, {});
+  const again = await forkOne(mustBeReady(lab.world, findSnapshot(lab.world, flat.id)));
+  expect(await lab.sh(again, "tr -d '\\n' < /root/levels")).toBe("123");
+  await end(again);
+});
+
+test("each step of a branch can fail: the source goes on, nothing half is left, and the next branch is whole", async () => {
+  const points = [
+    "preallocate",
+    "paused",
+    "after-disk",
+    "after-copy",
+    "write-memory",
+    "write-device-state",
+    "freeze-disk",
+    "publish",
+  ];
+  const before = listSnapshots(lab.world).map((each) => each.id);
+  for (const point of points) {
+    const failed = lab.cli(["sandbox", "snapshot", "source", "--name", "doomed"], {
+      KEYFRAME_FAULT: `branch:${point}=ENOSPC`,
+    });
+    expect(failed.code, `${point}: ${failed.stderr}`).toBe(6);
+    expect(failed.stderr, point).toContain("disk-full");
+    expect(
+      listSnapshots(lab.world).map((each) => each.id),
+      point,
+    ).toEqual(before);
+    expect(await lab.sh(source, "echo alive"), point).toBe("alive");
+  }
+  for (const point of [
+    "after-intent",
+    "after-prepare",
+    "paused",
+    "after-disk",
+    "after-copy",
+    "write-memory",
+    "freeze-disk",
+    "publish",
+  ]) {
+    const killed = lab.cli(["sandbox", "snapshot", "source", "--name", `killed-${point}`], {
+      KEYFRAME_FAULT: `branch:${point}`,
+    });
+    expect(killed.signal, point).toBe("SIGKILL");
+    expect(await lab.sh(source, "echo alive"), point).toBe("alive");
+    const left = listSnapshots(lab.world).find((each) => each.name === `killed-${point}`);
+    if (left !== undefined) expect(() => mustBeReady(lab.world, left), point).toThrow(/never completed/);
+  }
+  await collectGarbage(lab.world, {});
+  expect(listSnapshots(lab.world).map((each) => each.id)).toEqual(before);
+  expect(readdirSync(lab.world.home.folder("staging"))).toEqual([]);
+  const child = await forkOne(await snapshotOf(source));
+  const found = await audit(child);
+  expect(found).toMatchObject({ most: found.turn, bad: 0, log: `records ${found.turn}` });
+  await end(child);
+});
+
+test("a process that hangs in the pause does not keep the guest stopped", async () => {
+  const machine = await attachMachine(lab.world, findSandbox(lab.world, source.id));
+  const watchdog = await startResumeWatchdog(lab.world, lab.world.home.sandboxFolder(source.id));
+  watchdog.arm();
+  await machine.pause();
+  expect(await machine.isRunning()).toBe(false);
+  while (!(await machine.isRunning())) await lab.world.clock.sleep(50);
+  watchdog.dismiss();
+  machine.detach();
+});
+
+test("a snapshot whose folder is taken away while it is written is an error, and the source goes on", async () => {
+  const writing = await branchSandbox(lab.world, source.id);
+  expect(() => mustBeReady(lab.world, findSnapshot(lab.world, writing.id))).toThrow(/still being written/);
+  await expect(removeSnapshot(lab.world, findSnapshot(lab.world, writing.id), {})).rejects.toThrow(
+    /still being written/,
+  );
+  rmSync(snapshotFiles(lab.world, writing.id).folder, { recursive: true });
+  await expect(writing.durable).rejects.toThrow(/does not exist/);
+  expect(await lab.sh(source, "echo alive")).toBe("alive");
+});
+
+test("branches of one and of two sandboxes in the same instant do not mix, 20 rounds", async () => {
+  const other = await forkOne(await snapshotOf(source));
+  await lab.sh(other, "echo other > /root/who");
+  await lab.sh(source, "echo source > /root/who");
+  for (let round = 0; round < 20; round += 1) {
+    const writing = await Promise.all(
+      [source, other, source].map(async (each) => ({ each, snapshot: await snapshotOf(each) })),
+    );
+    for (const { each, snapshot } of writing) expect(snapshot.sandbox).toBe(each.id);
+    if (round > 0) continue;
+    for (const { each, snapshot } of writing) {
+      const child = await forkOne(snapshot);
+      expect(await lab.sh(child, "cat /root/who")).toBe(each.id === other.id ? "other" : "source");
+      await end(child);
+    }
+  }
+  await end(other);
+});
+
+test("every damaged, cut or missing piece is named before a guest runs on it", async () => {
+  const first = await snapshotOf(source);
+  const child = await forkOne(first);
+  const second = await snapshotOf(child);
+  await end(child);
+  const { world } = lab;
+  const layer = must(second.disk);
+  const pieces = [
+    snapshotFiles(world, first.id).memory,
+    snapshotFiles(world, second.id).memory,
+    snapshotFiles(world, second.id).deviceState,
+    world.home.diskLayer(layer.id, layer.kind),
+    snapshotFiles(world, first.id).record,
+  ];
+  for (const path of pieces) {
+    const good = readFileSync(path);
+    const harm: [string, () => void][] = [
+      [
+        "changed",
+        () =>
+          writeFileSync(
+            path,
+            Buffer.concat([
+              good.subarray(0, 5000 % good.length),
+              Buffer.from([(good[5000 % good.length] ?? 0) ^ 1]),
+              good.subarray((5000 % good.length) + 1),
+            ]),
+          ),
+      ],
+      ["cut", () => truncateSync(path, Math.floor(good.length / 3))],
+      ["missing", () => rmSync(path)],
+    ];
+    for (const [what, apply] of harm) {
+      await collectGarbage(world, {}); // no image from before
+      apply();
+      const sandboxes = listSandboxes(world).length;
+      const error = await forkSnapshot(world, second, { count: 1 }).then(
+        (results) => results.map((result) => (result.ok ? undefined : result.error))[0],
+        (thrown: unknown) => thrown,
+      );
+      expect(isKeyframeError(error, "damaged", "not-found"), `${path} ${what}: ${String(error)}`).toBe(true);
+      expect(listSandboxes(world)).toHaveLength(sandboxes);
+      writeFileSync(path, good);
+    }
+  }
+  await end(await forkOne(second));
+});
+
+test("a pack runs on another home, and a hostile one leaves nothing", async () => {
+  const child = await forkOne(await compactSnapshot(lab.world, await snapshotOf(source)));
+  await lab.sh(child, "echo packed > /root/cargo");
+  const snapshot = await snapshotOf(child);
+  await end(child);
+  const pack = join(lab.world.home.root, "x.kfpack");
+  await packSnapshot(lab.world, snapshot, pack);
+  const away = {
+    ...lab.world,
+    home: openSandboxHome(lab.world.files, lab.world.random, join(lab.world.home.root, "away")),
+  };
+  const bytes = readFileSync(pack);
+  const renamed = Buffer.from(bytes);
+  renamed.write("../../", renamed.indexOf(`disks/${must(snapshot.disk).id}`));
+  const harm: Record<string, Buffer> = {
+    "a flipped byte near the end": Buffer.concat([
+      bytes.subarray(0, -200_000),
+      Buffer.from([bytes.readUInt8(bytes.length - 200_000) ^ 1]),
+      bytes.subarray(-199_999),
+    ]),
+    "a cut": bytes.subarray(0, bytes.length / 2),
+    "a name that leaves": renamed,
+    nothing: Buffer.alloc(0),
+    zeros: Buffer.alloc(4096),
+  };
+  for (const [what, content] of Object.entries(harm)) {
+    const path = `${pack}.bad`;
+    writeFileSync(path, content);
+    const error = await unpackSnapshot(away, path, undefined).catch((thrown: unknown) => thrown);
+    expect(isKeyframeError(error, "damaged"), `${what}: ${String(error)}`).toBe(true);
+    for (const folder of ["snapshots", "disks", "staging"] as const)
+      expect(readdirSync(away.home.folder(folder)), what).toEqual([]);
+  }
+  const taken = await unpackSnapshot(away, pack, undefined);
+  expect((await unpackSnapshot(away, pack, undefined)).id).toBe(taken.id);
+  const moved = must(allStarted(await forkSnapshot(away, taken, { count: 1 })));
+  const { stdout } = await withGuest(away, moved, (guest) =>
+    collectCommand(guest, { argv: ["cat", "/root/cargo"] }),
+  );
+  expect(stdout.toString()).toBe("packed\n");
+  await removeSandbox(away, findSandbox(away, moved.id));
+});
+
+test("a stopped sandbox continues with its memory, its name and its number", async () => {
+  const child = await forkOne(await snapshotOf(source));
+  await lab.sh(child, "echo kept > /dev/shm/memory-only");
+  const stopped = await suspendSandbox(lab.world, findSandbox(lab.world, child.id));
+  expect(sandboxState(lab.world, stopped)).toBe("stopped");
+  await expect(lab.sh(stopped, "true")).rejects.toThrow();
+  const resumed = await resumeSandbox(lab.world, stopped);
+  expect(resumed.record.id).toBe(child.id);
+  expect(await lab.sh(resumed.record, "cat /dev/shm/memory-only")).toBe("kept");
+  await end(resumed.record);
+});
+
+test("another process adopts what runs; what died is seen as dead and never mistaken for another process", async () => {
+  const child = await forkOne(await snapshotOf(source));
+  expect(JSON.parse(lab.cli(["sandbox", "info", child.id, "--json"]).stdout)).toMatchObject({
+    state: "running",
+  });
+  expect(lab.cli(["sandbox", "exec", child.id, "--", "echo", "adopted"]).stdout).toBe("adopted\n");
+  const { machine } = findSandbox(lab.world, child.id);
+  if (machine === undefined) throw new Error("not running");
+  lab.world.processTable.signal(machine.process, "SIGKILL");
+  while (lab.world.processTable.isRunning(machine.process)) await lab.world.clock.sleep(5);
+  expect(sandboxState(lab.world, findSandbox(lab.world, child.id))).toBe("dead");
+  // the same pid with another start: this very process
+  const impostor = { ...lab.world.processTable.self(), startTicks: machine.process.startTicks };
+  expect(lab.world.processTable.signal(impostor, "SIGKILL")).toBe(false);
+  await end(child);
+});
+
+test("a start that is killed at any step leaves nothing that gc does not remove", async () => {
+  await collectGarbage(lab.world, {});
+  const layers = readdirSync(lab.world.home.folder("disks")).sort();
+  for (const point of ["start:after-record", "start:after-machine"]) {
+    const killed = lab.cli(["sandbox", "run", "debian", "--memory", "160M", "--disk", "1G"], {
+      KEYFRAME_FAULT: point,
+    });
+    expect(killed.signal, point).toBe("SIGKILL");
+    const left = listSandboxes(lab.world).filter((each) => sandboxState(lab.world, each) === "abandoned");
+    expect(left, point).toHaveLength(1);
+    const pidFile = join(lab.world.home.sandboxFolder(must(left).id), "qemu.pid");
+    const machine = existsSync(pidFile)
+      ? lab.world.processTable.identify(Number(readFileSync(pidFile, "utf8")))
+      : undefined;
+    expect(machine !== undefined, point).toBe(point === "start:after-machine");
+    await collectGarbage(lab.world, {});
+    if (machine !== undefined) expect(lab.world.processTable.isRunning(machine)).toBe(false);
+    expect(readdirSync(lab.world.home.folder("disks")).sort(), point).toEqual(layers);
+  }
+});
+
+test("a time to live ends the machine with nobody watching", async () => {
+  const child = must(
+    allStarted(await forkSnapshot(lab.world, await snapshotOf(source), { count: 1, lifetimeMs: 4_000 })),
+  );
+  const { machine } = findSandbox(lab.world, child.id);
+  if (machine === undefined) throw new Error("not running");
+  while (lab.world.processTable.isRunning(machine.process)) await lab.world.clock.sleep(50);
+  expect(sandboxState(lab.world, findSandbox(lab.world, child.id))).toBe("dead");
+  await end(child);
+});
+
+test("--no-wait answers while the snapshot is written, and the sandbox runs", async () => {
+  const asked = lab.cli(["sandbox", "snapshot", "source", "--name", "later", "--no-wait", "--json"]);
+  expect(asked.code, asked.stderr).toBe(0);
+  const { snapshot, state } = JSON.parse(asked.stdout);
+  expect(state).toBe("writing");
+  while (findSnapshot(lab.world, snapshot).state !== "ready") await lab.world.clock.sleep(20);
+  await end(await forkOne(mustBeReady(lab.world, findSnapshot(lab.world, "later"))));
+});

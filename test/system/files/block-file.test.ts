@@ -1,0 +1,111 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
+import { scratchFolder } from "../../support/scratch.ts";
+
+const KiB = 1024;
+
+test("a file of blocks reads what was written at any position, short at its end, sync and async alike", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ at: fc.nat(5000), length: fc.nat(3000), sync: fc.boolean() }), { maxLength: 8 }),
+      async (steps) => {
+        const file = openNodeBlockFile(join(scratchFolder(), "f"), { mode: "create" });
+        let model = Buffer.alloc(0);
+        for (const [index, { at, length, sync }] of steps.entries()) {
+          const bytes = Buffer.alloc(length, index + 1);
+          if (sync) file.writeSync(bytes, at);
+          else await file.write(bytes, at);
+          if (length > 0 && at + length > model.length) {
+            model = Buffer.concat([model, Buffer.alloc(at + length - model.length)]);
+          }
+          bytes.copy(model, at);
+          const into = Buffer.alloc(4000, 0xee);
+          const expected = model.subarray(at, at + 4000);
+          expect(file.readSync(into, at)).toBe(expected.length);
+          expect(into.subarray(0, expected.length).equals(expected)).toBe(true);
+          expect(await file.read(into, at)).toBe(expected.length);
+          expect(into.subarray(0, expected.length).equals(expected)).toBe(true);
+        }
+        expect(file.sizeBytes()).toBe(model.length);
+        await file.close();
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test("room is given by preallocating, taken back by punching, and both read as zeros", async () => {
+  const file = openNodeBlockFile(join(scratchFolder(), "f"), { mode: "create" });
+  const range = { offsetBytes: 64 * KiB, lengthBytes: 256 * KiB };
+  expect(file.preallocate(range)).toBe(true);
+  expect(file.allocatedBytes()).toBeGreaterThanOrEqual(256 * KiB);
+  expect(file.sizeBytes()).toBe(320 * KiB);
+  file.writeSync(Buffer.alloc(256 * KiB, 7), 64 * KiB);
+  expect(file.punchHole(range)).toBe(true);
+  expect(file.allocatedBytes()).toBe(0);
+  const into = Buffer.alloc(256 * KiB, 1);
+  file.readSync(into, 64 * KiB);
+  expect(into.equals(Buffer.alloc(256 * KiB))).toBe(true);
+  await file.close();
+});
+
+test("the runs of a sparse file say where its data is, and cover every range that is asked", async () => {
+  const file = openNodeBlockFile(join(scratchFolder(), "f"), { mode: "create" });
+  file.truncate(1024 * KiB);
+  file.writeSync(Buffer.alloc(64 * KiB, 1), 256 * KiB);
+  const runs = [...file.dataRuns({ offsetBytes: 0, lengthBytes: 1024 * KiB })];
+  expect(runs).toEqual([
+    { kind: "zero", offsetBytes: 0, lengthBytes: 256 * KiB },
+    { kind: "data", offsetBytes: 256 * KiB, lengthBytes: 64 * KiB },
+    { kind: "zero", offsetBytes: 320 * KiB, lengthBytes: 704 * KiB },
+  ]);
+  expect([...file.dataRuns({ offsetBytes: 260 * KiB, lengthBytes: 4 * KiB })]).toEqual([
+    { kind: "data", offsetBytes: 260 * KiB, lengthBytes: 4 * KiB },
+  ]);
+  expect([...file.dataRuns({ offsetBytes: 0, lengthBytes: 0 })]).toEqual([]);
+  await file.close();
+});
+
+test("a lock holds against a second opener until the file is closed", async () => {
+  const path = join(scratchFolder(), "f");
+  const first = openNodeBlockFile(path, { mode: "create" });
+  const second = openNodeBlockFile(path, { mode: "write" });
+  expect(first.tryLock()).toBe(true);
+  expect(second.tryLock()).toBe(false);
+  await first.close();
+  expect(second.tryLock()).toBe(true);
+  await second.close();
+});
+
+test("closing waits for what is under way and refuses what comes later", async () => {
+  const path = join(scratchFolder(), "f");
+  const file = openNodeBlockFile(path, { mode: "create" });
+  const writing = file.write(Buffer.alloc(4 * 1024 * KiB, 5), 0);
+  await file.close();
+  await writing;
+  expect(() => file.writeSync(Buffer.from("x"), 0)).toThrow(expect.objectContaining({ code: "closed" }));
+  expect(() => file.readSync(Buffer.alloc(1), 0)).toThrow(expect.objectContaining({ code: "closed" }));
+  await expect(file.write(Buffer.from("x"), 0)).rejects.toMatchObject({ code: "closed" });
+  const again = openNodeBlockFile(path, { mode: "read" });
+  const into = Buffer.alloc(4 * 1024 * KiB);
+  again.readSync(into, 0);
+  expect(into.equals(Buffer.alloc(4 * 1024 * KiB, 5))).toBe(true);
+  await again.close();
+});
+
+test("errors of the machine have our codes", () => {
+  const folder = scratchFolder();
+  expect(() => openNodeBlockFile(join(folder, "absent"), { mode: "read" })).toThrow(
+    expect.objectContaining({ code: "not-found" }),
+  );
+  writeFileSync(join(folder, "f"), "x");
+  const reader = openNodeBlockFile(join(folder, "f"), { mode: "read" });
+  expect(() => reader.writeSync(Buffer.from("y"), 0)).toThrow(expect.objectContaining({ code: "io-failed" }));
+  const full = openNodeBlockFile("/dev/full", { mode: "write" });
+  expect(() => full.writeSync(Buffer.from("y"), 0)).toThrow(expect.objectContaining({ code: "disk-full" }));
+  reader.closeSync();
+  full.closeSync();
+});
