@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, "../..");
 
 test("every test that the page on acceptance names is there", () => {
   const page = readFileSync(join(root, "docs/acceptance-conversations.md"), "utf8");
-  const files = [...page.matchAll(/`([a-z]+\/[a-z0-9-]+(?:\.e2e)?\.test\.ts)`/g)].map(
+  const files = [...page.matchAll(/`([a-z]+(?:\/[a-z0-9-]+)+(?:\.e2e)?\.test\.ts)`/g)].map(
     ([, name]) => name ?? "",
   );
   const texts = [...new Set(files)].map((name) => readFileSync(join(root, "test", name), "utf8")).join("\n");
