@@ -40,6 +40,9 @@ layers.bin = [...lower, "cli"];
 // layer's folder are its vocabulary (ids, limits, interfaces); every room may import them and they import no room,
 // except where an entry is listed for the layer itself.
 const rooms = {
+  "agents/conversations": ["where agents keep conversations, and what their transcripts tell a hook", []],
+  "agents/hooks": ["payloads of hooks become events", ["conversations"]],
+  "agents/settings": ["our hooks in the settings of agents: text in, text out", ["hooks"]],
   "authorship/rules": [
     "who owns a line after an edit: pure functions over lines, so that a model can test them",
     [],

@@ -1,6 +1,6 @@
 import { addModel } from "../agents/add-model.ts";
+import { findAgentAdapter } from "../agents/hooks/registry.ts";
 import { decodePayload } from "../agents/payload.ts";
-import { findAgentAdapter } from "../agents/registry.ts";
 import { observe } from "../authorship/record/observe.ts";
 import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";

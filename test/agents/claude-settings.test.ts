@@ -1,15 +1,15 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hookCommand, isHookCommand, parseHookCommand } from "../../src/agents/agent-program.ts";
+import { hookCommand, isHookCommand, parseHookCommand } from "../../src/agents/settings/agent-program.ts";
 import {
   addClaudeHooks,
   claudeHookCommands,
   claudeHookEvents,
   hasClaudeHooks,
   removeClaudeHooks,
-} from "../../src/agents/claude-settings.ts";
-import { jsonValue, parseJsonText } from "../../src/agents/json-text.ts";
+} from "../../src/agents/settings/claude-settings.ts";
+import { jsonValue, parseJsonText } from "../../src/agents/settings/json-text.ts";
 
 const here = { kind: "installed", node: "/usr/bin/node", entry: "/opt/it's here/dist/keyframe.cjs" } as const;
 const onPath = { kind: "on-path" } as const;

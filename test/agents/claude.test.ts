@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { claudeAdapter } from "../../src/agents/claude.ts";
-import { classifyTool, writingToolsMatcher } from "../../src/agents/claude-tools.ts";
+import { claudeAdapter } from "../../src/agents/hooks/claude.ts";
+import { classifyTool, writingToolsMatcher } from "../../src/agents/hooks/claude-tools.ts";
 
 // recorded from Claude Code 2.1.329 in a scenario of ours; texts of its makers are taken out
 const recorded = readFileSync(new URL("fixtures/claude-2.1.329.jsonl", import.meta.url), "utf8")

@@ -6,8 +6,8 @@ import {
   findConversationPlace,
   resumeCommandOf,
   subagentTranscriptPath,
-} from "../../src/agents/conversation-place.ts";
-import { findConversationFile } from "../../src/agents/find-conversation.ts";
+} from "../../src/agents/conversations/conversation-place.ts";
+import { findConversationFile } from "../../src/agents/conversations/find-conversation.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
 
 const sessionId = "0198f2aa-77aa-7e31-8f7d-2b1c6f0e9a11";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { agentV1Adapter } from "../../src/agents/agent-v1.ts";
-import { knownHumanAdapter } from "../../src/agents/known-human.ts";
-import { agentAdapters, findAgentAdapter } from "../../src/agents/registry.ts";
+import { agentV1Adapter } from "../../src/agents/hooks/agent-v1.ts";
+import { knownHumanAdapter } from "../../src/agents/hooks/known-human.ts";
+import { agentAdapters, findAgentAdapter } from "../../src/agents/hooks/registry.ts";
 
 describe("agent-v1", () => {
   const parse = (payload: unknown) => agentV1Adapter.parsePayload(payload);

@@ -1,5 +1,5 @@
 // A process for the crash tests: does one step in a repository, and is killed at a fault point of it.
-import { claudeAdapter } from "../../src/agents/claude.ts";
+import { claudeAdapter } from "../../src/agents/hooks/claude.ts";
 import { settle } from "../../src/authorship/settle/settle.ts";
 import { finishCommits } from "../../src/checkpoints/commit/finish-commit.ts";
 import { rewind, undoRewind } from "../../src/checkpoints/rewind/rewind.ts";

@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { claudeAdapter } from "../../src/agents/claude.ts";
+import { claudeAdapter } from "../../src/agents/hooks/claude.ts";
 import { observe } from "../../src/authorship/record/observe.ts";
 import { advanceSession, isSessionEvent } from "../../src/checkpoints/sessions/events.ts";
 import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { subagentTranscriptPath } from "../../agents/conversation-place.ts";
+import { subagentTranscriptPath } from "../../agents/conversations/conversation-place.ts";
 import { encodeJsonDocument, type JsonObject, type JsonValue } from "../../base/json-document.ts";
 import { readLines } from "../../base/lines.ts";
 import type { Repository } from "../../git/repository.ts";

@@ -3,8 +3,8 @@ import {
   type ConversationPlace,
   findConversationPlace,
   resumeCommandOf,
-} from "../../agents/conversation-place.ts";
-import { findConversationFile } from "../../agents/find-conversation.ts";
+} from "../../agents/conversations/conversation-place.ts";
+import { findConversationFile } from "../../agents/conversations/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { fault } from "../../system/fault.ts";

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { subagentTranscriptPath } from "../../agents/conversation-place.ts";
+import { subagentTranscriptPath } from "../../agents/conversations/conversation-place.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { StreamToFile } from "../../system/files/stream-to-file.ts";

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
-import { findConversationPlace } from "../../agents/conversation-place.ts";
-import { findConversationFile } from "../../agents/find-conversation.ts";
+import { findConversationPlace } from "../../agents/conversations/conversation-place.ts";
+import { findConversationFile } from "../../agents/conversations/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { fault } from "../../system/fault.ts";

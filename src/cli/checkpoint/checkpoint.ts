@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { addModel } from "../../agents/add-model.ts";
 import type { AgentEvent } from "../../agents/agent-event.ts";
-import { findAgentAdapter } from "../../agents/registry.ts";
+import { findAgentAdapter } from "../../agents/hooks/registry.ts";
 import { observe } from "../../authorship/record/observe.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { maxHookPayloadBytes } from "../../base/limits.ts";

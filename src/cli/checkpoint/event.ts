@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { AgentEvent, HookReading } from "../../agents/agent-event.ts";
+import { findAgentAdapter } from "../../agents/hooks/registry.ts";
 import { decodePayload } from "../../agents/payload.ts";
-import { findAgentAdapter } from "../../agents/registry.ts";
 import type { CheckpointFlags } from "./checkpoint-command.ts";
 import type { CheckpointPreset } from "./presets.ts";
 

@@ -1,5 +1,5 @@
-import type { AgentProgram } from "../../agents/agent-program.ts";
-import { addClaudeHooks, hasClaudeHooks, removeClaudeHooks } from "../../agents/claude-settings.ts";
+import type { AgentProgram } from "../../agents/settings/agent-program.ts";
+import { addClaudeHooks, hasClaudeHooks, removeClaudeHooks } from "../../agents/settings/claude-settings.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { absent, type FileChange, type FileState, sameState, textFile } from "../../base/file-change.ts";
 import type { HookAction } from "../../git/hooks/hook-block.ts";

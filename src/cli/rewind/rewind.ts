@@ -1,4 +1,4 @@
-import { resumeCommandOf } from "../../agents/conversation-place.ts";
+import { resumeCommandOf } from "../../agents/conversations/conversation-place.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { type RewindPlan, rewind, undoRewind } from "../../checkpoints/rewind/rewind.ts";
 import { listRewindPoints, mustFindPoint, type RewindPoint } from "../../checkpoints/rewind/rewind-points.ts";

@@ -1,4 +1,4 @@
-import { findConversationFile } from "../../agents/find-conversation.ts";
+import { findConversationFile } from "../../agents/conversations/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { readCaptureSettings } from "../../checkpoints/capture/settings.ts";
 import { captureTranscript } from "../../checkpoints/capture/transcript.ts";

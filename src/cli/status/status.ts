@@ -1,6 +1,6 @@
 import { relative } from "node:path";
-import { parseHookCommand } from "../../agents/agent-program.ts";
-import { claudeHookCommands } from "../../agents/claude-settings.ts";
+import { parseHookCommand } from "../../agents/settings/agent-program.ts";
+import { claudeHookCommands } from "../../agents/settings/claude-settings.ts";
 import { type Problem, readProblems } from "../../state/problems.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { CliContext } from "../command/context.ts";

@@ -1,4 +1,4 @@
-import type { AgentAdapter, HookReading, RefusedPayload } from "./agent-event.ts";
+import type { AgentAdapter, HookReading, RefusedPayload } from "../agent-event.ts";
 import {
   absolutePaths,
   asFields,
@@ -8,8 +8,8 @@ import {
   folderField,
   nameField,
   textField,
-} from "./fields.ts";
-import { refused } from "./payload.ts";
+} from "../fields.ts";
+import { refused } from "../payload.ts";
 
 /**
  * The generic input by which any tool reports its own edits, as other vendors send it: `type` is `human` (the state

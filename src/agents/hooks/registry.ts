@@ -1,4 +1,4 @@
-import type { AgentAdapter } from "./agent-event.ts";
+import type { AgentAdapter } from "../agent-event.ts";
 import { agentV1Adapter } from "./agent-v1.ts";
 import { claudeAdapter } from "./claude.ts";
 import { knownHumanAdapter } from "./known-human.ts";

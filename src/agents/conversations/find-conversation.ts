@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Files } from "../system/files/files.ts";
+import type { Files } from "../../system/files/files.ts";
 import {
   type ConversationFacts,
   codexHome,

@@ -1,4 +1,4 @@
-import { KeyframeError } from "../base/errors.ts";
+import { KeyframeError } from "../../base/errors.ts";
 
 /**
  * A JSON text that people edit by hand, with the place of every value, so that one can be added or taken out while

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { sha256Hex } from "../base/digest.ts";
+import { sha256Hex } from "../../base/digest.ts";
 
 /** Where an agent looks for a conversation, and the command that continues it. */
 export interface ConversationPlace {

@@ -1,4 +1,4 @@
-import type { AgentAdapter } from "./agent-event.ts";
+import type { AgentAdapter } from "../agent-event.ts";
 import {
   absolutePaths,
   asFields,
@@ -7,8 +7,8 @@ import {
   field,
   folderField,
   nameField,
-} from "./fields.ts";
-import { refused } from "./payload.ts";
+} from "../fields.ts";
+import { refused } from "../payload.ts";
 
 /** An editor extension saw a person save files. */
 export const knownHumanAdapter: AgentAdapter = {

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import { KeyframeError } from "../base/errors.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { asFields } from "../fields.ts";
+import { writingToolsMatcher } from "../hooks/claude-tools.ts";
 import { type AgentProgram, hookCommand, isHookCommand } from "./agent-program.ts";
-import { writingToolsMatcher } from "./claude-tools.ts";
-import { asFields } from "./fields.ts";
 import { insertJson, type JsonNode, jsonMember, jsonValue, parseJsonText, removeJson } from "./json-text.ts";
 
 const toolEvents = ["PreToolUse", "PostToolUse", "PostToolUseFailure"];

@@ -1,7 +1,12 @@
 import { basename } from "node:path";
-import type { AgentAdapter, AgentEvent, HookReading, IgnoredPayload, RefusedPayload } from "./agent-event.ts";
-import { classifyTool } from "./claude-tools.ts";
-import { findClaudeModel } from "./claude-transcript.ts";
+import type {
+  AgentAdapter,
+  AgentEvent,
+  HookReading,
+  IgnoredPayload,
+  RefusedPayload,
+} from "../agent-event.ts";
+import { findClaudeModel } from "../conversations/claude-transcript.ts";
 import {
   absolutePaths,
   asFields,
@@ -11,8 +16,9 @@ import {
   folderField,
   nameField,
   textField,
-} from "./fields.ts";
-import { refused } from "./payload.ts";
+} from "../fields.ts";
+import { refused } from "../payload.ts";
+import { classifyTool } from "./claude-tools.ts";
 
 /**
  * Claude Code's command hooks. Other products send hooks of the same form; theirs are refused, so that their work is

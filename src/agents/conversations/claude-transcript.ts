@@ -1,7 +1,7 @@
-import type { AgentEvent, TailReader } from "./agent-event.ts";
+import type { AgentEvent, TailReader } from "../agent-event.ts";
+import { asFields, asName } from "../fields.ts";
+import { transcriptTailBytes } from "../limits.ts";
 import { subagentTranscriptPath } from "./conversation-place.ts";
-import { asFields, asName } from "./fields.ts";
-import { transcriptTailBytes } from "./limits.ts";
 
 /**
  * Claude Code's payloads do not name the model; its transcript does, in every message of the assistant. A subagent
