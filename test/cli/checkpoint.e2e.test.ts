@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bundleChildProgram } from "../support/child-program.ts";
@@ -24,6 +25,15 @@ function pending(): string[] {
       ({ name, session, lines }) => `${path}: ${name}${session === undefined ? "" : ` ${session}`} ${lines}`,
     ),
   );
+}
+
+/** One letter a line of the committed file: A an agent, K a known human, U unknown. */
+function owners(path: string): string {
+  const { blame } = JSON.parse(repository.keyframe(["blame", "--json", path]).stdout) as {
+    blame: { owner?: { kind: string } }[];
+  };
+  const letters: Record<string, string> = { agent: "A", human: "K" };
+  return blame.map(({ owner }) => letters[owner?.kind ?? ""] ?? "U").join("");
 }
 
 describe("keyframe checkpoint", () => {
@@ -70,6 +80,102 @@ describe("keyframe checkpoint", () => {
     };
     expect(checkpoint(["agent-v1", "--hook-input", JSON.stringify(after)]).code).toBe(0);
     expect(pending()).toEqual(["a: otto c 1"]);
+  });
+
+  test.each([
+    ["a clean file", "clean", "a.txt", "1\n", "U", 1],
+    ["a new file", "new", "n.txt", undefined, "", 1],
+    ["an empty file", "empty", "e.txt", "", "", 1],
+  ])("credits a generic agent with what it adds to %s", (_what, _id, path, before, unknown, lines) => {
+    repository.write("base", "x\n");
+    if (before !== undefined) repository.write(path, before);
+    repository.commit("one");
+    const where = { repo_working_dir: repository.folder };
+    checkpoint(["agent-v1"], JSON.stringify({ ...where, type: "human", will_edit_filepaths: [path] }));
+    repository.write(path, `${before ?? ""}theirs\n`);
+    const agent = { agent_name: "otto", model: "m", conversation_id: "c" };
+    checkpoint(
+      ["agent-v1"],
+      JSON.stringify({ ...where, ...agent, type: "ai_agent", edited_filepaths: [path] }),
+    );
+    expect(pending()).toEqual([`${path}: otto c ${lines}`]);
+    repository.commit("two");
+    expect(repository.keyframe(["settle"]).code).toBe(0);
+    expect(owners(path)).toBe(`${unknown}A`);
+  });
+
+  test("what a person changed before a generic agent's edit is not the agent's, however often it looks", () => {
+    repository.write("a", "1\n");
+    repository.commit("one");
+    const where = { repo_working_dir: repository.folder };
+    const look = JSON.stringify({ ...where, type: "human", will_edit_filepaths: ["a"] });
+    const agent = { agent_name: "otto", model: "m", conversation_id: "c" };
+    const edited = JSON.stringify({ ...where, ...agent, type: "ai_agent", edited_filepaths: ["a"] });
+    checkpoint(["agent-v1"], look);
+    repository.write("a", "1\nperson\n");
+    checkpoint(["agent-v1"], look);
+    repository.write("a", "1\nperson\nagent\n");
+    checkpoint(["agent-v1"], edited);
+    repository.write("a", "1\nperson\nagent\nperson again\n");
+    checkpoint(["agent-v1"], look);
+    repository.write("a", "1\nperson\nagent\nperson again\nagent again\n");
+    checkpoint(["agent-v1"], edited);
+    repository.commit("two");
+    repository.keyframe(["settle"]);
+    expect(owners("a")).toBe("UUAUA");
+  });
+
+  describe("by hand says what it cannot record, records the rest, and ends with a code that tells", () => {
+    test.each(["human", "known_human", "mock_ai", "untracked"])("%s", (preset) => {
+      repository.write(".gitignore", "*.log\n");
+      repository.write("a", "1\n");
+      repository.write("gone", "1\n");
+      repository.commit("one");
+      repository.write("a", "1\n2\n");
+      repository.write("x.log", "1\n");
+      rmSync(join(repository.folder, "gone"));
+      const outside = join(repository.folder, "..", "outside.txt");
+      writeFileSync(outside, "1\n");
+      expect(checkpoint([preset, "missing"])).toMatchObject({
+        code: 3,
+        stdout: `${preset}: nothing to record\n`,
+        stderr: expect.stringMatching(/missing.*does not exist/),
+      });
+      expect(checkpoint([preset, outside])).toMatchObject({
+        code: 4,
+        stderr: expect.stringMatching(/outside\.txt.*in no git repository/),
+      });
+      expect(checkpoint([preset, "x.log"])).toMatchObject({
+        code: 4,
+        stderr: expect.stringMatching(/x\.log.*ignored/),
+      });
+      expect(checkpoint([preset, "."])).toMatchObject({ code: 4 });
+      mkdirSync(join(repository.folder, "sub"));
+      expect(checkpoint([preset, "sub"])).toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/sub.*is a directory/),
+      });
+      const mixed = checkpoint([preset, "--json", "a", "gone", "missing"]);
+      expect(mixed.code).toBe(3);
+      expect(JSON.parse(mixed.stdout)).toMatchObject({ recorded: true, seen: 2 });
+      expect(JSON.parse(mixed.stdout)).toHaveProperty("problems.length", 1);
+    });
+
+    test("also for an editor's JSON; a tracked file that a rule ignores is recorded", () => {
+      repository.write("a.log", "1\n");
+      repository.commit("one");
+      repository.write(".gitignore", "*.log\n");
+      repository.write("a.log", "1\n2\n");
+      repository.write("b.log", "1\n");
+      const save = (path: string) =>
+        checkpoint(
+          ["known_human", "--hook-input", "stdin"],
+          JSON.stringify({ editor: "vscode", cwd: repository.folder, edited_filepaths: [path] }),
+        );
+      expect(save("a.log").code).toBe(0);
+      expect(save("b.log")).toMatchObject({ code: 4, stderr: expect.stringMatching(/ignored/) });
+      expect(pending()).toEqual(["a.log: Ann Müller <ann@example.com> 1"]);
+    });
   });
 
   test("of an agent ends with 0 whatever it is given, and says why nothing was recorded", () => {

@@ -14,7 +14,7 @@ import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from
 import { authorIdentity } from "./identity.ts";
 import { locatePath } from "./locate-path.ts";
 import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
-import { type EditCause, recordBegin, recordEdit } from "./record-edit.ts";
+import { type EditCause, recordBegin, recordEdit, recordLook } from "./record-edit.ts";
 
 export interface ObserveOutcome {
   /** Paths whose lines were credited to somebody. */
@@ -135,6 +135,8 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
       }
       // an editor reports the agent's own write as a save of its buffer: until the call ends it says nothing
       if (event.kind === "known-human-edit" && (journal.head(path)?.begun.length ?? 0) > 0) continue;
+      // the next report of this path is compared with this look, also where nothing differed from the commit yet
+      if (event.kind === "untracked-edit") recordLook(journal, path, after);
       const baseline = baselines.get(path);
       const result = recordEdit(journal, { path, after, cause, ...(baseline ? { baseline } : {}) });
       if (result === "credited") outcome.credited += 1;

@@ -59,6 +59,14 @@ export function recordEdit(journal: Journal, edit: PathEdit): "credited" | "unch
   return cause.owner === null ? "uncredited" : "credited";
 }
 
+/** Takes the state of a path of which the journal knows nothing yet: nobody's lines, to compare a later one with. */
+export function recordLook(journal: Journal, path: RepoPath, after: Capture): void {
+  if (journal.head(path) !== undefined) return;
+  const state = stateOf(after, uniformRuns(after, null));
+  const mark = after.mark ? { mark: after.mark } : {};
+  journal.record({ path, kind: "snapshot", owner: null, state, ...mark }, after.content);
+}
+
 /** Records that a file now stands at another path: its lines go with it. */
 export function recordRename(journal: Journal, from: Head, to: RepoPath): void {
   const carried: Head = { ...from, path: to, earlier: [], begun: [], mark: null };

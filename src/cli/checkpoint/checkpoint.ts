@@ -12,9 +12,11 @@ import { recordProblem } from "../../state/problems.ts";
 import { readStandardInput } from "../../system/machine/standard-input.ts";
 import { randomHex } from "../../system/random.ts";
 import type { CliContext } from "../command/context.ts";
+import { exitCodes } from "../command/exit-codes.ts";
 import type { CheckpointFlags } from "./checkpoint-command.ts";
 import { type CheckpointInput, checkpointEvent, readsPayload } from "./event.ts";
 import { type CheckpointPreset, checkpointPresets } from "./presets.ts";
+import { type RejectedPath, vetPaths } from "./vet-paths.ts";
 
 /** A payload by hand may be typed slowly. */
 const inputTimeoutMs = 60_000;
@@ -25,6 +27,8 @@ interface Summary {
   readonly seen: number;
   readonly problems: readonly string[];
 }
+
+const nothingRecorded: Summary = { recorded: false, credited: 0, seen: 0, problems: [] };
 
 /** `keyframe checkpoint` */
 export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...args: string[]): Promise<void> {
@@ -38,7 +42,7 @@ export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...ar
     return;
   }
   if (!isPreset(preset)) throw usage(`${JSON.stringify(preset)} is not a preset`);
-  const summary = await record(this, repository, {
+  const { summary, rejected } = record(this, repository, {
     preset,
     files,
     flags,
@@ -49,11 +53,18 @@ export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...ar
   });
   if (flags.json) this.terminal.json(summary);
   else printSummary(this, preset, summary);
+  if (rejected !== undefined) this.process.exitCode = exitCodes[rejected.code];
 }
 
-async function record(context: CliContext, repository: Repository, input: CheckpointInput): Promise<Summary> {
+interface Recorded {
+  readonly summary: Summary;
+  /** The first path that could not be recorded, where someone named it who can mend it. */
+  readonly rejected?: RejectedPath;
+}
+
+function record(context: CliContext, repository: Repository, input: CheckpointInput): Recorded {
   const event = checkpointEvent(input);
-  if (event.kind === "ignored") return { recorded: false, credited: 0, seen: 0, problems: [] };
+  if (event.kind === "ignored") return { summary: nothingRecorded };
   if (event.kind === "refused") {
     const what = `refused: ${event.why}`;
     recordProblem(repository, context.files, {
@@ -61,9 +72,22 @@ async function record(context: CliContext, repository: Repository, input: Checkp
       where: `checkpoint ${input.preset}`,
       what,
     });
-    return { recorded: false, credited: 0, seen: 0, problems: [what] };
+    return { summary: { ...nothingRecorded, problems: [what] } };
   }
-  const { credited, seen, problems } = observe(withModel(event, input.preset, context), context);
+  const isAgent = input.preset === "claude" || input.preset === "agent-v1";
+  if (isAgent || !("paths" in event)) return { summary: observed(context, input, event) };
+  const { usable, rejected } = vetPaths(event.paths, event.cwd, context);
+  const summary =
+    usable.length === 0 && rejected.length > 0
+      ? nothingRecorded
+      : observed(context, input, { ...event, paths: usable });
+  const problems = [...rejected.map(({ why }) => why), ...summary.problems];
+  const [first] = rejected;
+  return { summary: { ...summary, problems }, ...(first === undefined ? {} : { rejected: first }) };
+}
+
+function observed(context: CliContext, { preset }: CheckpointInput, event: AgentEvent): Summary {
+  const { credited, seen, problems } = observe(withModel(event, preset, context), context);
   return { recorded: true, credited, seen, problems };
 }
 

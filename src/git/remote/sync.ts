@@ -86,6 +86,24 @@ export function readCommittedSync(
   return contents;
 }
 
+/** Of these paths the untracked ones that git's ignore rules leave out. */
+export function listIgnoredSync(
+  repository: Repository,
+  processes: Processes,
+  paths: readonly RepoPath[],
+): RepoPath[] {
+  const args = ["check-ignore", "-z", "--stdin"];
+  const result = runGitSync(repository, processes, args, paths.map((path) => `${path}\0`).join(""));
+  // 1: none of them is
+  if (result.code > 1) {
+    throw new KeyframeError(
+      "program-failed",
+      `git check-ignore failed: ${result.stderr.trim().slice(0, 500)}`,
+    );
+  }
+  return result.stdout.toString("utf8").split("\0").filter(Boolean) as RepoPath[];
+}
+
 function* splitZero(bytes: Buffer): Generator<Buffer> {
   let start = 0;
   for (let end = bytes.indexOf(0); end !== -1; end = bytes.indexOf(0, start)) {
