@@ -44,3 +44,8 @@ export const maxPauseMs = 5_000;
 
 /** How long a machine of a pool waits to be taken. */
 export const defaultPoolIdleMs = 30 * 60_000;
+
+/** What an image is made from: layers, members of one, bytes of all files of one. */
+export const maxImageLayers = 256;
+export const maxImageEntries = 4_000_000;
+export const maxImageContentBytes = 256 * 1024 ** 3;

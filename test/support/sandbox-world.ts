@@ -59,20 +59,7 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
   }
   cpSync(built, root, { recursive: true });
   const warnings: string[] = [];
-  const home = openSandboxHome(nodeFiles, nodeRandom, root);
-  const base = { files: nodeFiles, clock: nodeClock, processTable: nodeProcessTable };
-  const world: SandboxWorld = {
-    ...base,
-    processes: nodeProcesses,
-    random: nodeRandom,
-    processMemory: nodeProcessMemory,
-    hypervisor: createQemu(base),
-    home,
-    platform: process.platform,
-    cores: 2,
-    program: { node: process.execPath, entry: resolve("dist/keyframe.cjs") },
-    warn: (text) => void warnings.push(text),
-  };
+  const world = openBareWorld(root, warnings);
   const image = findImage(world, parseObjectName("debian"));
   return {
     world,
@@ -111,6 +98,23 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
       }
       rmSync(root, { recursive: true, force: true });
     },
+  };
+}
+
+/** A world with a home of its own and nothing in it. */
+export function openBareWorld(root: string, warnings: string[] = []): SandboxWorld {
+  const base = { files: nodeFiles, clock: nodeClock, processTable: nodeProcessTable };
+  return {
+    ...base,
+    processes: nodeProcesses,
+    random: nodeRandom,
+    processMemory: nodeProcessMemory,
+    hypervisor: createQemu(base),
+    home: openSandboxHome(nodeFiles, nodeRandom, root),
+    platform: process.platform,
+    cores: 2,
+    program: { node: process.execPath, entry: resolve("dist/keyframe.cjs") },
+    warn: (text) => void warnings.push(text),
   };
 }
 

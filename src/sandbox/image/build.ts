@@ -1,13 +1,17 @@
 import { join } from "node:path";
+import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { openDataFile } from "../../system/files/data-file.ts";
+import { freeBytesAt } from "../../system/files/free-space.ts";
 import { newDiskLayerId, type ObjectName } from "../ids.ts";
 import { digestFile, recordDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, stagingPath, withLock } from "../store/home.ts";
 import { type ImageRecord, type LayerRef, readImageRecord, writeRecord } from "../store/records.ts";
+import { type FlattenedImage, flattenLayers, type ImageLayer } from "./flatten-layers.ts";
 import { readOciLayers } from "./oci-layout.ts";
+import { feedTool, outputOf, runTool } from "./run-tool.ts";
 import type { ImageSource } from "./source.ts";
-import { removeWhiteouts, whiteoutsOf } from "./whiteouts.ts";
+import { unpacked } from "./unpacked.ts";
 
 export interface ImageBuildOptions {
   readonly name: ObjectName;
@@ -21,8 +25,6 @@ export interface ImageBuildOptions {
   readonly progress: (text: string) => void;
 }
 
-const hourMs = 60 * 60 * 1000;
-
 /**
  * Makes a disk image and gives it the name. An image that had the name before stays on disk under what runs from it.
  * No root is needed: fakeroot lends the files their owners.
@@ -31,21 +33,21 @@ export async function buildImage(world: SandboxWorld, options: ImageBuildOptions
   const staging = stagingPath(world, "image");
   world.files.makeFolder(staging, { mode: 0o700 });
   try {
-    const unpack = await planUnpack(world, staging, options);
+    const flattened = await flattenLayers(await layersOf(world, staging, options));
     options.progress("making the file system");
-    const image = await makeFileSystem(world, staging, unpack, options.isRoot);
+    const image = await makeFileSystem(world, staging, flattened);
     return await publish(world, image, options);
   } finally {
     await removeStaging(world, staging, options.isRoot);
   }
 }
 
-/** Shell commands that fill the folder `root`: they run in one fakeroot, which forgets owners at its end. */
-async function planUnpack(
+/** Where the files come from, as tars that can be read twice. */
+async function layersOf(
   world: SandboxWorld,
   staging: string,
   options: ImageBuildOptions,
-): Promise<string[]> {
+): Promise<ImageLayer[]> {
   const { source } = options;
   if (source.kind !== "debian" && options.packages.length > 0) {
     throw new KeyframeError("usage", "--include works with debian:<suite> only", {
@@ -56,32 +58,19 @@ async function planUnpack(
     options.progress(`downloading Debian ${source.suite}`);
     const tar = join(staging, "debian.tar");
     await runTool(world, "mmdebstrap", debootstrapArguments(source.suite, options.packages, tar));
-    return [`tar -xpf ${quoted(tar)} -C root --numeric-owner`];
+    return [{ open: () => unpacked(world, tar), deletes: false }];
   }
-  if (source.kind === "tar") return [`tar -xpf ${quoted(source.path)} -C root --numeric-owner`];
+  if (source.kind === "tar") return [{ open: () => unpacked(world, source.path), deletes: false }];
   if (source.kind === "folder") {
     // what an ordinary user has unpacked belongs to root inside
-    const owners = options.isRoot ? "--numeric-owner" : "--owner=0 --group=0";
-    return [
-      `tar -cpf - ${owners} --one-file-system -C ${quoted(source.path)} . | tar -xpf - -C root --numeric-owner`,
-    ];
+    const owners = options.isRoot ? ["--numeric-owner"] : ["--owner=0", "--group=0"];
+    const args = ["-cf", "-", ...owners, "--one-file-system", "--sort=name", "-C", source.path, "."];
+    return [{ open: () => outputOf(world, "tar", args), deletes: false }];
   }
-  const commands: string[] = [];
-  for (const layer of readOciLayers(world.files, source.path)) {
-    const packing = layer.packing === "none" ? "" : `--${layer.packing} `;
-    const list = await runTool(world, "tar", [
-      ...packing.trim().split(" ").filter(Boolean),
-      "-tf",
-      layer.path,
-    ]);
-    const whiteouts = whiteoutsOf(list.toString("utf8").split("\n"));
-    if (whiteouts.length > 0)
-      commands.push(
-        ...removeWhiteouts(whiteouts).map(([flag, path]) => `keyframe_remove ${flag} ${quoted(path)}`),
-      );
-    commands.push(`tar -xpf ${quoted(layer.path)} ${packing}-C root --numeric-owner --exclude='.wh.*'`);
-  }
-  return commands;
+  return readOciLayers(world.files, source.path).map(({ path }) => ({
+    open: () => unpacked(world, path),
+    deletes: true,
+  }));
 }
 
 function debootstrapArguments(suite: string, packages: readonly string[], tar: string): string[] {
@@ -102,27 +91,33 @@ function debootstrapArguments(suite: string, packages: readonly string[], tar: s
 
 /**
  * An ext4 file system just large enough: the guest grows it to the size of its disk. 4 KiB blocks and the default
- * reserve for growth, up to 1024 times.
+ * reserve for growth, up to 1024 times. The tar has no way out of the folder that it is unpacked into; devices and
+ * owners exist for fakeroot alone, which forgets them at its end.
  */
-async function makeFileSystem(
-  world: SandboxWorld,
-  staging: string,
-  unpack: readonly string[],
-  isRoot: boolean,
-): Promise<string> {
+async function makeFileSystem(world: SandboxWorld, staging: string, image: FlattenedImage): Promise<string> {
+  mustHaveRoom(staging, image.contentBytes);
   const script = [
     "set -eu",
     `cd ${quoted(staging)}`,
     "mkdir root",
-    // inside root only, through no link: what a layer deletes
-    'keyframe_remove() { d=$(dirname "./$2"); case $(realpath -m "root/$d")/ in "$PWD/root"/*) ;; *) return 0;; esac; if [ "$1" = opaque ]; then find "root/$2" -mindepth 1 -delete 2>/dev/null || :; else rm -rf -- "root/$2"; fi; }',
-    ...unpack,
+    "tar -xpf - -C root --numeric-owner",
     "kib=$(du -sk root | cut -f1); files=$(find root | wc -l)",
     "mke2fs -q -F -t ext4 -b 4096 -m 0 -N $((files * 5 / 4 + 4096)) -L keyframe -d root image.ext4 $((kib * 5 / 4 + 65536))k",
   ].join("\n");
-  const shell = ["sh", "-c", script];
-  await runTool(world, isRoot ? "sh" : "fakeroot", isRoot ? shell.slice(1) : shell);
+  await feedTool(world, "fakeroot", ["sh", "-c", script], image.tar());
   return join(staging, "image.ext4");
+}
+
+/** Files and file system are both there for a while. */
+function mustHaveRoom(folder: string, contentBytes: number): void {
+  const needed = 2 * contentBytes;
+  const free = freeBytesAt(folder);
+  if (needed <= free) return;
+  throw new KeyframeError(
+    "disk-full",
+    `the image needs ${formatBytes(needed)} while it is made, and ${formatBytes(free)} are free`,
+    { hint: "free some space and run the command again" },
+  );
 }
 
 async function publish(world: SandboxWorld, image: string, options: ImageBuildOptions): Promise<ImageRecord> {
@@ -160,15 +155,6 @@ export function findImage(world: SandboxWorld, name: ObjectName): ImageRecord {
   throw new KeyframeError("not-found", `there is no image ${name}`, {
     hint: `\`keyframe image build ${name} --from debian:bookworm\` makes one`,
   });
-}
-
-async function runTool(world: SandboxWorld, program: string, args: readonly string[]): Promise<Buffer> {
-  const result = await world.processes.run(program, args, { timeoutMs: hourMs });
-  if (result.code === 0 && result.signal === undefined) return result.stdout;
-  throw new KeyframeError(
-    "program-failed",
-    `${program} ended with ${result.signal ?? result.code}: ${result.stderr.trim().slice(-2000)}`,
-  );
 }
 
 /** Folders of the image may forbid even their owner to empty them. */

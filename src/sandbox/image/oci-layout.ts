@@ -3,12 +3,11 @@ import * as z from "zod";
 import { sha256Hex } from "../../base/digest.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Files } from "../../system/files/files.ts";
+import { maxImageLayers } from "../limits.ts";
 
 /** One layer of an image: a tar, packed or not, on top of the ones before. */
 export interface OciLayer {
   readonly path: string;
-  /** What tar must be told to unpack it. */
-  readonly packing: "none" | "gzip" | "zstd";
 }
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -20,7 +19,7 @@ const index = z.object({
     }),
   ),
 });
-const manifest = z.object({ layers: z.array(descriptor) });
+const manifest = z.object({ layers: z.array(descriptor).max(maxImageLayers) });
 
 const maxManifestBytes = 16 * 1024 * 1024;
 
@@ -44,16 +43,10 @@ export function readOciLayers(files: Files, root: string): OciLayer[] {
     }
     return parse(manifest, bytes, chosen.digest).layers.map((layer) => {
       checkBlob(files, blob(layer.digest), layer.digest);
-      return { path: blob(layer.digest), packing: packingOf(layer.mediaType) };
+      return { path: blob(layer.digest) };
     });
   }
   throw new KeyframeError("damaged", `${root} nests its indexes too deeply`);
-}
-
-function packingOf(mediaType: string): OciLayer["packing"] {
-  if (/[+.]gzip$/.test(mediaType)) return "gzip";
-  if (mediaType.endsWith("+zstd")) return "zstd";
-  return "none";
 }
 
 function readBlob(files: Files, path: string, expected: string): Buffer {
