@@ -25,3 +25,8 @@ export function isBlank(line: Buffer): boolean {
   for (const byte of line) if (byte !== 0x20 && (byte < 0x09 || byte > 0x0d)) return false;
   return true;
 }
+
+/** True for a line with a word or number: a brace or a comma is in every file and tells nothing about where it is from. */
+export function isSolid(line: Buffer): boolean {
+  return /[A-Za-z0-9\u0080-\u00ff]/.test(line.toString("latin1"));
+}

@@ -1,0 +1,51 @@
+import { type Comparison, type LineSource, taken } from "./comparison.ts";
+import type { ContentLines } from "./content-lines.ts";
+import { matchMovedLines } from "./moved-lines.ts";
+import { diffSequences } from "./sequence-diff.ts";
+import { isSolid } from "./tokens.ts";
+
+const nowhere = -1;
+
+/**
+ * For each line of `next` the index of the line of `old` that it is, or -1: the lines that a diff keeps, blocks that
+ * moved, and single lines with a word that stand once on either side. Both contents are of one interner.
+ */
+export function identicalLines(old: ContentLines, next: ContentLines): Int32Array {
+  const comparison: Comparison = { old, next, changes: diffSequences(old.ids, next.ids) };
+  const sources = keptLines(comparison);
+  const used = matchMovedLines(comparison, sources, "exact");
+  const places = Int32Array.from(sources, (source) => (source === taken ? nowhere : (source[0] ?? nowhere)));
+  placeUniqueLines(comparison, places, used);
+  return places;
+}
+
+function keptLines({ next, changes }: Comparison): LineSource[] {
+  const sources: LineSource[] = [];
+  let oldIndex = 0;
+  for (const change of [...changes, undefined]) {
+    const keptUntil = change?.newStart ?? next.ids.length;
+    while (sources.length < keptUntil) sources.push([oldIndex++]);
+    for (let count = change?.newCount ?? 0; count > 0; count -= 1) sources.push(taken);
+    oldIndex += change?.oldCount ?? 0;
+  }
+  return sources;
+}
+
+function placeUniqueLines({ old, next }: Comparison, places: Int32Array, used: ReadonlySet<number>): void {
+  if (!places.includes(nowhere)) return;
+  const oldPlaces = uniquePlaces(old.ids);
+  const newPlaces = uniquePlaces(next.ids);
+  places.forEach((place, index) => {
+    const id = next.ids[index] ?? nowhere;
+    const from = oldPlaces.get(id) ?? nowhere;
+    if (place !== nowhere || from === nowhere || used.has(from)) return;
+    if (newPlaces.get(id) === index && isSolid(next.line(index))) places[index] = from;
+  });
+}
+
+/** Where each line stands; -1 for one that stands more than once. */
+function uniquePlaces(ids: Uint32Array): Map<number, number> {
+  const places = new Map<number, number>();
+  ids.forEach((id, index) => void places.set(id, places.has(id) ? nowhere : index));
+  return places;
+}
