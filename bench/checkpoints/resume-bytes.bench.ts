@@ -13,7 +13,7 @@ import { openGit } from "../../src/git/git.ts";
 import { resolveRemote } from "../../src/git/remote/remote.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
-import { nodeProcessTable } from "../../src/system/process/process-identity.ts";
+import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
 import { noTrace } from "../../src/system/trace.ts";

@@ -1,4 +1,4 @@
-import type { ProcessIdentity, ProcessTable } from "../system/process/process-identity.ts";
+import type { ProcessIdentity, ProcessTable } from "../system/process/process-table.ts";
 
 const shells = new Set(["sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"]);
 const maxAncestors = 4;
@@ -6,5 +6,7 @@ const maxAncestors = 4;
 /** The process that called this hook: the nearest ancestor that is not a shell. */
 export function findAgentProcess(processTable: ProcessTable): ProcessIdentity | undefined {
   const agent = processTable.ancestors(maxAncestors).find((ancestor) => !shells.has(ancestor.program));
-  return agent === undefined ? undefined : { pid: agent.pid, startedAt: agent.startedAt };
+  if (agent === undefined) return undefined;
+  const { program: _, ...identity } = agent;
+  return identity;
 }

@@ -4,8 +4,8 @@ import type { Repository } from "../git/repository.ts";
 import type { Clock } from "../system/clock.ts";
 import { fault } from "../system/fault.ts";
 import type { Files } from "../system/files/files.ts";
-import { withLock } from "../system/locks/lock-file.ts";
-import type { ProcessTable } from "../system/process/process-identity.ts";
+import { withLockFile } from "../system/locks/lock-file.ts";
+import type { ProcessTable } from "../system/process/process-table.ts";
 import { type Random, randomHex } from "../system/random.ts";
 import { applyEvent, hasOwners } from "./head.ts";
 import { readHead, readHeads, readStateContent, stateContentPath, writeHead } from "./head-files.ts";
@@ -77,7 +77,7 @@ export function withJournalLock<T>(deps: JournalDeps, repository: Repository, wo
   const lock = lockPath(repository);
   deps.files.makeFolder(dirname(lock));
   const onTakeover = () => finishInterrupted(deps, listEpochs(repository, deps.files));
-  return withLock(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover }, work);
+  return withLockFile(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover }, work);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Files } from "../system/files/files.ts";
 import { temporaryName } from "../system/files/files.ts";
-import type { ProcessTable } from "../system/process/process-identity.ts";
+import type { ProcessTable } from "../system/process/process-table.ts";
 import { applyEvent, hasOwners } from "./head.ts";
 import { listPathFolders, readHead, writeHead } from "./head-files.ts";
 import type { JournalEvent } from "./journal-event.ts";

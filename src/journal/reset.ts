@@ -1,5 +1,5 @@
 import type { Repository } from "../git/repository.ts";
-import { withLock } from "../system/locks/lock-file.ts";
+import { withLockFile } from "../system/locks/lock-file.ts";
 import type { JournalDeps } from "./journal.ts";
 import { journalFolder, listEpochs, lockPath, shellCallsFolder } from "./layout.ts";
 import { lockTimeoutMs } from "./limits.ts";
@@ -9,7 +9,7 @@ export function resetJournal(deps: JournalDeps, repository: Repository): void {
   const { files } = deps;
   files.makeFolder(journalFolder(repository));
   const options = { timeoutMs: lockTimeoutMs, onTakeover: () => undefined };
-  withLock(deps, lockPath(repository), options, () => {
+  withLockFile(deps, lockPath(repository), options, () => {
     for (const epoch of listEpochs(repository, files)) files.removeTree(epoch.folder);
     files.removeTree(shellCallsFolder(repository));
   });

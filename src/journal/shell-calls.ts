@@ -5,7 +5,11 @@ import type { RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Files } from "../system/files/files.ts";
-import { isAlive, type ProcessIdentity, type ProcessTable } from "../system/process/process-identity.ts";
+import {
+  type ProcessIdentity,
+  type ProcessTable,
+  parseProcessIdentity,
+} from "../system/process/process-table.ts";
 import { type Base, shellCallsFolder } from "./layout.ts";
 import type { StatMark } from "./path-state.ts";
 
@@ -64,7 +68,7 @@ export function listShellCalls(
     const isGone =
       call === undefined ||
       clock.nowMs() - call.at > maxCallAgeMs ||
-      (call.agentProcess !== undefined && !isAlive(processTable, call.agentProcess));
+      (call.agentProcess !== undefined && !processTable.isRunning(call.agentProcess));
     if (isGone) files.remove(path);
     else calls.push(call);
   }
@@ -89,7 +93,9 @@ function parseShellCall(bytes: Buffer | undefined): ShellCall | undefined {
       "toolUseId" in value &&
       "agent" in value &&
       "base" in value;
-    return isCall ? (value as ShellCall) : undefined;
+    if (!isCall) return undefined;
+    const call = value as ShellCall;
+    return { ...call, agentProcess: parseProcessIdentity(call.agentProcess) };
   } catch {
     return undefined; // torn by a crash: the call is unknown
   }

@@ -2,8 +2,6 @@ import { basename, join } from "node:path";
 import { sha256Hex } from "../base/digest.ts";
 import type { Repository } from "../git/repository.ts";
 import { temporaryName } from "../system/files/files.ts";
-import { readLockHolder } from "../system/locks/lock-file.ts";
-import { isAlive } from "../system/process/process-identity.ts";
 import { applyEvent } from "./head.ts";
 import {
   findDamagedHeads,
@@ -14,19 +12,13 @@ import {
   writeHead,
 } from "./head-files.ts";
 import { type JournalDeps, withJournalLock } from "./journal.ts";
-import { type Epoch, journalFolder, listEpochs, lockPath, logPath } from "./layout.ts";
+import { type Epoch, journalFolder, listEpochs, logPath } from "./layout.ts";
 import { readEvents } from "./log.ts";
 import type { Head } from "./path-state.ts";
 
 /** One thing wrong with a journal, and what `repairJournal` does about it. */
 export interface JournalFinding {
-  readonly kind:
-    | "damaged-line"
-    | "damaged-head"
-    | "missing-content"
-    | "damaged-content"
-    | "stale-lock"
-    | "abandoned-file";
+  readonly kind: "damaged-line" | "damaged-head" | "missing-content" | "damaged-content" | "abandoned-file";
   /** The file or folder concerned. */
   readonly where: string;
   readonly what: string;
@@ -36,18 +28,8 @@ export interface JournalFinding {
 
 /** Reads everything in a worktree's journal and checks it. Changes nothing. */
 export function verifyJournal(deps: JournalDeps, repository: Repository): JournalFinding[] {
-  const { files, processTable } = deps;
+  const { files } = deps;
   const findings: JournalFinding[] = [];
-  const holder = readLockHolder(files, lockPath(repository));
-  if (holder !== undefined && !isAlive(processTable, holder)) {
-    const what = `held by process ${holder.pid}, which is gone`;
-    findings.push({
-      kind: "stale-lock",
-      where: lockPath(repository),
-      what,
-      repair: "the next recording takes it over",
-    });
-  }
   const epochs = listEpochs(repository, files);
   for (const epoch of epochs) findings.push(...verifyEpoch(deps, epoch));
   for (const folder of [journalFolder(repository), ...epochs.map((epoch) => epoch.folder)]) {

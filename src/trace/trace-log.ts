@@ -1,7 +1,7 @@
 import type { Repository } from "../git/repository.ts";
 import type { Files } from "../system/files/files.ts";
 import { appendToRing, readRing } from "../system/files/line-ring.ts";
-import type { ProcessIdentity } from "../system/process/process-identity.ts";
+import { type ProcessIdentity, parseProcessIdentity } from "../system/process/process-table.ts";
 import type { TraceRow } from "../system/trace.ts";
 
 /** One run of a command or hook (docs/formats/trace.md). */
@@ -82,7 +82,8 @@ function parseRecord(line: string): TraceRecord | undefined {
   if (version !== 1 || typeof run !== "string" || typeof at !== "number" || row === undefined)
     return undefined;
   if (state !== "running" && state !== "done" && state !== "failed" && state !== "cut off") return undefined;
-  return { version, run, at, state, root: row, ...(isIdentity(process) ? { process } : {}) };
+  const identity = parseProcessIdentity(process);
+  return { version, run, at, state, root: row, ...(identity === undefined ? {} : { process: identity }) };
 }
 
 const maxDepth = 64;
@@ -103,15 +104,4 @@ function parseRow(value: unknown, depth: number): TraceRow | undefined {
     alongside: alongside === 1,
     rows: (Array.isArray(rows) ? rows : []).flatMap((row) => parseRow(row, depth + 1) ?? []),
   };
-}
-
-function isIdentity(value: unknown): value is ProcessIdentity {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "pid" in value &&
-    typeof value.pid === "number" &&
-    "startedAt" in value &&
-    typeof value.startedAt === "string"
-  );
 }

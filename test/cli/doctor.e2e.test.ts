@@ -1,11 +1,21 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
+import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import { type AgentSession, startAgentSession } from "../support/agent-session.ts";
 import { idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
 import { makeSyncedClones, type SyncedClones } from "../support/synced-clones.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
+import { makeZombie } from "../support/zombie.ts";
 
 let repository: TestRepository;
 let clones: SyncedClones | undefined;
@@ -21,6 +31,8 @@ afterEach(async () => {
   clones = undefined;
 });
 
+const point = "journal:after-append-before-head";
+
 interface Row {
   readonly kind: string;
   readonly subject: string;
@@ -28,6 +40,7 @@ interface Row {
   readonly repairable: boolean;
 }
 interface Doctor {
+  readonly locks: readonly Row[];
   readonly journal: readonly Row[];
   readonly sessions: readonly Row[];
   readonly checkpoints: readonly Row[];
@@ -80,6 +93,54 @@ test("looking changes nothing, and where all is well it says so", async () => {
   expect(repository.keyframe(["doctor"])).toMatchObject({ code: 0, stdout: "all is well\n" });
   expect(repository.keyframe(["doctor", "--remote"])).toMatchObject({ code: 0, stdout: "all is well\n" });
   expect(everything()).toEqual(before);
+});
+
+test("locks of hooks that were killed and never reaped are named and freed, with what they began finished", async () => {
+  const post = {
+    session_id: "s",
+    transcript_path: join(repository.folder, "../s.jsonl"),
+    cwd: repository.folder,
+    tool_name: "Write",
+    tool_input: { file_path: join(repository.folder, "b") },
+    tool_use_id: "call",
+  };
+  for (const event of ["PreToolUse", "PostToolUse"] as const) {
+    const payload = join(repository.folder, ".git/payload.json");
+    writeFileSync(payload, JSON.stringify({ ...post, hook_event_name: event }));
+    const command = `exec ${process.execPath} ${keyframeProgram} hook claude <${payload}`;
+    const env = { ...repository.env, ...(event === "PostToolUse" ? { KEYFRAME_FAULT: point } : {}) };
+    const zombie = await makeZombie(command, { cwd: repository.folder, env });
+    onTestFinished(zombie.end);
+    repository.write("b", "by an agent\n");
+  }
+  const other = join(repository.folder, ".git/entire-sessions/x.json.lock");
+  mkdirSync(join(other, ".."), { recursive: true });
+  writeFileSync(other, JSON.stringify({ pid: 4194305, startedAt: "1", bootId: "" }));
+  const journalLock = join(repository.folder, ".git/keyframe/journal/lock");
+  const found = doctor();
+  expect(found.locks.map(({ kind, subject }) => [kind, subject])).toEqual([
+    ["left lock", journalLock],
+    ["left lock", other],
+  ]);
+  expect(found.code).toBe(1);
+  expect(doctor("--repair")).toMatchObject({ locks: [], code: 0 });
+  expect([existsSync(journalLock), existsSync(other)]).toEqual([false, false]);
+  expect(repository.keyframe(["status"]).stdout).toMatch(/b .*1 line/);
+});
+
+test("what cannot be repaired is no success: a repair that fails, and a lock that is held for long", async () => {
+  const lock = join(repository.folder, ".git/keyframe/settle.lock");
+  mkdirSync(join(lock, ".."), { recursive: true });
+  writeFileSync(lock, JSON.stringify(nodeProcessTable.self()));
+  expect(doctor("--repair").code).toBe(0);
+  const longAgo = new Date(Date.now() - 3600_000);
+  utimesSync(lock, longAgo, longAgo);
+  const found = doctor("--repair");
+  expect([found.locks.map(({ kind, subject }) => [kind, subject]), found.code]).toEqual([
+    [["held lock", lock]],
+    1,
+  ]);
+  expect(repository.keyframe(["doctor"]).stdout).toContain(`process ${process.pid} (`);
 });
 
 test("a session whose agent was killed is stuck, and repairing it loses nothing of its work", async () => {

@@ -1,13 +1,16 @@
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { observe } from "../../src/authorship/record/observe.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { listEpochs as epochsOf, listEpochs, logPath } from "../../src/journal/layout.ts";
 import { readEvents } from "../../src/journal/log.ts";
 import { pruneJournal } from "../../src/journal/prune.ts";
 import { encodeRecordLine, parseRecordLine } from "../../src/journal/record-line.ts";
 import { repairJournal, verifyJournal } from "../../src/journal/verify.ts";
+import { listLockFiles } from "../../src/state/lock-files.ts";
 import { readProblems, recordProblem } from "../../src/state/problems.ts";
+import { createFakeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
 import { type AuthorshipRepo, makeAuthorshipRepo, nodeObserveDeps } from "../support/authorship-repo.ts";
 
@@ -87,13 +90,19 @@ describe("verify", () => {
 test("a lock of a process that is gone is taken over, one of a living process is waited for and then told", () => {
   const lock = join(repo.folder, ".git/keyframe/journal/lock");
   writeFileSync(lock, JSON.stringify({ pid: 4194305, startedAt: "1" }));
-  expect(kinds()).toEqual(["stale-lock"]);
+  const held = listLockFiles(nodeObserveDeps, repository());
+  expect(held.map(({ path, holder, isRunning }) => [path, holder.pid, isRunning])).toEqual([
+    [lock, 4194305, false],
+  ]);
   repo.agentEdit("g", () => repo.write("g", "x"));
   expect(epochsOf(repository(), nodeFiles)).toHaveLength(1);
   expect(kinds()).toEqual([]);
   writeFileSync(lock, JSON.stringify(nodeObserveDeps.processTable.self()));
-  const outcome = repo.humanSaves("g");
-  expect(outcome.problems.join()).toMatch(/another process holds/);
+  const outcome = observe(
+    { kind: "known-human-edit", paths: [repo.path("g")], cwd: repo.folder },
+    { ...nodeObserveDeps, clock: createFakeClock(Date.now()) },
+  );
+  expect(outcome.problems.join()).toMatch(`held by process ${process.pid} (`);
 });
 
 test("problems are kept in a file of bounded size, newest last", () => {

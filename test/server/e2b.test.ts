@@ -327,7 +327,7 @@ test("a sandbox whose time is over is ended or paused as it was asked, others ar
   add(6, lease(now + 60_000));
   recordRunningSandbox(world, {
     id: "sb-000000000006" as SandboxId,
-    machine: { process: { pid: 2 ** 30, startTicks: "1", bootId: "none" }, memoryPath: "/none" },
+    machine: { process: { pid: 2 ** 30, startedAt: "1", bootId: "none" }, memoryPath: "/none" },
   });
   await enforceLeases(server);
   expect(done.sort()).toEqual(["kill sb-000000000001", "kill sb-000000000006", "pause sb-000000000002"]);

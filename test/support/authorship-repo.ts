@@ -15,7 +15,7 @@ import { unquotePath } from "../../src/git/objects/quoted-path.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
-import { nodeProcessTable } from "../../src/system/process/process-identity.ts";
+import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 

@@ -7,7 +7,7 @@ import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
-import { nodeProcessTable } from "../../src/system/process/process-identity.ts";
+import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { noTrace } from "../../src/system/trace.ts";
 import { type GitServer, startGitServer } from "./git-server.ts";

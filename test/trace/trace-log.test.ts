@@ -36,7 +36,7 @@ const record = (run: string, more: Partial<TraceRecord> = {}): TraceRecord => ({
 });
 
 test("a record comes back as it was, and of a run that wrote several the last counts", () => {
-  const process = { pid: 12, startedAt: "345" };
+  const process = { pid: 12, startedAt: "345", bootId: "b" };
   recordTrace(repository, nodeFiles, record("a", { state: "running", process }));
   recordTrace(repository, nodeFiles, record("b", { at: 500, state: "running", process }));
   recordTrace(repository, nodeFiles, record("a", { state: "failed" }));

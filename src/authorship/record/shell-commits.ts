@@ -5,6 +5,7 @@ import type { Repository } from "../../git/repository.ts";
 import { withJournal } from "../../journal/journal.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { listShellCalls, type ShellCall, writeShellCall } from "../../journal/shell-calls.ts";
+import { isSameProcess } from "../../system/process/process-table.ts";
 import { captureContent, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import { recordEdit } from "./record-edit.ts";
@@ -23,7 +24,7 @@ export function creditCommitInShell(repository: Repository, head: Oid, deps: Obs
   const ancestors = deps.processTable.ancestors(maxAncestors);
   const nearness = (call: ShellCall) =>
     ancestors.findIndex(
-      ({ pid, startedAt }) => pid === call.agentProcess?.pid && startedAt === call.agentProcess.startedAt,
+      (ancestor) => call.agentProcess !== undefined && isSameProcess(ancestor, call.agentProcess),
     );
   const calls = listShellCalls(repository, deps)
     .filter((call) => call.base !== head && nearness(call) !== -1)

@@ -6,7 +6,7 @@ import { hasTransfers, listStaleQuarantines } from "../../git/remote/quarantine.
 import type { Repository } from "../../git/repository.ts";
 import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import { type Files, temporaryName } from "../../system/files/files.ts";
-import type { ProcessTable } from "../../system/process/process-identity.ts";
+import type { ProcessTable } from "../../system/process/process-table.ts";
 import {
   readRewindRecord,
   rewindFolder,

@@ -13,6 +13,7 @@ import { type Base, type Epoch, listEpochs } from "../../journal/layout.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
 import { listShellCalls, type ShellCall } from "../../journal/shell-calls.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
+import { isSameProcess } from "../../system/process/process-table.ts";
 import type { AttachedSession } from "./attached-sessions.ts";
 
 /** A session whose work is in a commit that is being made, and where. */
@@ -76,9 +77,9 @@ export async function linkSessions(
 function callAround(git: Git, deps: LockDeps): ShellCall | undefined {
   const calls = listShellCalls(git.repository, deps);
   if (calls.length === 0) return undefined;
-  for (const { pid, startedAt } of deps.processTable.ancestors(maxAncestors)) {
+  for (const ancestor of deps.processTable.ancestors(maxAncestors)) {
     const own = calls.filter(
-      ({ agentProcess }) => agentProcess?.pid === pid && agentProcess.startedAt === startedAt,
+      ({ agentProcess }) => agentProcess !== undefined && isSameProcess(ancestor, agentProcess),
     );
     const newest = own.sort((a, b) => b.at - a.at)[0];
     if (newest !== undefined) return newest;

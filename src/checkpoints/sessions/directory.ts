@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import type { Repository } from "../../git/repository.ts";
-import { type LockDeps, readLockHolder, withLock } from "../../system/locks/lock-file.ts";
-import type { ProcessIdentity } from "../../system/process/process-identity.ts";
+import { type LockDeps, readLockHolder, withLockFile } from "../../system/locks/lock-file.ts";
+import type { ProcessIdentity } from "../../system/process/process-table.ts";
 import { encodeSessionState, parseSessionState, type SessionState, textOfState } from "./state.ts";
 
 /** Larger ones are hostile or broken: a state that lists every file of a work tree has been seen, but not this large. */
@@ -55,7 +55,7 @@ export function updateSessionState(
   const path = sessionStatePath(repository, id);
   makePrivateFolder(deps, repository);
   const options = { timeoutMs: stateLockTimeoutMs, onTakeover: () => undefined };
-  return withLock(deps, `${path}.lock`, options, () => {
+  return withLockFile(deps, `${path}.lock`, options, () => {
     const next = change(readSessionState(deps, repository, id));
     if (next !== undefined) deps.files.replaceLoosely(path, encodeSessionState(next), { mode: 0o600 });
     return next;
@@ -70,7 +70,7 @@ export function removeSessionState(
 ): boolean {
   const path = sessionStatePath(repository, id);
   const options = { timeoutMs: stateLockTimeoutMs, onTakeover: () => undefined };
-  return withLock(deps, `${path}.lock`, options, () => {
+  return withLockFile(deps, `${path}.lock`, options, () => {
     const state = readSessionState(deps, repository, id);
     if (state === undefined || !mayGo(state)) return false;
     deps.files.remove(path);

@@ -2,7 +2,6 @@ import type { Repository } from "../../git/repository.ts";
 import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
-import { isAlive } from "../../system/process/process-identity.ts";
 import { maxSilenceMs } from "../record/limits.ts";
 import {
   lastHeardMs,
@@ -41,7 +40,7 @@ export function findStuckSessions(deps: LockDeps, repository: Repository): Stuck
     if (state === undefined || !isActive) continue;
     const turn = turnOf(state);
     const owner = place === undefined ? undefined : readMarkOwner(deps, place, id);
-    if (owner !== undefined && !isAlive(deps.processTable, owner))
+    if (owner !== undefined && !deps.processTable.isRunning(owner))
       found.push({ id, turn, why: `its turn never ended, and its agent (process ${owner.pid}) is gone` });
     else if (
       owner === undefined &&

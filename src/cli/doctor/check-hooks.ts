@@ -1,4 +1,5 @@
-import { clearProblems, readProblems } from "../../state/problems.ts";
+import { errorText } from "../../base/errors.ts";
+import { clearProblems, readProblems, recordProblem } from "../../state/problems.ts";
 import { settleRepository } from "../command/settle-first.ts";
 import type { DoctorCheck } from "./check.ts";
 
@@ -18,6 +19,12 @@ export const hooksCheck: DoctorCheck = {
   async repair({ cli, repository }) {
     // forgotten first: what fails again is told again
     clearProblems(repository, cli.files);
-    await settleRepository(cli, repository);
+    try {
+      await settleRepository(cli, repository);
+    } catch (error) {
+      const at = cli.clock.nowMs();
+      recordProblem(repository, cli.files, { at, where: "doctor", what: errorText(error) });
+      throw error;
+    }
   },
 };

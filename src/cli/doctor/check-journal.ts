@@ -1,7 +1,7 @@
 import { repairJournal, verifyJournal } from "../../journal/verify.ts";
 import type { DoctorCheck } from "./check.ts";
 
-/** The journal of this worktree: each line of the log, each head, each stored content, the lock. */
+/** The journal of this worktree: each line of the log, each head, each stored content. */
 export const journalCheck: DoctorCheck = {
   name: "journal",
   label: "journal",

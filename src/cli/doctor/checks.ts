@@ -2,13 +2,15 @@ import type { DoctorCheck, MachineContext } from "./check.ts";
 import { checkpointsCheck } from "./check-checkpoints.ts";
 import { hooksCheck } from "./check-hooks.ts";
 import { journalCheck } from "./check-journal.ts";
+import { locksCheck } from "./check-locks.ts";
 import { notesCheck } from "./check-notes.ts";
 import { remotesCheck } from "./check-remotes.ts";
 import { sandboxesCheck } from "./check-sandboxes.ts";
 import { sessionsCheck } from "./check-sessions.ts";
 
-/** In the order in which they look and mend: what remotes bring may answer what checkpoints lack. */
+/** In the order in which they look and repair: locks first, since others wait for them; checkpoints after what remotes bring. */
 export const repositoryChecks: readonly DoctorCheck[] = [
+  locksCheck,
   journalCheck,
   notesCheck,
   sessionsCheck,

@@ -35,7 +35,7 @@ async function examine<Context extends MachineContext>(
 ): Promise<void> {
   const { terminal, process } = context.cli;
   const found = await diagnose(context, checks);
-  const left = flags.repair ? await repairAll(context, found) : found;
+  const { left, failed } = flags.repair ? await repairAll(context, found) : { left: found, failed: false };
   const repaired = countOf(found) - countOf(left);
   if (flags.json) {
     const byName = [...left].map(([{ name }, findings]) => [name, findings] as const);
@@ -44,11 +44,15 @@ async function examine<Context extends MachineContext>(
     for (const [{ label }, findings] of left)
       for (const finding of findings) terminal.out(describe(terminal, label, finding));
     if (repaired > 0) terminal.out(`repaired ${repaired}`);
-    if (countOf(left) === 0) terminal.out("all is well");
+    if (countOf(left) === 0 && !failed) terminal.out("all is well");
   }
-  if ([...left.values()].some((findings) => findings.some(({ damage }) => damage)))
-    process.exitCode = exitCodes.damaged;
+  const isDamaged = [...left.values()].some((findings) => findings.some(({ damage }) => damage));
+  if (isDamaged) process.exitCode = exitCodes.damaged;
+  else if (countOf(left) > 0 || failed) process.exitCode = problemsExitCode;
 }
+
+/** Something needs attention, and nothing that was recorded is lost. */
+const problemsExitCode = 1;
 
 async function diagnose<Context extends MachineContext>(
   context: Context,
@@ -61,20 +65,22 @@ async function diagnose<Context extends MachineContext>(
   return found;
 }
 
-/** Mends, and looks again: what is told to be repaired is. One check that cannot mend does not stop the others. */
+/** Repairs, and looks again. A check whose repair fails does not stop the others. */
 async function repairAll<Context extends MachineContext>(
   context: Context,
   found: Diagnosis<Context>,
-): Promise<Diagnosis<Context>> {
+): Promise<{ left: Diagnosis<Context>; failed: boolean }> {
+  let failed = false;
   for (const [check, findings] of found) {
     if (findings.length === 0 || check.repair === undefined) continue;
     try {
       await check.repair(context, findings);
     } catch (error) {
+      failed = true;
       context.cli.terminal.note(`! ${check.label}: ${errorText(error)}`);
     }
   }
-  return diagnose(context, [...found.keys()]);
+  return { left: await diagnose(context, [...found.keys()]), failed };
 }
 
 function countOf(diagnosis: Diagnosis<never>): number {

@@ -1,5 +1,4 @@
 import { mustFindRepository } from "../../git/repository.ts";
-import { isAlive } from "../../system/process/process-identity.ts";
 import type { TraceRow } from "../../system/trace.ts";
 import { readTraces, type TraceRecord } from "../../trace/trace-log.ts";
 import type { CliContext } from "../command/context.ts";
@@ -76,5 +75,5 @@ function milliseconds(ms: number): string {
 
 function stateOf({ processTable }: CliContext, { state, process }: TraceRecord): RunState {
   if (state !== "running") return state;
-  return process !== undefined && isAlive(processTable, process) ? "running" : "killed";
+  return process !== undefined && processTable.isRunning(process) ? "running" : "killed";
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
-import type { ProcessIdentity, ProcessTable } from "../../system/process/process-identity.ts";
+import type { ProcessIdentity, ProcessTable } from "../../system/process/process-table.ts";
 import type { Git } from "../git.ts";
 import type { Oid } from "../ids.ts";
 import { readObjectFormat } from "../objects/bulk-writer.ts";

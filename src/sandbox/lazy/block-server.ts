@@ -4,6 +4,7 @@ import { startDetached } from "../../system/process/detached-process.ts";
 import type { ProcessIdentity } from "../../system/process/process-table.ts";
 import type { SnapshotId } from "../ids.ts";
 import { lockInHome, type SandboxWorld, withLock } from "../store/home.ts";
+import { processIdentity } from "../store/records.ts";
 import { listSandboxes, sandboxState } from "../store/sandbox-store.ts";
 import { type ReadySnapshot, snapshotFiles } from "../store/snapshot-store.ts";
 
@@ -24,12 +25,11 @@ export function blockServerFiles(world: SandboxWorld, id: SnapshotId) {
   };
 }
 
-const identity = z.object({ pid: z.int().positive(), startTicks: z.string(), bootId: z.string() });
 const serverRecord = z.object({
   format: z.literal(1),
-  process: identity,
+  process: processIdentity,
   /** The program that shows the memory as a file, if there is one. */
-  memoryProcess: identity.optional(),
+  memoryProcess: processIdentity.optional(),
   /** What machines map. */
   memoryPath: z.string(),
   /** Layers that it shows, by id. */

@@ -13,7 +13,7 @@ export async function startDeadline(
   options: { readonly lifetimeMs: number; readonly folder: string },
 ): Promise<ProcessIdentity> {
   const { lifetimeMs, folder } = options;
-  const args = [(lifetimeMs / 1000).toFixed(3), String(target.pid), target.startTicks];
+  const args = [(lifetimeMs / 1000).toFixed(3), String(target.pid), target.startedAt];
   // perl: there wherever a guest was built, and a tenth of Node's size
   const child = await startDetached("perl", ["-e", program, ...args], {
     logPath: `${folder}/deadline.log`,

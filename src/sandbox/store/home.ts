@@ -100,15 +100,15 @@ export function openSandboxHome(files: Files, random: Random, root: string): San
 
 /** A new path for something unfinished. It carries who works on it, so that what a dead process left can be told. */
 export function stagingPath(world: SandboxWorld, kind: string): string {
-  const { pid, startTicks } = world.processTable.self();
-  return join(world.home.folder("staging"), `${kind}.${pid}.${startTicks}.${randomHex(world.random, 12)}`);
+  const { pid, startedAt } = world.processTable.self();
+  return join(world.home.folder("staging"), `${kind}.${pid}.${startedAt}.${randomHex(world.random, 12)}`);
 }
 
 /** True for a staging entry whose process has ended. */
 export function isLeftInStaging(world: SandboxWorld, name: string): boolean {
-  const [, pid, startTicks] = name.split(".");
+  const [, pid, startedAt] = name.split(".");
   const process = world.processTable.identify(Number(pid));
-  return process === undefined || process.startTicks !== startTicks;
+  return process === undefined || process.startedAt !== startedAt;
 }
 
 /** Held while something that uses a snapshot is recorded, and while snapshots are removed: never in between. */

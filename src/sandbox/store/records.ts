@@ -1,13 +1,20 @@
 import * as z from "zod";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Files } from "../../system/files/files.ts";
+import { parseProcessIdentity } from "../../system/process/process-table.ts";
 import { parseDiskLayerId, parseObjectName, parseSandboxId, parseSnapshotId } from "../ids.ts";
 import { maxNetworkRuleLength, maxNetworkRules, maxRecordBytes } from "../limits.ts";
 
 // The small JSON files that describe images, disk layers, sandboxes and snapshots (docs/formats/sandbox-state.md).
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
-const identity = z.object({ pid: z.int().positive(), startTicks: z.string(), bootId: z.string() });
+/** A process, as state files name it. */
+export const processIdentity = z.unknown().transform((value, context) => {
+  const identity = parseProcessIdentity(value);
+  if (identity !== undefined) return identity;
+  context.addIssue({ code: "custom", message: "not a process" });
+  return z.NEVER;
+});
 const sandboxId = z.string().transform((text, context) => parsed(parseSandboxId(text), context));
 const snapshotId = z.string().transform((text, context) => parsed(parseSnapshotId(text), context));
 const diskLayerId = z.string().transform((text, context) => parsed(parseDiskLayerId(text), context));
@@ -59,16 +66,16 @@ const sandboxRecord = z.object({
   base: snapshotId.optional(),
   status: z.enum(["starting", "running", "stopped", "pooled"]),
   /** The process that starts it: if it is gone and the status is still `starting`, the start was abandoned. */
-  starter: identity.optional(),
+  starter: processIdentity.optional(),
   shape,
   generation: z.int().positive(),
   /** For every command. */
   env: z.record(z.string(), z.string()),
   /** Top first. May begin with layers that were prepared and not switched to: the machine knows. */
   disk: z.array(layerRef),
-  machine: z.object({ process: identity, memoryPath: z.string() }).optional(),
+  machine: z.object({ process: processIdentity, memoryPath: z.string() }).optional(),
   /** Ends the machine at `expiresAtMs`, if that was decided after it started. */
-  deadline: identity.optional(),
+  deadline: processIdentity.optional(),
   /** What the guest may reach; absent: nothing. */
   network: z.object({ allow: z.array(z.string().max(maxNetworkRuleLength)).max(maxNetworkRules) }).optional(),
   /** Stopped when nobody has used it for so long. */
@@ -85,7 +92,7 @@ const snapshotRecord = z.object({
   name: name.optional(),
   state: z.enum(["writing", "ready"]),
   /** The process that writes it: if it is gone and the state is still `writing`, the snapshot was abandoned. */
-  writer: identity.optional(),
+  writer: processIdentity.optional(),
   /** Made by `stop`, for `resume`. */
   suspendOf: sandboxId.optional(),
   createdAtMs: z.number(),

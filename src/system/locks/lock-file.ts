@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Files } from "../files/files.ts";
-import { isAlive, type ProcessIdentity, type ProcessTable } from "../process/process-identity.ts";
+import { type ProcessIdentity, type ProcessTable, parseProcessIdentity } from "../process/process-table.ts";
 
 export interface LockDeps {
   readonly files: Files;
@@ -9,7 +9,7 @@ export interface LockDeps {
   readonly processTable: ProcessTable;
 }
 
-export interface LockOptions {
+export interface LockFileOptions {
   readonly timeoutMs: number;
   /** Called under the lock when its last holder died with it: finish or undo what it began. */
   readonly onTakeover: () => void;
@@ -20,7 +20,7 @@ const retryMs = 2;
 const takeoverAgeMs = 5000;
 
 /** Runs `work` while this process alone holds the lock (`acquireLock`). */
-export function withLock<T>(deps: LockDeps, path: string, options: LockOptions, work: () => T): T {
+export function withLockFile<T>(deps: LockDeps, path: string, options: LockFileOptions, work: () => T): T {
   const release = acquireLock(deps, path, options);
   try {
     return work();
@@ -30,10 +30,10 @@ export function withLock<T>(deps: LockDeps, path: string, options: LockOptions, 
 }
 
 /**
- * Takes a lock file for this process alone; answers what releases it. The file names its holder, so the lock of a
- * killed process is taken over by the next one. @throws KeyframeError `lock-busy`
+ * Takes a lock file for this process alone and returns the function that releases it. The file names its holder, so the
+ * lock of a killed process is taken over by the next one. @throws KeyframeError `lock-busy`
  */
-export function acquireLock(deps: LockDeps, path: string, options: LockOptions): () => void {
+export function acquireLock(deps: LockDeps, path: string, options: LockFileOptions): () => void {
   const content = Buffer.from(JSON.stringify(deps.processTable.self()));
   const deadline = deps.clock.monotonicMs() + options.timeoutMs;
   let tookOver = false;
@@ -42,16 +42,8 @@ export function acquireLock(deps: LockDeps, path: string, options: LockOptions):
       tookOver = true;
       continue;
     }
-    if (deps.clock.monotonicMs() > deadline) {
-      throw new KeyframeError(
-        "lock-busy",
-        `another process holds ${path} for more than ${options.timeoutMs} ms`,
-        {
-          hint: "try again; `keyframe doctor` shows who holds it",
-        },
-      );
-    }
-    Atomics.wait(waitCell, 0, 0, retryMs);
+    if (deps.clock.monotonicMs() > deadline) throw busy(deps, path, options.timeoutMs);
+    deps.clock.sleepSync(retryMs);
   }
   const release = () => deps.files.remove(path);
   try {
@@ -63,34 +55,58 @@ export function acquireLock(deps: LockDeps, path: string, options: LockOptions):
   return release;
 }
 
-const waitCell = new Int32Array(new SharedArrayBuffer(4));
+function busy(deps: LockDeps, path: string, timeoutMs: number): KeyframeError {
+  const holder = readLockHolder(deps.files, path);
+  const who = holder === undefined ? "a process that it does not name" : describeHolder(deps, holder);
+  return new KeyframeError(
+    "lock-busy",
+    `timed out after ${timeoutMs / 1000} s waiting for the lock ${path}, held by ${who}`,
+    {
+      hint:
+        holder === undefined
+          ? "if nothing of Keyframe is running, remove the file"
+          : `try again; if process ${holder.pid} hangs, end it: its lock is then taken over`,
+    },
+  );
+}
 
+/** `process 4711 (node)` */
+export function describeHolder(
+  { processTable }: Pick<LockDeps, "processTable">,
+  { pid }: ProcessIdentity,
+): string {
+  const program = processTable.programOf(pid);
+  return program === undefined || program === "" ? `process ${pid}` : `process ${pid} (${program})`;
+}
+
+/** Undefined if nobody holds it, or if it is not a lock that we wrote: that one is held until the time limit. */
 export function readLockHolder(files: Files, path: string): ProcessIdentity | undefined {
   const bytes = files.readIfExists(path);
   if (bytes === undefined) return undefined;
   try {
-    const holder: unknown = JSON.parse(bytes.toString("utf8"));
-    if (typeof holder !== "object" || holder === null || !("pid" in holder) || !("startedAt" in holder))
-      return undefined;
-    return { pid: Number(holder.pid), startedAt: String(holder.startedAt) };
+    return parseProcessIdentity(JSON.parse(bytes.toString("utf8")));
   } catch {
-    return undefined; // not written by us: treated as held until the time limit
+    return undefined; // not JSON
   }
 }
 
-/** True if the dead holder's file was removed. A second lock keeps two finders from removing each other's new lock. */
-function takeOverIfHolderDied({ files, clock, processTable }: LockDeps, path: string): boolean {
+/**
+ * Removes the lock of a holder that has died, and returns whether it did. A second lock keeps two finders from removing
+ * each other's new lock. Whoever takes the lock next does not know of the death: what the holder left half done must be
+ * finished under `acquireLock` instead, where there is something to finish.
+ */
+export function takeOverIfHolderDied({ files, clock, processTable }: LockDeps, path: string): boolean {
   const holder = readLockHolder(files, path);
-  if (holder === undefined || isAlive(processTable, holder)) return false;
+  if (holder === undefined || processTable.isRunning(holder)) return false;
   const guard = `${path}.takeover`;
-  if (!files.createExclusively(guard, Buffer.from(String(process.pid)))) {
+  if (!files.createExclusively(guard, Buffer.from(JSON.stringify(processTable.self())))) {
     const stat = files.statIfExists(guard);
     if (stat !== undefined && clock.nowMs() - stat.mtimeMs > takeoverAgeMs) files.remove(guard);
     return false;
   }
   try {
     const again = readLockHolder(files, path);
-    if (again === undefined || isAlive(processTable, again)) return false;
+    if (again === undefined || processTable.isRunning(again)) return false;
     files.remove(path);
     return true;
   } finally {

@@ -7,7 +7,7 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
-export interface LockOptions {
+export interface NamedLockOptions {
   /** How long to wait for the holder; 0 to try once. */
   readonly waitMs: number;
   readonly clock: Clock;
@@ -18,19 +18,21 @@ export interface LockOptions {
  * abstract namespace. Nothing is left in the file system, so there is no stale lock to judge. `lock-busy` when the
  * time is over. The name must be hard to guess, or another user of the machine could hold it.
  */
-export async function acquireNamedLock(name: string, options: LockOptions): Promise<HeldLock> {
+export async function acquireNamedLock(name: string, options: NamedLockOptions): Promise<HeldLock> {
   const { clock, waitMs } = options;
   const giveUpAtMs = clock.monotonicMs() + waitMs;
+  let holder: number | undefined;
   for (;;) {
     const held = await tryListen(`\0keyframe-${name}`);
     if (held !== undefined) return held;
     const leftMs = giveUpAtMs - clock.monotonicMs();
     if (leftMs <= 0) {
-      throw new KeyframeError("lock-busy", `another process is working on it (waited ${waitMs} ms)`, {
+      const who = holder === undefined ? "another process" : `process ${holder}`;
+      throw new KeyframeError("lock-busy", `${who} is working on it (waited ${waitMs} ms)`, {
         hint: "wait for the other command to end, then try again",
       });
     }
-    await holderGone(`\0keyframe-${name}`, leftMs, clock);
+    holder = (await waitForHolder(`\0keyframe-${name}`, leftMs, clock)) ?? holder;
   }
 }
 
@@ -39,6 +41,7 @@ function tryListen(path: string): Promise<HeldLock | undefined> {
     const waiters = new Set<Socket>();
     const server: Server = createServer((socket) => {
       waiters.add(socket);
+      socket.write(`${process.pid}\n`); // so that an impatient waiter can name the holder
       socket.on("error", () => undefined); // a waiter that gave up
       socket.on("close", () => waiters.delete(socket));
     });
@@ -59,8 +62,9 @@ function tryListen(path: string): Promise<HeldLock | undefined> {
   });
 }
 
-/** Resolves when the holder has let go, or when the time is over. */
-async function holderGone(path: string, leftMs: number, clock: Clock): Promise<void> {
+/** Resolves when the holder has released the lock, or when the time is over; returns the holder's pid if it said so. */
+async function waitForHolder(path: string, leftMs: number, clock: Clock): Promise<number | undefined> {
+  let said = "";
   const limit = new AbortController();
   const socket = connect(path);
   try {
@@ -68,6 +72,9 @@ async function holderGone(path: string, leftMs: number, clock: Clock): Promise<v
       new Promise<void>((resolve) => {
         socket.on("error", () => resolve());
         socket.on("close", () => resolve());
+        socket.on("data", (bytes) => {
+          if (said.length < maxPidText) said += bytes.toString("latin1");
+        });
       }),
       clock.sleep(leftMs, limit.signal).catch(() => undefined), // its abort
     ]);
@@ -75,4 +82,7 @@ async function holderGone(path: string, leftMs: number, clock: Clock): Promise<v
     limit.abort();
     socket.destroy();
   }
+  return /^\d+\n/.test(said) ? Number.parseInt(said, 10) : undefined;
 }
+
+const maxPidText = 20;

@@ -1,6 +1,6 @@
 import { type Clock, nodeClock } from "../clock.ts";
 import { type Files, nodeFiles } from "../files/files.ts";
-import { nodeProcessTable, type ProcessTable } from "../process/process-identity.ts";
+import { nodeProcessTable, type ProcessTable } from "../process/process-table.ts";
 import { nodeProcesses, type Processes } from "../process/processes.ts";
 import { nodeRandom, type Random } from "../random.ts";
 import { noTrace, type Trace } from "../trace.ts";

@@ -6,7 +6,7 @@ import { type CaptureRecord, redactedPath } from "../../../src/checkpoints/captu
 import { captureTranscript } from "../../../src/checkpoints/capture/transcript.ts";
 import { nodeClock } from "../../../src/system/clock.ts";
 import { type Files, nodeFiles } from "../../../src/system/files/files.ts";
-import { nodeProcessTable } from "../../../src/system/process/process-identity.ts";
+import { nodeProcessTable } from "../../../src/system/process/process-table.ts";
 import { noTrace } from "../../../src/system/trace.ts";
 import { createRedactor } from "../../../src/transcripts/redaction.ts";
 

@@ -16,7 +16,7 @@ import {
 } from "../../../src/checkpoints/sessions/state.ts";
 import { nodeClock } from "../../../src/system/clock.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
-import { nodeProcessTable } from "../../../src/system/process/process-identity.ts";
+import { nodeProcessTable } from "../../../src/system/process/process-table.ts";
 
 const another = `{
   "session_id": "6f7c",

@@ -460,7 +460,7 @@ test("another process adopts what runs; what died is seen as dead and never mist
   while (lab.world.processTable.isRunning(machine.process)) await lab.world.clock.sleep(5);
   expect(sandboxState(lab.world, findSandbox(lab.world, child.id))).toBe("dead");
   // the same pid with another start: this very process
-  const impostor = { ...lab.world.processTable.self(), startTicks: machine.process.startTicks };
+  const impostor = { ...lab.world.processTable.self(), startedAt: machine.process.startedAt };
   expect(lab.world.processTable.signal(impostor, "SIGKILL")).toBe(false);
   await end(child);
 });

@@ -1,0 +1,124 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { KeyframeError } from "../../../src/base/errors.ts";
+import { createFakeClock } from "../../../src/system/clock.ts";
+import { type Files, nodeFiles } from "../../../src/system/files/files.ts";
+import {
+  acquireLock,
+  type LockDeps,
+  readLockHolder,
+  withLockFile,
+} from "../../../src/system/locks/lock-file.ts";
+import { nodeProcessTable } from "../../../src/system/process/process-table.ts";
+import { makeZombie } from "../../support/zombie.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "kf-lock-"));
+  path = join(folder, "lock");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const dead = JSON.stringify({ pid: 4194305, startedAt: "1", bootId: "" });
+const once = { timeoutMs: 0, onTakeover: () => undefined };
+const depsWith = (files: Partial<Files> = {}): LockDeps => ({
+  files: { ...nodeFiles, ...files },
+  clock: createFakeClock(Date.now()),
+  processTable: nodeProcessTable,
+});
+const codeOf = (work: () => unknown) => {
+  try {
+    work();
+    return "done";
+  } catch (error) {
+    return error instanceof KeyframeError ? error.code : String(error);
+  }
+};
+
+test("one holder at a time; the next one gets it when it is released", () => {
+  const deps = depsWith();
+  withLockFile(deps, path, once, () => {
+    expect(readLockHolder(nodeFiles, path)).toEqual(nodeProcessTable.self());
+    expect(codeOf(() => acquireLock(deps, path, once))).toBe("lock-busy");
+  });
+  expect(existsSync(path)).toBe(false);
+});
+
+test("a holder that lives is waited for by the clock that was given, then named", () => {
+  const deps = depsWith();
+  acquireLock(deps, path, once);
+  const before = deps.clock.monotonicMs();
+  expect(() => acquireLock(deps, path, { ...once, timeoutMs: 5000 })).toThrow(
+    `timed out after 5 s waiting for the lock ${path}, held by process ${process.pid} (${nodeProcessTable.programOf(process.pid)})`,
+  );
+  expect(deps.clock.monotonicMs() - before).toBeGreaterThanOrEqual(5000);
+});
+
+test("a lock that names nobody is waited for and never removed", () => {
+  writeFileSync(path, "of another program");
+  expect(() => acquireLock(depsWith(), path, once)).toThrow("held by a process that it does not name");
+  expect(readFileSync(path, "utf8")).toBe("of another program");
+});
+
+test("the lock of a process that was killed and not reaped is taken over, and what it began is finished first", async () => {
+  const zombie = await makeZombie(
+    `exec ${process.execPath} -e 'const { pid } = process, stat = fs.readFileSync("/proc/self/stat", "latin1"); ` +
+      `fs.writeFileSync("lock", JSON.stringify({ pid, startedAt: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] })); process.kill(pid, 9)'`,
+    { cwd: folder },
+  );
+  onTestFinished(zombie.end);
+  expect(readLockHolder(nodeFiles, path)?.pid).toBe(zombie.pid);
+  const onTakeover = vi.fn<() => void>();
+  withLockFile(depsWith(), path, { timeoutMs: 0, onTakeover }, () => {
+    expect(onTakeover).toHaveBeenCalledOnce();
+  });
+});
+
+test("a lock that was taken over is given back if what its holder began cannot be finished", () => {
+  writeFileSync(path, dead);
+  const onTakeover = () => {
+    throw new Error("disk full");
+  };
+  expect(() => acquireLock(depsWith(), path, { timeoutMs: 0, onTakeover })).toThrow("disk full");
+  expect(existsSync(path)).toBe(false);
+});
+
+describe("two processes find the same dead holder", () => {
+  test("the second looks again before it removes: it does not remove the first one's lock", () => {
+    writeFileSync(path, dead);
+    let first = "";
+    // between the second one's look and its take-over, the first takes the lock
+    const createExclusively: Files["createExclusively"] = (target, ...rest) => {
+      if (target === `${path}.takeover` && first === "") {
+        first = codeOf(() => acquireLock(depsWith(), path, once));
+      }
+      return nodeFiles.createExclusively(target, ...rest);
+    };
+    const second = codeOf(() => acquireLock(depsWith({ createExclusively }), path, once));
+    expect([first, second]).toEqual(["done", "lock-busy"]);
+    expect(readLockHolder(nodeFiles, path)).toEqual(nodeProcessTable.self());
+  });
+
+  test("while the first removes it the second waits, so that only one of them gets it", () => {
+    writeFileSync(path, dead);
+    let second = "";
+    const remove: Files["remove"] = (target) => {
+      if (target === path && second === "") second = codeOf(() => acquireLock(depsWith(), path, once));
+      nodeFiles.remove(target);
+    };
+    const first = codeOf(() => acquireLock(depsWith({ remove }), path, once));
+    expect([first, second]).toEqual(["done", "lock-busy"]);
+  });
+
+  test("one that was killed while it took over stops nobody for ever", () => {
+    writeFileSync(path, dead);
+    writeFileSync(`${path}.takeover`, dead);
+    const deps = depsWith();
+    const clock = createFakeClock(Date.now());
+    expect(codeOf(() => acquireLock(deps, path, once))).toBe("lock-busy");
+    expect(codeOf(() => acquireLock({ ...deps, clock }, path, { ...once, timeoutMs: 20_000 }))).toBe("done");
+  });
+});
