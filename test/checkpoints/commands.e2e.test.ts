@@ -251,7 +251,7 @@ describe("keyframe search, tokens and migrate", () => {
     );
     expect(repository.refs()).not.toContain("v2/main");
     expect(run("migrate", "--to", "v2", "--verify").stdout).toBe(
-      "Migration complete: 2 migrated, 0 skipped, 0 failed\nVerified: every transcript is the same, object for object.\n",
+      "Migration complete: 2 migrated, 0 skipped, 0 failed\nVerified: 2 checkpoints with 3 sessions, 3 transcripts and 0 subagents' files are the same in number, order and digest.\n",
     );
     const before = run("explain", first).stdout;
     repository.sh("update-ref", "-d", "refs/heads/entire/checkpoints/v1");

@@ -1,10 +1,13 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeJsonDocument, type JsonObject, parseJsonDocument } from "../../src/base/json-document.ts";
 import { findCheckpointProblems } from "../../src/checkpoints/doctor/find-problems.ts";
-import { applyMigration, readMigrationPlan, verifyMigration } from "../../src/checkpoints/migrate/migrate.ts";
+import { applyMigration } from "../../src/checkpoints/migrate/migrate.ts";
+import { readMigrationPlan } from "../../src/checkpoints/migrate/read-plan.ts";
+import { verifyMigration } from "../../src/checkpoints/migrate/verify-migration.ts";
 import { explainCheckpoint } from "../../src/checkpoints/query/explain.ts";
 import { listCheckpoints } from "../../src/checkpoints/query/list-checkpoints.ts";
-import { listCheckpointPlaces } from "../../src/checkpoints/query/read-checkpoints.ts";
+import { listCheckpointPlaces, readCheckpoints } from "../../src/checkpoints/query/read-checkpoints.ts";
 import { openTranscriptReader } from "../../src/checkpoints/query/read-transcript.ts";
 import { type SessionFiles, sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
 import { orderKeys, rootOrder, sessionOrder } from "../../src/checkpoints/record/metadata-order.ts";
@@ -182,7 +185,7 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
       const plan = await readMigrationPlan(target.git, target.stores, { to });
       expect(plan.steps).toHaveLength(27);
       await applyMigration(target.git, target.stores, plan, { nowSeconds: 1_770_000_000 });
-      expect(await verifyMigration(target.stores, plan)).toEqual([]);
+      expect((await verifyMigration(target.git, target.stores, to)).differing).toEqual([]);
       expect(await transcripts(target, to)).toEqual(before);
     }
     for (const ref of target.refs().split("\n")) {
@@ -193,6 +196,29 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
     await applyMigration(target.git, target.stores, back, { nowSeconds: 1_770_000_000 });
     expect(await transcripts(target, "v1")).toEqual(before);
   });
+
+  test.each(expected)(
+    "$name goes through v1, v2, refs and back with the same transcripts, as often and by digest",
+    async ({ name }) => {
+      const copy = unpackRealCheckpoints();
+      try {
+        const target = openCheckpointRepository(copy.path(name));
+        // what lies in several formats is first brought together in one
+        await migrateAll(target, "refs");
+        keepOnly(target, "refs");
+        const before = await digests(target, "refs");
+        expect(before.length).toBeGreaterThan(0);
+        for (const to of ["v1", "v2", "refs", "v2", "v1", "refs"] as const) {
+          await migrateAll(target, to);
+          expect((await verifyMigration(target.git, target.stores, to)).differing, to).toEqual([]);
+          keepOnly(target, to);
+          expect(await digests(target, to)).toEqual(before);
+        }
+      } finally {
+        copy.remove();
+      }
+    },
+  );
 
   test("our v1 to v2 agrees with theirs in what both have", async () => {
     const { git, stores } = open("skills");
@@ -270,6 +296,50 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
     ]);
   });
 });
+
+async function migrateAll({ git, stores }: CheckpointRepository, to: (typeof storeKinds)[number]) {
+  for (;;) {
+    const plan = await readMigrationPlan(git, stores, { to });
+    if (plan.steps.length === 0) break;
+    const { failed } = await applyMigration(git, stores, plan, { nowSeconds: 1_770_000_000 });
+    expect(failed).toEqual([]);
+  }
+}
+
+function keepOnly(target: CheckpointRepository, kind: (typeof storeKinds)[number]): void {
+  for (const line of target.refs().split("\n")) {
+    const [ref = ""] = line.split(" ");
+    const isV1 = ref.endsWith("/entire/checkpoints/v1");
+    const isV2 = ref.startsWith("refs/entire/checkpoints/v2/");
+    const isRefs = ref.startsWith("refs/entire/checkpoints/") && !isV2;
+    if ((isV1 && kind !== "v1") || (isV2 && kind !== "v2") || (isRefs && kind !== "refs"))
+      target.sh("update-ref", "-d", ref);
+  }
+}
+
+/** Of every session: checkpoint, session and SHA-256 of the transcript's bytes, or which objects are not here. */
+async function digests(
+  { git, stores }: CheckpointRepository,
+  kind: (typeof storeKinds)[number],
+): Promise<string[]> {
+  const reader = openTranscriptReader(git);
+  const found: string[] = [];
+  for (const { id, sessions } of await readCheckpoints(
+    git,
+    [...(await stores[kind].list())].map(([id, tree]) => [id, [tree]]),
+  )) {
+    for (const { files, metadata } of sessions) {
+      const name = typeof metadata === "string" ? metadata : metadata.sessionId;
+      const absent = await reader.missing(files.transcript);
+      const hash = createHash("sha256");
+      if (absent.length > 0 || files.transcript.length === 0) hash.update(files.transcript.join(" "));
+      else for await (const piece of reader.open(id, files)) hash.update(piece);
+      found.push(`${id} ${name} ${hash.digest("hex")}`);
+    }
+  }
+  await reader.close();
+  return found.sort();
+}
 
 /** A compact transcript without what names its writer: which build it was, and by which of its names it calls the agent. */
 async function compactOf(git: CheckpointRepository["git"], oid: SessionFiles["compact"]): Promise<string> {

@@ -8,7 +8,7 @@ import type { TranscriptReader } from "../query/read-transcript.ts";
 import { type SessionFiles, type StoreKind, sessionsOf } from "../record/checkpoint-tree.ts";
 import { parseRootMetadata } from "../record/metadata.ts";
 import type { CheckpointState } from "../stores/plan-write.ts";
-import { encodeMetadata } from "../stores/plan-write.ts";
+import { contentFiles, encodeMetadata, isSameObject } from "../stores/plan-write.ts";
 import type { BlobSource, CheckpointWrite, SessionWrite } from "../stores/store.ts";
 import { layouts } from "../stores/store-layouts.ts";
 import type { MigrationStep } from "./plan-migration.ts";
@@ -32,35 +32,62 @@ export async function convertCheckpoint(
   const { step, state, to } = conversion;
   const warnings: string[] = [];
   const sessions: SessionWrite[] = [];
-  const tasks = new Map<string, BlobSource>();
-  for (const [path, source] of state.files) {
-    if (path.startsWith("tasks/")) tasks.set(path.slice("tasks/".length), source);
-  }
+  const rest = restOf(state);
   const named =
     state.root === undefined ? [] : (parseRootMetadata(encodeMetadata(state.root))?.sessions ?? []);
   for (const files of sessionsOf(step.from, named)) {
+    if (step.slots !== undefined && !step.slots.has(files.index)) continue;
     const stored = files.index === -1 ? state.root : state.sessions.get(files.index);
-    const where = `checkpoint ${step.id}, session ${files.index}`;
-    if (stored === undefined) {
-      warnings.push(`${where}: left out, it has no metadata`);
+    const warn = (text: string) => warnings.push(`checkpoint ${step.id}, session ${files.index}: ${text}`);
+    const slot = step.slots?.get(files.index) ?? Math.max(0, files.index);
+    if (stored !== undefined) {
+      const session = await convertSession(conversion, files, stored, warn);
+      sessions.push({ ...session, slot, others: takeTasks(session.others ?? new Map(), rest.tasks) });
       continue;
     }
-    for (const [name, oid] of files.others) {
-      if (name.startsWith("tasks/") && !tasks.has(name.slice("tasks/".length))) {
-        tasks.set(name.slice("tasks/".length), { oid });
-      }
-    }
-    const sessionId = stored.get("session_id");
-    if (step.sessions !== undefined && !(typeof sessionId === "string" && step.sessions.has(sessionId)))
-      continue;
-    sessions.push(
-      await convertSession(conversion, files, stored, (text) => warnings.push(`${where}: ${text}`)),
-    );
+    warn("it has no metadata");
+    for (const [name, source] of contentFiles(contentOf(files), layouts[to]))
+      rest.others.set(`${slot}/${name}`, source);
   }
   const root: JsonObject = new Map(state.root);
   if (to === "refs") root.delete("checkpoint_version");
-  const whole = step.sessions === undefined;
-  return { write: { id: step.id, root: whole ? root : new Map(), sessions, tasks, whole }, warnings };
+  const whole = step.slots === undefined;
+  return {
+    write: { id: step.id, root: whole ? root : new Map(), sessions, whole, ...rest },
+    warnings,
+  };
+}
+
+/** What a checkpoint holds beside its sessions and its own metadata. */
+function restOf(state: CheckpointState) {
+  const tasks = new Map<string, BlobSource>();
+  const others = new Map<string, BlobSource>();
+  const isFlat = state.sessions.size === 0;
+  for (const [path, source] of state.files) {
+    if (path.startsWith("tasks/")) tasks.set(path.slice("tasks/".length), source);
+    // in the oldest layout the files beside the metadata are those of its one session
+    else if (!/^\d{1,6}\//.test(path) && path !== "metadata.json" && (!isFlat || path.includes("/")))
+      others.set(path, source);
+  }
+  return { tasks, others };
+}
+
+/**
+ * Takes subagents' files out of a session's folder, because each store has a place of its own for them. One whose name
+ * another content has taken stays with its session.
+ */
+function takeTasks(
+  files: ReadonlyMap<string, BlobSource>,
+  tasks: Map<string, BlobSource>,
+): Map<string, BlobSource> {
+  const kept = new Map<string, BlobSource>();
+  for (const [name, source] of files) {
+    const path = name.slice("tasks/".length);
+    if (!name.startsWith("tasks/")) kept.set(name, source);
+    else if (!tasks.has(path)) tasks.set(path, source);
+    else if (!isSameObject(tasks.get(path), source)) kept.set(name, source);
+  }
+  return kept;
 }
 
 async function convertSession(
@@ -71,7 +98,13 @@ async function convertSession(
 ): Promise<SessionWrite> {
   const metadata = new Map(layouts[step.from.store].decodeSession(stored));
   const others = new Map<string, BlobSource>();
-  for (const [name, oid] of files.others) if (!name.startsWith("tasks/")) others.set(name, { oid });
+  const taken = new Set(
+    [...contentFiles({ ...contentOf(files), others: new Map() }, layouts[to])].map(([name]) => name),
+  );
+  // a name that means something else in the target
+  for (const [name, oid] of files.others) others.set(taken.has(name) ? `other-${name}` : name, { oid });
+  if (to !== "v2" && step.from.store !== "v2" && files.compactHash !== undefined)
+    others.set("transcript_hash.txt", { oid: files.compactHash });
   let compact: BlobSource | undefined = files.compact === undefined ? undefined : { oid: files.compact };
   const start = metadata.get("checkpoint_transcript_start");
   // absent: the older kind, which holds only what the checkpoint added
@@ -104,14 +137,21 @@ async function convertSession(
     const hash = await compactHash(git, compact);
     if (hash !== undefined) others.set("transcript_hash.txt", { bytes: Buffer.from(`sha256:${hash}`) });
   }
+  const { compact: _, ...content } = contentOf(files);
+  return { ...content, metadata, others, ...(compact === undefined ? {} : { compact }) };
+}
+
+/** A session's stored files as they are. */
+function contentOf(files: SessionFiles): Omit<SessionWrite, "metadata"> {
+  const { contentHash, prompt, context, compact } = files;
   return {
-    metadata,
     transcript: files.transcript.map((oid) => ({ oid })),
-    ...(files.contentHash === undefined ? {} : { contentHash: { oid: files.contentHash } }),
-    ...(files.prompt === undefined ? {} : { prompt: { oid: files.prompt } }),
-    ...(files.context === undefined ? {} : { context: { oid: files.context } }),
-    ...(compact === undefined ? {} : { compact }),
-    others,
+    missingChunks: files.missingChunks,
+    ...(contentHash === undefined ? {} : { contentHash: { oid: contentHash } }),
+    ...(prompt === undefined ? {} : { prompt: { oid: prompt } }),
+    ...(context === undefined ? {} : { context: { oid: context } }),
+    ...(compact === undefined ? {} : { compact: { oid: compact } }),
+    others: new Map([...files.others].map(([name, oid]) => [name, { oid }])),
   };
 }
 

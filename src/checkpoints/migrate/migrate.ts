@@ -3,54 +3,14 @@ import type { Git } from "../../git/git.ts";
 import { fault } from "../../system/fault.ts";
 import { noTrace, type Trace } from "../../system/trace.ts";
 import { createSessionCompactors } from "../query/compact-sessions.ts";
-import { type CheckpointPlaces, listCheckpointPlaces, readCheckpoints } from "../query/read-checkpoints.ts";
 import { openTranscriptReader } from "../query/read-transcript.ts";
-import { type StoreKind, sessionsOf } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import type { CheckpointWrite } from "../stores/store.ts";
 import { commitMessage } from "../stores/store-commit-message.ts";
 import { tryLoadStates } from "../stores/stored-state.ts";
 import type { CheckpointStores } from "../stores/stores.ts";
 import { convertCheckpoint } from "./convert-checkpoint.ts";
-import { findCandidates, type MigrationPlan, planMigration } from "./plan-migration.ts";
-
-export interface MigrationRequest {
-  readonly to: StoreKind;
-  /** Writes again what the target has already. */
-  readonly force?: boolean;
-}
-
-/** What a migration would do: nothing is written. */
-export async function readMigrationPlan(
-  git: Git,
-  stores: CheckpointStores,
-  { to, force = false }: MigrationRequest,
-): Promise<MigrationPlan> {
-  const places = await listCheckpointPlaces(stores);
-  const candidates = findCandidates(places, to, force);
-  const pick = (wanted: (store: StoreKind) => boolean) =>
-    [...candidates].flatMap(([id, trees]): [CheckpointId, CheckpointPlaces][] => {
-      const tree = trees.find(({ store }) => wanted(store));
-      return tree === undefined ? [] : [[id, [tree]]];
-    });
-  const sources = await readCheckpoints(
-    git,
-    pick((store) => store !== to),
-  );
-  const targets = new Map(
-    (
-      await readCheckpoints(
-        git,
-        pick((store) => store === to),
-      )
-    ).map((read) => [read.id, read]),
-  );
-  return planMigration(
-    places,
-    sources.map((source) => ({ source, target: targets.get(source.id) })),
-    { to, force },
-  );
-}
+import type { MigrationPlan } from "./plan-migration.ts";
 
 export interface MigrationProgress {
   readonly done: number;
@@ -132,22 +92,4 @@ export async function applyMigration(
     await transcripts.close();
   }
   return { migrated: plan.steps.length - failed.length, skipped: plan.skipped, failed, warnings };
-}
-
-/** Compares transcripts of source and target object for object; the ids of those that differ. */
-export async function verifyMigration(
-  stores: CheckpointStores,
-  plan: MigrationPlan,
-): Promise<readonly CheckpointId[]> {
-  const target = await stores[plan.to].list();
-  return plan.steps
-    .filter(({ id, from }) => {
-      const tree = target.get(id);
-      if (tree === undefined) return true;
-      const held = new Set(sessionsOf(tree).map(({ transcript }) => transcript.join(" ")));
-      return sessionsOf(from).some(
-        ({ transcript }) => transcript.length > 0 && !held.has(transcript.join(" ")),
-      );
-    })
-    .map(({ id }) => id);
 }

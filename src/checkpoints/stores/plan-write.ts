@@ -44,7 +44,7 @@ export function planCheckpoint(
   const files = new Map(before.files);
   const sessions = new Map(before.sessions);
   for (const session of write.sessions) {
-    const index = slotOf(sessions, session, write.id);
+    const index = slotOf({ files, sessions }, session, write.id);
     const metadata = orderKeys(
       keepUnknown(sessions.get(index), layout.encodeSession(session.metadata), sessionOrder),
       sessionOrder,
@@ -54,26 +54,43 @@ export function planCheckpoint(
       if (path.startsWith(`${index}/`) && isReplaced(path.slice(`${index}/`.length), layout))
         files.delete(path);
     }
-    for (const [name, source] of sessionFiles(session, metadata, layout))
-      files.set(`${index}/${name}`, source);
+    files.set(`${index}/metadata.json`, { bytes: encodeMetadata(metadata) });
+    for (const [name, source] of contentFiles(session, layout)) files.set(`${index}/${name}`, source);
   }
   const newest = newestSession(sessions);
   for (const [path, source] of write.tasks ?? []) {
-    const place = layout.tasksInSession ? `${newest}/tasks/${path}` : `tasks/${path}`;
-    if (!files.has(place)) files.set(place, source);
+    const places = [`${newest}/tasks/${path}`, `tasks/${path}`];
+    if (!layout.tasksInSession) places.reverse();
+    // a whole record leaves nothing out: what finds its place taken by another content goes to the other place
+    const possible = write.whole === true ? places : places.slice(0, 1);
+    const place = possible.find((at) => !files.has(at) || isSameObject(files.get(at), source));
+    if (place !== undefined) files.set(place, source);
   }
+  for (const [path, source] of write.others ?? []) if (!files.has(path)) files.set(path, source);
   const root = planRoot(before, write, { files, sessions, layout });
   files.set("metadata.json", { bytes: encodeMetadata(root) });
   return { files, root, sessions };
 }
 
-function slotOf(sessions: ReadonlyMap<number, JsonObject>, session: SessionWrite, id: CheckpointId): number {
+export function isSameObject(a: BlobSource | undefined, b: BlobSource): boolean {
+  return a !== undefined && "oid" in a && "oid" in b && a.oid === b.oid;
+}
+
+function slotOf(
+  { files, sessions }: Pick<CheckpointState, "files" | "sessions">,
+  session: SessionWrite,
+  id: CheckpointId,
+): number {
+  if (typeof session.slot === "number") return session.slot;
+  const folders = [...files.keys()].flatMap((path) => /^(\d{1,6})\//.exec(path)?.[1] ?? []);
+  const behindLast = Math.max(-1, ...folders.map(Number), ...sessions.keys()) + 1;
+  if (session.slot === "new") return behindLast;
   const sessionId = session.metadata.get("session_id");
   if (typeof sessionId !== "string" || sessionId === "") {
     throw new KeyframeError("invalid-input", `a session of checkpoint ${id} has no id`);
   }
   for (const [index, metadata] of sessions) if (metadata.get("session_id") === sessionId) return index;
-  return Math.max(-1, ...sessions.keys()) + 1;
+  return behindLast;
 }
 
 /** A write brings its session's own files anew, whatever an older version called them; files of other writers stay. */
@@ -85,14 +102,17 @@ function isReplaced(name: string, layout: Layout): boolean {
   );
 }
 
-function* sessionFiles(
-  session: SessionWrite,
-  metadata: JsonObject,
+/** The files of a session beside its metadata, as a layout names them. */
+export function* contentFiles(
+  session: Omit<SessionWrite, "metadata">,
   layout: Layout,
 ): Generator<readonly [string, BlobSource]> {
-  yield ["metadata.json", { bytes: encodeMetadata(metadata) }];
-  for (const [number, chunk] of session.transcript.entries()) {
+  const absent = new Set(session.missingChunks);
+  let number = 0;
+  for (const chunk of session.transcript) {
+    while (absent.has(number)) number += 1;
     yield [chunkFileName(layout.transcriptBase, number), chunk];
+    number += 1;
   }
   if (session.contentHash !== undefined) yield [layout.contentHashName, session.contentHash];
   if (session.prompt !== undefined) yield ["prompt.txt", session.prompt];
@@ -118,13 +138,19 @@ interface Planned {
 }
 
 function planRoot(before: CheckpointState, write: CheckpointWrite, planned: Planned): JsonObject {
-  const indexes = [...planned.sessions.keys()].sort((a, b) => a - b);
+  const indexes = [...planned.sessions.keys()];
+  // a whole record keeps the order in which it was given
+  if (write.whole !== true) indexes.sort((a, b) => a - b);
   const root: JsonObject = new Map(before.root);
   for (const [key, value] of write.root) root.set(key, value);
   root.set("checkpoint_id", write.id);
+  const unknown = unknownPathMembers(root.get("sessions"));
   root.set(
     "sessions",
-    indexes.map((index) => sessionPaths(index, write.id, planned)),
+    indexes.map((index) => {
+      const paths = sessionPaths(index, write.id, planned);
+      return new Map([...paths, ...(unknown.get(index) ?? [])]);
+    }),
   );
   if (write.whole !== true) {
     mergeSessionsInto(
@@ -135,7 +161,30 @@ function planRoot(before: CheckpointState, write: CheckpointWrite, planned: Plan
   return orderKeys(root, rootOrder);
 }
 
-function sessionPaths(index: number, id: CheckpointId, { files, layout }: Planned): JsonValue {
+const pathMembers = [
+  "metadata",
+  "transcript",
+  "context",
+  "compact_transcript",
+  "content_hash",
+  "prompt",
+  "assets_manifest",
+];
+
+/** Members of `sessions` that only another writer knows, by the folder number of their session. */
+function unknownPathMembers(stored: JsonValue | undefined): Map<number, JsonObject> {
+  const byIndex = new Map<number, JsonObject>();
+  for (const session of Array.isArray(stored) ? stored : []) {
+    if (!(session instanceof Map)) continue;
+    const path = session.get("metadata");
+    const index = typeof path === "string" ? /(?:^|\/)(\d{1,6})\/[^/]+$/.exec(path)?.[1] : undefined;
+    const others = [...session].filter(([key]) => !pathMembers.includes(key));
+    if (index !== undefined && others.length > 0) byIndex.set(Number(index), new Map(others));
+  }
+  return byIndex;
+}
+
+function sessionPaths(index: number, id: CheckpointId, { files, layout }: Planned): JsonObject {
   const path = (name: string) => `${layout.pathPrefix(id)}/${index}/${name}`;
   const at = (name: string) => (files.has(`${index}/${name}`) ? path(name) : "");
   const paths: JsonObject = new Map([["metadata", at("metadata.json")]]);

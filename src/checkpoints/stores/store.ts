@@ -12,6 +12,10 @@ export interface SessionWrite {
   readonly metadata: JsonObject;
   /** Chunks in order (src/transcripts/chunks.ts). */
   readonly transcript: readonly BlobSource[];
+  /** Numbers that the chunks pass over, because the record they come from lacks those. */
+  readonly missingChunks?: readonly number[];
+  /** Its folder, or a folder of its own behind the last; by default the one that holds its id. */
+  readonly slot?: number | "new";
   /** Hash of the whole redacted transcript, `sha256:<hex>`. */
   readonly contentHash?: BlobSource;
   readonly prompt?: BlobSource;
@@ -32,6 +36,8 @@ export interface CheckpointWrite {
   readonly sessions: readonly SessionWrite[];
   /** Subagents' files by path below `tasks/`; where one is stored already, the stored one stays. */
   readonly tasks?: ReadonlyMap<string, BlobSource>;
+  /** Further files by path in the checkpoint; where one is stored already, the stored one stays. */
+  readonly others?: ReadonlyMap<string, BlobSource>;
   /** The record as given replaces a stored one, and `root` is kept to the byte except for the paths in `sessions`. */
   readonly whole?: boolean;
 }

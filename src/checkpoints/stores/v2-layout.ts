@@ -15,7 +15,7 @@ export const v2Layout: Layout = {
 /** v2 counts in lines of the compact transcript; the raw count is kept beside, or the way back would lose it. */
 function encodeSession(metadata: JsonObject): JsonObject {
   const encoded: JsonObject = new Map(metadata);
-  const raw = metadata.get("checkpoint_transcript_start");
+  const raw = metadata.get("checkpoint_transcript_start") ?? metadata.get("transcript_lines_at_start");
   const compact = metadata.get("compact_transcript_start");
   encoded.delete("transcript_lines_at_start");
   encoded.delete("compact_transcript_start");

@@ -1,11 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
-import {
-  applyMigration,
-  type MigrationResult,
-  readMigrationPlan,
-  verifyMigration,
-} from "../../checkpoints/migrate/migrate.ts";
+import { applyMigration, type MigrationResult } from "../../checkpoints/migrate/migrate.ts";
 import type { MigrationPlan } from "../../checkpoints/migrate/plan-migration.ts";
+import { readMigrationPlan } from "../../checkpoints/migrate/read-plan.ts";
+import { type MigrationCheck, verifyMigration } from "../../checkpoints/migrate/verify-migration.ts";
 import type { StoreKind } from "../../checkpoints/record/checkpoint-tree.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryCheckpoints } from "../command/open-repository.ts";
@@ -39,38 +36,57 @@ export async function migrate(
     stream: this.process.stderr,
     clock: this.clock,
   });
-  let result: MigrationResult;
+  const result: Mutable<MigrationResult> = { migrated: 0, skipped: plan.skipped, failed: [], warnings: [] };
   try {
-    const nowSeconds = Math.floor(this.clock.nowMs() / 1000);
-    result = await applyMigration(git, stores, plan, {
-      nowSeconds,
+    const options = {
+      nowSeconds: Math.floor(this.clock.nowMs() / 1000),
       trace: this.trace,
-      onProgress: ({ done }) => progress.update(done),
-    });
+      onProgress: ({ done }: { readonly done: number }) => progress.update(done),
+    };
+    addResult(result, await applyMigration(git, stores, plan, options));
+    // what only a second store has is added to what came from the first
+    if (plan.hasSeveralSources) {
+      const rest = await this.trace.span("plan", () => readMigrationPlan(git, stores, { to }));
+      const failed = new Set(result.failed.map(({ id }) => id));
+      const steps = rest.steps.filter(({ id }) => !failed.has(id));
+      addResult(result, await applyMigration(git, stores, { ...rest, steps }, options));
+    }
   } finally {
     progress.finish();
   }
-  const differing = verify ? await this.trace.span("verify", () => verifyMigration(stores, plan)) : [];
-  if (json) this.terminal.json({ to, ...result, ...(verify ? { differing } : {}) });
+  const check = verify ? await this.trace.span("verify", () => verifyMigration(git, stores, to)) : undefined;
+  if (json) this.terminal.json({ to, ...result, ...(check === undefined ? {} : { verified: check }) });
   else {
     for (const warning of result.warnings) this.terminal.note(`! ${warning}`);
     for (const { id, why } of result.failed) this.terminal.note(`! checkpoint ${id} was left out: ${why}`);
     this.terminal.out(summary(plan, result));
-    if (verify && differing.length === 0)
-      this.terminal.out("Verified: every transcript is the same, object for object.");
+    if (check?.differing.length === 0) this.terminal.out(verified(check));
   }
   if (result.failed.length > 0) this.process.exitCode = 1;
-  const expected = new Set(result.failed.map(({ id }) => id));
-  const wrong = differing.filter((id) => !expected.has(id));
-  if (wrong.length > 0) {
-    throw new KeyframeError(
-      "damaged",
-      `${wrong.length} checkpoints differ after the migration: ${wrong.slice(0, 5).join(", ")}`,
-      {
-        hint: `run \`keyframe migrate --to ${to} --force\``,
-      },
-    );
-  }
+  if (check !== undefined) mustBeSame(this, check, to);
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+function addResult(sum: Mutable<MigrationResult>, more: MigrationResult): void {
+  sum.migrated += more.migrated;
+  sum.failed = [...sum.failed, ...more.failed];
+  sum.warnings = [...sum.warnings, ...more.warnings];
+}
+
+function verified({ checkpoints, sessions, transcripts, subagents }: MigrationCheck): string {
+  return `Verified: ${checkpoints} checkpoints with ${sessions} sessions, ${transcripts} transcripts and ${subagents} subagents' files are the same in number, order and digest.`;
+}
+
+function mustBeSame({ terminal }: CliContext, { differing }: MigrationCheck, to: StoreKind): void {
+  if (differing.length === 0) return;
+  const shown = differing.slice(0, 10);
+  for (const { id, why } of shown) terminal.note(`! checkpoint ${id}: ${why.slice(0, 5).join("; ")}`);
+  if (differing.length > shown.length)
+    terminal.note(`! and ${differing.length - shown.length} more; --json names all of them`);
+  throw new KeyframeError("damaged", `${differing.length} checkpoints differ after the migration`, {
+    hint: `run \`keyframe migrate --to ${to} --force\``,
+  });
 }
 
 function summary({ steps, skipped, to }: MigrationPlan, { migrated, failed }: MigrationResult): string {

@@ -1,10 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  applyMigration,
-  readMigrationPlan,
-  verifyMigration,
-} from "../../../src/checkpoints/migrate/migrate.ts";
+import { applyMigration } from "../../../src/checkpoints/migrate/migrate.ts";
+import { readMigrationPlan } from "../../../src/checkpoints/migrate/read-plan.ts";
+import { verifyMigration } from "../../../src/checkpoints/migrate/verify-migration.ts";
 import { type StoreKind, sessionsOf } from "../../../src/checkpoints/record/checkpoint-tree.ts";
 import type { CheckpointWrite } from "../../../src/checkpoints/stores/store.ts";
 import { commitMessage } from "../../../src/checkpoints/stores/store-commit-message.ts";
@@ -33,6 +31,7 @@ async function migrate(to: StoreKind, force = false) {
   const plan = await readMigrationPlan(repository.git, repository.stores, { to, force });
   return { plan, result: await applyMigration(repository.git, repository.stores, plan, { nowSeconds }) };
 }
+const verify = (to: StoreKind) => verifyMigration(repository.git, repository.stores, to);
 const many = (count: number) => Array.from({ length: count }, (_, n) => generatedCheckpoint(n, 1));
 const rawBlobs = (ref: string, name: RegExp) =>
   repository
@@ -182,9 +181,9 @@ test("every direction ends with the same transcripts, and is idempotent", async 
   await fill("v1", many(30));
   const kinds: StoreKind[] = ["v2", "refs", "v1"];
   for (const to of kinds) {
-    const { plan, result } = await migrate(to);
+    const { result } = await migrate(to);
     expect(result.failed).toEqual([]);
-    expect(await verifyMigration(repository.stores, plan)).toEqual([]);
+    expect((await verify(to)).differing).toEqual([]);
     const before = repository.refs();
     expect((await migrate(to)).plan.steps).toEqual([]);
     expect(repository.refs()).toBe(before);
@@ -194,9 +193,190 @@ test("every direction ends with the same transcripts, and is idempotent", async 
 
 test("verifying says which checkpoints differ", async () => {
   await fill("v1", many(3));
-  const plan = await readMigrationPlan(repository.git, repository.stores, { to: "v2" });
   await fill("v2", [generatedCheckpoint(0, 1)]);
-  expect([...(await verifyMigration(repository.stores, plan))].sort()).toEqual(
+  expect((await verify("v2")).differing.map(({ id }) => id).sort()).toEqual(
     [generatedId(1), generatedId(2)].sort(),
   );
+});
+
+describe("one to one", () => {
+  const id = generatedId(7);
+  /** One session id in three folders, as merges of others leave it: two unlike transcripts, one that was never kept. */
+  const repeated = (): CheckpointWrite => {
+    const session = (number: number, transcript: Buffer, slot: number) => ({
+      ...sessionWrite(id, {
+        sessionId: "same",
+        createdAt: `2026-01-0${number}T00:00:00Z`,
+        transcript,
+        fields: { commit_sha: `commit ${number}`, x_of_others: number },
+      }),
+      prompt: { bytes: Buffer.from(`prompt ${number}`) },
+      slot,
+    });
+    const { contentHash: _, ...bare } = { ...session(3, Buffer.of(), 5), transcript: [] };
+    const other = checkpointWrite(id, []);
+    return {
+      ...other,
+      root: new Map([...other.root, ["x_root", "kept"]]),
+      sessions: [session(1, generateTranscript(1, 2), 3), session(2, generateTranscript(2, 1), 0), bare],
+      tasks: new Map([["toolu_1/agent-a.jsonl", { bytes: Buffer.from("a task\n") }]]),
+      others: new Map([
+        ["notes/readme.txt", { bytes: Buffer.from("of another tool") }],
+        ["0/tasks/toolu_1/agent-a.jsonl", { bytes: Buffer.from("another task of that name\n") }],
+      ]),
+      whole: true,
+    };
+  };
+  const only = (kind: StoreKind) => {
+    const prefix = { v1: "refs/heads/entire/", v2: "refs/entire/checkpoints/v2/", refs: "refs/entire/" }[
+      kind
+    ];
+    for (const line of repository.refs().split("\n")) {
+      const [ref = ""] = line.split(" ");
+      const isV2 = ref.startsWith("refs/entire/checkpoints/v2/");
+      if (ref.includes("entire/") && !(ref.startsWith(prefix) && (kind === "refs" ? !isV2 : true)))
+        repository.sh("update-ref", "-d", ref);
+    }
+  };
+  const shape = async (kind: StoreKind) => {
+    const tree = await repository.stores[kind].find(id);
+    const root = JSON.parse(repository.sh("cat-file", "blob", tree?.files.get("metadata.json") ?? ""));
+    return root.sessions.map(({ metadata }: { metadata: string }) => {
+      const index = Number(/(\d+)\/metadata\.json$/.exec(metadata)?.[1]);
+      const files = tree === undefined ? undefined : sessionsOf(tree).find((one) => one.index === index);
+      const own = JSON.parse(repository.sh("cat-file", "blob", files?.metadata ?? ""));
+      return [index, own.session_id, own.x_of_others, files?.transcript, files?.prompt];
+    });
+  };
+
+  test("keeps every folder of a session id, in its place and order, through every format and back", async () => {
+    await fill("v1", [repeated()]);
+    const before = await shape("v1");
+    expect(before.map((row: unknown[]) => row.slice(0, 3))).toEqual([
+      [3, "same", 1],
+      [0, "same", 2],
+      [5, "same", 3],
+    ]);
+    for (const to of ["v2", "refs", "v1", "refs", "v2", "v1"] as const) {
+      const { result } = await migrate(to);
+      expect(result.failed).toEqual([]);
+      expect(await verify(to)).toMatchObject({
+        checkpoints: 1,
+        sessions: 3,
+        transcripts: 2,
+        subagents: 2,
+        differing: [],
+      });
+      only(to);
+      expect(await shape(to), to).toEqual(before);
+      const tree = await repository.stores[to].find(id);
+      const tasks = [...(tree?.files ?? [])].filter(([path]) => path.includes("tasks/"));
+      expect(new Set(tasks.map(([, oid]) => oid)).size).toBe(2);
+      expect(tree?.files.has("notes/readme.txt")).toBe(true);
+    }
+  });
+
+  test("mends a target that holds only one of them", async () => {
+    await fill("v1", [repeated()]);
+    const [, second] = repeated().sessions;
+    await fill("v2", [{ ...repeated(), sessions: second === undefined ? [] : [second] }]);
+    expect((await verify("v2")).differing).toHaveLength(1);
+    await migrate("v2");
+    expect((await verify("v2")).differing).toEqual([]);
+    expect(await shape("v2")).toEqual(await shape("v1"));
+    expect((await migrate("v2")).plan.steps).toEqual([]);
+  });
+
+  test("brings a session over again that has gone on since, and adds one that went another way", async () => {
+    await fill("v1", [generatedCheckpoint(1, 1)]);
+    await migrate("v2");
+    await fill("v1", [generatedCheckpoint(1, 4)]);
+    expect((await verify("v2")).differing).toHaveLength(1);
+    await migrate("v2");
+    expect((await verify("v2")).differing).toEqual([]);
+    const other = generatedCheckpoint(1, 1).sessions[0];
+    const apart = { ...generatedCheckpoint(1, 1), whole: true };
+    const transcript = [{ bytes: generateTranscript(99, 2) }];
+    await fill("v1", [
+      { ...apart, sessions: other === undefined ? [] : [{ ...other, transcript, slot: 0 }] },
+    ]);
+    await migrate("v2");
+    const tree = await repository.stores.v2.find(generatedId(1));
+    expect(tree === undefined ? [] : sessionsOf(tree).map(({ index }) => index)).toEqual([0, 1]);
+    expect((await verify("v2")).differing).toEqual([]);
+    expect((await migrate("v2")).plan.steps).toEqual([]);
+  });
+
+  test("takes what only a second store has", async () => {
+    await fill("v1", [generatedCheckpoint(1, 1)]);
+    await migrate("refs");
+    const late = {
+      sessionId: "late",
+      createdAt: "2026-02-01T00:00:00Z",
+      transcript: generateTranscript(9, 1),
+    };
+    await fill("v1", [checkpointWrite(generatedId(1), [late])]);
+    const { plan } = await migrate("v2");
+    expect(plan.hasSeveralSources).toBe(true);
+    await migrate("v2");
+    const tree = await repository.stores.v2.find(generatedId(1));
+    expect(tree === undefined ? 0 : sessionsOf(tree).length).toBe(2);
+    expect((await migrate("v2")).plan.steps).toEqual([]);
+  });
+
+  test("keeps the numbers of chunks where the record lacks some", async () => {
+    const write = generatedCheckpoint(1, 1);
+    const session = write.sessions[0];
+    if (session === undefined) throw new Error("no session");
+    const transcript = [{ bytes: Buffer.from("a\n") }, { bytes: Buffer.from("c\n") }];
+    await fill("v1", [{ ...write, sessions: [{ ...session, transcript, missingChunks: [0, 2] }] }]);
+    await migrate("v2");
+    const tree = await repository.stores.v2.find(write.id);
+    expect([...(tree?.files.keys() ?? [])].filter((path) => path.includes("raw_transcript")).sort()).toEqual([
+      "0/raw_transcript.001",
+      "0/raw_transcript.003",
+      "0/raw_transcript_hash.txt",
+    ]);
+  });
+
+  test.each<[string, (write: CheckpointWrite) => CheckpointWrite, RegExp]>([
+    ["a session less", (write) => ({ ...write, sessions: write.sessions.slice(1) }), /session 3 .*missing/],
+    ["another order", (write) => ({ ...write, sessions: [...write.sessions].reverse() }), /another order/],
+    [
+      "a shorter transcript",
+      (write) => change(write, 0, { transcript: [{ bytes: Buffer.from("{}\n") }] }),
+      /transcript of session/,
+    ],
+    ["another prompt", (write) => change(write, 1, { prompt: { bytes: Buffer.from("x") } }), /prompt of/],
+    [
+      "a member less",
+      (write) => {
+        write.sessions[0]?.metadata.delete("x_of_others");
+        return write;
+      },
+      /member x_of_others/,
+    ],
+    ["a task less", ({ tasks: _, ...write }) => write, /subagent's file/],
+    ["a file less", ({ others: _, ...write }) => write, /file notes\/readme.txt/],
+    ["another root", (write) => ({ ...write, root: new Map([...write.root, ["x_root", 1]]) }), /x_root/],
+  ])("verifying fails on %s", async (_, damage, why) => {
+    await fill("v1", [repeated()]);
+    await migrate("refs");
+    expect((await verify("refs")).differing).toEqual([]);
+    only("v1");
+    await fill("refs", [damage(repeated())]);
+    const { differing } = await verify("refs");
+    expect(differing.map((one) => one.why.join("; "))).toEqual([expect.stringMatching(why)]);
+  });
+
+  function change(
+    write: CheckpointWrite,
+    index: number,
+    fields: Partial<CheckpointWrite["sessions"][number]>,
+  ): CheckpointWrite {
+    const sessions = write.sessions.map((session, at) =>
+      at === index ? { ...session, ...fields } : session,
+    );
+    return { ...write, sessions };
+  }
 });
