@@ -92,7 +92,7 @@ async function withSessions(count: number): Promise<TestRepository> {
   repository.write("f", "start\n");
   const head = repository.commit("start");
   repository.keyframe(["enable"]);
-  const place = mustFindRepository(repository.folder, nodeMachine.files);
+  const place = mustFindRepository(repository.folder, nodeMachine);
   const git = openGit(place, nodeMachine.processes, repository.env);
   const transcript = generateTranscript(1, 40);
   const writes = Array.from({ length: count }, (_, index) => {

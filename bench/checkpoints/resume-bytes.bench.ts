@@ -13,6 +13,7 @@ import { openGit } from "../../src/git/git.ts";
 import { resolveRemote } from "../../src/git/remote/remote.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
@@ -100,7 +101,7 @@ function openClient(folder: string): PushContext {
   mkdirSync(folder, { recursive: true });
   git(folder, "init", "-q");
   return {
-    git: openGit(mustFindRepository(folder, nodeFiles), nodeProcesses),
+    git: openGit(mustFindRepository(folder, nodeMachine), nodeProcesses),
     files: nodeFiles,
     processTable: nodeProcessTable,
     trace: noTrace,
@@ -112,7 +113,7 @@ function openClient(folder: string): PushContext {
 async function generate(folder: string, count: number): Promise<void> {
   mkdirSync(folder);
   git(folder, "init", "-q", "--bare");
-  const bare = openGit(mustFindRepository(folder, nodeFiles), nodeProcesses);
+  const bare = openGit(mustFindRepository(folder, nodeMachine), nodeProcesses);
   await openCheckpointStores(bare).v1.write(
     Array.from({ length: count }, (_, number) =>
       smallCheckpoint(idOf(number * 7919), {

@@ -7,7 +7,7 @@ import { maxHookPayloadBytes } from "../base/limits.ts";
 import { advanceSession, isSessionEvent } from "../checkpoints/sessions/events.ts";
 import { gitHooks } from "../git/hooks/hook-names.ts";
 import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
-import { findRepository, type Repository } from "../git/repository.ts";
+import { findRepository, lookForRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../state/problems.ts";
 import { isSwitchedOff } from "../state/switch.ts";
 import { type Machine, nodeMachine, traceMachine } from "../system/machine/machine.ts";
@@ -75,7 +75,7 @@ interface HookRun {
 
 function findHere(): Repository | undefined {
   try {
-    return findRepository(process.cwd(), files);
+    return findRepository(process.cwd(), nodeMachine);
   } catch {
     return undefined; // the folder was removed, or may not be read: then there is nothing to record in
   }
@@ -90,7 +90,9 @@ async function observeAgent(run: HookRun, here: Repository | undefined, name: st
   const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
   if (event.kind === "ignored") return;
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
-  const repository = findRepository(event.cwd, files) ?? here;
+  const found = lookForRepository(event.cwd, machine);
+  if (found.kind === "refused") return leaveProblem(here, name, `refused: ${found.error.message}`);
+  const repository = found.kind === "found" ? found.repository : here;
   if (repository !== undefined && isSwitchedOff(repository, files)) return;
   recorder.setName(`hook ${name} ${event.kind}`);
   recorder.setPlace(repository);

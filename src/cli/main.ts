@@ -43,9 +43,9 @@ export async function main(commandLine: readonly string[]): Promise<void> {
   recorder.close(Number(process.exitCode ?? 0) === 0 ? "done" : "failed");
 }
 
-function findPlace({ cwd, files }: CliContext): Repository | undefined {
+function findPlace(context: CliContext): Repository | undefined {
   try {
-    return findRepository(cwd, files);
+    return findRepository(context.cwd, context);
   } catch {
     return undefined; // a folder that may not be read: the command itself says so, if it needs it
   }

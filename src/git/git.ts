@@ -5,6 +5,7 @@ import type {
   ProcessResult,
   RunningProcess,
 } from "../system/process/processes.ts";
+import { gitEnvironment } from "./git-environment.ts";
 import type { Repository } from "./repository.ts";
 
 /** The git program, bound to one repository. A failed command is `program-failed` with git's own words. */
@@ -28,7 +29,7 @@ export function openGit(
 ): Git {
   const cwd = repository.workTree ?? repository.gitDir;
   const cleanEnv = gitEnvironment(env);
-  // the folder is named outright: `safe.bareRepository` and odd work trees cannot hide it
+  // named outright, so that odd work trees cannot hide it; whether to trust it was decided where it was found
   const prefix = ["--git-dir", repository.gitDir];
   if (repository.workTree !== undefined) prefix.push("--work-tree", repository.workTree);
   async function run(args: readonly string[], options: GitOptions = {}): Promise<ProcessResult> {
@@ -49,33 +50,6 @@ export function openGit(
       processes.start("git", [...prefix, ...args], { cwd, env: { ...cleanEnv, ...options.env } }),
   };
 }
-
-/**
- * The environment for our own git calls. Inside a hook, git points its variables at the running command (a temporary
- * index, a prefix): ours must see the repository itself. Locks that are only an optimisation are not taken.
- */
-export function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const clean: NodeJS.ProcessEnv = {};
-  for (const [name, value] of Object.entries(env)) if (!hookVariables.has(name)) clean[name] = value;
-  return { ...clean, GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C", GIT_TERMINAL_PROMPT: "0" };
-}
-
-const hookVariables = new Set([
-  "GIT_DIR",
-  "GIT_WORK_TREE",
-  "GIT_INDEX_FILE",
-  "GIT_PREFIX",
-  "GIT_EDITOR",
-  "GIT_REFLOG_ACTION",
-  "GIT_COMMON_DIR",
-  "GIT_NAMESPACE",
-  "GIT_LITERAL_PATHSPECS",
-  "GIT_GLOB_PATHSPECS",
-  "GIT_NOGLOB_PATHSPECS",
-  "GIT_ICASE_PATHSPECS",
-  "GIT_EXTERNAL_DIFF",
-  "GIT_DIFF_OPTS",
-]);
 
 export function gitFailed(
   args: readonly string[],

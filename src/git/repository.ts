@@ -1,7 +1,9 @@
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { KeyframeError } from "../base/errors.ts";
 import type { Files } from "../system/files/files.ts";
+import { ifReachable } from "../system/files/if-reachable.ts";
 import { isOid, type Oid } from "./ids.ts";
+import { type Discovery, type TrustDeps, whyDistrusted } from "./repository-trust.ts";
 
 /** Where a repository lives. All paths are absolute. */
 export interface Repository {
@@ -13,55 +15,116 @@ export interface Repository {
   readonly commonDir: string;
 }
 
+export type FoundRepository =
+  | { readonly kind: "found"; readonly repository: Repository }
+  /** There is one, and git would not use it: nothing of it may be read, run or written. */
+  | { readonly kind: "refused"; readonly error: KeyframeError }
+  | { readonly kind: "none" };
+
 /**
- * Finds the repository that holds `start` by walking up, without running git: hooks have no time for it.
- * Knows work trees, linked worktrees, submodules (`.git` files) and bare repositories.
+ * Looks for the repository that holds `start` by walking up as git does, and decides whether to trust it; without
+ * running git where files decide, since hooks have no time for it. Knows work trees, linked worktrees, submodules (`.git`
+ * files) and bare repositories, ceiling directories and the borders of file systems.
  */
-export function findRepository(start: string, files: Files): Repository | undefined {
+export function lookForRepository(start: string, deps: TrustDeps): FoundRepository {
+  const discovery = discover(start, deps);
+  if (discovery === undefined) return { kind: "none" };
+  const error = whyDistrusted(discovery, deps);
+  return error === undefined
+    ? { kind: "found", repository: describe(discovery, deps.files) }
+    : { kind: "refused", error };
+}
+
+/** The repository that holds `start`; undefined where there is none, or none that git would use. */
+export function findRepository(start: string, deps: TrustDeps): Repository | undefined {
+  const found = lookForRepository(start, deps);
+  return found.kind === "found" ? found.repository : undefined;
+}
+
+/** @throws KeyframeError `not-found` outside of a repository, `refused` in one that git would not use */
+export function mustFindRepository(start: string, deps: TrustDeps): Repository {
+  const found = lookForRepository(start, deps);
+  if (found.kind === "found") return found.repository;
+  if (found.kind === "refused") throw found.error;
+  throw new KeyframeError("not-found", `${start} is not inside a git repository`, {
+    hint: "run the command inside a repository, or make one with `git init`",
+  });
+}
+
+function discover(start: string, { files, env = process.env }: TrustDeps): Discovery | undefined {
+  const mayEnter = openWalk(start, files, env);
   for (let folder = resolve(start); ; folder = dirname(folder)) {
     const dotGit = join(folder, ".git");
-    const kind = files.statTargetIfExists(dotGit)?.kind;
-    if (kind === "folder" && looksLikeGitDir(dotGit, files)) return describe(folder, dotGit, files);
+    const kind = ifReachable(() => files.statTargetIfExists(dotGit))?.kind;
+    if (kind === "folder" && looksLikeGitDir(dotGit, files))
+      return { workTree: folder, gitDir: dotGit, gitFile: undefined };
     if (kind === "file") {
       const gitDir = followGitFile(dotGit, files);
-      if (gitDir !== undefined) return describe(folder, gitDir, files);
+      if (gitDir !== undefined) return { workTree: folder, gitDir, gitFile: dotGit };
     }
-    if (looksLikeGitDir(folder, files)) return describe(undefined, folder, files);
-    if (dirname(folder) === folder) return undefined;
+    if (looksLikeGitDir(folder, files)) return { workTree: undefined, gitDir: folder, gitFile: undefined };
+    if (!mayEnter(dirname(folder), folder)) return undefined;
   }
 }
 
-/** @throws KeyframeError `not-found` outside of a repository */
-export function mustFindRepository(start: string, files: Files): Repository {
-  const repository = findRepository(start, files);
-  if (repository === undefined) {
-    throw new KeyframeError("not-found", `${start} is not inside a git repository`, {
-      hint: "run the command inside a repository, or make one with `git init`",
-    });
+/** Whether the walk goes on from a folder to the one above it: not to a ceiling, nor to another file system. */
+function openWalk(
+  start: string,
+  files: Files,
+  env: NodeJS.ProcessEnv,
+): (parent: string, folder: string) => boolean {
+  const ceilings = ceilingsOf(env["GIT_CEILING_DIRECTORIES"] ?? "", files);
+  const deviceOf = (path: string) => ifReachable(() => files.statTargetIfExists(path))?.device;
+  const crosses = /^(1|true|yes|on)$/i.test(env["GIT_DISCOVERY_ACROSS_FILESYSTEM"] ?? "");
+  let device = crosses ? undefined : deviceOf(resolve(start));
+  return (parent, folder) => {
+    if (parent === folder || ceilings.has(parent)) return false;
+    const above = crosses ? undefined : deviceOf(parent);
+    if (device !== undefined && above !== device) return false;
+    device = above; // a path that does not exist yet begins on the file system of its nearest folder
+    return true;
+  };
+}
+
+/** As git reads the variable: absolute paths, whose symlinks count until the first empty entry. */
+function ceilingsOf(text: string, files: Files): ReadonlySet<string> {
+  const ceilings = new Set<string>();
+  if (text === "") return ceilings;
+  let resolvesLinks = true;
+  for (const entry of text.split(delimiter)) {
+    if (entry === "") resolvesLinks = false;
+    if (!isAbsolute(entry)) continue;
+    ceilings.add(resolve(entry));
+    if (resolvesLinks) ceilings.add(files.realPathIfExists(entry) ?? entry);
   }
-  return repository;
+  return ceilings;
 }
 
 function looksLikeGitDir(folder: string, files: Files): boolean {
-  return (
-    files.statIfExists(join(folder, "HEAD")) !== undefined &&
-    (files.statIfExists(join(folder, "commondir")) !== undefined ||
-      (files.statIfExists(join(folder, "objects")) !== undefined &&
-        files.statIfExists(join(folder, "refs")) !== undefined))
-  );
+  const holds = (name: string) => ifReachable(() => files.statIfExists(join(folder, name))) !== undefined;
+  return holds("HEAD") && (holds("commondir") || (holds("objects") && holds("refs")));
 }
 
 function followGitFile(path: string, files: Files): string | undefined {
-  const match = /^gitdir: (.+?)\s*$/.exec(files.read(path).subarray(0, 8192).toString("utf8"));
+  const match = /^gitdir: (.+?)\s*$/.exec(readPointer(path, files) ?? "");
   if (match?.[1] === undefined) return undefined;
   const gitDir = isAbsolute(match[1]) ? match[1] : resolve(dirname(path), match[1]);
   return looksLikeGitDir(gitDir, files) ? gitDir : undefined;
 }
 
-function describe(workTree: string | undefined, gitDir: string, files: Files): Repository {
-  const pointer = files.readIfExists(join(gitDir, "commondir"))?.toString("utf8").trim();
+function describe({ workTree, gitDir }: Discovery, files: Files): Repository {
+  const pointer = readPointer(join(gitDir, "commondir"), files)?.trim();
   return { workTree, gitDir, commonDir: pointer === undefined ? gitDir : resolve(gitDir, pointer) };
 }
+
+/** A file that holds one path, read before anybody knows whose it is; a longer one is none. */
+function readPointer(path: string, files: Files): string | undefined {
+  const stat = ifReachable(() => files.statTargetIfExists(path));
+  if (stat?.kind !== "file" || stat.sizeBytes > maxPointerBytes) return undefined;
+  return files.read(path).toString("utf8");
+}
+
+const maxPointerBytes = 8192;
 
 export interface Head {
   /** `refs/heads/main`, or undefined when HEAD is detached. */

@@ -9,7 +9,7 @@ import { openGit } from "../../src/git/git.ts";
 import type { Oid } from "../../src/git/ids.ts";
 import { readCommitPatches } from "../../src/git/objects/patch.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { type AuthorshipRepo, agentA, agentB, makeAuthorshipRepo } from "../support/authorship-repo.ts";
 
@@ -25,7 +25,7 @@ afterEach(async () => {
 /** The law of every note: it names only lines that its commit adds, each once. */
 async function expectNotesInsideCommits({ folder, git }: AuthorshipRepo): Promise<void> {
   const commits = git("rev-list", "--all", "--not", "--glob=refs/notes").split("\n").filter(Boolean) as Oid[];
-  const bound = openGit(mustFindRepository(folder, nodeFiles), nodeProcesses);
+  const bound = openGit(mustFindRepository(folder, nodeMachine), nodeProcesses);
   for await (const patch of readCommitPatches(bound, commits)) {
     const { log, problems } = parseAuthorshipLog(Buffer.from(repo.note(patch.commit)));
     expect(problems).toEqual([]);
@@ -619,7 +619,7 @@ describe("places", () => {
     execFileSync("git", ["commit", "-qm", "in the worktree"], { cwd: join(repo.folder, "nested") });
     const { settle } = await import("../../src/authorship/settle/settle.ts");
     const { nodeObserveDeps } = await import("../support/authorship-repo.ts");
-    const bound = openGit(mustFindRepository(join(repo.folder, "nested"), nodeFiles), nodeProcesses);
+    const bound = openGit(mustFindRepository(join(repo.folder, "nested"), nodeMachine), nodeProcesses);
     expect((await settle(bound, nodeObserveDeps)).settled).toHaveLength(1);
     expect(repo.note("nested")).toContain("g\n  s_");
   });

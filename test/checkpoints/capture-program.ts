@@ -9,10 +9,10 @@ import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";
 import { hookDeps } from "../../src/cli/hooks/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 
 const [folder = "", step = "", argument = ""] = process.argv.slice(2);
-const repository = mustFindRepository(folder, nodeFiles);
+const repository = mustFindRepository(folder, nodeMachine);
 const deps = hookDeps(repository);
 const git = openGit(repository, deps.processes);
 

@@ -10,7 +10,7 @@ import { parseCheckpointId } from "../../src/checkpoints/record/ids.ts";
 import { openCheckpointStores, storeKinds } from "../../src/checkpoints/stores/stores.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { startAgentSession } from "../support/agent-session.ts";
 import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
@@ -37,7 +37,7 @@ const commit = (...args: string[]) => {
 };
 const problems = () => JSON.parse(repository.keyframe(["status", "--json"]).stdout).problems;
 const openGitHere = () =>
-  openGit(mustFindRepository(repository.folder, nodeFiles), nodeProcesses, repository.env);
+  openGit(mustFindRepository(repository.folder, nodeMachine), nodeProcesses, repository.env);
 
 /** What the stores say of a checkpoint that capture has written, through their one interface. */
 async function stored(id = "") {

@@ -11,6 +11,7 @@ import { listNotes, readNotes, updateNotes } from "../../src/git/refs/notes.ts";
 import { mustResolveCommit, resolveRevision, updateRefs } from "../../src/git/refs/refs.ts";
 import { findRepository, mustFindRepository, readHeadFromFiles } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 
 let folder: string;
@@ -25,7 +26,7 @@ const commit = (message: string) => {
   sh("commit", "-qm", message);
   return sh("rev-parse", "HEAD") as Oid;
 };
-const open = () => openGit(mustFindRepository(folder, nodeFiles), nodeProcesses);
+const open = () => openGit(mustFindRepository(folder, nodeMachine), nodeProcesses);
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "kf-git-"));
@@ -38,21 +39,21 @@ describe("finding a repository", () => {
     mkdirSync(join(folder, "a/b"), { recursive: true });
     write("a/b/f", "x\n");
     commit("one");
-    expect(findRepository(join(folder, "a/b"), nodeFiles)?.workTree).toBe(folder);
+    expect(findRepository(join(folder, "a/b"), nodeMachine)?.workTree).toBe(folder);
     const linked = `${folder}-linked`;
     sh("worktree", "add", "-q", linked);
-    const inLinked = findRepository(linked, nodeFiles);
+    const inLinked = findRepository(linked, nodeMachine);
     expect(inLinked?.workTree).toBe(linked);
     expect(inLinked?.commonDir).toBe(join(folder, ".git"));
     expect(inLinked?.gitDir).toContain("/.git/worktrees/");
     rmSync(linked, { recursive: true });
     sh("-c", "protocol.file.allow=always", "submodule", "add", "-q", folder, "sub");
-    expect(findRepository(join(folder, "sub"), nodeFiles)?.gitDir).toBe(join(folder, ".git/modules/sub"));
-    expect(findRepository(tmpdir(), nodeFiles)).toBeUndefined();
+    expect(findRepository(join(folder, "sub"), nodeMachine)?.gitDir).toBe(join(folder, ".git/modules/sub"));
+    expect(findRepository(tmpdir(), nodeMachine)).toBeUndefined();
   });
 
   test("HEAD is read from loose refs, packed refs, a detached head, and before the first commit", () => {
-    const head = () => readHeadFromFiles(mustFindRepository(folder, nodeFiles), nodeFiles);
+    const head = () => readHeadFromFiles(mustFindRepository(folder, nodeMachine), nodeFiles);
     expect(head()).toEqual({ ref: "refs/heads/main", oid: undefined });
     write("f", "x\n");
     const oid = commit("one");

@@ -23,6 +23,7 @@ import { mustFindRepository } from "../../src/git/repository.ts";
 import { isExcludedByUs, setExcluded } from "../../src/git/worktree/exclude.ts";
 import { applyFileChanges } from "../../src/system/files/file-changes.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 
 let root: string;
@@ -71,7 +72,7 @@ const action = () => ({
 });
 
 async function situations() {
-  return readHookSituations(openGit(mustFindRepository(folder, nodeFiles), nodeProcesses, env), nodeFiles);
+  return readHookSituations(openGit(mustFindRepository(folder, nodeMachine), nodeProcesses, env), nodeFiles);
 }
 
 async function install(): Promise<string[]> {

@@ -6,7 +6,7 @@ import { settle } from "../../src/authorship/settle/settle.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { pruneJournal } from "../../src/journal/prune.ts";
-import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { agentA, nodeObserveDeps } from "../support/authorship-repo.ts";
 
@@ -21,10 +21,10 @@ if (step === "report") {
   );
   process.stdout.write(JSON.stringify(outcome));
 } else if (step === "settle") {
-  const git = openGit(mustFindRepository(folder, nodeFiles), nodeProcesses);
+  const git = openGit(mustFindRepository(folder, nodeMachine), nodeProcesses);
   process.stdout.write(JSON.stringify(await settle(git, nodeObserveDeps)));
 } else if (step === "prune") {
-  pruneJournal(nodeObserveDeps, mustFindRepository(folder, nodeFiles), {
+  pruneJournal(nodeObserveDeps, mustFindRepository(folder, nodeMachine), {
     beforeMs: Date.now(),
     dryRun: false,
   });

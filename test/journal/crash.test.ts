@@ -8,6 +8,7 @@ import { readHeads } from "../../src/journal/head-files.ts";
 import { listEpochs, logPath } from "../../src/journal/layout.ts";
 import { readEvents } from "../../src/journal/log.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { type AuthorshipRepo, agentB, makeAuthorshipRepo } from "../support/authorship-repo.ts";
 import { bundleChildProgram, type ChildProgram } from "../support/child-program.ts";
 import { faultPointsInSource } from "../support/fault-points.ts";
@@ -42,7 +43,7 @@ function runChild(args: readonly string[], fault?: string) {
   return spawnSync(process.execPath, [program.path, repo.folder, ...args], { env, encoding: "utf8" });
 }
 
-const epochs = () => listEpochs(mustFindRepository(repo.folder, nodeFiles), nodeFiles);
+const epochs = () => listEpochs(mustFindRepository(repo.folder, nodeMachine), nodeFiles);
 const events = () => epochs().flatMap((epoch) => [...readEvents(nodeFiles, logPath(epoch))]);
 const leftovers = () =>
   readdirSync(join(repo.folder, ".git/keyframe"), { recursive: true, encoding: "utf8" }).filter((name) =>

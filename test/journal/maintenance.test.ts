@@ -12,6 +12,7 @@ import { listLockFiles } from "../../src/state/lock-files.ts";
 import { readProblems, recordProblem } from "../../src/state/problems.ts";
 import { createFakeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { type AuthorshipRepo, makeAuthorshipRepo, nodeObserveDeps } from "../support/authorship-repo.ts";
 
 let repo: AuthorshipRepo;
@@ -21,7 +22,7 @@ beforeEach(() => {
 });
 afterEach(() => repo.remove());
 
-const repository = () => mustFindRepository(repo.folder, nodeFiles);
+const repository = () => mustFindRepository(repo.folder, nodeMachine);
 const onlyEpoch = () => {
   const [epoch] = listEpochs(repository(), nodeFiles);
   if (epoch === undefined) throw new Error("no epoch");

@@ -7,7 +7,7 @@ import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";
 import { hookDeps } from "../../src/cli/hooks/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import type { TestRepository } from "./test-repository.ts";
 
 /**
@@ -120,7 +120,7 @@ export function startAgentSession(
 async function runHookHere({ folder, env }: TestRepository, payload: object): Promise<void> {
   const event = claudeAdapter.parsePayload(payload);
   if (event.kind === "ignored" || event.kind === "refused") throw new Error(event.why);
-  const repository = mustFindRepository(folder, nodeFiles);
+  const repository = mustFindRepository(folder, nodeMachine);
   const deps = hookDeps(repository);
   observe(event, deps);
   if (!isSessionEvent(event)) return;

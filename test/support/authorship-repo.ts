@@ -15,6 +15,7 @@ import { unquotePath } from "../../src/git/objects/quoted-path.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
@@ -129,7 +130,7 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
       git("add", ...(paths.length === 0 ? ["-A"] : ["--", ...paths]));
       return repo.commitIndex();
     },
-    settle: () => settle(openGit(mustFindRepository(folder, nodeFiles), nodeProcesses), nodeObserveDeps),
+    settle: () => settle(openGit(mustFindRepository(folder, nodeMachine), nodeProcesses), nodeObserveDeps),
     blame(name) {
       const lines = execFileSync(
         "git",

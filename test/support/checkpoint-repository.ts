@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type CheckpointStores, openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 
 /** A repository in a temporary folder, with the stores opened on it. */
@@ -29,7 +29,7 @@ export function makeCheckpointRepository(...initFlags: string[]): CheckpointRepo
 }
 
 export function openCheckpointRepository(folder: string): CheckpointRepository {
-  const git = openGit(mustFindRepository(folder, nodeFiles), nodeProcesses);
+  const git = openGit(mustFindRepository(folder, nodeMachine), nodeProcesses);
   const sh = (...args: string[]) =>
     execFileSync("git", ["-C", folder, ...args], { encoding: "utf8", maxBuffer: 1 << 30 }).trim();
   return {

@@ -7,6 +7,7 @@ import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { noTrace } from "../../src/system/trace.ts";
@@ -129,7 +130,7 @@ function makeClone({ root, name, url, byId, run }: CloneRequest): Clone {
   // one branch only: checkpoints are not to come by themselves
   run(root, env, ["clone", "-q", "--single-branch", url, folder]);
   if (!byId) run(folder, env, ["config", "protocol.version", "0"]);
-  const git = openGit(mustFindRepository(folder, nodeFiles), nodeProcesses, env);
+  const git = openGit(mustFindRepository(folder, nodeMachine), nodeProcesses, env);
   const notes: string[] = [];
   const sh = (...args: string[]) => run(folder, env, args);
   const clone: Clone = {

@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parseRepoPath, type RepoPath } from "../../git/ids.ts";
-import { findRepository, type Repository } from "../../git/repository.ts";
+import { lookForRepository, type Repository } from "../../git/repository.ts";
+import type { TrustDeps } from "../../git/repository-trust.ts";
 import type { Files } from "../../system/files/files.ts";
 
 export type LocatedPath =
@@ -20,20 +21,23 @@ const maxPathBytes = 4096;
  * Where a path from a hook payload lies. Trusted only if it names a file of the work tree that the agent works in (or
  * of a linked worktree or submodule of it) without passing through a symlink or into `.git`.
  */
-export function locatePath(text: string, cwd: string, files: Files): LocatedPath {
+export function locatePath(text: string, cwd: string, deps: TrustDeps): LocatedPath {
+  const { files } = deps;
   if (text.includes("\0") || Buffer.byteLength(text) > maxPathBytes)
     return refused(text, "is not a usable path");
   if (!isAbsolute(text)) return refused(text, "is not absolute");
   const absolute = resolve(text);
   const folder = nearestFolder(dirname(absolute), files);
-  const repository = findRepository(folder, files);
-  if (repository === undefined) return { kind: "outside" };
+  const found = lookForRepository(folder, deps);
+  if (found.kind === "none") return { kind: "outside" };
+  if (found.kind === "refused") return refused(text, `lies where ${found.error.message}`);
+  const { repository } = found;
   const { workTree } = repository;
   if (workTree === undefined) return refused(text, "lies inside a git directory");
   const inTree = relative(workTree, absolute);
   if (inTree === "" || inTree.startsWith(`..${sep}`)) return refused(text, "is not a file of the work tree");
   if (inTree.split(sep).includes(".git")) return refused(text, "lies inside a git directory");
-  if (!isSameTree(repository, cwd, files))
+  if (!isSameTree(repository, cwd, deps))
     return refused(text, "belongs to another repository than the agent's folder");
   const realTree = files.realPathIfExists(workTree);
   const realFolder = files.realPathIfExists(folder);
@@ -54,9 +58,11 @@ function nearestFolder(folder: string, files: Files): string {
 }
 
 /** A working folder in no repository at all (an agent started above several) restricts nothing. */
-function isSameTree(repository: Repository, cwd: string, files: Files): boolean {
-  const home = findRepository(nearestFolder(resolve(cwd), files), files);
-  if (home === undefined || home.commonDir === repository.commonDir) return true;
+function isSameTree(repository: Repository, cwd: string, deps: TrustDeps): boolean {
+  const found = lookForRepository(nearestFolder(resolve(cwd), deps.files), deps);
+  if (found.kind !== "found") return found.kind === "none";
+  const home = found.repository;
+  if (home.commonDir === repository.commonDir) return true;
   const isSubmodule = (inner: Repository, outer: Repository) =>
     inner.commonDir.startsWith(join(outer.commonDir, "modules") + sep);
   return isSubmodule(repository, home) || isSubmodule(home, repository);

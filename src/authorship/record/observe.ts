@@ -75,9 +75,9 @@ interface PathGroup {
 }
 
 /** The repository whose status shows the problems of this event: that of its folder, else that of its first path. */
-function findHome(event: AgentEvent, { files }: ObserveDeps): Repository | undefined {
+function findHome(event: AgentEvent, deps: ObserveDeps): Repository | undefined {
   for (const start of [event.cwd, ...("paths" in event ? event.paths : [])]) {
-    const repository = start.startsWith("/") ? findRepository(start, files) : undefined;
+    const repository = start.startsWith("/") ? findRepository(start, deps) : undefined;
     if (repository?.workTree !== undefined) return repository;
   }
   return undefined;
@@ -87,14 +87,10 @@ function whereOf(event: AgentEvent): string {
   return "agent" in event ? `${event.agent.tool} ${event.kind}` : event.kind;
 }
 
-function groupByRepository(
-  event: PathEvent,
-  { files }: ObserveDeps,
-  problems: string[],
-): Iterable<PathGroup> {
+function groupByRepository(event: PathEvent, deps: ObserveDeps, problems: string[]): Iterable<PathGroup> {
   const groups = new Map<string, { repository: Repository; paths: { path: RepoPath; absolute: string }[] }>();
   for (const text of new Set(event.paths)) {
-    const located = locatePath(text, event.cwd, files);
+    const located = locatePath(text, event.cwd, deps);
     if (located.kind === "refused") problems.push(`refused: ${located.why}`);
     if (located.kind !== "inside") continue;
     const group = groups.get(located.repository.gitDir) ?? { repository: located.repository, paths: [] };

@@ -25,7 +25,7 @@ const maxContentsBytes = 256 * 1024 * 1024;
 
 export const blame: RawCommand = async (context, args) => {
   await settleFirst(context);
-  const repository = mustFindRepository(context.cwd, context.files);
+  const repository = mustFindRepository(context.cwd, context);
   await runBlame(context, args, pendingOwnersOf(repository, context.files));
 };
 
@@ -37,7 +37,7 @@ export async function runBlame(
 ): Promise<void> {
   const wanted = readBlameArguments(args);
   if (!wanted.withOwners && wanted.format !== "json") return passThrough(context, wanted);
-  const git = openGit(mustFindRepository(context.cwd, context.files), context.processes, context.env);
+  const git = openGit(mustFindRepository(context.cwd, context), context.processes, context.env);
   const reader = openObjectReader(git);
   try {
     const lookup = openOwnerLookup(
@@ -111,7 +111,7 @@ function render(context: CliContext, { wanted, shown, origins, lookup }: Renderi
   if (wanted.format === "text") return renderText(context, { wanted, shown, origins, lookup });
   const owners = origins.map((line) => lookup.ownerOf(line));
   if (wanted.format === "json") {
-    const findPrompt = openPromptFinder(mustFindRepository(context.cwd, context.files), context.files);
+    const findPrompt = openPromptFinder(mustFindRepository(context.cwd, context), context.files);
     const lines = wanted.reverse ? parseBlamePorcelain(shown) : origins;
     return `${JSON.stringify(blameJson(lines, owners, findPrompt), null, 2)}\n`;
   }

@@ -33,7 +33,7 @@ const nothingRecorded: Summary = { recorded: false, credited: 0, seen: 0, proble
 /** `keyframe checkpoint` */
 export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...args: string[]): Promise<void> {
   const [preset, ...files] = args;
-  const repository = mustFindRepository(this.cwd, this.files);
+  const repository = mustFindRepository(this.cwd, this);
   if (flags.reset) resetJournal(this, repository);
   if (preset === undefined) {
     if (!flags.reset) throw usage("expected a preset");

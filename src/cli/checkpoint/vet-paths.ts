@@ -27,7 +27,7 @@ export function vetPaths(paths: readonly string[], cwd: string, deps: ObserveDep
   const usable: string[] = [];
   const rejected: RejectedPath[] = [];
   for (const text of new Set(paths)) {
-    const located = locatePath(text, cwd, deps.files);
+    const located = locatePath(text, cwd, deps);
     const rejection = located.kind === "inside" ? rejectInside(located, deps) : rejectPlace(text, located);
     if (rejection === undefined) usable.push(text);
     else rejected.push(rejection);

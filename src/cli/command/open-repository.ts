@@ -5,8 +5,8 @@ import { mustFindRepository } from "../../git/repository.ts";
 import type { CliContext } from "./context.ts";
 
 /** The repository that the command runs in. @throws KeyframeError `not-found` */
-export function openRepositoryGit({ cwd, files, processes, env }: CliContext): Git {
-  return openGit(mustFindRepository(cwd, files), processes, env);
+export function openRepositoryGit(context: CliContext): Git {
+  return openGit(mustFindRepository(context.cwd, context), context.processes, context.env);
 }
 
 /** The stores of the repository, and for reading what was fetched of remotes besides. */

@@ -14,7 +14,7 @@ import type { CliContext } from "./context.ts";
  * A failure is told and does not stop the command, which then shows what is settled.
  */
 export async function settleFirst(context: CliContext): Promise<void> {
-  const repository = findRepository(context.cwd, context.files);
+  const repository = findRepository(context.cwd, context);
   // where nothing was ever recorded there is nothing to settle, and reading leaves no trace
   if (repository === undefined || !hasRecords(repository, context)) return;
   try {

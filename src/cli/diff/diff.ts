@@ -22,7 +22,7 @@ import { printable, type Terminal } from "../output/terminal.ts";
 
 export const diff: RawCommand = async (context, args) => {
   await settleFirst(context);
-  const repository = mustFindRepository(context.cwd, context.files);
+  const repository = mustFindRepository(context.cwd, context);
   await runDiff(context, args, pendingOwnersOf(repository, context.files));
 };
 
@@ -34,7 +34,7 @@ export async function runDiff(
 ): Promise<void> {
   const json = args.includes("--json");
   const gitArguments = args.filter((arg) => arg !== "--json");
-  const git = openGit(mustFindRepository(context.cwd, context.files), context.processes, context.env);
+  const git = openGit(mustFindRepository(context.cwd, context), context.processes, context.env);
   // paths are needed as a/ and b/, colours are ours
   const shape = ["--no-color", "--no-ext-diff", "--src-prefix=a/", "--dst-prefix=b/"];
   const [shown, sides] = await Promise.all([

@@ -1,5 +1,5 @@
 import { errorText } from "../../base/errors.ts";
-import { findRepository } from "../../git/repository.ts";
+import { lookForRepository } from "../../git/repository.ts";
 import type { CliContext } from "../command/context.ts";
 import { exitCodes } from "../command/exit-codes.ts";
 import { openRepositoryCheckpoints } from "../command/open-repository.ts";
@@ -13,15 +13,16 @@ type Diagnosis<Context> = ReadonlyMap<DoctorCheck<Context>, readonly Finding[]>;
 
 /** `keyframe doctor` */
 export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void> {
-  const repository = findRepository(this.cwd, this.files);
-  if (repository === undefined) {
+  const found = lookForRepository(this.cwd, this);
+  if (found.kind === "refused") throw found.error;
+  if (found.kind === "none") {
     this.terminal.note("this is no git repository: only the sandboxes are looked at");
     await examine({ cli: this }, machineChecks, flags);
     return;
   }
   const context = {
     cli: this,
-    repository,
+    repository: found.repository,
     remote: flags.remote === true,
     ...openRepositoryCheckpoints(this),
   };

@@ -9,6 +9,7 @@ import { mustFindRepository } from "../../git/repository.ts";
 import { isSwitchedOff } from "../../state/switch.ts";
 import { readFileState } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
+import { ifReachable } from "../../system/files/if-reachable.ts";
 import type { CliContext } from "../command/context.ts";
 import { readInstalled } from "./installed.ts";
 import type { EnableOptions, Situation } from "./plan.ts";
@@ -17,7 +18,7 @@ import { readSettingsSituations } from "./settings-situation.ts";
 /** The repository of the current folder, as `enable`, `disable` and `status` see it. @throws KeyframeError */
 export async function openSituation(context: CliContext): Promise<{ git: Git; situation: Situation }> {
   const { files, env } = context;
-  const repository = mustFindRepository(context.cwd, files);
+  const repository = mustFindRepository(context.cwd, context);
   if (repository.workTree === undefined) {
     throw new KeyframeError(
       "refused",
@@ -81,7 +82,7 @@ function isOnPath(program: string, env: NodeJS.ProcessEnv, files: Files): boolea
     .split(delimiter)
     .filter((folder) => folder !== "")
     .some((folder) => {
-      const stat = files.statTargetIfExists(join(folder, program));
+      const stat = ifReachable(() => files.statTargetIfExists(join(folder, program)));
       return stat?.kind === "file" && (stat.mode & 0o111) !== 0;
     });
 }

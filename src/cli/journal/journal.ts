@@ -9,7 +9,7 @@ import type { JournalFlags } from "./journal-command.ts";
 
 /** `keyframe journal` */
 export async function journal(this: CliContext, flags: JournalFlags): Promise<void> {
-  const repository = mustFindRepository(this.cwd, this.files);
+  const repository = mustFindRepository(this.cwd, this);
   if (flags.prune !== undefined) return prune(this, repository, { ...flags, days: flags.prune });
   if (flags.events) return printEvents(this, repository, flags.json === true);
   const pending = readPendingFiles(repository, this.files);

@@ -26,7 +26,7 @@ const barCells = 16;
 /** `keyframe log`: git's own log with the owners of each commit's lines. */
 export const log: RawCommand = async (context, args) => {
   await settleFirst(context);
-  const git = openGit(mustFindRepository(context.cwd, context.files), context.processes, context.env);
+  const git = openGit(mustFindRepository(context.cwd, context), context.processes, context.env);
   const wanted = readLogArguments(args, await readDefaults(context));
   const colour = context.terminal.style("red", "x") !== "x" && !wanted.json;
   const reader = openObjectReader(git);

@@ -18,7 +18,7 @@ import type { AttachFlags } from "./session-command.ts";
 export async function attachSession(this: CliContext, flags: AttachFlags, id: string): Promise<void> {
   if (!isSessionId(id))
     throw new KeyframeError("usage", `not a session id: ${JSON.stringify(id.slice(0, 80))}`);
-  const repository = mustFindRepository(this.cwd, this.files);
+  const repository = mustFindRepository(this.cwd, this);
   const known = readSessionState(this, repository, id);
   const tool = toolNameOf(flags.agent ?? (known && textOfState(known, "agent_type")) ?? "claude");
   const transcriptPath =

@@ -12,7 +12,7 @@ export interface FoundSession {
 
 /** The session that an id, or the unambiguous beginning of one, names. @throws KeyframeError */
 export function mustFindSession(context: CliContext, text: string): FoundSession {
-  const repository = mustFindRepository(context.cwd, context.files);
+  const repository = mustFindRepository(context.cwd, context);
   const all = listSessionStates(context, repository);
   const exact = all.filter(({ id }) => id === text);
   const found: ListedState[] =

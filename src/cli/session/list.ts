@@ -11,7 +11,7 @@ import type { SessionFlags } from "./session-command.ts";
 
 /** `keyframe session list` */
 export function listSessions(this: CliContext, { json }: SessionFlags): void {
-  const repository = mustFindRepository(this.cwd, this.files);
+  const repository = mustFindRepository(this.cwd, this);
   const all = listSessionStates(this, repository);
   const sessions = all
     .flatMap(({ id, state }) => (state === undefined ? [] : [describe(id, state)]))

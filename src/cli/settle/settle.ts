@@ -4,7 +4,7 @@ import { settleRepository } from "../command/settle-first.ts";
 
 /** `keyframe settle` */
 export async function settleNow(this: CliContext, flags: { readonly json?: boolean }): Promise<void> {
-  const outcome = await settleRepository(this, mustFindRepository(this.cwd, this.files));
+  const outcome = await settleRepository(this, mustFindRepository(this.cwd, this));
   if (flags.json) return this.terminal.json(outcome);
   for (const commit of outcome.settled) this.terminal.out(`settled ${commit}`);
   if (outcome.settled.length === 0) this.terminal.note("nothing to settle");

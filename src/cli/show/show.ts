@@ -20,7 +20,7 @@ export interface ShowFlags {
 /** `keyframe show`. @throws KeyframeError `not-found` where the commit has no note */
 export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"): Promise<void> {
   await settleFirst(this);
-  const git = openGit(mustFindRepository(this.cwd, this.files), this.processes, this.env);
+  const git = openGit(mustFindRepository(this.cwd, this), this.processes, this.env);
   const reader = openObjectReader(git);
   try {
     const commit = await mustResolveCommit(git, revision);

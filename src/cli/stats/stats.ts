@@ -17,7 +17,7 @@ export interface StatsFlags {
 /** `keyframe stats`. */
 export async function stats(this: CliContext, flags: StatsFlags, revision = "HEAD"): Promise<void> {
   await settleFirst(this);
-  const git = openGit(mustFindRepository(this.cwd, this.files), this.processes, this.env);
+  const git = openGit(mustFindRepository(this.cwd, this), this.processes, this.env);
   const reader = openObjectReader(git);
   try {
     const range = await resolveStatsRange(git, revision);

@@ -13,7 +13,7 @@ type RunState = TraceRecord["state"] | "killed";
 
 /** `keyframe trace` */
 export function trace(this: CliContext, { last = defaultLast, of = "", json }: TraceFlags): void {
-  const repository = mustFindRepository(this.cwd, this.files);
+  const repository = mustFindRepository(this.cwd, this);
   const found = readTraces(repository, this.files).filter(({ root }) => root.name.includes(of));
   const runs = last === 0 ? [] : found.slice(-last);
   if (json) {

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { Processes, ProcessResult } from "../../system/process/processes.ts";
-import { gitEnvironment } from "../git.ts";
+import { gitEnvironment } from "../git-environment.ts";
 import { isOid, type RepoPath } from "../ids.ts";
 import type { Repository } from "../repository.ts";
 

@@ -39,6 +39,8 @@ export interface FileStat {
   readonly ctimeMs: number;
   readonly inode: number;
   readonly device: number;
+  /** Who owns it; 0 where the system has no such numbers. */
+  readonly userId: number;
 }
 
 export interface FolderEntry {
@@ -351,6 +353,7 @@ function toFileStat(stats: Stats): FileStat {
     ctimeMs: stats.ctimeMs,
     inode: stats.ino,
     device: stats.dev,
+    userId: stats.uid,
   };
 }
 

@@ -6,3 +6,8 @@ export const machineFacts = {
   cores: availableParallelism(),
   isRoot: process.getuid?.() === 0,
 } as const;
+
+/** Whose rights this process has; undefined where the system has no such numbers. */
+export function effectiveUserId(): number | undefined {
+  return process.geteuid?.();
+}
