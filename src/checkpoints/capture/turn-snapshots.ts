@@ -38,6 +38,10 @@ export interface TurnSnapshotFacts {
   readonly transcript?: { readonly rawBytes: number; readonly mark: string; readonly lines: number };
   /** How many files were too large to take. */
   readonly untaken: number;
+  /** The branch HEAD was on; absent where it was detached, and in snapshots of older versions. */
+  readonly branch?: string;
+  /** Names the owners that were pending (moment-owners.ts); absent where there were none. */
+  readonly owners?: string;
 }
 
 export interface TurnSnapshot extends TurnSnapshotFacts {
@@ -132,6 +136,20 @@ export async function listTurnSnapshots(
   agent?: Pick<AgentId, "tool" | "id">,
 ): Promise<TurnSnapshot[]> {
   const pattern = agent === undefined ? turnRefPrefix : turnRefPrefix + sessionKey(agent);
+  const turns = await readSnapshots(git, pattern, isTurn);
+  return turns.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.turn - a.turn));
+}
+
+function isTurn(facts: object): facts is TurnSnapshotFacts {
+  return "turn" in facts && typeof facts.turn === "number";
+}
+
+/** Snapshots below a ref, of one kind, from one `git log`; what was not written by us is left out. */
+export async function readSnapshots<T extends { readonly version: 1 }>(
+  git: Git,
+  pattern: string,
+  isKind: (facts: object) => facts is T,
+): Promise<(T & { readonly commit: Oid; readonly tree: Oid })[]> {
   const refs = (await git.text(["for-each-ref", "--format=%(refname)", pattern])).split("\n").filter(Boolean);
   if (refs.length === 0) return [];
   const result = await git.run(["log", "--stdin", "--no-show-signature", "--format=%H%x00%T%x00%B%x00%x1e"], {
@@ -140,18 +158,21 @@ export async function listTurnSnapshots(
   return result.stdout
     .toString("utf8")
     .split("\0\x1e")
-    .flatMap(parseSnapshot)
-    .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.turn - a.turn));
+    .flatMap((record) => {
+      const [commit = "", tree = "", message = ""] = record.trimStart().split("\0");
+      const facts = isOid(commit) && isOid(tree) ? parseFacts(message) : undefined;
+      return facts !== undefined && isKind(facts) && isOid(commit) && isOid(tree)
+        ? [{ ...facts, commit, tree }]
+        : [];
+    });
 }
 
-function parseSnapshot(record: string): TurnSnapshot[] {
-  const [commit = "", tree = "", message = ""] = record.trimStart().split("\0");
-  if (!isOid(commit) || !isOid(tree)) return [];
+function parseFacts(message: string): object | undefined {
   try {
     const facts: unknown = JSON.parse(message.slice(message.indexOf("\n\n")).trim());
     const isFacts = typeof facts === "object" && facts !== null && "version" in facts && facts.version === 1;
-    return isFacts ? [{ ...(facts as TurnSnapshotFacts), commit, tree }] : [];
+    return isFacts ? facts : undefined;
   } catch {
-    return []; // not written by us
+    return undefined; // not written by us
   }
 }

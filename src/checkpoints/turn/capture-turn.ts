@@ -1,9 +1,11 @@
 import { sessionKey } from "../../authorship/note/keys.ts";
 import { errorText } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
+import { readHeadFromFiles } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { subtractTokens } from "../../transcripts/scan/transcript-facts.ts";
+import { keepMomentOwners } from "../capture/moment-owners.ts";
 import { type CaptureRecord, readCapture } from "../capture/record.ts";
 import { recordedPrompts } from "../capture/recorded-prompts.ts";
 import { captureTranscript } from "../capture/transcript.ts";
@@ -79,6 +81,8 @@ async function snapshotTurn(git: Git, deps: CommitDeps, { event, record, wants }
   // before the first turn there is nothing to remember but where it began
   if (wants === "turn-start" && last !== undefined) return;
   const state = readSessionState(deps, repository, agent.id);
+  const owners = keepMomentOwners(repository, deps.files);
+  const branch = readHeadFromFiles(repository, deps.files)?.ref;
   const prompt = record?.facts.prompts.at(-1)?.text ?? recordedPrompts(repository, deps, agent).at(-1) ?? "";
   const snapshot = await takeTurnSnapshot(git, deps, {
     tool: agent.tool,
@@ -88,6 +92,8 @@ async function snapshotTurn(git: Git, deps: CommitDeps, { event, record, wants }
     at: timestamp(deps.clock.nowMs()),
     base: readBase(repository, deps.files, deps.processes),
     prompt: wants === "turn-start" ? "" : firstWords(prompt, 200),
+    ...(branch === undefined ? {} : { branch }),
+    ...(owners === "" ? {} : { owners }),
     ...(record === undefined
       ? {}
       : { transcript: { rawBytes: record.rawBytes, mark: record.rawMark, lines: record.facts.lines } }),
