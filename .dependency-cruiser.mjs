@@ -15,6 +15,20 @@ const layers = {
   blocks: ["base", "system"],
   nbd: ["base", "system", "blocks"],
   sandbox: ["base", "system", "blocks", "nbd"],
+  timeline: [
+    "base",
+    "system",
+    "git",
+    "state",
+    "agents",
+    "transcripts",
+    "journal",
+    "authorship",
+    "checkpoints",
+    "blocks",
+    "nbd",
+    "sandbox",
+  ],
   workflows: [
     "base",
     "system",
@@ -29,6 +43,7 @@ const layers = {
     "blocks",
     "nbd",
     "sandbox",
+    "timeline",
   ],
 };
 const lower = Object.keys(layers);
@@ -123,6 +138,7 @@ const rooms = {
   "server/context": ["what routes share", ["requests"]],
   "server/e2b": ["the interface of the e2b package", ["requests", "context"]],
   "server/rest": ["the interface of our own", ["requests", "context", "e2b"]],
+  "timeline/fork": ["a worktree that continues from a moment", []],
   "transcripts/compact": ["the short form of a conversation, per agent", []],
   "transcripts/scan": ["facts of a conversation, per agent", ["compact"]],
 };

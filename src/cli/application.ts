@@ -12,11 +12,13 @@ import { doctorCommand } from "./doctor/doctor-command.ts";
 import { enableCommand } from "./enable/enable-command.ts";
 import { explainCommand } from "./explain/explain-command.ts";
 import { fetchCommand } from "./fetch/fetch-command.ts";
+import { forkCommand } from "./fork/fork-command.ts";
 import { hookCommand } from "./hook/hook-command.ts";
 import { imageCommands } from "./image/image-command.ts";
 import { journalCommand } from "./journal/journal-command.ts";
 import { listCommand } from "./list/list-command.ts";
 import { logCommand } from "./log/log-command.ts";
+import { markCommand } from "./mark/mark-command.ts";
 import { migrateCommand } from "./migrate/migrate-command.ts";
 import { pushCommand } from "./push/push-command.ts";
 import { resumeCommand } from "./resume/resume-command.ts";
@@ -30,6 +32,7 @@ import { showCommand } from "./show/show-command.ts";
 import { snapshotRoutes } from "./snapshot/commands.ts";
 import { statsCommand } from "./stats/stats-command.ts";
 import { statusCommand } from "./status/status-command.ts";
+import { timelineCommand } from "./timeline/timeline-command.ts";
 import { tokensCommand } from "./tokens/tokens-command.ts";
 import { traceCommand } from "./trace/trace-command.ts";
 import { versionCommand } from "./version/version-command.ts";
@@ -53,6 +56,9 @@ const root = buildRouteMap<string, CliContext>({
     push: pushCommand,
     session: sessionCommand,
     rewind: rewindCommand,
+    timeline: timelineCommand,
+    mark: markCommand,
+    fork: forkCommand,
     migrate: migrateCommand,
     image: imageCommands,
     sandbox: sandboxRoutes,

@@ -2,7 +2,7 @@ import type { Git } from "../git/git.ts";
 import type { Moment } from "./moment.ts";
 
 /** How many files each moment changed against the one before it, by moment id, from one `git diff-tree`. */
-export async function countChangedFiles(
+export async function changedFilesOf(
   git: Git,
   moments: readonly Moment[],
   known: readonly Moment[] = moments,
@@ -17,7 +17,16 @@ export async function countChangedFiles(
   });
   const counts = new Map<string, number>();
   if (lines.length === 0) return counts;
-  const args = ["diff-tree", "--stdin", "-r", "--raw", "--no-renames", "--root", "--abbrev=4", "--no-ext-diff"];
+  const args = [
+    "diff-tree",
+    "--stdin",
+    "-r",
+    "--raw",
+    "--no-renames",
+    "--root",
+    "--abbrev=4",
+    "--no-ext-diff",
+  ];
   const { stdout } = await git.run(args, { stdin: `${lines.join("\n")}\n` });
   let id: string | undefined;
   for (const line of stdout.toString("latin1").split("\n")) {

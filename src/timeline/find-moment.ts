@@ -14,7 +14,10 @@ export async function mustFindMoment(git: Git, text: string): Promise<Moment> {
   const [first, second] = found;
   if (second !== undefined) {
     throw new KeyframeError("usage", `ambiguous moment "${text}": matches ${found.length}`, {
-      hint: `use more digits: ${found.slice(0, 4).map(({ id }) => id).join(", ")}${found.length > 4 ? ", ..." : ""}`,
+      hint: `use more digits: ${found
+        .slice(0, 4)
+        .map(({ id }) => id)
+        .join(", ")}${found.length > 4 ? ", ..." : ""}`,
     });
   }
   if (first !== undefined) return first;

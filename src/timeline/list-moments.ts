@@ -78,7 +78,17 @@ function turnMoment(turn: TurnSnapshot): Moment {
   };
 }
 
-function markMoment({ commit, at, title, base, branch, worktree, owners, untaken, sessions }: MarkSnapshot): Moment {
+function markMoment({
+  commit,
+  at,
+  title,
+  base,
+  branch,
+  worktree,
+  owners,
+  untaken,
+  sessions,
+}: MarkSnapshot): Moment {
   return {
     id: momentId(commit),
     kind: "mark",
@@ -125,7 +135,14 @@ async function listCommits(git: Git, { all, limit }: MomentFilter): Promise<Mome
     .flatMap((record) => commitMoment(record.trimStart().split("\0")));
 }
 
-function commitMoment([oid = "", parents = "", at = "", names = "", subject = "", message = ""]: readonly string[]): Moment[] {
+function commitMoment([
+  oid = "",
+  parents = "",
+  at = "",
+  names = "",
+  subject = "",
+  message = "",
+]: readonly string[]): Moment[] {
   if (!isOid(oid)) return [];
   const parent = parents.split(" ")[0] ?? "";
   const branch = /(?:^|, |-> )(refs\/heads\/[^,]+)/.exec(names)?.[1];

@@ -8,6 +8,7 @@ import type { Files } from "../../system/files/files.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
 import { readCapture, redactedPath } from "../capture/record.ts";
 import { markAt } from "../capture/transcript.ts";
+import type { TurnSnapshot } from "../capture/turn-snapshots.ts";
 import { findCheckpointPlaces, readCheckpoints } from "../query/read-checkpoints.ts";
 import { openTranscriptReader } from "../query/read-transcript.ts";
 import type { CheckpointId } from "../record/ids.ts";
@@ -43,22 +44,28 @@ export async function planConversations(
   deps: ConversationDeps,
   point: RewindPoint,
 ): Promise<ConversationPlan> {
-  return point.kind === "turn" ? planTurn(git, deps, point) : planCheckpoint(git, deps, point);
+  if (point.kind === "checkpoint") return planCheckpoint(git, deps, point);
+  if (point.kind === "turn") return planCut(git, deps, point.snapshot);
+  const plans = point.mark.sessions.map((session) => planCut(git, deps, { ...session, turn: 0 }));
+  return {
+    steps: plans.flatMap(({ steps }) => steps),
+    problems: plans.flatMap(({ problems }) => problems),
+  };
 }
 
-function planTurn(
+/** A conversation as it was at a position of its transcript. */
+export function planCut(
   { repository }: Git,
   { files }: ConversationDeps,
-  { snapshot }: Extract<RewindPoint, { kind: "turn" }>,
+  { tool, session, transcript, turn }: Pick<TurnSnapshot, "tool" | "session" | "transcript" | "turn">,
 ): ConversationPlan {
-  const { tool, session, transcript } = snapshot;
   const agent = { tool, id: session };
   const record = readCapture(repository, files, agent);
   if (transcript === undefined || record === undefined) {
     // where a session began there was no conversation yet
     return {
       steps: [],
-      problems: snapshot.turn === 0 ? [] : [`no transcript of session ${session} is known`],
+      problems: turn === 0 ? [] : [`no transcript of session ${session} is known`],
     };
   }
   const path = record.transcriptPath;
@@ -152,7 +159,7 @@ export async function applyConversation(
   };
   try {
     add(Buffer.alloc(0));
-    for await (const piece of contentOf(git, files, step)) add(piece);
+    for await (const piece of conversationContent(git, files, step)) add(piece);
     fault("rewind:before-conversation");
     files.rename(temporary, step.path);
   } catch (error) {
@@ -161,7 +168,12 @@ export async function applyConversation(
   }
 }
 
-async function* contentOf(git: Git, files: Files, { source }: ConversationStep): AsyncGenerator<Buffer> {
+/** The bytes that a step puts in place. */
+export async function* conversationContent(
+  git: Git,
+  files: Files,
+  { source }: ConversationStep,
+): AsyncGenerator<Buffer> {
   if (source.kind === "cut") {
     let left = source.bytes;
     if (left === 0) return;

@@ -1,6 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
+import { listMarks, type MarkSnapshot } from "../capture/marks.ts";
 import { listTurnSnapshots, type TurnSnapshot } from "../capture/turn-snapshots.ts";
 import { readLinkedCommits } from "../query/links.ts";
 import type { CheckpointId } from "../record/ids.ts";
@@ -18,6 +19,14 @@ export type RewindPoint =
       readonly snapshot: TurnSnapshot;
     }
   | {
+      /** What `keyframe mark` remembered: exact, untracked files included. */
+      readonly kind: "mark";
+      readonly id: string;
+      readonly at: string;
+      readonly label: string;
+      readonly mark: MarkSnapshot;
+    }
+  | {
       /** A commit that names a checkpoint: what it holds; untracked files stay as they are. */
       readonly kind: "checkpoint";
       readonly id: CheckpointId;
@@ -31,8 +40,9 @@ const maxCheckpoints = 50;
 /** Newest first: the turns of this worktree, and the checkpoints that HEAD's history names. */
 export async function listRewindPoints(git: Git): Promise<RewindPoint[]> {
   const worktree = worktreeIdOf(git.repository);
-  const [turns, commits] = await Promise.all([
+  const [turns, marks, commits] = await Promise.all([
     listTurnSnapshots(git),
+    listMarks(git),
     readLinkedCommits(git, { revisions: ["HEAD"], limit: maxCheckpoints }),
   ]);
   const points: RewindPoint[] = turns
@@ -44,6 +54,10 @@ export async function listRewindPoints(git: Git): Promise<RewindPoint[]> {
       label: snapshot.turn === 0 ? "before the first prompt" : snapshot.prompt || `turn ${snapshot.turn}`,
       snapshot,
     }));
+  for (const mark of marks.filter((each) => each.worktree === worktree)) {
+    const { commit, at, title } = mark;
+    points.push({ kind: "mark", id: commit.slice(0, 12), at, label: title, mark });
+  }
   for (const { oid, date, subject, checkpoints } of commits) {
     for (const id of checkpoints)
       points.push({ kind: "checkpoint", id, at: date, label: subject, commit: oid });
@@ -59,7 +73,7 @@ export function mustFindPoint(points: readonly RewindPoint[], text: string): Rew
     exact.length > 0
       ? exact
       : points.filter((point) => {
-          const name = point.kind === "turn" ? point.snapshot.commit : point.id.toLowerCase();
+          const name = snapshotOf(point)?.commit ?? point.id.toLowerCase();
           return wanted.length >= 4 && name.startsWith(wanted);
         });
   const [first, second] = found;
@@ -76,9 +90,15 @@ export function mustFindPoint(points: readonly RewindPoint[], text: string): Rew
   return first;
 }
 
+/** The snapshot behind a point; undefined for a checkpoint. */
+export function snapshotOf(point: RewindPoint): TurnSnapshot | MarkSnapshot | undefined {
+  if (point.kind === "checkpoint") return undefined;
+  return point.kind === "turn" ? point.snapshot : point.mark;
+}
+
 /** The tree that a point's files have. */
 export async function treeOfPoint(git: Git, point: RewindPoint): Promise<Oid> {
-  if (point.kind === "turn") return point.snapshot.tree;
+  if (point.kind !== "checkpoint") return point.kind === "turn" ? point.snapshot.tree : point.mark.tree;
   const tree = await git.text(["rev-parse", "--verify", `${point.commit}^{tree}`]);
   if (isOid(tree)) return tree;
   throw new KeyframeError("not-here", `the files of commit ${point.commit} are not on this machine`);

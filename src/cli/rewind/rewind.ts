@@ -54,7 +54,11 @@ async function list(context: CliContext, git: Git, { json }: RewindFlags): Promi
 
 function describePoint(point: RewindPoint) {
   const { kind, id, at, label } = point;
-  if (kind === "checkpoint") return { kind, id, at, label, commit: point.commit };
+  if (point.kind === "checkpoint") return { kind, id, at, label, commit: point.commit };
+  if (point.kind === "mark") {
+    const { base, untaken, sessions } = point.mark;
+    return { kind, id, at, label, base, sessions, filesTooLarge: untaken };
+  }
   const { session, tool, turn, turnId, base, untaken } = point.snapshot;
   return { kind, id, at, label, session, agent: tool, turn, turnId, base, filesTooLarge: untaken };
 }

@@ -20,3 +20,11 @@ export function isExcludedByUs(text: string, path: string): boolean {
 function encodePattern(path: string): string {
   return `/${path.replace(/[\\*?[\]!# ]/g, String.raw`\$&`)}`;
 }
+
+/** The paths in the block. */
+export function excludedByUs(text: string): string[] {
+  return (blockPattern.exec(text)?.[1] ?? "")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => line.replace(/^\//, "").replace(/\\([\\*?[\]!# ])/g, "$1"));
+}

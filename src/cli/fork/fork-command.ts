@@ -1,0 +1,53 @@
+import { buildCommand } from "@stricli/core";
+import type { CliContext } from "../command/context.ts";
+import { countFlag, jsonFlag, switchFlag, textFlag } from "../command/flags.ts";
+
+export interface ForkFlags {
+  readonly name?: string;
+  readonly count?: number;
+  readonly path?: string;
+  readonly list?: boolean;
+  readonly remove?: boolean;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+export const forkCommand = buildCommand<ForkFlags, [string?], CliContext>({
+  loader: async () => (await import("./fork.ts")).fork,
+  parameters: {
+    flags: {
+      name: textFlag("Name of the fork and of its branch keyframe/<name> (default: the moment's id)", "name"),
+      count: countFlag("Make this many forks (default: 1)"),
+      path: textFlag(
+        "Where to make the worktree (default: <repository>.forks/<name>, beside the repository)",
+        "directory",
+      ),
+      list: switchFlag("List the forks of this repository"),
+      remove: switchFlag("Remove the fork of this name: worktree, branch and conversation copies"),
+      force: switchFlag("With --remove: also work that exists nowhere else"),
+      dryRun: switchFlag("Show what would be made or removed"),
+      json: jsonFlag,
+    },
+    aliases: { n: "count" },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          brief: "The moment to fork (see `keyframe timeline`), or with --remove the name of a fork",
+          parse: String,
+          placeholder: "moment",
+          optional: true,
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Make a worktree that continues from a moment: files, owners and conversation",
+    fullDescription:
+      "Each fork is a worktree on a branch of its own, with the files of the moment (untracked ones included), the owners of\n" +
+      "uncommitted lines, and a copy of each conversation that its agent continues under an id of its own. The present\n" +
+      "worktree is not touched. Ignored files come along where `.worktreeinclude` names them.\n\n" +
+      "Examples:\n  keyframe fork 3f2a91c04d5e -n 3 --name retry\n  keyframe fork --list\n  keyframe fork --remove retry-2",
+  },
+});

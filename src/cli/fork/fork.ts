@@ -1,0 +1,167 @@
+import { dirname, resolve } from "node:path";
+import { resumeCommandOf } from "../../agents/conversations/conversation-place.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { shellQuote } from "../../base/shell-words.ts";
+import type { Git } from "../../git/git.ts";
+import { isSwitchedOff } from "../../state/switch.ts";
+import { nodeCopyTree } from "../../system/files/copy-tree.ts";
+import { mustFindMoment } from "../../timeline/find-moment.ts";
+import {
+  defaultForkPath,
+  type Fork,
+  type ForkDeps,
+  type ForkRequest,
+  forkMoment,
+} from "../../timeline/fork/fork.ts";
+import { type ForkRecord, listForks } from "../../timeline/fork/fork-record.ts";
+import { planRemoveFork, removeFork } from "../../timeline/fork/remove-fork.ts";
+import type { Moment } from "../../timeline/moment.ts";
+import type { CliContext } from "../command/context.ts";
+import { openRepositoryGit } from "../command/open-repository.ts";
+import { firstLine, localTime } from "../output/checkpoint-text.ts";
+import { formatTable, printable } from "../output/terminal.ts";
+import type { ForkFlags } from "./fork-command.ts";
+
+const maxForks = 32;
+
+/** `keyframe fork` */
+export async function fork(this: CliContext, flags: ForkFlags, text?: string): Promise<void> {
+  const git = openRepositoryGit(this);
+  const deps: ForkDeps = { ...this, copyTree: nodeCopyTree };
+  if (flags.list) return list(this, listForks(git.repository, this.files), flags);
+  if (text === undefined) {
+    throw new KeyframeError(
+      "usage",
+      flags.remove ? "--remove needs the name of a fork" : "name the moment to fork",
+      {
+        hint: flags.remove ? "see `keyframe fork --list`" : "see `keyframe timeline`",
+      },
+    );
+  }
+  if (flags.remove) return remove(this, git, { deps, name: text, flags });
+  if (git.repository.workTree === undefined)
+    throw new KeyframeError("refused", "a bare repository has no worktree to fork");
+  if (isSwitchedOff(git.repository, this.files))
+    throw new KeyframeError("refused", "Keyframe is off in this repository", {
+      hint: "run `keyframe enable`",
+    });
+  const moment = await mustFindMoment(git, text);
+  const requests = planRequests(this, git, { moment, flags });
+  if (flags.dryRun) return printRequests(this, moment, { requests, flags });
+  const forks: Fork[] = [];
+  for (const request of requests) {
+    this.files.makeFolder(dirname(request.path));
+    forks.push(await this.trace.span("fork", () => forkMoment(git, deps, moment, request)));
+  }
+  if (flags.json) return this.terminal.json(forks.map(withCommands));
+  for (const each of forks) printFork(this, each);
+}
+
+/** One request a fork: `name`, or `name-1`, `name-2`, ... */
+function planRequests(
+  context: CliContext,
+  git: Git,
+  { moment, flags }: { readonly moment: Moment; readonly flags: ForkFlags },
+): ForkRequest[] {
+  const { count = 1 } = flags;
+  if (count < 1 || count > maxForks)
+    throw new KeyframeError("usage", `--count must be from 1 to ${maxForks}, got ${count}`);
+  if (flags.path !== undefined && count > 1)
+    throw new KeyframeError("usage", "--path cannot be combined with --count");
+  const taken = new Set(listForks(git.repository, context.files).map(({ name }) => name));
+  const base = flags.name ?? freeName(moment.id, taken);
+  return Array.from({ length: count }, (_, index) => {
+    const name = count === 1 ? base : `${base}-${index + 1}`;
+    const path = flags.path === undefined ? defaultForkPath(git, name) : resolve(context.cwd, flags.path);
+    return { name, path };
+  });
+}
+
+function freeName(id: string, taken: ReadonlySet<string>): string {
+  for (let number = 1; ; number += 1) {
+    const name = number === 1 ? id : `${id}-${number}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+function printRequests(
+  { terminal }: CliContext,
+  moment: Moment,
+  { requests, flags }: { readonly requests: readonly ForkRequest[]; readonly flags: ForkFlags },
+): void {
+  if (flags.json) {
+    terminal.json({ moment: moment.id, forks: requests });
+    return;
+  }
+  for (const { name, path } of requests)
+    terminal.out(`would make ${printable(path)} on branch keyframe/${name} at ${moment.id}`);
+}
+
+function withCommands(fork: Fork) {
+  return { ...fork, continueWith: commandsOf(fork) };
+}
+
+function commandsOf({ path, sessions }: ForkRecord): string[] {
+  return sessions.flatMap(({ tool, session }) => {
+    const command = resumeCommandOf(tool, session);
+    return command === undefined ? [] : [`cd ${shellQuote(path)} && ${command}`];
+  });
+}
+
+function printFork({ terminal }: CliContext, fork: Fork): void {
+  const { name, path, branch, owned, copied, problems } = fork;
+  terminal.out(
+    `${terminal.style("yellow", name)}  ${printable(path)}  ${branch.slice("refs/heads/".length)}`,
+  );
+  if (owned.length > 0)
+    terminal.out(`  owners of uncommitted lines in ${owned.length} ${owned.length === 1 ? "file" : "files"}`);
+  if (copied.length > 0)
+    terminal.out(
+      `  copied ${copied.map(printable).slice(0, 5).join(", ")}${copied.length > 5 ? ", ..." : ""}`,
+    );
+  for (const problem of problems) terminal.note(`  ${printable(problem)}`);
+  const commands = commandsOf(fork);
+  if (commands.length === 0) terminal.out(`  Continue in it: cd ${shellQuote(path)}`);
+  for (const command of commands) terminal.out(`  Continue with: ${command}`);
+}
+
+function list({ terminal }: CliContext, forks: readonly ForkRecord[], { json }: ForkFlags): void {
+  if (json) {
+    terminal.json(forks);
+    return;
+  }
+  if (forks.length === 0) {
+    terminal.note("no forks; `keyframe fork <moment>` makes one");
+    return;
+  }
+  const rows = forks.map(({ name, moment, at, path, state, title }) => [
+    terminal.style("yellow", printable(name)),
+    localTime(at),
+    moment,
+    state === "done" ? firstLine(title, 40) : "cut off: remove it and fork again",
+    printable(path),
+  ]);
+  terminal.out(formatTable(rows));
+}
+
+async function remove(
+  { terminal }: CliContext,
+  git: Git,
+  { deps, name, flags }: { readonly deps: ForkDeps; readonly name: string; readonly flags: ForkFlags },
+): Promise<void> {
+  const plan = await planRemoveFork(git, deps, name);
+  if (!flags.dryRun) await removeFork(git, deps, { plan, force: flags.force === true });
+  const { fork: record, hasWorktree, hasBranch, transcripts, wouldLose } = plan;
+  const removed = [
+    ...(hasWorktree ? [record.path] : []),
+    ...(hasBranch ? [record.branch] : []),
+    ...transcripts,
+  ];
+  if (flags.json) {
+    terminal.json({ applied: flags.dryRun !== true, removed, wouldLose });
+    return;
+  }
+  for (const path of removed)
+    terminal.out(`${flags.dryRun ? "would remove" : "removed"}  ${printable(path)}`);
+  if (flags.dryRun) for (const loss of wouldLose) terminal.note(`needs --force: ${printable(loss)}`);
+}
