@@ -3,33 +3,15 @@ import { expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";
 import type { SnapshotId } from "../../src/sandbox/ids.ts";
 import type { ForkResult } from "../../src/sandbox/lifecycle/start-sandbox.ts";
-import type { SandboxWorld } from "../../src/sandbox/store/home.ts";
 import { type ReadySnapshot, saveSnapshotRecord } from "../../src/sandbox/store/snapshot-store.ts";
 import { maxJsonBytes } from "../../src/server/requests/limits.ts";
-import { createFakeGuest, openTestServer, recordRunningSandbox } from "../support/test-server.ts";
-
-const pause = { totalMs: 12, diskMs: 1, deviceMs: 1, scanMs: 1, copyMs: 1, pages: 3 };
-
-function recordSnapshot(world: SandboxWorld, more: Partial<ReadySnapshot> = {}): ReadySnapshot {
-  const record: ReadySnapshot = {
-    format: 1,
-    id: "sn-0123456789ab" as SnapshotId,
-    state: "ready",
-    createdAtMs: 1,
-    shape: recordRunningSandbox(world).shape,
-    generation: 1,
-    hypervisor: "qemu",
-    disk: [],
-    memory: { memoryBytes: 4096, tableDigest: "0".repeat(64), dataPages: 1, zeroPages: 0, fileBytes: 8192 },
-    deviceState: { sizeBytes: 1, sha256: "0".repeat(64) },
-    seal: "0".repeat(64),
-    pause,
-    ...more,
-  };
-  world.files.makeFolder(world.home.snapshotFolder(record.id));
-  saveSnapshotRecord(world, record);
-  return record;
-}
+import {
+  createFakeGuest,
+  openTestServer,
+  pause,
+  recordRunningSandbox,
+  recordSnapshot,
+} from "../support/test-server.ts";
 
 async function linesOf(answer: Response): Promise<Record<string, unknown>[]> {
   return (await answer.text())

@@ -332,6 +332,16 @@ test("a branch answers with the snapshot and each child, and its pause is in the
     { ok: true, state: "running" },
     { ok: true, state: "running" },
   ]);
+  const source = findSandbox(lab.world, ownId());
+  expect(source.env).toMatchObject({ GREETING: "hello" });
+  for (const { id } of children) {
+    const { env, network, idleMs } = findSandbox(lab.world, id);
+    expect({ env, network, idleMs }).toEqual({
+      env: source.env,
+      network: source.network,
+      idleMs: source.idleMs,
+    });
+  }
   expect(await (await rest("POST", "/v1/snapshots/api-base/verify")).json()).toEqual({
     ok: true,
     problems: [],

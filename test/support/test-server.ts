@@ -3,10 +3,11 @@ import { PassThrough, Writable } from "node:stream";
 import type { GuestChannel } from "../../src/sandbox/guest/channel.ts";
 import type { GuestCommand } from "../../src/sandbox/guest/command.ts";
 import type { CommandExit, CommandRequest } from "../../src/sandbox/guest/message.ts";
-import type { SandboxId } from "../../src/sandbox/ids.ts";
+import type { SandboxId, SnapshotId } from "../../src/sandbox/ids.ts";
 import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/store/home.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { saveSandboxRecord } from "../../src/sandbox/store/sandbox-store.ts";
+import { type ReadySnapshot, saveSnapshotRecord } from "../../src/sandbox/store/snapshot-store.ts";
 import { createApp } from "../../src/server/app.ts";
 import { createBackgroundWork } from "../../src/server/context/background-work.ts";
 import type { ServerContext, SnapshotStores } from "../../src/server/context/context.ts";
@@ -113,6 +114,15 @@ export function openTestServer(
 }
 
 /** A sandbox whose machine is this very process: it runs as far as any record can tell. */
+const shape = {
+  memoryMiB: 64,
+  cpus: 1,
+  diskBytes: 1 << 30,
+  accelerator: "tcg",
+  machine: "microvm",
+  processor: "max",
+} as const;
+
 export function recordRunningSandbox(world: SandboxWorld, more: Partial<SandboxRecord> = {}): SandboxRecord {
   const id = "sb-0123456789ab" as SandboxId;
   const record: SandboxRecord = {
@@ -120,14 +130,7 @@ export function recordRunningSandbox(world: SandboxWorld, more: Partial<SandboxR
     id,
     createdAtMs: 1,
     status: "running",
-    shape: {
-      memoryMiB: 64,
-      cpus: 1,
-      diskBytes: 1 << 30,
-      accelerator: "tcg",
-      machine: "microvm",
-      processor: "max",
-    },
+    shape,
     generation: 1,
     env: {},
     disk: [],
@@ -136,6 +139,30 @@ export function recordRunningSandbox(world: SandboxWorld, more: Partial<SandboxR
   };
   world.files.makeFolder(world.home.sandboxFolder(record.id));
   saveSandboxRecord(world, record);
+  return record;
+}
+
+/** The pause of every snapshot here. */
+export const pause = { totalMs: 12, diskMs: 1, deviceMs: 1, scanMs: 1, copyMs: 1, pages: 3 };
+
+export function recordSnapshot(world: SandboxWorld, more: Partial<ReadySnapshot> = {}): ReadySnapshot {
+  const record: ReadySnapshot = {
+    format: 1,
+    id: "sn-0123456789ab" as SnapshotId,
+    state: "ready",
+    createdAtMs: 1,
+    shape,
+    generation: 1,
+    hypervisor: "qemu",
+    disk: [],
+    memory: { memoryBytes: 4096, tableDigest: "0".repeat(64), dataPages: 1, zeroPages: 0, fileBytes: 8192 },
+    deviceState: { sizeBytes: 1, sha256: "0".repeat(64) },
+    seal: "0".repeat(64),
+    pause,
+    ...more,
+  };
+  world.files.makeFolder(world.home.snapshotFolder(record.id));
+  saveSnapshotRecord(world, record);
   return record;
 }
 

@@ -227,7 +227,7 @@ const snapshot = buildCommand<Omit<BranchFlags, "count">, [string], CliContext>(
 });
 
 const branch = buildCommand<BranchFlags, [string], CliContext>({
-  loader: async () => (await import("./run-branch.ts")).branchIntoChildren,
+  loader: async () => (await import("./run-branch.ts")).branch,
   parameters: {
     flags: { ...branchFlags, count: countFlag("How many children; 1 by default") },
     aliases: { n: "count" },

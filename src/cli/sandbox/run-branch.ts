@@ -1,12 +1,13 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { branchSandbox, type WritingSnapshot } from "../../sandbox/lifecycle/branch.ts";
-import { forkSnapshot } from "../../sandbox/lifecycle/start-sandbox.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
 import { type SandboxWorld, stagingPath } from "../../sandbox/store/home.ts";
+import type { SandboxRecord } from "../../sandbox/store/records.ts";
 import { findSandbox } from "../../sandbox/store/sandbox-store.ts";
 import { connectUnixSocket, listenUnixSocket } from "../../system/net/unix-socket.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
+import { type BranchSteps, branchIntoChildren } from "../../workflows/branch-into-children.ts";
 import type { CliContext } from "../command/context.ts";
 import { printStarted } from "./run-start.ts";
 import { sandboxWorld } from "./world.ts";
@@ -24,45 +25,50 @@ export interface BranchFlags {
 export async function snapshotSandbox(this: CliContext, flags: BranchFlags, id: string): Promise<void> {
   const world = sandboxWorld(this);
   if (flags.noWait) return handOver(this, world, "snapshot", flags, id);
-  const writing = await begin(this, world, flags, id);
+  const source = findSandbox(world, id);
+  const options = flags.name === undefined ? {} : { name: parseObjectName(flags.name) };
+  const writing = await branchSandbox(world, source.id, options);
+  await tell(this, flags, { source, writing });
   const snapshot = await writing.durable;
   if (flags.json) this.terminal.json(describeSnapshot(world, snapshot));
   else this.terminal.out(snapshot.name ?? snapshot.id);
 }
 
 /** A snapshot, and children of it. */
-export async function branchIntoChildren(this: CliContext, flags: BranchFlags, id: string): Promise<void> {
+export async function branch(this: CliContext, flags: BranchFlags, id: string): Promise<void> {
   const world = sandboxWorld(this);
   if (flags.noWait) return handOver(this, world, "branch", flags, id);
-  const writing = await begin(this, world, flags, id);
-  const snapshot = await writing.durable;
-  const { network, idleMs } = findSandbox(world, id);
-  const results = await forkSnapshot(world, snapshot, {
-    count: flags.count ?? 1,
-    ...(network === undefined ? {} : { network }),
-    ...(idleMs === undefined ? {} : { idleMs }),
-  });
-  printStarted(this, world, results, flags.json === true);
+  const { children } = await branchAndTell(this, world, { flags, id });
+  printStarted(this, world, children, flags.json === true);
 }
 
-async function begin(
+/** `keyframe sandbox branch` below its flags; the tests give it a world of their own. */
+export function branchAndTell(
   context: CliContext,
   world: SandboxWorld,
+  { flags, id, steps }: { readonly flags: BranchFlags; readonly id: string; readonly steps?: BranchSteps },
+) {
+  const source = findSandbox(world, id);
+  const request = {
+    ...(flags.name === undefined ? {} : { snapshotName: parseObjectName(flags.name) }),
+    count: flags.count ?? 1,
+    onPaused: (writing: WritingSnapshot) => tell(context, flags, { source, writing }),
+  };
+  return branchIntoChildren(world, source, request, steps);
+}
+
+async function tell(
+  context: CliContext,
   flags: BranchFlags,
-  id: string,
-): Promise<WritingSnapshot> {
-  const sandbox = findSandbox(world, id);
-  const options = flags.name === undefined ? {} : { name: parseObjectName(flags.name) };
-  const writing = await branchSandbox(world, sandbox.id, options);
+  { source, writing }: { readonly source: SandboxRecord; readonly writing: WritingSnapshot },
+): Promise<void> {
   context.terminal.note(
-    `paused for ${writing.pause.totalMs.toFixed(1)} ms (${writing.pause.pages} pages, ${sandbox.shape.accelerator})`,
+    `paused for ${writing.pause.totalMs.toFixed(1)} ms (${writing.pause.pages} pages, ${source.shape.accelerator})`,
   );
-  if (flags.announce !== undefined) {
-    const connection = await connectUnixSocket(flags.announce);
-    connection.on("error", () => undefined); // the caller has gone: the work goes on
-    connection.end(`${JSON.stringify({ snapshot: writing.id, state: "writing", pause: writing.pause })}\n`);
-  }
-  return writing;
+  if (flags.announce === undefined) return;
+  const connection = await connectUnixSocket(flags.announce);
+  connection.on("error", () => undefined); // the caller has gone: the work goes on
+  connection.end(`${JSON.stringify({ snapshot: writing.id, state: "writing", pause: writing.pause })}\n`);
 }
 
 /** Another process does it all; this one ends as soon as that one says that the guest runs again. */

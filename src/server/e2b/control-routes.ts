@@ -1,8 +1,10 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
+import type { WritingSnapshot } from "../../sandbox/lifecycle/branch.ts";
 import type { StartedSandbox } from "../../sandbox/lifecycle/start-sandbox.ts";
 import { networkOf } from "../../sandbox/network/rules.ts";
 import type { SandboxRecord, SnapshotRecord } from "../../sandbox/store/records.ts";
+import { branchIntoChildren } from "../../workflows/branch-into-children.ts";
 import type { ServerContext } from "../context/context.ts";
 import { noteFailure } from "../context/note-failure.ts";
 import { sandboxToken } from "../requests/access.ts";
@@ -132,12 +134,12 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   app.post("/sandboxes/:id/fork", async (c) => {
     const { timeout, count } = await bodyOf(c, forkRequest);
     const record = find(c);
-    const snapshot = await branch(record, undefined);
-    const results = await library.forkSnapshot(world, library.mustBeReady(world, snapshot), {
-      count,
-      env: record.env,
-      ...(record.network === undefined ? {} : { network: record.network }),
-    });
+    const { children: results } = await branchIntoChildren(
+      world,
+      record,
+      { count, onPaused: observePause },
+      library,
+    );
     const parent = leaseOf(record);
     const endsAtMs = world.clock.nowMs() + timeout * 1000;
     const children = await Promise.all(
@@ -241,8 +243,12 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   async function branch(record: SandboxRecord, name: string | undefined): Promise<SnapshotRecord> {
     const options = name === undefined ? {} : { name: parseObjectName(name) };
     const writing = await library.branchSandbox(world, record.id, options);
-    server.metrics.pauseSeconds.observe(writing.pause.totalMs / 1000);
+    observePause(writing);
     return writing.durable;
+  }
+
+  function observePause({ pause }: WritingSnapshot): void {
+    server.metrics.pauseSeconds.observe(pause.totalMs / 1000);
   }
 
   function describe(record: SandboxRecord) {

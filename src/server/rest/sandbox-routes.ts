@@ -1,9 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { parseObjectName } from "../../sandbox/ids.ts";
+import type { WritingSnapshot } from "../../sandbox/lifecycle/branch.ts";
 import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
 import type { ForkResult } from "../../sandbox/lifecycle/start-sandbox.ts";
 import { networkOf } from "../../sandbox/network/rules.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import { branchIntoChildren } from "../../workflows/branch-into-children.ts";
 import type { ServerContext } from "../context/context.ts";
 import { noteFailure } from "../context/note-failure.ts";
 import type { ServerApp } from "../requests/request-env.ts";
@@ -173,13 +175,18 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     }),
     async (c) => {
       const { snapshotName, count, env, ...rest } = c.req.valid("json");
-      const writing = await branch(c.req.valid("param").sandbox, snapshotName);
-      const snapshot = await writing.durable;
-      const children = await library.forkSnapshot(world, snapshot, {
-        ...present({ env }),
+      const request = {
+        ...(snapshotName === undefined ? {} : { snapshotName: parseObjectName(snapshotName) }),
+        ...present({ env, count }),
         ...startOptions(rest),
-        count: count ?? 1,
-      });
+        onPaused: observePause,
+      };
+      const { snapshot, children } = await branchIntoChildren(
+        world,
+        find(c.req.valid("param").sandbox),
+        request,
+        library,
+      );
       return c.json(
         { snapshot: describeSnapshot(world, snapshot), children: describeResults(children) },
         201,
@@ -215,8 +222,12 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   async function branch(sandbox: string, name: string | undefined) {
     const options = name === undefined ? {} : { name: parseObjectName(name) };
     const writing = await library.branchSandbox(world, find(sandbox).id, options);
-    server.metrics.pauseSeconds.observe(writing.pause.totalMs / 1000);
+    observePause(writing);
     return writing;
+  }
+
+  function observePause({ pause }: WritingSnapshot): void {
+    server.metrics.pauseSeconds.observe(pause.totalMs / 1000);
   }
 
   function describeResults(results: readonly ForkResult[]) {
