@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ownersByPath } from "../../src/authorship/note/log.ts";
@@ -624,10 +624,36 @@ describe("places", () => {
     expect(repo.note("nested")).toContain("g\n  s_");
   });
 
-  test("paths that leave the repository, reach it through a symlink or lie in .git are refused with a reason", () => {
-    mkdirSync(repo.path("real"));
+  test("files behind a symlinked directory, and behind a symlink, are recorded where git has them", async () => {
+    repo.write("real/f", "1");
     symlinkSync("real", repo.path("linked"));
-    writeFileSync(repo.path("real/f"), "x");
+    symlinkSync("real/g", repo.path("file-link"));
+    repo.write("real/g", "1");
+    await repo.commit();
+    repo.agentEdit("linked/f", () => repo.write("linked/f", "1", "through the link"));
+    repo.agentEdit("linked/deep/new", () => repo.write("linked/deep/new", "1"));
+    repo.agentEdit("file-link", () => repo.write("file-link", "1", "through the link"));
+    await repo.commit();
+    expect([repo.blame("real/f"), repo.blame("real/deep/new"), repo.blame("real/g")]).toEqual([
+      "UA",
+      "A",
+      "UA",
+    ]);
+    const far = join(repo.folder, "..", `${repo.folder.split("/").at(-1)}-link`);
+    symlinkSync(repo.folder, far);
+    try {
+      repo.agentEdit(`../${far.split("/").at(-1)}/real/f`, () =>
+        repo.write("real/f", "1", "through the link", "through a link to the tree"),
+      );
+    } finally {
+      rmSync(far);
+    }
+    await repo.commit();
+    expect(repo.blame("real/f")).toBe("UAA");
+  });
+
+  test("paths that leave the repository, through a symlink too, or lie in .git are refused with a reason", () => {
+    symlinkSync("..", repo.path("linked"));
     const refused = (path: string) => repo.agentReports(path).problems.join();
     expect(refused("linked/f")).toMatch(/symlink/);
     expect(refused(".git/config")).toMatch(/git directory/);

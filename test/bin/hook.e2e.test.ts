@@ -101,12 +101,16 @@ describe("what cannot be recorded leaves a reason and never disturbs the agent",
   test.each([
     ["a path that leaves the repository", "../other/file", /belongs to another repository/],
     ["a path in the repository's own folder", ".git/config", /inside a git directory/],
-    ["a path through a symlink", "out/file", /through a symlink/],
+    ["a path through a symlink that leads out", "out/file", /through a symlink/],
+    ["a path through a symlink into another repository", "away/file", /belongs to another repository/],
+    ["a path through a symlink into the repository's own folder", "inner/config", /inside a git directory/],
     ["a path longer than the system allows", "a".repeat(5000), /no usable file/],
   ])("%s", (_, path, why) => {
     repository.git("init", "-q", "../other");
     mkdirSync(at("folder"));
-    symlinkSync("folder", at("out"));
+    symlinkSync("../..", at("out"));
+    symlinkSync("../other", at("away"));
+    symlinkSync(".git", at("inner"));
     hook({ stdin: payload("PreToolUse", path) });
     hook({ stdin: payload("PostToolUse", path, { tool_response: { originalFile: "x\n" } }) });
     expect(pending()).toEqual([]);

@@ -19,7 +19,8 @@ const maxPathBytes = 4096;
 
 /**
  * Where a path from a hook payload lies. Trusted only if it names a file of the work tree that the agent works in (or
- * of a linked worktree or submodule of it) without passing through a symlink or into `.git`.
+ * of a linked worktree or submodule of it), not in `.git`. A symlinked directory on the way counts as the place that it
+ * leads to: git knows the file by that one. `absolute` stays as the payload spells it.
  */
 export function locatePath(text: string, cwd: string, deps: TrustDeps): LocatedPath {
   const { files } = deps;
@@ -28,22 +29,27 @@ export function locatePath(text: string, cwd: string, deps: TrustDeps): LocatedP
   if (!isAbsolute(text)) return refused(text, "is not absolute");
   const absolute = resolve(text);
   const folder = nearestFolder(dirname(absolute), files);
-  const found = lookForRepository(folder, deps);
-  if (found.kind === "none") return { kind: "outside" };
+  const spelled = lookForRepository(folder, deps);
+  if (spelled.kind === "none") return { kind: "outside" };
+  if (spelled.kind === "refused") return refused(text, `lies where ${spelled.error.message}`);
+  if (spelled.repository.workTree === undefined) return refused(text, "lies inside a git directory");
+  const realTree = files.realPathIfExists(spelled.repository.workTree);
+  const realFolder = files.realPathIfExists(folder);
+  if (realTree === undefined || realFolder === undefined) return refused(text, "cannot be resolved");
+  const isStraight = relative(realTree, realFolder) === relative(spelled.repository.workTree, folder);
+  const found = isStraight ? spelled : lookForRepository(realFolder, deps);
+  if (found.kind === "none") return refused(text, "is reached through a symlink that leaves the repository");
   if (found.kind === "refused") return refused(text, `lies where ${found.error.message}`);
   const { repository } = found;
   const { workTree } = repository;
   if (workTree === undefined) return refused(text, "lies inside a git directory");
-  const inTree = relative(workTree, absolute);
-  if (inTree === "" || inTree.startsWith(`..${sep}`)) return refused(text, "is not a file of the work tree");
+  const real = isStraight ? absolute : join(realFolder, relative(folder, absolute));
+  const inTree = relative(workTree, real);
+  if (inTree === "" || inTree === ".." || inTree.startsWith(`..${sep}`))
+    return refused(text, "is not a file of the work tree");
   if (inTree.split(sep).includes(".git")) return refused(text, "lies inside a git directory");
   if (!isSameTree(repository, cwd, deps))
     return refused(text, "belongs to another repository than the agent's folder");
-  const realTree = files.realPathIfExists(workTree);
-  const realFolder = files.realPathIfExists(folder);
-  if (realTree === undefined || realFolder === undefined) return refused(text, "cannot be resolved");
-  if (relative(realTree, realFolder) !== relative(workTree, folder))
-    return refused(text, "is reached through a symlink");
   return { kind: "inside", repository, path: parseRepoPath(inTree.split(sep).join("/")), absolute };
 }
 
@@ -63,7 +69,9 @@ function isSameTree(repository: Repository, cwd: string, deps: TrustDeps): boole
   if (found.kind !== "found") return found.kind === "none";
   const home = found.repository;
   if (home.commonDir === repository.commonDir) return true;
-  const isSubmodule = (inner: Repository, outer: Repository) =>
-    inner.commonDir.startsWith(join(outer.commonDir, "modules") + sep);
-  return isSubmodule(repository, home) || isSubmodule(home, repository);
+  // one of them may be spelled through a symlink
+  const real = (path: string) => deps.files.realPathIfExists(path) ?? path;
+  const [its, homes] = [real(repository.commonDir), real(home.commonDir)];
+  const isSubmodule = (inner: string, outer: string) => inner.startsWith(join(outer, "modules") + sep);
+  return its === homes || isSubmodule(its, homes) || isSubmodule(homes, its);
 }

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { AgentEvent, Buffers } from "../../agents/agent-event.ts";
 import { errorText } from "../../base/errors.ts";
 import type { RepoPath } from "../../git/ids.ts";
@@ -89,7 +90,7 @@ function whereOf(event: AgentEvent): string {
 
 function groupByRepository(event: PathEvent, deps: ObserveDeps, problems: string[]): Iterable<PathGroup> {
   const groups = new Map<string, { repository: Repository; paths: { path: RepoPath; absolute: string }[] }>();
-  for (const text of new Set(event.paths)) {
+  for (const text of withLinkTargets(event.paths, deps)) {
     const located = locatePath(text, event.cwd, deps);
     if (located.kind === "refused") problems.push(`refused: ${located.why}`);
     if (located.kind !== "inside") continue;
@@ -98,6 +99,19 @@ function groupByRepository(event: PathEvent, deps: ObserveDeps, problems: string
     groups.set(located.repository.gitDir, group);
   }
   return groups.values();
+}
+
+/** An edit of a symlink writes the file that it leads to: both are looked at. */
+function withLinkTargets(paths: readonly string[], deps: ObserveDeps): Set<string> {
+  const { files } = deps;
+  const all = new Set(paths);
+  for (const path of paths) {
+    const isLink = path.startsWith("/") && files.statIfExists(path)?.kind === "symlink";
+    const target = isLink ? files.realPathIfExists(path) : undefined;
+    // a link that leads elsewhere is a file of this repository all the same: its target is nobody's business here
+    if (target !== undefined && locatePath(target, dirname(path), deps).kind === "inside") all.add(target);
+  }
+  return all;
 }
 
 interface Progress {
