@@ -24,10 +24,17 @@ export type FoundRepository =
 /**
  * Looks for the repository that holds `start` by walking up as git does, and decides whether to trust it; without
  * running git where files decide, since hooks have no time for it. Knows work trees, linked worktrees, submodules (`.git`
- * files) and bare repositories, ceiling directories and the borders of file systems.
+ * files) and bare repositories, ceiling directories and the borders of file systems. The one that GIT_DIR and
+ * GIT_WORK_TREE name (dotfiles) holds what lies in its work tree and in no repository further down.
  */
 export function lookForRepository(start: string, deps: TrustDeps): FoundRepository {
   const discovery = discover(start, deps);
+  const named = findNamed(discovery, deps);
+  if (named !== undefined && holds(named, start, discovery)) return { kind: "found", repository: named };
+  return decide(discovery, deps);
+}
+
+function decide(discovery: Discovery | undefined, deps: TrustDeps): FoundRepository {
   if (discovery === undefined) return { kind: "none" };
   const error = whyDistrusted(discovery, deps);
   return error === undefined
@@ -41,9 +48,14 @@ export function findRepository(start: string, deps: TrustDeps): Repository | und
   return found.kind === "found" ? found.repository : undefined;
 }
 
-/** @throws KeyframeError `not-found` outside of a repository, `refused` in one that git would not use */
+/**
+ * The repository that a command started in `start` works on: as for git, the one that GIT_DIR names.
+ * @throws KeyframeError `not-found` outside of a repository, `refused` in one that git would not use
+ */
 export function mustFindRepository(start: string, deps: TrustDeps): Repository {
-  const found = lookForRepository(start, deps);
+  const discovery = discover(start, deps);
+  const named = findNamed(discovery, deps);
+  const found = named === undefined ? decide(discovery, deps) : { kind: "found" as const, repository: named };
   if (found.kind === "found") return found.repository;
   if (found.kind === "refused") throw found.error;
   throw new KeyframeError("not-found", `${start} is not inside a git repository`, {
@@ -65,6 +77,44 @@ function discover(start: string, { files, env = process.env }: TrustDeps): Disco
     if (looksLikeGitDir(folder, files)) return { workTree: undefined, gitDir: folder, gitFile: undefined };
     if (!mayEnter(dirname(folder), folder)) return undefined;
   }
+}
+
+/**
+ * The repository that git's own variables name: git asks no question about one that the user names outright. Git sets
+ * GIT_DIR for its hooks as well, where it names what is around anyway: that one is judged as if found.
+ */
+function findNamed(
+  around: Discovery | undefined,
+  { files, env = process.env }: TrustDeps,
+): Repository | undefined {
+  const name = env["GIT_DIR"];
+  if (name === undefined || name === "") return undefined;
+  const given = resolve(name);
+  if (given === around?.gitDir && !env["GIT_WORK_TREE"]) return undefined;
+  const isFile = files.statTargetIfExists(given)?.kind === "file";
+  const gitDir = isFile ? followGitFile(given, files) : given;
+  if (gitDir === undefined || !looksLikeGitDir(gitDir, files)) return undefined;
+  return describe({ workTree: namedWorkTree(gitDir, files, env), gitDir, gitFile: undefined }, files);
+}
+
+function namedWorkTree(gitDir: string, files: Files, env: NodeJS.ProcessEnv): string | undefined {
+  const named = env["GIT_WORK_TREE"];
+  if (named !== undefined && named !== "") return resolve(named);
+  const config = files.readIfExists(join(gitDir, "config"))?.toString("utf8") ?? "";
+  const core = /^\[core\]\s*\n((?:(?!\[).*(?:\n|$))*)/m.exec(config)?.[1] ?? "";
+  const configured = /^\s*worktree\s*=\s*"?(.+?)"?\s*$/m.exec(core)?.[1];
+  if (configured !== undefined) return resolve(gitDir, configured);
+  return /^\s*bare\s*=\s*true\s*$/m.test(core) ? undefined : process.cwd();
+}
+
+function holds({ workTree }: Repository, start: string, around: Discovery | undefined): boolean {
+  if (workTree === undefined) return around === undefined;
+  const isIn = resolve(start) === workTree || isBelow(start, workTree);
+  return isIn && (around?.workTree === undefined || !isBelow(around.workTree, workTree));
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return resolve(path) !== folder && resolve(path).startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
 /** Whether the walk goes on from a folder to the one above it: not to a ceiling, nor to another file system. */

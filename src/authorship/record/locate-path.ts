@@ -72,6 +72,8 @@ function isSameTree(repository: Repository, cwd: string, deps: TrustDeps): boole
   // one of them may be spelled through a symlink
   const real = (path: string) => deps.files.realPathIfExists(path) ?? path;
   const [its, homes] = [real(repository.commonDir), real(home.commonDir)];
-  const isSubmodule = (inner: string, outer: string) => inner.startsWith(join(outer, "modules") + sep);
+  // those of a linked worktree lie in its own git directory
+  const isSubmodule = (inner: string, outer: string) =>
+    inner.startsWith(outer + sep) && /^(?:worktrees\/[^/]+\/)?modules\//.test(inner.slice(outer.length + 1));
   return its === homes || isSubmodule(its, homes) || isSubmodule(homes, its);
 }

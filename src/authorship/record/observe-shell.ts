@@ -44,7 +44,7 @@ export function observeShellStart(
 ): void {
   const { files } = deps;
   const base = readBase(repository, files, deps.processes);
-  const { paths, unreadable } = listDirtyPaths(repository, deps.processes);
+  const { paths, unreadable } = listDirtyPaths(repository, deps);
   if (unreadable > 0) outcome.problems.push(`${unreadable} paths are no UTF-8: changes in them are nobody's`);
   const unread: Record<RepoPath, StatMark> = {};
   const open = findOnlyOpenCall(repository, event.agent, deps);
@@ -111,7 +111,7 @@ export function observeShellEnd(
     outcome.credited += creditShellCommits(repository, { call, head: base }, deps);
     outcome.wantsSettle = true;
   }
-  const paths = new Set([...listDirtyPaths(repository, deps.processes).paths, ...call.dirty]);
+  const paths = new Set([...listDirtyPaths(repository, deps).paths, ...call.dirty]);
   const cause = causeOfShell(call, repository, { deps, outcome });
   let credited = 0;
   withJournal(deps, repository, base, (journal) => {

@@ -7,7 +7,7 @@ import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
 import { type Journal, withJournal } from "../../journal/journal.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/session-log.ts";
-import { listShellCalls, removeShellCall } from "../../journal/shell-calls.ts";
+import { listShellCalls, readShellCall, removeShellCall } from "../../journal/shell-calls.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
 import { type Capture, captureContent, capturePath } from "./capture.ts";
@@ -16,6 +16,7 @@ import { authorIdentity } from "./identity.ts";
 import { locatePath } from "./locate-path.ts";
 import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
 import { type EditCause, recordBegin, recordEdit, recordLook } from "./record-edit.ts";
+import { findAllShellPlaces, findShellPlaces } from "./shell-places.ts";
 
 export interface ObserveOutcome {
   /** Paths whose lines were credited to somebody. */
@@ -52,10 +53,14 @@ export function observe(event: AgentEvent, deps: ObserveDeps): ObserveOutcome {
       }
       break;
     case "before-shell":
-      if (home !== undefined) guarded(() => observeShellStart(event, home, { deps, outcome }));
+      if (home === undefined) break;
+      for (const place of [home, ...findShellPlaces(home, event, deps)])
+        guarded(() => observeShellStart(event, place, { deps, outcome }));
       break;
     case "after-shell":
-      if (home !== undefined) guarded(() => observeShellEnd(event, home, { deps, outcome }));
+      if (home === undefined) break;
+      for (const place of placesOfCall(event, home, deps))
+        guarded(() => observeShellEnd(event, place, { deps, outcome }));
       break;
     default:
       if (home !== undefined) guarded(() => observeSession(event, home, deps));
@@ -66,6 +71,18 @@ export function observe(event: AgentEvent, deps: ObserveDeps): ObserveOutcome {
       recordProblem(repository, deps.files, { at: deps.clock.nowMs(), where: whereOf(event), what });
   }
   return outcome;
+}
+
+/** Where the beginning of a call was seen: it may have changed to another work tree on the way. */
+function placesOfCall(
+  event: Extract<AgentEvent, { readonly kind: "after-shell" }>,
+  home: Repository,
+  deps: ObserveDeps,
+): Repository[] {
+  const begun = [home, ...findAllShellPlaces(home, deps)].filter(
+    (place) => readShellCall(place, deps.files, event) !== undefined,
+  );
+  return begun.length === 0 ? [home] : begun;
 }
 
 type PathEvent = Extract<AgentEvent, { readonly paths: readonly string[] }>;

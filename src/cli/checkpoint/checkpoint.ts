@@ -106,8 +106,8 @@ function readPayload(preset: CheckpointPreset, flags: CheckpointFlags): { readon
   return { payload: readStandardInput({ maxBytes: maxHookPayloadBytes, timeoutMs: inputTimeoutMs }) };
 }
 
-function changedPaths({ processes }: CliContext, repository: Repository): string[] {
-  return listDirtyPaths(repository, processes).paths.map((path) => join(repository.workTree ?? "", path));
+function changedPaths(context: CliContext, repository: Repository): string[] {
+  return listDirtyPaths(repository, context).paths.map((path) => join(repository.workTree ?? "", path));
 }
 
 function printSummary({ terminal }: CliContext, preset: string, summary: Summary): void {

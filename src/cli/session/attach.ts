@@ -43,7 +43,7 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
     ...(known === undefined ? [] : listOfState(known, "files_touched")),
   ]);
   // what is committed already cannot be linked any more
-  const pending = listDirtyPaths(repository, this.processes).paths.filter((path) => named.has(path));
+  const pending = listDirtyPaths(repository, this).paths.filter((path) => named.has(path));
   updateSessionState(this, { repository, id }, (stored) => {
     const state = stored ?? newSessionState({ agent }, repository, this);
     applyActions(state, ["touch"], this.clock.nowMs());

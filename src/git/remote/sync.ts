@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
+import type { Files } from "../../system/files/files.ts";
 import type { Processes, ProcessResult } from "../../system/process/processes.ts";
 import { gitEnvironment } from "../git-environment.ts";
 import { isOid, type RepoPath } from "../ids.ts";
@@ -29,17 +31,17 @@ const syncTimeoutMs = 20_000;
  */
 export function listDirtyPaths(
   repository: Repository,
-  processes: Processes,
+  deps: { readonly processes: Processes; readonly files: Files },
 ): { readonly paths: RepoPath[]; readonly unreadable: number } {
   const args = [
     "status",
     "--porcelain=v1",
     "-z",
-    "--untracked-files=all",
+    hidesUntracked(repository, deps) ? "--untracked-files=no" : "--untracked-files=all",
     "--no-renames",
     "--ignore-submodules=all",
   ];
-  const result = runGitSync(repository, processes, args);
+  const result = runGitSync(repository, deps.processes, args);
   if (result.code !== 0) {
     throw new KeyframeError("program-failed", `git status failed: ${result.stderr.trim().slice(0, 500)}`);
   }
@@ -53,6 +55,20 @@ export function listDirtyPaths(
     else paths.push(path as RepoPath);
   }
   return { paths, unreadable };
+}
+
+/**
+ * True if the repository's own configuration says that new files are not to be looked for: the work tree of a dotfiles
+ * repository is a whole home. The file is looked into first, since most have no such line.
+ */
+function hidesUntracked(
+  repository: Repository,
+  { processes, files }: { readonly processes: Processes; readonly files: Files },
+): boolean {
+  const config = files.readIfExists(join(repository.commonDir, "config"))?.toString("latin1") ?? "";
+  if (!/showuntrackedfiles/i.test(config)) return false;
+  const asked = runGitSync(repository, processes, ["config", "--get", "status.showUntrackedFiles"]);
+  return /^(?:no|false|off|0)$/i.test(asked.stdout.toString("latin1").trim());
 }
 
 /** Contents of `<commit>:<path>` for many paths by one process; null where the commit has no such file. */
