@@ -1,12 +1,9 @@
 import { join } from "node:path";
-import { type SettleOutcome, settle } from "../../authorship/settle/settle.ts";
+import type { SettleOutcome } from "../../authorship/settle/settle.ts";
 import { errorText } from "../../base/errors.ts";
-import { readCaptureSettings } from "../../checkpoints/capture/settings.ts";
-import { listPrepared } from "../../checkpoints/commit/commit-directory.ts";
-import { finishCommits } from "../../checkpoints/commit/finish-commit.ts";
-import { finishTurns } from "../../checkpoints/turn/finish-turn.ts";
 import { openGit } from "../../git/git.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
+import { settleEverything } from "../../workflows/settle-and-finish.ts";
 import type { CliContext } from "./context.ts";
 
 /**
@@ -18,7 +15,7 @@ export async function settleFirst(context: CliContext): Promise<void> {
   // where nothing was ever recorded there is nothing to settle, and reading leaves no trace
   if (repository === undefined || !hasRecords(repository, context)) return;
   try {
-    await context.trace.span("settle", () => settleRepository(context, repository));
+    await settleRepository(context, repository);
   } catch (error) {
     context.terminal.note(`keyframe: some commits could not be settled: ${errorText(error)}`);
   }
@@ -28,13 +25,7 @@ function hasRecords({ commonDir, gitDir }: Repository, { files }: CliContext): b
   return [commonDir, gitDir].some((folder) => files.statIfExists(join(folder, "keyframe")) !== undefined);
 }
 
-/** Settles, and finishes the checkpoints of commits and turns whose hooks were cut off or came too early. */
-export async function settleRepository(context: CliContext, repository: Repository): Promise<SettleOutcome> {
-  const git = openGit(repository, context.processes, context.env);
-  const outcome = await settle(git, context);
-  if (repository.workTree === undefined) return outcome;
-  const deps = { ...context, ...readCaptureSettings(repository, context) };
-  if (listPrepared(repository, context.files).length > 0) await finishCommits(git, deps);
-  await finishTurns(git, deps);
-  return outcome;
+/** What a command settles: everything that hooks left. */
+export function settleRepository(context: CliContext, repository: Repository): Promise<SettleOutcome> {
+  return settleEverything(openGit(repository, context.processes, context.env), context);
 }

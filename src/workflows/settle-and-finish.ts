@@ -1,0 +1,43 @@
+import { type SettleOptions, type SettleOutcome, settle } from "../authorship/settle/settle.ts";
+import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
+import { finishCommits } from "../checkpoints/commit/finish-commit.ts";
+import { finishTurns } from "../checkpoints/turn/finish-turn.ts";
+import type { Git } from "../git/git.ts";
+import type { Machine } from "../system/machine/machine.ts";
+
+/**
+ * What commits leave to do: owners of their lines become notes, and the checkpoints that they name are stored.
+ * Idempotent: what a killed hook left is done by the next caller, with the same result. For git's hooks.
+ * @throws KeyframeError `lock-busy` while another process settles
+ */
+export async function settleCommits(
+  git: Git,
+  machine: Machine,
+  options: SettleOptions = {},
+): Promise<SettleOutcome> {
+  const outcome = await machine.trace.span("settle", () => settle(git, machine, options));
+  if (git.repository.workTree === undefined) return outcome;
+  // after settling: lines find their owners even where the settings are damaged
+  await machine.trace.span("checkpoints", () => finishCommits(git, depsOf(git, machine)));
+  return outcome;
+}
+
+/**
+ * The same, and what turns still lack that ended before their last words were written. For commands and `doctor`: behind
+ * a commit it would read transcripts that the commit has nothing to do with.
+ */
+export function settleEverything(git: Git, machine: Machine): Promise<SettleOutcome> {
+  return machine.trace.span("settle", async () => {
+    const outcome = await settle(git, machine);
+    if (git.repository.workTree === undefined) return outcome;
+    const deps = depsOf(git, machine);
+    await finishCommits(git, deps);
+    await finishTurns(git, deps);
+    return outcome;
+  });
+}
+
+/** @throws KeyframeError where the repository's settings are damaged */
+function depsOf({ repository }: Git, machine: Machine) {
+  return { ...machine, ...readCaptureSettings(repository, machine) };
+}
