@@ -78,7 +78,7 @@ export async function forkMoment(
   fault("fork:after-record");
   await addWorktree(git, record, base);
   fault("fork:after-worktree");
-  const fork = openGit(mustFindRepository(request.path, deps.files), deps.processes, deps.env);
+  const fork = openGit(mustFindRepository(request.path, deps), deps.processes, deps.env);
   await writeFiles(fork, deps, { moment, base });
   fault("fork:after-files");
   const copied = copyPersonalPaths(deps, personal, { from: git.repository.workTree ?? "", to: request.path });

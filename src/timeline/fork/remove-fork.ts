@@ -67,7 +67,7 @@ export async function removeFork(
 
 /** True if the files are no longer those of the moment. */
 async function hasNewWork(git: Git, deps: ForkDeps, { path, moment }: ForkRecord): Promise<boolean> {
-  const repository = findRepository(path, deps.files);
+  const repository = findRepository(path, deps);
   if (repository === undefined || repository.commonDir !== git.repository.commonDir) return false;
   const there = openGit(repository, deps.processes, deps.env);
   const status = await there.text([
