@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 
 export interface Zombie {
   readonly pid: number;
-  end(): void;
+  readonly end: () => void;
 }
 
 /**

@@ -12,7 +12,7 @@ import {
 export interface TarMember {
   readonly entry: TarEntry;
   /** The bytes of a file, once, before the next member is asked for; what is not taken is skipped. */
-  content(): AsyncGenerator<Buffer>;
+  readonly content: () => AsyncGenerator<Buffer>;
 }
 
 export interface TarLimits {

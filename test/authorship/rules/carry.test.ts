@@ -2,9 +2,17 @@ import { describe, expect, test } from "vitest";
 import { type CarrySource, carry } from "../../../src/authorship/rules/carry.ts";
 import { keyAtLine, type OwnerRuns } from "../../../src/authorship/rules/owner-runs.ts";
 
-const text = (lines: string) => Buffer.from([...lines].map((line) => `${line}\n`).join(""));
+const text = (lines: string) =>
+  Buffer.from(
+    lines
+      .split("")
+      .map((line) => `${line}\n`)
+      .join(""),
+  );
 const runs = (letters: string): OwnerRuns =>
-  [...letters].flatMap((key, index) => (key === "." ? [] : [{ first: index + 1, last: index + 1, key }]));
+  letters
+    .split("")
+    .flatMap((key, index) => (key === "." ? [] : [{ first: index + 1, last: index + 1, key }]));
 
 function source(lines: string, owners: string, options: Partial<CarrySource> = {}): CarrySource {
   return { content: text(lines), runs: runs(owners), isComplete: true, pairing: "told", ...options };
@@ -12,11 +20,14 @@ function source(lines: string, owners: string, options: Partial<CarrySource> = {
 
 /** The owners of the target's lines as letters; `open` marks with `?` the lines that look for one. */
 function carried(lines: string, open: string, ...sources: CarrySource[]): string {
-  const ranges = [...open].flatMap((mark, index) =>
-    mark === "?" ? [{ first: index + 1, last: index + 1 }] : [],
-  );
+  const ranges = open
+    .split("")
+    .flatMap((mark, index) => (mark === "?" ? [{ first: index + 1, last: index + 1 }] : []));
   const result = carry(sources, { content: text(lines), open: ranges });
-  return [...lines].map((_, index) => keyAtLine(result.runs, index + 1) ?? ".").join("");
+  return lines
+    .split("")
+    .map((_, index) => keyAtLine(result.runs, index + 1) ?? ".")
+    .join("");
 }
 
 const found = { pairing: "found" } as const;
