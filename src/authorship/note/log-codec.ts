@@ -29,7 +29,9 @@ export interface Problem {
     | "entry-without-path"
     | "not-utf8"
     | "foreign-schema"
-    | "legacy-json";
+    | "legacy-json"
+    | "glued"
+    | "sorted";
   /** 1-based line of the note; absent where the whole note is meant. */
   readonly line?: number;
   readonly message: string;
@@ -44,9 +46,16 @@ export interface ParsedAuthorshipLog {
    * that is not readable. Such a note is read as far as possible and never rewritten.
    */
   readonly rewritable: boolean;
+  /**
+   * Set where git glued several notes together (`notes.rewriteRef`): each part names lines of the commit that it was
+   * written for, so that none of them says anything of this one. `log` then names no lines; see rewritten-notes.ts.
+   */
+  readonly parts?: readonly AuthorshipLog[];
 }
 
 const maxProblems = 100;
+/** Notes in one glued note that are read. */
+const maxGluedParts = 1000;
 const maxLineNumber = 0xffff_ffff;
 const maxMetadataDepth = 200;
 const fieldOrder = ["schema_version", "git_ai_version", "base_commit_sha", "prompts", "humans", "sessions"];
@@ -64,6 +73,9 @@ export function parseAuthorshipLog(bytes: Uint8Array): ParsedAuthorshipLog {
       return { log: legacy, problems: [{ kind: "legacy-json", message }], rewritable: false };
     }
   }
+  const glued = splitGluedNote(text);
+  if (glued.length > 1) return readGlued(glued);
+  if (isSorted(text)) return { log: emptyAuthorshipLog, problems: [sortedProblem], rewritable: false };
   const problems: Problem[] = [];
   const report = (problem: Problem) => {
     if (problems.length < maxProblems) problems.push(problem);
@@ -75,6 +87,57 @@ export function parseAuthorshipLog(bytes: Uint8Array): ParsedAuthorshipLog {
     ["no-divider", "bad-metadata", "not-utf8", "foreign-schema"].includes(kind),
   );
   return { log: { files, metadata }, problems, rewritable: !unsafe };
+}
+
+/** True if the bytes may hold more than one note: a whole line `---` is always a divider. */
+export function looksGlued(note: Buffer | string): boolean {
+  const first = note.indexOf("---\n");
+  return first !== -1 && note.indexOf("\n---\n", first + 1) !== -1;
+}
+
+/** The texts of notes that were put one after another; the whole text where it is one note. */
+function splitGluedNote(text: string): string[] {
+  const parts: string[] = [];
+  const isGlued = looksGlued(text);
+  for (let rest = text; isGlued && parts.length < maxGluedParts; ) {
+    const divider = /^---[ \t\r]*$/m.exec(rest);
+    // the object ends at a brace in the first column, which no line of an indented one starts with
+    const end = divider === null ? null : /^\}[ \t\r]*(?:\n|$)/m.exec(rest.slice(divider.index));
+    if (divider === null || end === null) return [text];
+    const length = divider.index + end.index + end[0].length;
+    parts.push(rest.slice(0, length));
+    rest = rest.slice(length);
+    if (rest.trim() === "") return parts;
+  }
+  return [text];
+}
+
+const sortedProblem: Problem = {
+  kind: "sorted",
+  message:
+    "git sorted the lines of several notes (notes.rewriteMode is cat_sort_uniq): none of it can be read",
+};
+
+/** What `cat_sort_uniq` leaves: the divider before the braces, and the indented lines before both. */
+function isSorted(text: string): boolean {
+  if (!text.trimEnd().endsWith("\n{\n}")) return false;
+  const lines = text.trimEnd().split("\n");
+  return (
+    lines.length > 4 &&
+    lines.every((line, index) => index === 0 || compareBytes(lines[index - 1] ?? "", line) < 0)
+  );
+}
+
+function readGlued(texts: readonly string[]): ParsedAuthorshipLog {
+  const parts = texts.map((part) => parseAuthorshipLog(Buffer.from(part)));
+  const problems = parts.flatMap((part) => part.problems);
+  const message = `git glued ${parts.length} notes together when it rewrote commits (notes.rewriteRef)`;
+  return {
+    log: { files: [], metadata: parts[0]?.log.metadata ?? {} },
+    problems: [{ kind: "glued" as const, message }, ...problems].slice(0, maxProblems),
+    rewritable: false,
+    parts: parts.map(({ log }) => log),
+  };
 }
 
 /**

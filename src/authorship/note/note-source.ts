@@ -6,6 +6,7 @@ import { mayHaveRefsBelow } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
 import { type ParsedAuthorshipLog, parseAuthorshipLog } from "./log-codec.ts";
 import { notesRef } from "./notes-ref.ts";
+import { withRewrittenNotes } from "./rewritten-notes.ts";
 
 /** Where the first versions of the format kept one blob per commit. */
 const legacyRefFolder = "refs/ai/authorship";
@@ -19,7 +20,7 @@ export function openNoteSource(git: Git, reader: ObjectReader, files: Files): No
   let legacy: Promise<ReadonlyMap<Oid, Oid>> | undefined;
   return {
     async read(commits) {
-      const notes = await readNotes(reader, notesRef, commits);
+      const notes = await withRewrittenNotes({ git, reader }, await readNotes(reader, notesRef, commits));
       legacy ??= mayHaveRefsBelow(git.repository, legacyRefFolder, files)
         ? listLegacyNotes(git)
         : Promise.resolve(new Map());

@@ -1,4 +1,5 @@
 import type { JsonObject } from "../../base/json.ts";
+import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
 import type { CommitPatch, FilePatch } from "../../git/objects/patch.ts";
@@ -7,6 +8,7 @@ import type { Files } from "../../system/files/files.ts";
 import { type AuthorshipLog, emptyAuthorshipLog, normalisePath, ownersByPath } from "../note/log.ts";
 import { parseAuthorshipLog } from "../note/log-codec.ts";
 import { notesRef } from "../note/notes-ref.ts";
+import { withRewrittenNotes } from "../note/rewritten-notes.ts";
 import { addedRanges } from "../rules/added-lines.ts";
 import { clipRuns } from "../rules/owner-runs.ts";
 import type { OwnedContent } from "../rules/ownership.ts";
@@ -20,8 +22,12 @@ export interface NotedCommit {
   readonly log: AuthorshipLog;
 }
 
-export async function readNotedCommit(reader: ObjectReader, commit: Oid): Promise<NotedCommit> {
-  const note = (await readNotes(reader, notesRef, [commit])).get(commit);
+export async function readNotedCommit(
+  { git, reader }: { readonly git: Git; readonly reader: ObjectReader },
+  commit: Oid,
+): Promise<NotedCommit> {
+  const notes = await withRewrittenNotes({ git, reader }, await readNotes(reader, notesRef, [commit]));
+  const note = notes.get(commit);
   return { commit, log: note === undefined ? emptyAuthorshipLog : parseAuthorshipLog(note).log };
 }
 

@@ -1,10 +1,12 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import { type NoteEdit, updateNotes } from "../../git/refs/notes.ts";
+import { type NoteEdit, readNotes, updateNotes } from "../../git/refs/notes.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { AuthorshipLog } from "../note/log.ts";
+import { encodeAuthorshipLog } from "../note/log-codec.ts";
 import { notesRef } from "../note/notes-ref.ts";
+import { readRewrittenNotes } from "../note/rewritten-notes.ts";
 import { mergeIntoNote } from "./settled-note.ts";
 
 export interface NoteBatch {
@@ -25,9 +27,19 @@ export async function writeNoteBatch(
   if (logs.size === 0) return [];
   const problems: string[] = [];
   const edits = new Map<Oid, NoteEdit>();
+  const current = await readNotes(reader, notesRef, logs.keys());
+  const rewritten = new Map<Oid, { readonly bytes: Buffer | undefined; readonly text: Buffer }>(
+    (await readRewrittenNotes({ git, reader }, current)).map((note) => [
+      note.commit,
+      { bytes: current.get(note.commit), text: Buffer.from(encodeAuthorshipLog(note.log)) },
+    ]),
+  );
   for (const [commit, log] of logs) {
-    edits.set(commit, (current) => {
-      const merged = mergeIntoNote(current, log, precedence);
+    edits.set(commit, (found) => {
+      const known = rewritten.get(commit);
+      // what git copied or glued names lines of other commits until it is read anew
+      const isKnown = known?.bytes !== undefined && found?.equals(known.bytes) === true;
+      const merged = mergeIntoNote(isKnown ? known.text : found, log, precedence);
       if ("text" in merged) return merged.text;
       problems.push(`the note of ${commit.slice(0, 12)} was left as it is: ${merged.problem}`);
       return undefined;

@@ -38,7 +38,7 @@ export async function claimRewrites(
   const logs = new Map<Oid, AuthorshipLog>();
   for await (const patch of readCommitPatches(git, [...sources.keys()])) {
     const from = sources.get(patch.commit) ?? [];
-    const replaced = await Promise.all(from.map((commit) => readNotedCommit(reader, commit)));
+    const replaced = await Promise.all(from.map((commit) => readNotedCommit({ git, reader }, commit)));
     const found = await claimCommit(reader, patch, { files, pending: new Map(), replaced });
     const log = buildLog({ commit: patch.commit, humanAuthor: "", ...found });
     if (log !== undefined) logs.set(patch.commit, log);

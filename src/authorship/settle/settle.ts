@@ -168,12 +168,12 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
 }
 
 async function* commitsOfMove(
-  { git, reader }: SettleWork,
+  work: SettleWork,
   move: HeadMove,
 ): AsyncGenerator<{ readonly patch: CommitPatch; readonly replaced: readonly NotedCommit[] }> {
   const commits = move.kind === "replaced" ? [move.commit] : move.commits;
-  const replaced = move.kind === "replaced" ? [await readNotedCommit(reader, move.from)] : [];
-  for await (const patch of readCommitPatches(git, commits)) yield { patch, replaced };
+  const replaced = move.kind === "replaced" ? [await readNotedCommit(work, move.from)] : [];
+  for await (const patch of readCommitPatches(work.git, commits)) yield { patch, replaced };
 }
 
 /** The pending paths with what the commit holds taken out. */

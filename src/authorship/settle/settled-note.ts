@@ -71,6 +71,8 @@ export function mergeIntoNote(
   if (current === undefined) return { text: encodeAuthorshipLog(log) };
   try {
     const existing = parseAuthorshipLog(current);
+    // nothing can be read of it, and the notes that it was made from are still there
+    if (existing.problems.some(({ kind }) => kind === "sorted")) return { text: encodeAuthorshipLog(log) };
     if (!existing.rewritable)
       return { problem: existing.problems[0]?.message ?? "the note cannot be rewritten" };
     const merged =

@@ -1,6 +1,9 @@
 import { relative } from "node:path";
+import { notesRef } from "../../authorship/note/notes-ref.ts";
 import { changeVerb, type FileChange } from "../../base/file-change.ts";
+import type { Git } from "../../git/git.ts";
 import { watchHooks } from "../../git/hooks/hook-watch.ts";
+import { readNotesRewrite } from "../../git/refs/notes-rewrite.ts";
 import { switchOn } from "../../state/switch.ts";
 import { applyFileChanges } from "../../system/files/file-changes.ts";
 import type { CliContext } from "../command/context.ts";
@@ -43,6 +46,7 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
   }
   printChanges(this, { changes, top, dryRun: flags.dryRun === true });
   for (const line of warnings(plan, this.program.entry)) this.terminal.note(line);
+  for (const line of await warnOfRewriting(git, this.env)) this.terminal.note(line);
   if (flags.dryRun !== true) this.terminal.out(`Keyframe is on in ${printable(top)}`);
 }
 
@@ -75,6 +79,16 @@ export function printChanges(
 function shortPath(path: string, top: string): string {
   const short = relative(top, path);
   return short.startsWith("..") ? path : short;
+}
+
+/** Keyframe carries notes line by line; git would copy and glue whole ones, whose line numbers are of other commits. */
+async function warnOfRewriting(git: Git, env: NodeJS.ProcessEnv): Promise<string[]> {
+  const rewrite = await readNotesRewrite(git, notesRef, env);
+  if (rewrite === undefined || rewrite.mode === "ignore" || rewrite.mode === "overwrite") return [];
+  return [
+    `${printable(rewrite.setting)} lets git glue authorship notes together when it rewrites commits. Keyframe reads them`,
+    "all the same; to stop it: `git config notes.rewriteMode ignore`",
+  ];
 }
 
 function warnings(plan: EnablePlan, entry: string): string[] {
