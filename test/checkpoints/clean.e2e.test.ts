@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -196,19 +196,29 @@ describe("packs of many fetches", () => {
       expect(a.keyframe("push").code).toBe(0);
       expect(b.keyframe("fetch").code).toBe(0);
     }
-    const folder = join(b.folder, ".git/objects/pack");
-    return { clone: b, packs: () => readdirSync(folder).filter((name) => name.endsWith(".keep")) };
+    const folder = join(b.folder, ".git/keyframe/fetched/objects/pack");
+    return { clone: b, packs: () => readdirSync(folder).filter((name) => name.endsWith(".idx")) };
+  }
+
+  /** Every object of the repository and of what was fetched. */
+  function everyObject({ folder, env }: ReturnType<SyncedClones["clone"]>): string {
+    const fetched = join(folder, ".git/keyframe/fetched/objects");
+    return execFileSync("git", ["cat-file", "--batch-all-objects", "--batch-check"], {
+      cwd: folder,
+      env: { ...env, GIT_ALTERNATE_OBJECT_DIRECTORIES: fetched },
+      encoding: "utf8",
+    });
   }
 
   test("become one that holds every object, and what was fetched is read as before", async () => {
     const { clone, ...fetched } = await fetchOften();
     expect(fetched.packs().length).toBeGreaterThan(8);
-    const objects = clone.sh("cat-file", "--batch-all-objects", "--batch-check");
+    const objects = everyObject(clone);
     const listed = clone.keyframe("list", "--json").stdout;
     expect(clone.keyframe("clean").stdout).toContain("packs become one");
     expect(clone.keyframe("clean", "--force").code).toBe(0);
     expect(fetched.packs()).toHaveLength(1);
-    expect(clone.sh("cat-file", "--batch-all-objects", "--batch-check")).toBe(objects);
+    expect(everyObject(clone)).toBe(objects);
     expect(clone.keyframe("list", "--json").stdout).toBe(listed);
     expect(clone.keyframe("clean", "--force").stdout).toBe("Nothing to clean.\n");
     expect(clone.sh("fsck", "--no-dangling", "--connectivity-only")).toBe("");
@@ -216,7 +226,7 @@ describe("packs of many fetches", () => {
 
   test("no object is lost wherever it is killed, and the next run ends it", async () => {
     const { clone, ...fetched } = await fetchOften();
-    const objects = clone.sh("cat-file", "--batch-all-objects", "--batch-check");
+    const objects = everyObject(clone);
     const untouched = mkdtempSync(join(tmpdir(), "kf-packs-"));
     cpSync(join(clone.folder, ".git"), untouched, { recursive: true });
     try {
@@ -224,9 +234,9 @@ describe("packs of many fetches", () => {
         clone.env["KEYFRAME_FAULT"] = point;
         expect([point, clone.keyframe("clean", "--force").code]).toEqual([point, -1]);
         delete clone.env["KEYFRAME_FAULT"];
-        expect(clone.sh("cat-file", "--batch-all-objects", "--batch-check")).toBe(objects);
+        expect(everyObject(clone)).toBe(objects);
         while (clone.keyframe("clean", "--force").stdout !== "Nothing to clean.\n");
-        expect(clone.sh("cat-file", "--batch-all-objects", "--batch-check")).toBe(objects);
+        expect(everyObject(clone)).toBe(objects);
         expect(fetched.packs().length).toBeLessThanOrEqual(8);
         expect(existsSync(join(clone.folder, ".git/keyframe/incoming"))).toBe(true);
         expect(readdirSync(join(clone.folder, ".git/keyframe/incoming"))).toEqual([]);

@@ -20,6 +20,7 @@ export interface RemoteOptions {
   readonly filter?: boolean;
   /** False: no object by id. Newer protocols give any object, so such a remote speaks the oldest. */
   readonly byId?: boolean;
+  readonly format?: "sha1" | "sha256";
 }
 
 export interface Clone {
@@ -54,6 +55,7 @@ export async function makeSyncedClones({
   over = "http",
   filter = true,
   byId = true,
+  format = "sha1",
 }: RemoteOptions = {}): Promise<SyncedClones> {
   const root = mkdtempSync(join(tmpdir(), "kf-sync-"));
   const served = join(root, "served");
@@ -62,7 +64,7 @@ export async function makeSyncedClones({
   const run = (cwd: string, env: NodeJS.ProcessEnv, args: readonly string[]) =>
     execFileSync("git", args, { cwd, env, encoding: "utf8", stdio: "pipe", maxBuffer: 1 << 30 }).trim();
   mkdirSync(served);
-  run(root, base, ["init", "-q", "--bare", "-b", "main", remoteFolder]);
+  run(root, base, ["init", "-q", "--bare", `--object-format=${format}`, "-b", "main", remoteFolder]);
   const remote = (...args: string[]) => run(remoteFolder, base, args);
   remote("config", "uploadpack.allowFilter", String(filter));
   remote("config", "http.receivepack", "true");
@@ -70,7 +72,7 @@ export async function makeSyncedClones({
   if (!byId) remote("config", "protocol.version", "0");
   const server = over === "folder" ? undefined : await startGitServer(over, served);
   const url = server === undefined ? remoteFolder : `${server.url}/project.git`;
-  seed(root, base, remoteFolder);
+  seed({ root, env: base, remoteFolder, format });
   return {
     root,
     url,
@@ -85,12 +87,19 @@ export async function makeSyncedClones({
   };
 }
 
-function seed(root: string, env: NodeJS.ProcessEnv, remoteFolder: string): void {
+interface SeedRequest {
+  readonly root: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly remoteFolder: string;
+  readonly format: string;
+}
+
+function seed({ root, env, remoteFolder, format }: SeedRequest): void {
   const folder = join(root, "seed");
   const git = (...args: string[]) =>
     execFileSync("git", args, { cwd: folder, env: { ...env, ...identity("Seed") }, stdio: "pipe" });
   mkdirSync(folder);
-  git("init", "-q", "-b", "main");
+  git("init", "-q", `--object-format=${format}`, "-b", "main");
   writeFileSync(join(folder, "readme.md"), "hello\n");
   git("add", "-A");
   git("commit", "-qm", "first");

@@ -1,7 +1,7 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { blobOid, type ObjectFormat } from "../../git/objects/bulk-writer.ts";
-import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { missingOwnObjects } from "../../git/objects/missing-objects.ts";
 import type { Files } from "../../system/files/files.ts";
 import { cutTranscript } from "../../transcripts/chunks.ts";
 import { cutMessages } from "../../transcripts/message-chunks.ts";
@@ -61,7 +61,7 @@ async function finalChunks(git: Git, { known, bytes }: ChunkRequest): Promise<Ca
     (_, index) => (known[index + 1]?.offsetBytes ?? Number.POSITIVE_INFINITY) <= bytes,
   );
   const gone = new Set(
-    await missingObjects(
+    await missingOwnObjects(
       git,
       whole.map(({ oid }) => oid),
     ),

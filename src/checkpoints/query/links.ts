@@ -66,16 +66,23 @@ export function linksByCheckpoint(commits: readonly LinkedCommit[]): Map<Checkpo
   return links;
 }
 
-/** Who wrote each checkpoint's record (`Name <email>`), from the commits of the checkpoint refs themselves. */
+/**
+ * Who wrote each checkpoint's record (`Name <email>`), from the commits of the checkpoint refs themselves. What was fetched
+ * of a remote has no history here, so it tells nothing.
+ */
 export async function readRecordAuthors(
   git: Git,
   refs: readonly string[],
 ): Promise<Map<CheckpointId, string>> {
   const authors = new Map<CheckpointId, string>();
-  if (refs.length === 0) return authors;
-  const result = await git.run(["log", "--stdin", "--no-merges", "--format=%an <%ae>%x00%s"], {
-    stdin: [...new Set(refs)].map((ref) => `${ref}\n`).join(""),
-  });
+  const here = new Set(refs.filter((ref) => ref.startsWith("refs/")));
+  if (here.size === 0) return authors;
+  const result = await git.run(
+    ["log", "--ignore-missing", "--stdin", "--no-merges", "--format=%an <%ae>%x00%s"],
+    {
+      stdin: [...here].map((ref) => `${ref}\n`).join(""),
+    },
+  );
   for (const line of result.stdout.toString("utf8").split("\n")) {
     const [author = "", subject = ""] = line.split("\0");
     // newest first: the last one seen is who made the record

@@ -1,4 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import type { Oid } from "../../git/ids.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import { fetchObjects } from "../../git/remote/fetch.ts";
@@ -29,8 +30,9 @@ export async function fetchFiles(
   remote: Remote,
   wanted: readonly WantedFile[],
 ): Promise<FilesReport> {
+  const readable = borrowFetched(context.git, context.files);
   const missing = await missingObjects(
-    context.git,
+    readable,
     wanted.map(({ oid }) => oid),
   );
   if (missing.length === 0) return { fetched: 0, receivedBytes: 0, absent: [] };
@@ -41,7 +43,7 @@ export async function fetchFiles(
     receivedBytes = (await fetchTipsWhole(context, remote, checkpointPatterns())).receivedBytes;
   }
   // asked again instead of believed: what is said to be here is here
-  const still = new Set(await missingObjects(context.git, missing));
+  const still = new Set(await missingObjects(readable, missing));
   return {
     fetched: missing.length - still.size,
     receivedBytes,

@@ -1,5 +1,6 @@
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import type { Oid } from "../../git/ids.ts";
-import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { incompleteTrees } from "../../git/objects/tree.ts";
 import { type FetchContext, fetchTrees, fetchWhole } from "../../git/remote/fetch.ts";
 import type { Have } from "../../git/remote/quarantine.ts";
 import type { Remote } from "../../git/remote/remote.ts";
@@ -81,7 +82,8 @@ function isKnownWhole(
   return known.tips.some((tip) => tip.ref === ref && tip.oid === oid && tip.whole);
 }
 
-function remember(
+/** What the remote holds of the refs that were asked for, beside what is known of others. */
+export function remember(
   context: SyncContext,
   remote: Remote,
   { patterns, tips }: { readonly patterns: readonly string[]; readonly tips: FetchedRemote["tips"] },
@@ -99,14 +101,19 @@ function remember(
 }
 
 /** What the remote need not send again: what was fetched before, and what the repository's own refs hold. */
-async function havesOf({ git }: SyncContext, known: FetchedRemote): Promise<Have[]> {
+async function havesOf({ git, files }: SyncContext, known: FetchedRemote): Promise<Have[]> {
   const stored = await readStoreRefs(git);
   const own = [...stored.v1, stored.v2Main, stored.v2Current, ...stored.v2Archives];
   const haves = new Map<Oid, Have>();
   for (const at of own) if (at !== undefined) haves.set(at.oid, { oid: at.oid, treesOnly: false });
   for (const { oid, whole } of known.tips) if (!haves.has(oid)) haves.set(oid, { oid, treesOnly: !whole });
-  const gone = new Set(await missingObjects(git, [...haves.keys()]));
-  return [...haves.values()].filter(({ oid }) => !gone.has(oid)).slice(0, maxHaves);
+  const some = [...haves.values()].slice(0, maxHaves);
+  // a tree that was here already when the rest was fetched can have been pruned since
+  const broken = await incompleteTrees(
+    borrowFetched(git, files),
+    some.map(({ oid }) => oid),
+  );
+  return some.filter(({ oid }) => !broken.has(oid));
 }
 
 const maxHaves = 256;

@@ -1,3 +1,5 @@
+import { isKeyframeError } from "../../base/errors.ts";
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
@@ -7,7 +9,7 @@ import type { CheckpointTree, StoreKind } from "../record/checkpoint-tree.ts";
 import { type CheckpointId, idOfCheckpointRef } from "../record/ids.ts";
 import type { CheckpointStore, ListOptions } from "../stores/store.ts";
 import { v1Branch, v2Current, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
-import { listShardedTree } from "../stores/stored-state.ts";
+import { type FilesById, listShardedTree } from "../stores/stored-state.ts";
 import type { CheckpointStores } from "../stores/stores.ts";
 import { type FetchedRemote, type FetchedTip, readFetchedRemotes } from "./remote-state.ts";
 
@@ -18,7 +20,7 @@ import { type FetchedRemote, type FetchedTip, readFetchedRemotes } from "./remot
 export function withFetched(stores: CheckpointStores, git: Git, files: Files): CheckpointStores {
   let fetched: Promise<Readonly<Record<StoreKind, FetchedList>>> | undefined;
   const open = () => {
-    fetched ??= openFetched(git, files);
+    fetched ??= openFetched(borrowFetched(git, files), files);
     return fetched;
   };
   const wrap = (store: CheckpointStore): CheckpointStore => ({
@@ -76,7 +78,7 @@ export async function listFetchedV1(
 ): Promise<Map<CheckpointId, CheckpointTree>> {
   const tip = remote.tips.find(({ ref }) => ref === v1Branch);
   const trees = new Map<CheckpointId, CheckpointTree>();
-  for (const [id, files] of await listShardedTree(git, tip?.oid, ids)) {
+  for (const [id, files] of await listFetchedTree(git, tip?.oid, ids)) {
     trees.set(id, { id, store: "v1", ref: describe(remote, v1Branch), files });
   }
   return trees;
@@ -87,11 +89,11 @@ async function listFetchedV2(
   remote: FetchedRemote,
   { ids, raw = true }: { readonly ids: readonly CheckpointId[] | undefined; readonly raw?: boolean },
 ): Promise<Map<CheckpointId, CheckpointTree>> {
-  const main = await listShardedTree(git, remote.tips.find(({ ref }) => ref === v2Main)?.oid, ids);
+  const main = await listFetchedTree(git, remote.tips.find(({ ref }) => ref === v2Main)?.oid, ids);
   const trees = new Map<CheckpointId, CheckpointTree>();
-  const generations: Awaited<ReturnType<typeof listShardedTree>>[] = [];
+  const generations: FilesById[] = [];
   for (const { oid } of raw ? generationTips(remote.tips) : [])
-    generations.push(await listShardedTree(git, oid, ids));
+    generations.push(await listFetchedTree(git, oid, ids));
   for (const [id, files] of main) {
     const rawFiles = generations.find((generation) => generation.has(id))?.get(id) ?? [];
     trees.set(id, {
@@ -102,6 +104,20 @@ async function listFetchedV2(
     });
   }
   return trees;
+}
+
+/** Nothing where a tree is gone (it was the repository's own, and was pruned): the next fetch brings all anew. */
+async function listFetchedTree(
+  git: Git,
+  tip: Oid | undefined,
+  ids: readonly CheckpointId[] | undefined,
+): Promise<FilesById> {
+  try {
+    return await listShardedTree(git, tip, ids);
+  } catch (error) {
+    if (isKeyframeError(error, "program-failed")) return new Map();
+    throw error;
+  }
 }
 
 /** The current generation, then the archives from the newest. */

@@ -1,5 +1,6 @@
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
-import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { incompleteTrees } from "../../git/objects/tree.ts";
 import { listStaleQuarantines } from "../../git/remote/quarantine.ts";
 import { findElectedRemote } from "../../git/remote/remote.ts";
 import { checkpointRefPrefix } from "../record/ids.ts";
@@ -107,18 +108,16 @@ function interruptedFetches(context: SyncContext): RemoteProblem[] {
 
 async function lostFetches({ git, files }: SyncContext): Promise<RemoteProblem[]> {
   const remotes = readFetchedRemotes({ repository: git.repository, files });
-  const gone = new Set(
-    await missingObjects(
-      git,
-      remotes.flatMap(({ tips }) => tips.map(({ oid }) => oid)),
-    ),
+  const gone = await incompleteTrees(
+    borrowFetched(git, files),
+    remotes.flatMap(({ tips }) => tips.map(({ oid }) => oid)),
   );
   return remotes
     .filter(({ tips }) => tips.some(({ oid }) => gone.has(oid)))
     .map(({ name }) => ({
       kind: "lost fetch" as const,
       subject: name,
-      what: "what was fetched of its checkpoints is no longer in the object database",
+      what: "what was fetched of its checkpoints is no longer here",
       repair: `run \`keyframe fetch ${name}\``,
       harmless: false,
     }));

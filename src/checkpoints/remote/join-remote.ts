@@ -1,4 +1,5 @@
 import type { Git } from "../../git/git.ts";
+import { committerIdentity } from "../../git/identity.ts";
 import type { Oid } from "../../git/ids.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import { listTrees } from "../../git/objects/tree.ts";
@@ -16,6 +17,8 @@ import type { FetchedTip, PushedRef } from "./remote-state.ts";
 
 /** Refs of one store here, at the remote, and here when they were last pushed. */
 export interface Divergence {
+  /** Where commits are read and written: it knows that the remote's came without their history. */
+  readonly workplace: Git;
   readonly kind: StoreKind;
   readonly ours: ReadonlyMap<string, Oid>;
   readonly theirs: readonly FetchedTip[];
@@ -54,15 +57,17 @@ async function joinV1(context: SyncContext, remote: Remote, divergence: Divergen
   const theirs = divergence.theirs.find(({ ref }) => ref === v1Branch)?.oid;
   if (ours === undefined) return { pushes: [], problems: [] };
   if (theirs === undefined) return { pushes: [{ ref: v1Branch, oid: ours }], problems: [] };
-  const { git } = context;
+  const { workplace: git } = divergence;
   const base = (await tipsHere(git, divergence.pushed)).find(({ ref }) => ref === v1Branch)?.oid;
   const joined = await joinTrees(context, remote, {
+    workplace: git,
     ours: await shardedTrees(git, "v1", ours),
     theirs: await shardedTrees(git, "v1", theirs),
     base: base === undefined ? undefined : await shardedTrees(git, "v1", base),
   });
   if (joined.changed.size === 0) return { pushes: [], problems: joined.problems };
   const oid = await writeJoinCommit(git, {
+    identity: await committerIdentity(context.git),
     parents: [theirs, ours],
     folders: new Map([...joined.changed].map(([id, files]) => [shardedPath(id), files])),
     message: joinMessage([...joined.changed.keys()]),
@@ -73,7 +78,7 @@ async function joinV1(context: SyncContext, remote: Remote, divergence: Divergen
 
 /** Raw transcripts go to the generation that has the checkpoint at the remote, new ones to its current one. */
 async function joinV2(context: SyncContext, remote: Remote, divergence: Divergence): Promise<JoinedRefs> {
-  const { git } = context;
+  const { workplace: git } = divergence;
   const theirMain = divergence.theirs.find(({ ref }) => ref === v2Main);
   const ourTips = [...divergence.ours].map(([ref, oid]) => ({ ref, oid, whole: true }));
   if (theirMain === undefined) return { pushes: ourTips, problems: [] };
@@ -85,6 +90,7 @@ async function joinV2(context: SyncContext, remote: Remote, divergence: Divergen
     })),
   );
   const joined = await joinTrees(context, remote, {
+    workplace: git,
     ours: await v2Trees(git, ourTips),
     theirs: await v2Trees(git, divergence.theirs),
     base: before.length === 0 ? undefined : await v2Trees(git, before),
@@ -104,6 +110,7 @@ async function joinV2(context: SyncContext, remote: Remote, divergence: Divergen
     const ours = divergence.ours.get(ref);
     const parents = [theirs, ours].filter((oid) => oid !== undefined);
     const oid = await writeJoinCommit(git, {
+      identity: await committerIdentity(context.git),
       parents,
       folders,
       message: joinMessage([...joined.changed.keys()]),
@@ -119,11 +126,12 @@ async function joinOwnRefs(
   remote: Remote,
   divergence: Divergence,
 ): Promise<JoinedRefs> {
-  const { git } = context;
+  const { workplace: git } = divergence;
   const before = await tipsHere(git, divergence.pushed);
   const theirTips = divergence.theirs.filter(({ ref }) => divergence.ours.has(ref));
   const ourTips = [...divergence.ours].map(([ref, oid]) => ({ ref, oid }));
   const joined = await joinTrees(context, remote, {
+    workplace: git,
     ours: await ownRefTrees(git, ourTips),
     theirs: await ownRefTrees(git, theirTips),
     base: await ownRefTrees(
@@ -139,6 +147,7 @@ async function joinOwnRefs(
     if (theirs === undefined) pushes.push({ ref, oid: ours });
     else if (id !== undefined && files !== undefined) {
       const oid = await writeJoinCommit(git, {
+        identity: await committerIdentity(context.git),
         parents: [theirs, ours],
         folders: new Map([["", files]]),
         message: joinMessage([id]),

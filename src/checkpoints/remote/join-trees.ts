@@ -1,6 +1,5 @@
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
-import { committerIdentity } from "../../git/identity.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openBulkWriter, readObjectFormat } from "../../git/objects/bulk-writer.ts";
 import { writeTrees } from "../../git/objects/write-tree.ts";
@@ -17,6 +16,8 @@ import { joinCheckpoint, type Side } from "./join-checkpoint.ts";
 export type TreesById = ReadonlyMap<CheckpointId, CheckpointTree>;
 
 export interface JoinRequest {
+  /** As in `Divergence`. */
+  readonly workplace: Git;
   readonly ours: TreesById;
   readonly theirs: TreesById;
   /** Ours when it was last pushed; undefined: never, or not known. */
@@ -39,7 +40,7 @@ const metadataFile = /^(?:metadata\.json|\d{1,6}\/metadata\.json)$/;
 export async function joinTrees(
   context: SyncContext,
   remote: Remote,
-  { ours, theirs, base }: JoinRequest,
+  { workplace, ours, theirs, base }: JoinRequest,
 ): Promise<JoinedTrees> {
   const sources = new Map<CheckpointId, ReadonlyMap<string, BlobSource>>();
   const both: CheckpointId[] = [];
@@ -60,7 +61,7 @@ export async function joinTrees(
     );
     const states = await Promise.all(
       [ours, theirs, base ?? new Map<CheckpointId, CheckpointTree>()].map((trees) =>
-        loadSides(context.git, pick(trees)),
+        loadSides(workplace, pick(trees)),
       ),
     );
     for (const id of both) {
@@ -75,7 +76,7 @@ export async function joinTrees(
       sources.set(id, joined.files);
     }
   }
-  const changed = await storeFiles(context.git, sources);
+  const changed = await storeFiles(workplace, sources);
   for (const [id, files] of changed) {
     const their = theirs.get(id);
     if (their !== undefined && sameFiles(their, { ...their, files })) changed.delete(id);
@@ -127,13 +128,15 @@ export interface JoinCommit {
   /** Files of each folder, which replace what it held; the folder "" is the whole tree. */
   readonly folders: ReadonlyMap<string, ReadonlyMap<string, Oid>>;
   readonly message: string;
+  /** `Name <email>`. */
+  readonly identity: string;
   readonly nowSeconds: number;
 }
 
 /** Writes a commit that no ref names yet. */
 export async function writeJoinCommit(
   git: Git,
-  { parents, folders, message, nowSeconds }: JoinCommit,
+  { parents, folders, message, identity, nowSeconds }: JoinCommit,
 ): Promise<Oid> {
   const trees = await writeTrees(git, [...folders.values()]);
   const writer = openBulkWriter(git, await readObjectFormat(git));
@@ -144,7 +147,7 @@ export async function writeJoinCommit(
       return oid === undefined ? [] : [{ kind: "tree" as const, path, oid }];
     }),
     message,
-    identity: await committerIdentity(git),
+    identity,
     atSeconds: nowSeconds,
   });
   const oid = (await writer.finish()).get(mark);

@@ -4,12 +4,13 @@ import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
 import { type PushOutcome, pushRefs, type RefPush } from "../../git/remote/push.ts";
+import { openQuarantine } from "../../git/remote/quarantine.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { fault } from "../../system/fault.ts";
 import { readStoreRefs, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
-import { fetchCheckpointTips, type SyncContext } from "./fetch-tips.ts";
+import { fetchCheckpointTips, remember, type SyncContext } from "./fetch-tips.ts";
 import { type Group, groupOf } from "./find-unpushed.ts";
-import { type JoinedRefs, joinRemote } from "./join-remote.ts";
+import { joinRemote } from "./join-remote.ts";
 import { fetchAndMergeNotes } from "./merge-notes.ts";
 import { type PushedRef, readPushed, writePushed } from "./remote-state.ts";
 
@@ -70,44 +71,75 @@ async function pushGroup(
 ): Promise<void> {
   const place = { repository: context.git.repository, files: context.files };
   let left = new Map(refs);
-  let pushes: readonly RefPush[] = await firstPushes(context, remote, { group, refs });
-  let isJoin = false;
-  let keptBack = 0;
   for (let round = 0; round < maxRounds; round += 1) {
-    fault("push:before-push");
-    const outcomes = await pushAll(context, remote, { pushes, atomic: group === "v2" });
-    fault("push:after-push-before-record");
-    const done = new Map<string, PushedRef>();
-    for (const [ref, outcome] of outcomes) {
-      const local = left.get(ref);
-      const oid = pushes.find((push) => push.ref === ref)?.oid;
-      if (outcome === "behind" || oid === undefined) continue;
-      if (outcome === "done") {
-        report.pushed.push(ref);
-        if (isJoin && oid !== local) report.joined.push(ref);
-        if (local !== undefined) done.set(ref, { local, remote: oid });
-      } else report.problems.push(`${ref} was refused by ${remote.name}: ${outcome.refused}`);
-      left.delete(ref);
+    const isJoin = round > 0;
+    const attempt = isJoin
+      ? await rejoin(context, remote, { group, refs: left })
+      : await firstAttempt(context, remote, { group, refs });
+    try {
+      report.problems.push(...attempt.problems);
+      fault("push:before-push");
+      const outcomes = await pushAll(context, remote, attempt, group);
+      fault("push:after-push-before-record");
+      const done = new Map<string, PushedRef>();
+      for (const [ref, outcome] of outcomes) {
+        const local = left.get(ref);
+        const oid = attempt.pushes.find((push) => push.ref === ref)?.oid;
+        if (outcome === "behind" || oid === undefined) continue;
+        if (outcome === "done") {
+          report.pushed.push(ref);
+          if (isJoin && oid !== local) report.joined.push(ref);
+          if (local !== undefined) done.set(ref, { local, remote: oid });
+        } else report.problems.push(`${ref} was refused by ${remote.name}: ${outcome.refused}`);
+        left.delete(ref);
+      }
+      const behind = [...outcomes.values()].includes("behind");
+      // an archive that went into the remote's current generation is there, under another name
+      if (isJoin && !behind) {
+        for (const [ref, local] of left) done.set(ref, { local, remote: local });
+        left = new Map();
+      }
+      attempt.keep([...done.keys()]);
+      // while something could not be joined, the next push must look at the same difference again
+      if (attempt.problems.length === 0)
+        writePushed(place, remote, new Map([...readPushed(place, remote), ...done]));
+      if (left.size === 0) return;
+    } finally {
+      attempt.close();
     }
-    const behind = [...outcomes.values()].includes("behind");
-    // an archive that went into the remote's current generation is there, under another name
-    if (isJoin && !behind) {
-      for (const [ref, local] of left) done.set(ref, { local, remote: local });
-      left = new Map();
-    }
-    // while something could not be joined, the next push must look at the same difference again
-    if (keptBack === 0) writePushed(place, remote, new Map([...readPushed(place, remote), ...done]));
-    if (left.size === 0) return;
-    const joined = await rejoin(context, remote, { group, refs: left });
-    pushes = joined.pushes;
-    keptBack = joined.problems.length;
-    report.problems.push(...joined.problems);
-    isJoin = true;
   }
   report.problems.push(`${[...left.keys()][0]} kept moving at ${remote.name}: run \`keyframe push\` again`);
 }
 
+/** What is to be pushed, and the git directory that has it whole. */
+interface Attempt {
+  readonly git: Git;
+  readonly pushes: readonly RefPush[];
+  readonly problems: readonly string[];
+  /** True if the remote's commits came without their files. */
+  readonly onTrees: boolean;
+  /** Some refs are at the remote now: what was made for them is what it has. */
+  keep(refs: readonly string[]): void;
+  close(): void;
+}
+
 /** What is tried without having looked at the remote. */
+async function firstAttempt(
+  context: PushContext,
+  remote: Remote,
+  what: Pick<GroupPush, "group" | "refs">,
+): Promise<Attempt> {
+  return inRepository(context, await firstPushes(context, remote, what));
+}
+
+function inRepository(
+  { git }: PushContext,
+  pushes: readonly RefPush[],
+  problems: readonly string[] = [],
+): Attempt {
+  return { git, pushes, problems, onTrees: false, keep: () => undefined, close: () => undefined };
+}
+
 async function firstPushes(
   context: PushContext,
   remote: Remote,
@@ -138,25 +170,51 @@ async function rejoin(
   context: PushContext,
   remote: Remote,
   { group, refs }: Pick<GroupPush, "group" | "refs">,
-): Promise<JoinedRefs> {
+): Promise<Attempt> {
   fault("push:before-join");
   const { git } = context;
   if (group === "notes") {
     const { problems } = await fetchAndMergeNotes(context, remote, context.nowSeconds);
     const oid = await resolveRevision(git, notesRef);
-    return { pushes: oid === undefined ? [] : [{ ref: notesRef, oid }], problems };
+    return inRepository(context, oid === undefined ? [] : [{ ref: notesRef, oid }], problems);
   }
   const patterns = group === "v2" ? [v2Main, `${v2FullPrefix}*`] : [...refs.keys()];
   const { remote: fetched } = await fetchCheckpointTips(context, remote, patterns);
   const place = { repository: git.repository, files: context.files };
   const belongs = (ref: string) => groupOf(ref) === group;
-  return joinRemote(context, remote, {
-    kind: group,
-    ours: group === "v2" ? await readV2Refs(git) : refs,
-    theirs: fetched.tips.filter(({ ref }) => belongs(ref)),
-    pushed: new Map([...readPushed(place, remote)].filter(([ref]) => belongs(ref))),
-    nowSeconds: context.nowSeconds,
-  });
+  const theirs = fetched.tips.filter(({ ref }) => belongs(ref) && (group === "v2" || refs.has(ref)));
+  // never in the repository: what is built on commits without history and files would break git's own walks
+  const haves = theirs.map(({ oid, whole }) => ({ oid, treesOnly: !whole }));
+  const quarantine = await openQuarantine(git, context, haves);
+  try {
+    const joined = await joinRemote(context, remote, {
+      workplace: quarantine.git,
+      kind: group,
+      ours: group === "v2" ? await readV2Refs(git) : refs,
+      theirs,
+      pushed: new Map([...readPushed(place, remote)].filter(([ref]) => belongs(ref))),
+      nowSeconds: context.nowSeconds,
+    });
+    const whole = new Set(theirs.flatMap((tip) => (tip.whole ? [tip.ref] : [])));
+    return {
+      ...joined,
+      git: quarantine.git,
+      onTrees: true,
+      keep(done) {
+        const tips = joined.pushes.filter(({ ref }) => done.includes(ref) && !whole.has(ref));
+        if (tips.length === 0) return;
+        quarantine.adopt();
+        remember(context, remote, {
+          patterns: tips.map(({ ref }) => ref),
+          tips: tips.map(({ ref, oid }) => ({ ref, oid, whole: false })),
+        });
+      },
+      close: () => quarantine.close(),
+    };
+  } catch (error) {
+    quarantine.close();
+    throw error;
+  }
 }
 
 /** All of them, because a checkpoint of v2 is in two refs. */
@@ -169,12 +227,14 @@ async function readV2Refs(git: Git): Promise<Map<string, Oid>> {
 async function pushAll(
   context: PushContext,
   remote: Remote,
-  { pushes, atomic }: { readonly pushes: readonly RefPush[]; readonly atomic: boolean },
+  { git, pushes, onTrees }: Attempt,
+  group: Group,
 ): Promise<Map<string, PushOutcome>> {
   const outcomes = new Map<string, PushOutcome>();
   for (let from = 0; from < pushes.length; from += refsPerPush) {
-    const part = await pushRefs(context.git, remote, pushes.slice(from, from + refsPerPush), {
-      atomic,
+    const part = await pushRefs(git, remote, pushes.slice(from, from + refsPerPush), {
+      atomic: group === "v2",
+      onTrees,
       ...(context.onProgress === undefined ? {} : { onProgress: context.onProgress }),
       ...(context.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: context.idleTimeoutMs }),
     });

@@ -1,4 +1,5 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../query/read-checkpoints.ts";
@@ -38,6 +39,7 @@ export async function gatherSessions(
   remote: Remote | undefined,
   ids: readonly CheckpointId[],
 ): Promise<Gathered> {
+  const readable = borrowFetched(context.git, context.files);
   const places: [CheckpointId, CheckpointPlaces][] = [];
   for (const id of ids) places.push([id, await placesOf(context, remote, id)]);
   let receivedBytes = 0;
@@ -46,7 +48,7 @@ export async function gatherSessions(
   };
   await get(places.flatMap(([, [tree]]) => filesOf(tree, metadataFile)));
   const sessions = new Map<string, GatheredSession>();
-  for (const checkpoint of await readCheckpoints(context.git, places)) {
+  for (const checkpoint of await readCheckpoints(readable, places)) {
     for (const session of checkpoint.sessions) {
       const [tree] = checkpoint.places;
       const subagents = subagentsOf(tree, checkpoint.sessions.length);
@@ -80,7 +82,7 @@ export async function gatherSessions(
   }
   const absent = new Set(
     await missingObjects(
-      context.git,
+      readable,
       newest.flatMap(({ subagents }) => subagents.map(({ oid }) => oid)),
     ),
   );
@@ -129,7 +131,7 @@ async function obtain(
   }
   const missing = new Set(
     await missingObjects(
-      context.git,
+      borrowFetched(context.git, context.files),
       wanted.map(({ oid }) => oid),
     ),
   );

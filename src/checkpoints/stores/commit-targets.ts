@@ -9,7 +9,7 @@ import {
   openBulkWriter,
   type PathChange,
 } from "../../git/objects/bulk-writer.ts";
-import { missingObjects } from "../../git/objects/missing-objects.ts";
+import { missingOwnObjects } from "../../git/objects/missing-objects.ts";
 import { type RefUpdate, updateRefs } from "../../git/refs/refs.ts";
 import { fault } from "../../system/fault.ts";
 import { maxWriteAttempts } from "../record/limits.ts";
@@ -127,7 +127,7 @@ async function treesWithAbsentFiles(
       "oid" in source && before.get(path) !== source.oid ? [source.oid] : [],
     ),
   );
-  const absent = new Set(await missingObjects(git, linked));
+  const absent = new Set(await missingOwnObjects(git, linked));
   const requests: { readonly target: number; readonly folder: string; readonly listing: string }[] = [];
   for (const [number, { before, after }] of targets.entries()) {
     const folders = new Set<string>();

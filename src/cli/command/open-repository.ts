@@ -1,5 +1,6 @@
 import { withFetched } from "../../checkpoints/remote/fetched-stores.ts";
 import { type CheckpointStores, openCheckpointStores } from "../../checkpoints/stores/stores.ts";
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import { type Git, openGit } from "../../git/git.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import type { CliContext } from "./context.ts";
@@ -15,7 +16,7 @@ export function openReadableCheckpoints(context: CliContext): {
   readonly stores: CheckpointStores;
 } {
   const { git, stores } = openRepositoryCheckpoints(context);
-  return { git, stores: withFetched(stores, git, context.files) };
+  return { git: borrowFetched(git, context.files), stores: withFetched(stores, git, context.files) };
 }
 
 export function openRepositoryCheckpoints(context: CliContext): {

@@ -9,6 +9,7 @@ import {
   type PlannedRestore,
   planRestore,
 } from "../../checkpoints/resume/restore-sessions.ts";
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import { findElectedRemote, resolveRemote } from "../../git/remote/remote.ts";
 import { checkOut, describeCheckout, mustBeClean } from "../../git/worktree/checkout.ts";
 import { fault } from "../../system/fault.ts";
@@ -31,7 +32,7 @@ export async function resume(this: CliContext, flags: ResumeFlags, word: string)
   const remote =
     flags.remote === undefined ? await findElectedRemote(git) : await resolveRemote(git, flags.remote);
   const { sync, finish } = openSync(this, git);
-  const transcripts = openTranscriptReader(git);
+  const transcripts = openTranscriptReader(borrowFetched(git, this.files));
   try {
     const target = await findResumeTarget(sync, remote, word);
     if (target.checkout !== undefined) await mustBeClean(git);

@@ -56,7 +56,17 @@ export function parseTree(content: Buffer, oidBytes: 20 | 32): TreeEntry[] {
 
 /** Every file below many trees, asked for level by level in bulk; a tree that is not on this machine is absent. */
 export async function listTrees(git: Git, roots: readonly Oid[]): Promise<Map<Oid, TreeEntry[]>> {
+  return (await walkTrees(git, roots)).files;
+}
+
+/** Those of some commits of which a tree is not on this machine, or the commit itself. */
+export async function incompleteTrees(git: Git, roots: readonly Oid[]): Promise<ReadonlySet<Oid>> {
+  return (await walkTrees(git, roots)).incomplete;
+}
+
+async function walkTrees(git: Git, roots: readonly Oid[]) {
   const files = new Map<Oid, TreeEntry[]>();
+  const incomplete = new Set<Oid>();
   let level = roots.map((root) => ({ root, path: "", name: `${root}^{tree}` }));
   for (let depth = 0; level.length > 0 && depth < maxTreeDepth; depth += 1) {
     const next: typeof level = [];
@@ -67,7 +77,11 @@ export async function listTrees(git: Git, roots: readonly Oid[]): Promise<Map<Oi
     )) {
       const place = level[at];
       at += 1;
-      if (place === undefined || object.info?.type !== "tree") continue;
+      if (place === undefined) continue;
+      if (object.info?.type !== "tree") {
+        incomplete.add(place.root);
+        continue;
+      }
       const found = files.get(place.root) ?? [];
       files.set(place.root, found);
       for (const entry of parseTree(await object.bytes(), object.info.oid.length === 40 ? 20 : 32)) {
@@ -78,7 +92,7 @@ export async function listTrees(git: Git, roots: readonly Oid[]): Promise<Map<Oi
     }
     level = next;
   }
-  return files;
+  return { files, incomplete };
 }
 
 const maxTreeDepth = 12;

@@ -44,11 +44,9 @@ export async function fetchTrees(
   try {
     let unfiltered = false;
     const result = await runOverNetwork(
-      context.git,
+      quarantine.git,
       remote,
       [
-        "--git-dir",
-        quarantine.gitDir,
         ...asPromisor(remote),
         "fetch",
         "--progress",
@@ -71,7 +69,7 @@ export async function fetchTrees(
     );
     if (unfiltered) return undefined;
     mustSucceed(remote, result, `cannot fetch ${describePatterns(patterns)}`);
-    const tips = await listRefs(context.git, ["--git-dir", quarantine.gitDir], "refs/fetched/", patterns);
+    const tips = await listRefs(quarantine.git, "refs/fetched/", patterns);
     const receivedBytes = quarantine.receivedBytes();
     quarantine.adopt();
     return { tips, receivedBytes };
@@ -138,11 +136,9 @@ async function fetchSome(
     const quarantine = await openQuarantine(context.git, context);
     try {
       const result = await runOverNetwork(
-        context.git,
+        quarantine.git,
         remote,
         [
-          "--git-dir",
-          quarantine.gitDir,
           ...asPromisor(remote),
           "-c",
           "fetch.negotiationAlgorithm=noop",
@@ -218,7 +214,7 @@ export async function fetchWhole(
     networkOptions(context),
   );
   mustSucceed(remote, result, `cannot fetch ${describePatterns(patterns)} in full`);
-  return listRefs(context.git, [], prefix, patterns);
+  return listRefs(context.git, prefix, patterns);
 }
 
 /** A name without a star would be an error where the remote lacks it; with one it finds itself or nothing. */
@@ -247,13 +243,8 @@ export async function fetchRef(
   return resolveRevision(context.git, into);
 }
 
-async function listRefs(
-  git: Git,
-  place: readonly string[],
-  prefix: string,
-  patterns: readonly RefPattern[],
-): Promise<RemoteTip[]> {
-  const text = await git.text([...place, "for-each-ref", "--format=%(objectname) %(refname)", prefix]);
+async function listRefs(git: Git, prefix: string, patterns: readonly RefPattern[]): Promise<RemoteTip[]> {
+  const text = await git.text(["for-each-ref", "--format=%(objectname) %(refname)", prefix]);
   const matches = (ref: string) =>
     patterns.some((pattern) =>
       pattern.endsWith("*") ? ref.startsWith(pattern.slice(0, -1)) : ref === pattern,

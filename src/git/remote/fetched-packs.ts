@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
+import { fetchedObjectsFolder } from "../fetched-objects.ts";
 import type { Git } from "../git.ts";
-import { keepText, openQuarantine, packSuffixes, type QuarantineDeps } from "./quarantine.ts";
+import { openQuarantine, packSuffixes, type QuarantineDeps } from "./quarantine.ts";
 
 export interface FetchedPack {
   /** `pack-<digest>`, without a suffix. */
@@ -13,26 +14,20 @@ export interface FetchedPack {
   readonly isWhole: boolean;
 }
 
-/**
- * The packs that transfers of ours brought and protected, by name. None where a multi-pack-index may name them: taking
- * one away would damage that.
- */
+/** The packs that transfers of ours brought, by name. */
 export function listFetchedPacks(git: Git, files: Files): FetchedPack[] {
   const folder = packFolder(git);
   const names = new Set((files.listIfExists(folder) ?? []).map(({ name }) => name));
-  if (names.has("multi-pack-index") || names.has("multi-pack-index.d")) return [];
   return [...names].flatMap((file) => {
-    const name = /^(pack-[0-9a-f]+)\.keep$/.exec(file)?.[1];
-    if (name === undefined || files.readIfExists(join(folder, file))?.toString("latin1") !== keepText)
-      return [];
-    const sizeBytes = files.statIfExists(join(folder, `${name}.pack`))?.sizeBytes ?? 0;
+    const name = /^(pack-[0-9a-f]+)\.pack$/.exec(file)?.[1];
+    if (name === undefined) return [];
+    const sizeBytes = files.statIfExists(join(folder, file))?.sizeBytes ?? 0;
     return [{ name, sizeBytes, isWhole: names.has(`${name}.idx`) }];
   });
 }
 
 /**
- * Makes one pack of several. No object goes: git may have left out of the user's own packs what these hold. The new pack
- * is in place before the first old one is taken away, so a crash leaves objects twice and never none.
+ * Makes one pack of several. No object goes. The new pack is in place before the first old one is taken away, so a crash leaves objects twice and never none.
  */
 export async function joinFetchedPacks(
   git: Git,
@@ -48,8 +43,8 @@ export async function joinFetchedPacks(
   let made: string;
   try {
     const base = join(quarantine.gitDir, "objects", "pack", "pack");
-    const args = ["--git-dir", quarantine.gitDir, "pack-objects", "-q", "--delta-base-offset", base];
-    made = `pack-${await git.text(args, { stdin: [...wanted].map((oid) => `${oid}\n`).join("") })}`;
+    const args = ["pack-objects", "-q", "--delta-base-offset", base];
+    made = `pack-${await quarantine.git.text(args, { stdin: [...wanted].map((oid) => `${oid}\n`).join("") })}`;
     fault("clean:before-adopt");
     quarantine.adopt();
   } finally {
@@ -71,7 +66,7 @@ export function removeFetchedPack(git: Git, files: Files, name: string): void {
 }
 
 function packFolder({ repository }: Git): string {
-  return join(repository.commonDir, "objects", "pack");
+  return join(fetchedObjectsFolder(repository), "pack");
 }
 
 /** Every object that a pack's index names. */

@@ -19,6 +19,8 @@ export type PushOutcome = "done" | "behind" | { readonly refused: string };
 export interface PushOptions extends Pick<NetworkOptions, "onProgress" | "idleTimeoutMs"> {
   /** All refs move, or none does. */
   readonly atomic?: boolean;
+  /** What the commits are built on came without its files. */
+  readonly onTrees?: boolean;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function pushRefs(
   git: Git,
   remote: Remote,
   pushes: readonly RefPush[],
-  { atomic = false, ...options }: PushOptions = {},
+  { atomic = false, onTrees = false, ...options }: PushOptions = {},
 ): Promise<Map<string, PushOutcome>> {
   const outcomes = new Map<string, PushOutcome>();
   if (pushes.length === 0) return outcomes;
@@ -41,7 +43,9 @@ export async function pushRefs(
     git,
     remote,
     [
+      ...(onTrees ? wholeComparison : []),
       "push",
+      ...(onTrees ? ["--no-thin"] : []),
       "--porcelain",
       "--progress",
       "--no-verify",
@@ -67,6 +71,12 @@ export async function pushRefs(
   for (const { ref } of pushes) if (!outcomes.has(ref)) outcomes.set(ref, { refused: "no answer for it" });
   return outcomes;
 }
+
+/**
+ * Every tree of the remote's commit is compared, not only those on the way to what is new: a file that lies elsewhere there
+ * would be sent again, and it is not here. For the same reason nothing is sent as a difference to it.
+ */
+const wholeComparison = ["-c", "pack.useSparse=false"];
 
 function readRejection(summary: string): PushOutcome {
   // in an atomic push the others fail with the one that is behind

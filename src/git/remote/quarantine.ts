@@ -3,6 +3,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { ProcessIdentity, ProcessTable } from "../../system/process/process-table.ts";
+import { fetchedObjectsFolder } from "../fetched-objects.ts";
 import type { Git } from "../git.ts";
 import type { Oid } from "../ids.ts";
 import { readObjectFormat } from "../objects/bulk-writer.ts";
@@ -20,26 +21,24 @@ export interface Have {
 }
 
 /**
- * A small git folder of its own that borrows the repository's objects. What a transfer would write into a repository's
- * configuration, refs or `shallow` file lands there; the objects come over by `adopt`, or not at all.
+ * A small git directory of its own that borrows the repository's objects and those that were fetched. What a transfer
+ * would write into a repository's configuration, refs or `shallow` file lands there, and so does what is written on top
+ * of commits that came alone; the objects go where fetched ones are kept by `adopt`, or nowhere.
  */
 export interface Quarantine {
   readonly gitDir: string;
+  /** Runs git in it. History ends at the commits that came alone, as in a shallow clone. */
+  readonly git: Git;
   /** Size of the packs that have arrived. */
   receivedBytes(): number;
-  /**
-   * Moves the packs into the repository and protects each by a `.keep` file: nothing names these objects, so git would
-   * prune them otherwise. A crash in between is completed by the next `openQuarantine`.
-   */
+  /** Keeps the objects with those fetched before. A crash in between is completed by the next `openQuarantine`. */
   adopt(): void;
   /** Removes the folder, with everything that was not adopted. */
   close(): void;
 }
 
 /** Files of a pack in the order in which they may appear: git finds a pack by its index. */
-export const packSuffixes = ["keep", "pack", "rev", "idx"];
-/** What the `.keep` of a pack says that a transfer of ours brought. */
-export const keepText = "keyframe: checkpoints of a remote\n";
+export const packSuffixes = ["keep", "promisor", "pack", "rev", "idx"];
 const adoptingMark = "adopting";
 
 export async function openQuarantine(
@@ -48,14 +47,15 @@ export async function openQuarantine(
   haves: readonly Have[] = [],
 ): Promise<Quarantine> {
   const { commonDir } = git.repository;
-  const objects = join(commonDir, "objects");
+  const fetched = fetchedObjectsFolder(git.repository);
+  for (const folder of ["info", "pack"]) files.makeFolder(join(fetched, folder));
   const all = incomingFolder(git);
   completeOrRemoveStale(git, { files, processTable });
   const gitDir = join(all, folderName(processTable.self(), files, all));
   const format = await readObjectFormat(git);
   for (const folder of ["objects/info", "objects/pack", "refs/have"]) files.makeFolder(join(gitDir, folder));
   const write = (name: string, text: string) => files.replaceLoosely(join(gitDir, name), Buffer.from(text));
-  write("objects/info/alternates", `${objects}\n`);
+  write("objects/info/alternates", `${join(commonDir, "objects")}\n${fetched}\n`);
   write(
     "config",
     [
@@ -63,7 +63,7 @@ export async function openQuarantine(
       `[include]\n\tpath = "${join(commonDir, "config").replace(/["\\]/g, "\\$&")}"`,
       '[core]\n\trepositoryformatversion = 1\n\tbare = true\n\talternateRefsCommand = "exit 0 #"',
       ...(format === "sha256" ? ["[extensions]\n\tobjectFormat = sha256"] : []),
-      "[fetch]\n\tunpackLimit = 1\n",
+      "[fetch]\n\tunpackLimit = 1\n[fastimport]\n\tunpackLimit = 1\n",
     ].join("\n"),
   );
   // where history ends: in a shallow repository of the user, and at each commit that came alone
@@ -78,38 +78,49 @@ export async function openQuarantine(
   const packFolder = join(gitDir, "objects", "pack");
   return {
     gitDir,
+    git: gitIn(git, gitDir),
     receivedBytes: () =>
       (files.listIfExists(packFolder) ?? [])
         .filter(({ name }) => name.endsWith(".pack"))
         .reduce((sum, { name }) => sum + (files.statIfExists(join(packFolder, name))?.sizeBytes ?? 0), 0),
     adopt() {
-      const indexes = (files.listIfExists(packFolder) ?? []).filter(({ name }) => name.endsWith(".idx"));
-      if (indexes.length === 0) return;
-      for (const { name } of indexes) {
-        const keep = name.replace(/idx$/, "keep");
-        files.replace(join(packFolder, keep), Buffer.from(keepText));
-      }
       fault("fetch:before-adopt");
       files.replace(join(gitDir, adoptingMark), Buffer.from(""));
-      moveIn(packFolder, join(objects, "pack"), files);
+      moveIn(join(gitDir, "objects"), fetched, files);
     },
     close: () => files.removeTree(gitDir),
   };
 }
 
-/** Moves whole packs; done again after a crash it moves the rest. */
+function gitIn(git: Git, gitDir: string): Git {
+  const there = (args: readonly string[]) => ["--git-dir", gitDir, ...args];
+  return {
+    repository: { workTree: undefined, gitDir, commonDir: gitDir },
+    run: (args, options) => git.run(there(args), options),
+    text: (args, options) => git.text(there(args), options),
+    start: (args, options) => git.start(there(args), options),
+  };
+}
+
+/** Moves loose objects and whole packs; done again after a crash it moves the rest. */
 function moveIn(from: string, to: string, files: Files): void {
-  const names = (files.listIfExists(from) ?? []).map(({ name }) => name);
-  files.makeFolder(to);
-  for (const suffix of packSuffixes) {
-    fault("fetch:while-adopting");
-    for (const name of names) {
-      if (!name.endsWith(`.${suffix}`)) continue;
-      // the same pack may be there from before: then it is kept twice, which is once
-      files.rename(join(from, name), join(to, name));
+  const list = (folder: string) => (files.listIfExists(join(from, folder)) ?? []).map(({ name }) => name);
+  for (const folder of list("").filter((name) => /^[0-9a-f]{2}$/.test(name))) {
+    files.makeFolder(join(to, folder));
+    for (const name of list(folder)) {
+      fault("fetch:while-adopting");
+      if (/^[0-9a-f]+$/.test(name)) files.rename(join(from, folder, name), join(to, folder, name));
     }
   }
-  files.syncFolder(to);
+  const packs = list("pack");
+  for (const suffix of packSuffixes) {
+    fault("fetch:while-adopting");
+    for (const name of packs) {
+      // the same pack may be there from before: then it is kept twice, which is once
+      if (name.endsWith(`.${suffix}`)) files.rename(join(from, "pack", name), join(to, "pack", name));
+    }
+  }
+  files.syncFolder(join(to, "pack"));
 }
 
 function incomingFolder({ repository }: Git): string {
@@ -136,7 +147,9 @@ export function completeOrRemoveStale(git: Git, deps: QuarantineDeps): void {
   const { files } = deps;
   for (const gitDir of listStaleQuarantines(git, deps)) {
     if (files.statIfExists(join(gitDir, adoptingMark)) !== undefined) {
-      moveIn(join(gitDir, "objects", "pack"), join(git.repository.commonDir, "objects", "pack"), files);
+      const fetched = fetchedObjectsFolder(git.repository);
+      files.makeFolder(join(fetched, "pack"));
+      moveIn(join(gitDir, "objects"), fetched, files);
     }
     files.removeTree(gitDir);
   }

@@ -1,0 +1,132 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
+import {
+  type Clone,
+  makeSyncedClones,
+  type RemoteOptions,
+  type SyncedClones,
+} from "../support/synced-clones.ts";
+import { keyframeProgram } from "../support/test-repository.ts";
+
+let clones: SyncedClones | undefined;
+afterEach(async () => {
+  await clones?.close();
+  clones = undefined;
+});
+
+const branch = "refs/heads/entire/checkpoints/v1";
+
+/** Each operation of git that walks from refs or over all objects, and how it ends. */
+function mustWalkEverywhere(clone: Clone): void {
+  const elsewhere = join(clone.home, `walk-${readdirSync(clone.home).length}`);
+  mkdirSync(elsewhere);
+  const fsck = () => clone.sh("fsck", "--full", "--no-dangling");
+  expect(fsck()).toBe("");
+  clone.sh("bundle", "create", "-q", join(elsewhere, "all.bundle"), "--all");
+  clone.sh("clone", "-q", "--mirror", "--no-local", clone.folder, join(elsewhere, "copy"));
+  clone.sh("repack", "-q", "-a", "-d");
+  clone.sh("-c", "gc.auto=1", "gc", "-q", "--auto");
+  clone.sh("gc", "-q", "--prune=now");
+  clone.sh("rev-list", "--objects", "--all");
+  expect(fsck()).toBe("");
+}
+
+/** Transcripts by the number of their checkpoint. */
+const transcripts = Array.from({ length: 8 }, () => conversation(1500));
+
+async function work(clone: Clone, number: number): Promise<void> {
+  const id = idOf(number);
+  await clone.stores.v1.write(
+    [smallCheckpoint(id, { sessionId: `s-${number}`, transcript: [transcripts[number] ?? ""] })],
+    writeOptions,
+  );
+  clone.commit(`Work ${number}\n\nEntire-Checkpoint: ${id}`);
+}
+
+const remotes: readonly (readonly [string, RemoteOptions])[] = [
+  ["that can filter", { filter: true }],
+  ["that cannot filter", { filter: false }],
+  ["with SHA-256", { format: "sha256" }],
+];
+
+describe.each(remotes)("a remote %s", (_, options) => {
+  test("takes every checkpoint of two clones that work and push in turn, and git walks both", async () => {
+    clones = await makeSyncedClones({ over: "folder", ...options });
+    const both = [clones.clone("a"), clones.clone("b")];
+    for (let number = 0; number < 8; number += 1) {
+      const clone = both[number % 2];
+      if (clone === undefined) continue;
+      await work(clone, number);
+      expect(clone.keyframe("push").code).toBe(0);
+      clone.sh("push", "-q", "-f", "origin", `HEAD:refs/heads/work-${number}`);
+    }
+    const ids = Array.from({ length: 8 }, (__, number) => idOf(number));
+    const tree = clones.remote("ls-tree", "-r", "--name-only", branch);
+    for (const id of ids) expect(tree).toContain(`${id.slice(0, 2)}/${id.slice(2)}/metadata.json`);
+    expect(clones.remote("fsck", "--full", "--no-dangling")).toBe("");
+    for (const clone of both) {
+      for (const round of [1, 2]) expect([round, clone.keyframe("fetch").code]).toEqual([round, 0]);
+      for (const id of ids) expect(clone.keyframe("explain", id, "--short").code).toBe(0);
+      expect(clone.keyframe("fetch", "--checkpoint", idOf(3), "--checkpoint", idOf(4)).code).toBe(0);
+      for (const number of [3, 4]) {
+        expect(clone.keyframe("explain", idOf(number), "--raw-transcript").stdout).toBe(transcripts[number]);
+      }
+      mustWalkEverywhere(clone);
+      // an ordinary fetch of everything, and what is built on it
+      clone.sh("fetch", "-q", "origin", "+refs/heads/*:refs/remotes/origin/*");
+      expect(clone.keyframe("push").code).toBe(0);
+      mustWalkEverywhere(clone);
+    }
+  });
+});
+
+test("a clone that only fetched explains, resumes and pushes what it makes itself", async () => {
+  clones = await makeSyncedClones();
+  const [a, b] = [clones.clone("a"), clones.clone("b")];
+  await work(a, 1);
+  a.sh("push", "-q", "origin", "HEAD:main");
+  expect(a.keyframe("push").code).toBe(0);
+  expect(b.keyframe("fetch").code).toBe(0);
+  expect(b.keyframe("resume", idOf(1)).code).toBe(0);
+  await work(b, 2);
+  expect(b.keyframe("push").stdout).toContain("(joined with the work of others)");
+  expect(b.keyframe("list").stdout).toContain(idOf(1));
+  mustWalkEverywhere(b);
+  expect(clones.remote("ls-tree", "-r", "--name-only", branch).match(/\/0\/metadata\.json/g)).toHaveLength(2);
+});
+
+test("a file that was fetched is written again when the repository itself needs it", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const [a, b] = [clones.clone("a"), clones.clone("b")];
+  await work(a, 1);
+  expect(a.keyframe("push").code).toBe(0);
+  expect(b.keyframe("fetch", "--checkpoint", idOf(1)).code).toBe(0);
+  // the same bytes from the other side: the same blobs, trees and all
+  await work(b, 1);
+  b.write("copy.jsonl", transcripts[1] ?? "");
+  b.commit("the transcript as a file");
+  rmSync(join(b.folder, ".git/keyframe/fetched"), { recursive: true });
+  expect(b.sh("fsck", "--full", "--no-dangling")).toBe("");
+  expect(b.keyframe("explain", idOf(1), "--raw-transcript").stdout).toBe(transcripts[1] ?? "");
+});
+
+test("a linked worktree reads what another fetched, and a path with a colon is one path", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const [a, b] = [clones.clone("a"), clones.clone('b:"c')];
+  await work(a, 1);
+  expect(a.keyframe("push").code).toBe(0);
+  expect(b.keyframe("fetch", "--checkpoint", idOf(1)).code).toBe(0);
+  expect(b.keyframe("explain", idOf(1), "--raw-transcript").stdout).toBe(transcripts[1] ?? "");
+  const linked = join(b.home, "linked");
+  b.sh("worktree", "add", "-q", "-b", "side", linked);
+  const there = spawnSync(process.execPath, [keyframeProgram, "explain", idOf(1), "--raw-transcript"], {
+    cwd: linked,
+    env: b.env,
+    encoding: "utf8",
+  });
+  expect(there.stdout).toBe(transcripts[1]);
+  mustWalkEverywhere(b);
+});
