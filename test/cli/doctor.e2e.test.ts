@@ -110,7 +110,7 @@ test("locks of hooks that were killed and never reaped are named and freed, with
     const command = `exec ${process.execPath} ${keyframeProgram} hook claude <${payload}`;
     const env = { ...repository.env, ...(event === "PostToolUse" ? { KEYFRAME_FAULT: point } : {}) };
     const zombie = await makeZombie(command, { cwd: repository.folder, env });
-    onTestFinished(zombie.end);
+    onTestFinished(() => zombie.end());
     repository.write("b", "by an agent\n");
   }
   const other = join(repository.folder, ".git/entire-sessions/x.json.lock");

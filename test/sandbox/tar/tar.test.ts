@@ -17,9 +17,10 @@ async function* cut(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
 
 async function members(bytes: Buffer, size = 4096) {
   const found = [];
-  for await (const { entry, content } of readTar(cut(bytes, size), limits)) {
+  for await (const member of readTar(cut(bytes, size), limits)) {
     const pieces: Buffer[] = [];
-    for await (const piece of content()) pieces.push(piece);
+    for await (const piece of member.content()) pieces.push(piece);
+    const { entry } = member;
     found.push({ path: textOfName(entry.path), kind: entry.kind, content: Buffer.concat(pieces).toString() });
   }
   return found;

@@ -69,7 +69,7 @@ test("the lock of a process that was killed and not reaped is taken over, and wh
       `fs.writeFileSync("lock", JSON.stringify({ pid, startedAt: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] })); process.kill(pid, 9)'`,
     { cwd: folder },
   );
-  onTestFinished(zombie.end);
+  onTestFinished(() => zombie.end());
   expect(readLockHolder(nodeFiles, path)?.pid).toBe(zombie.pid);
   const onTakeover = vi.fn<() => void>();
   withLockFile(depsWith(), path, { timeoutMs: 0, onTakeover }, () => {

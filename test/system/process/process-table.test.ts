@@ -116,7 +116,7 @@ describe.each([
     await once(child, "exit");
     expect(table.isRunning(identity)).toBe(false);
     const zombie = await makeZombie();
-    onTestFinished(zombie.end);
+    onTestFinished(() => zombie.end());
     expect(execFileSync("ps", ["-o", "state=", "-p", String(zombie.pid)], { encoding: "utf8" })).toMatch(
       /^Z/,
     );
