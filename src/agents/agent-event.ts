@@ -34,6 +34,11 @@ export type AgentEvent =
       readonly kind: "before-edit";
       readonly paths: readonly string[];
       readonly buffers?: Buffers;
+      /**
+       * What the call leaves in a file that holds `before`, where the payload tells that: evidence of the call, should no
+       * hook say that it has ended.
+       */
+      readonly expected?: (before: string | undefined) => string | undefined;
     })
   | (ToolCall & {
       readonly kind: "after-edit";
@@ -93,8 +98,15 @@ export interface RefusedPayload {
 /** One coding agent: how its hook payloads read. Never throws on any input. */
 export interface AgentAdapter {
   readonly name: string;
-  /** Pure. */
-  parsePayload(payload: unknown): HookReading;
+  /** Pure. `eventName`: what the hook's command says of agents whose payloads do not name the event. */
+  parsePayload(payload: unknown, eventName?: string): HookReading;
+  /**
+   * What becomes of the hook after a call. `dropped`: none fires if the call failed. `late`: nobody waits for it, and the
+   * last one of a turn may never come. Absent: it fires, and is waited for.
+   */
+  readonly afterHooks?: "dropped" | "late";
+  /** The agent may write a file only so long after the hook that says that it has. */
+  readonly writesAfterMs?: number;
   /** The model behind the event, for agents whose payloads do not name it; undefined if it cannot be told. */
   findModel?(event: AgentEvent, readTail: TailReader): string | undefined;
 }

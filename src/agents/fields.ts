@@ -37,8 +37,13 @@ export function asName(value: unknown): string | undefined {
 
 /** An absolute folder; undefined otherwise. */
 export function folderField(fields: Fields, name: string): string | undefined {
-  const text = textField(fields, name);
-  return text !== undefined && isAbsolute(text) && isPathText(text) ? resolve(text) : undefined;
+  return asPath(field(fields, name));
+}
+
+/** An absolute path, also as a file:// URL; undefined otherwise. */
+export function asPath(value: unknown): string | undefined {
+  const text = typeof value === "string" ? fromFileUrl(value.trim()) : "";
+  return isAbsolute(text) && isPathText(text) ? resolve(text) : undefined;
 }
 
 /**

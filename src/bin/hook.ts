@@ -1,15 +1,23 @@
-import { addModel } from "../agents/add-model.ts";
+import { completeEvent } from "../agents/hooks/complete-event.ts";
 import { findAgentAdapter } from "../agents/hooks/registry.ts";
 import { decodePayload } from "../agents/payload.ts";
+import { closeCalls } from "../authorship/record/close-calls.ts";
 import { observe } from "../authorship/record/observe.ts";
 import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
-import { advanceSession, isSessionEvent } from "../checkpoints/sessions/events.ts";
+import {
+  advanceSession,
+  isSessionEvent,
+  type SessionEvent,
+  unannouncedPrompt,
+} from "../checkpoints/sessions/events.ts";
 import { gitHooks } from "../git/hooks/hook-names.ts";
 import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
 import { findRepository, lookForRepository, type Repository } from "../git/repository.ts";
+import { isConnectedHere, noteHeard } from "../state/connected-agents.ts";
 import { recordProblem } from "../state/problems.ts";
-import { isSwitchedOff } from "../state/switch.ts";
+import { isSwitchedOff, isSwitchedOn } from "../state/switch.ts";
+import { homedir } from "../system/machine/home.ts";
 import { type Machine, nodeMachine, traceMachine } from "../system/machine/machine.ts";
 import { readStandardInput } from "../system/machine/standard-input.ts";
 import { createRunRecorder, type RunRecorder } from "../trace/run-recorder.ts";
@@ -58,7 +66,7 @@ export async function runHook(args: readonly string[], chunks: HookChunks): Prom
   const here = findHere();
   try {
     if (name === "git") await afterGit(run, here, { hook: gitHook, args: rest });
-    else await observeAgent(run, here, name);
+    else await observeAgent(run, here, { name, words: args.slice(1) });
     recorder.close("done");
   } catch (error) {
     leaveProblem(here, name === "git" ? `git ${gitHook}` : name, errorText(error));
@@ -81,33 +89,66 @@ function findHere(): Repository | undefined {
   }
 }
 
-async function observeAgent(run: HookRun, here: Repository | undefined, name: string): Promise<void> {
+async function observeAgent(
+  run: HookRun,
+  here: Repository | undefined,
+  { name, words }: { readonly name: string; readonly words: readonly string[] },
+): Promise<void> {
   const { recorder, machine, chunks } = run;
   const { trace } = recorder;
   const adapter = findAgentAdapter(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
   const decoded = trace.span("input", () => decodePayload(readInput()));
-  const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload);
+  const eventName = words.find((word) => !word.startsWith("--"));
+  const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload, eventName);
   if (event.kind === "ignored") return;
   if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
   const found = lookForRepository(event.cwd, machine);
   if (found.kind === "refused") return leaveProblem(here, name, `refused: ${found.error.message}`);
   const repository = found.kind === "found" ? found.repository : here;
-  if (repository !== undefined && isSwitchedOff(repository, files)) return;
+  if (repository !== undefined && !mayRecord(repository, name, words)) return;
   recorder.setName(`hook ${name} ${event.kind}`);
   recorder.setPlace(repository);
-  const { wantsSettle } = trace.span("record", () => observe(addModel(event, adapter, files), machine));
+  if (repository !== undefined)
+    noteHeard(repository, files, { tool: name, at: clock.nowMs(), event: event.kind });
+  if (adapter.writesAfterMs !== undefined && event.kind === "after-edit")
+    await clock.sleep(adapter.writesAfterMs);
+  const surroundings = { files, home: homedir(), env: process.env };
+  const whole = trace.span("complete", () => completeEvent(event, adapter, surroundings));
+  const { wantsSettle } = trace.span("record", () =>
+    closeCalls(whole, adapter, machine) ? observe(whole, machine) : { wantsSettle: false },
+  );
   if (repository?.workTree === undefined) return;
   if (wantsSettle)
     await inTime(run, repository, "settle", async () =>
       (await trace.span("load", chunks.loadSettle))(repository, machine, ""),
     );
-  if (!isSessionEvent(event)) return;
-  const { wants } = trace.span("session", () => advanceSession(event, repository, machine));
+  if (isSessionEvent(whole)) return advance(run, whole, { repository, name });
+  const begun = adapter.name === "agent-v1" ? undefined : unannouncedPrompt(whole, repository, machine);
+  if (begun !== undefined) await advance(run, begun, { repository, name });
+}
+
+/** `--where-enabled` and `--everywhere`: a hook in settings of the user's home, which serve all repositories. */
+function mayRecord(repository: Repository, name: string, words: readonly string[]): boolean {
+  if (isSwitchedOff(repository, files)) return false;
+  const isFromHome = words.includes("--where-enabled") || words.includes("--everywhere");
+  if (!isFromHome) return true;
+  // the repository has hooks of its own for the agent: each event is taken once
+  if (isConnectedHere(repository, files, name)) return false;
+  return words.includes("--everywhere") || isSwitchedOn(repository, files);
+}
+
+async function advance(
+  run: HookRun,
+  event: SessionEvent,
+  { repository, name }: { readonly repository: Repository; readonly name: string },
+): Promise<void> {
+  const { chunks, machine, recorder } = run;
+  const { wants } = recorder.trace.span("session", () => advanceSession(event, repository, machine));
   if (event.kind === "prompt") await keepGitHooks(run, name, repository);
   if (wants === undefined) return;
   await inTime(run, repository, `${name} ${wants}`, async () =>
-    (await trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
+    (await recorder.trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
   );
 }
 

@@ -7,6 +7,16 @@ export function isSwitchedOff(repository: Repository, files: Files): boolean {
   return files.statIfExists(switchPath(repository)) !== undefined;
 }
 
+/** True where `keyframe enable` has written something and nobody took it out again. */
+export function isSwitchedOn(repository: Repository, files: Files): boolean {
+  return files.statIfExists(installedRecordPath(repository)) !== undefined;
+}
+
+/** What `enable` wrote, and what was there before. */
+export function installedRecordPath(repository: Repository): string {
+  return join(repository.commonDir, "keyframe", "installed.json");
+}
+
 export function switchOff(repository: Repository, files: Files): void {
   files.makeFolder(dirname(switchPath(repository)));
   files.createExclusively(switchPath(repository), Buffer.alloc(0));

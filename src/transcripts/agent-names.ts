@@ -8,6 +8,13 @@ const names: readonly { readonly tool: string; readonly registry: string; readon
   { tool: "opencode", registry: "opencode", display: "OpenCode" },
   { tool: "droid", registry: "factoryai-droid", display: "Factory AI Droid" },
   { tool: "pi", registry: "pi", display: "Pi" },
+  { tool: "qwen", registry: "qwen-code", display: "Qwen Code" },
+  { tool: "kimi", registry: "kimi-code", display: "Kimi Code" },
+  { tool: "cline", registry: "cline", display: "Cline" },
+  { tool: "auggie", registry: "auggie", display: "Auggie" },
+  { tool: "kilo", registry: "kilo", display: "Kilo" },
+  { tool: "vscode-copilot", registry: "github-copilot", display: "GitHub Copilot" },
+  { tool: "windsurf", registry: "windsurf", display: "Windsurf" },
 ];
 
 /** `claude` -> `Claude Code`; a name that nobody knows stays as it is. */

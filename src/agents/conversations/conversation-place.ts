@@ -57,6 +57,9 @@ const commands: ReadonlyMap<string, string> = new Map([
   ["gemini", "gemini --resume"],
   ["copilot", "copilot --resume"],
   ["pi", "pi --session"],
+  ["qwen", "qwen --resume"],
+  ["droid", "droid exec --fork"],
+  ["auggie", "auggie --resume"],
 ]);
 
 const places: ReadonlyMap<string, (facts: ConversationFacts) => string | undefined> = new Map([
@@ -65,6 +68,9 @@ const places: ReadonlyMap<string, (facts: ConversationFacts) => string | undefin
   ["gemini", geminiPath],
   ["copilot", copilotPath],
   ["pi", piPath],
+  ["qwen", qwenPath],
+  ["droid", droidPath],
+  ["auggie", auggiePath],
 ]);
 
 /** `~/.claude/projects/<folder, everything but letters and digits as "-">/<session>.jsonl` */
@@ -110,4 +116,20 @@ function piPath({ sessionId, folder, home, firstLine }: ConversationFacts): stri
   if (stamp === undefined || !/^[A-Za-z0-9/_-]+$/.test(folder)) return undefined;
   const name = `--${folder.replace(/^\//, "").replaceAll("/", "-")}--`;
   return join(home, ".pi/agent/sessions", name, `${stamp.replace(/[:.]/g, "-")}_${sessionId}.jsonl`);
+}
+
+/** `~/.qwen/projects/<folder, everything but letters and digits as "-">/chats/<session>.jsonl` */
+function qwenPath({ sessionId, folder, home }: ConversationFacts): string {
+  return join(home, ".qwen/projects", folder.replace(/[^A-Za-z0-9]/g, "-"), "chats", `${sessionId}.jsonl`);
+}
+
+/** `~/.factory/sessions/<folder, "/" as "-">/<session>.jsonl`. How it spells other characters is not known. */
+function droidPath({ sessionId, folder, home }: ConversationFacts): string | undefined {
+  if (!/^[A-Za-z0-9/_-]+$/.test(folder)) return undefined;
+  return join(home, ".factory/sessions", folder.replaceAll("/", "-"), `${sessionId}.jsonl`);
+}
+
+/** `~/.augment/sessions/<session>.json` */
+function auggiePath({ sessionId, home }: ConversationFacts): string {
+  return join(home, ".augment/sessions", `${sessionId}.json`);
 }

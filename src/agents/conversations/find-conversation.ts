@@ -22,6 +22,7 @@ export function findConversationFile(
   if (!isConversationId(facts.sessionId)) return undefined;
   const place = findConversationPlace(tool, { ...facts, firstLine: "" });
   if (place !== undefined && files.statTargetIfExists(place.path)?.kind === "file") return place.path;
+  if (tool === "kimi") return findKimiFile(facts, files);
   const search = searches.get(tool)?.(facts);
   if (search === undefined) return undefined;
   let folders = [search.root];
@@ -88,7 +89,35 @@ const searches: ReadonlyMap<string, (facts: Omit<ConversationFacts, "firstLine">
       isFile: (name) => name === `${sessionId}.jsonl`,
     }),
   ],
+  [
+    "qwen",
+    ({ home, sessionId }) => ({
+      root: join(home, ".qwen/projects"),
+      levels: 2,
+      isFile: (name) => name === `${sessionId}.jsonl`,
+    }),
+  ],
+  [
+    "cline",
+    ({ home, sessionId }) => ({
+      root: join(home, ".cline/data/sessions", sessionId),
+      levels: 0,
+      isFile: (name) => name === `${sessionId}.messages.json`,
+    }),
+  ],
 ]);
+
+/** `~/.kimi-code/sessions/wd_<name>_<digest>/<session>/agents/main/wire.jsonl`, whatever the work directory's name. */
+function findKimiFile(
+  { home, env, sessionId }: Omit<ConversationFacts, "firstLine">,
+  files: Files,
+): string | undefined {
+  const root = join(env["KIMI_CODE_HOME"] || join(home, ".kimi-code"), "sessions");
+  const paths = (files.listIfExists(root) ?? []).map(({ name }) =>
+    join(root, name, sessionId, "agents/main/wire.jsonl"),
+  );
+  return paths.find((path) => files.statTargetIfExists(path)?.kind === "file");
+}
 
 /** A name may hold only a part of the id; then the file's beginning tells. */
 function holdsId(path: string, sessionId: string, files: Files): boolean {

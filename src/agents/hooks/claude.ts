@@ -19,6 +19,7 @@ import {
 } from "../fields.ts";
 import { refused } from "../payload.ts";
 import { classifyTool } from "./claude-tools.ts";
+import { senderOf } from "./payload-sender.ts";
 
 /**
  * Claude Code's command hooks. Other products send hooks of the same form; theirs are refused, so that their work is
@@ -29,8 +30,9 @@ export const claudeAdapter: AgentAdapter = {
   parsePayload(payload) {
     const fields = asFields(payload);
     if (fields === undefined) return refused("the payload is not a JSON object");
-    const other = otherProduct(fields);
-    if (other !== undefined) return refused(`the payload comes from ${other}, not from Claude Code`);
+    const from = senderOf(fields);
+    if (from !== undefined && from.sender !== "claude")
+      return refused(`the payload comes from ${from.title}, not from Claude Code`);
     const origin = parseOrigin(fields);
     return "kind" in origin ? origin : parseEvent(fields, origin);
   },
@@ -128,15 +130,6 @@ function parseOriginals(
   if (typeof original === "string") return { originals: new Map([[path, original]]) };
   // an update without a text is a file too large to repeat
   return original === null && response["type"] === "create" ? { originals: new Map([[path, null]]) } : {};
-}
-
-function otherProduct(fields: Fields): string | undefined {
-  const transcript = textField(fields, "transcript_path")?.toLowerCase() ?? "";
-  if (field(fields, "cursor_version") !== undefined || transcript.includes("/.cursor/")) return "Cursor";
-  const copilotPath = /github[ .]copilot/.test(transcript) && !transcript.includes(".claude");
-  const copilotCall = textField(fields, "tool_use_id")?.includes("__vscode-") === true;
-  if (copilotPath || copilotCall || field(fields, "extension_id") !== undefined) return "GitHub Copilot";
-  return undefined;
 }
 
 function ignored(why: string): IgnoredPayload {

@@ -152,6 +152,14 @@ export function markSession(
   else deps.files.createExclusively(path, content, { mode: 0o600 });
 }
 
+export function isMarked(
+  { files }: Pick<LockDeps, "files">,
+  repository: Repository,
+  { id, mark }: { readonly id: string; readonly mark: SessionMark },
+): boolean {
+  return isSessionId(id) && files.statIfExists(join(markFolder(repository, mark), id)) !== undefined;
+}
+
 /** The process whose turn is under way; undefined where that is not known. */
 export function readMarkOwner(
   { files }: Pick<LockDeps, "files">,

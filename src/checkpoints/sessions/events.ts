@@ -9,7 +9,7 @@ import type { LockDeps } from "../../system/locks/lock-file.ts";
 import type { Processes } from "../../system/process/processes.ts";
 import { type Random, randomHex } from "../../system/random.ts";
 import { displayNameOf } from "../../transcripts/agent-names.ts";
-import { isSessionId, markSession, updateSessionState } from "./directory.ts";
+import { isMarked, isSessionId, markSession, updateSessionState } from "./directory.ts";
 import { nextPhase, type SessionAction, type SessionSignal } from "./phase.ts";
 import { listOfState, phaseOf, type SessionState } from "./state.ts";
 
@@ -77,6 +77,28 @@ export function advanceSession(
     markSession(deps, { repository, id, mark: "at-work", owner }, true);
   } else if (signal !== "session-start") markSession(deps, { repository, id, mark: "at-work" }, false);
   return { wants };
+}
+
+/**
+ * The beginning of a turn that no hook announced: some agents fire none where they run without a screen, and hooks may be
+ * put in while a conversation is under way. Undefined where the turn is known, and for events that begin nothing.
+ */
+export function unannouncedPrompt(
+  event: AgentEvent,
+  repository: Repository,
+  deps: Pick<SessionDeps, "files">,
+): SessionEvent | undefined {
+  if (event.kind !== "before-edit" && event.kind !== "before-shell") return undefined;
+  const { agent, cwd, transcriptPath, subagentId } = event;
+  const isKnown = isMarked(deps, repository, { id: agent.id, mark: "at-work" });
+  if (subagentId !== undefined || isKnown || !isSessionId(agent.id)) return undefined;
+  return {
+    kind: "prompt",
+    agent,
+    cwd,
+    prompt: "",
+    ...(transcriptPath === undefined ? {} : { transcriptPath }),
+  };
 }
 
 function signalOf(event: SessionEvent): SessionSignal | undefined {

@@ -3,6 +3,7 @@ import type { CliContext } from "../command/context.ts";
 
 export interface DisableFlags {
   readonly uninstall?: boolean;
+  readonly global?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -16,6 +17,12 @@ export const disableCommand = buildCommand<DisableFlags, [], CliContext>({
         optional: true,
         withNegated: false,
         brief: "Also take the hooks out, so that every file is as it was",
+      },
+      global: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "Take the hooks out of your home instead (`keyframe enable --global`)",
       },
       dryRun: {
         kind: "boolean",

@@ -1,20 +1,19 @@
-import { basename, dirname } from "node:path";
-import type { FileChange } from "../../base/file-change.ts";
-import { chainedFolder } from "../../git/hooks/hook-block.ts";
 import { unwatchHooks } from "../../git/hooks/hook-watch.ts";
-import { switchOff } from "../../state/switch.ts";
+import { noteConnected } from "../../state/connected-agents.ts";
+import { installedRecordPath, switchOff } from "../../state/switch.ts";
 import { applyFileChanges } from "../../system/files/file-changes.ts";
-import type { Files } from "../../system/files/files.ts";
 import type { CliContext } from "../command/context.ts";
-import { describeChange, printChanges } from "../enable/enable.ts";
-import { installedRecordPath } from "../enable/installed.ts";
+import { disableGlobally } from "../enable/enable-globally.ts";
 import { planUninstall } from "../enable/plan.ts";
+import { describeChange, printChanges } from "../enable/print-changes.ts";
+import { removeEmptyParents } from "../enable/remove-empty-parents.ts";
 import { openSituation } from "../enable/situation.ts";
 import { printable } from "../output/terminal.ts";
 import type { DisableFlags } from "./disable-command.ts";
 
 /** `keyframe disable` */
 export async function disable(this: CliContext, flags: DisableFlags): Promise<void> {
+  if (flags.global === true) return disableGlobally.call(this, flags);
   const { git, situation } = await openSituation(this);
   const { repository } = git;
   const changes = flags.uninstall === true ? planUninstall(situation) : [];
@@ -23,7 +22,8 @@ export async function disable(this: CliContext, flags: DisableFlags): Promise<vo
     switchOff(repository, this.files);
     if (flags.uninstall === true) {
       applyFileChanges(changes, this.files);
-      removeEmptyFolders(changes, this.files);
+      removeEmptyParents(changes, repository.workTree ?? repository.commonDir, this.files);
+      noteConnected(repository, this.files, []);
       this.files.remove(installedRecordPath(repository));
       unwatchHooks(repository, this.files);
     }
@@ -39,14 +39,4 @@ export async function disable(this: CliContext, flags: DisableFlags): Promise<vo
   }
   if (flags.uninstall === true) printChanges(this, { changes, top, dryRun: flags.dryRun === true });
   if (flags.dryRun !== true) this.terminal.out(`Keyframe is off in ${printable(top)}`);
-}
-
-/** Folders that held nothing but what was taken out. */
-function removeEmptyFolders(changes: readonly FileChange[], files: Files): void {
-  for (const { path, after } of changes) {
-    const folder = dirname(path);
-    if (after.kind === "absent" && [".claude", chainedFolder].includes(basename(folder))) {
-      files.removeEmptyFolder(folder);
-    }
-  }
 }

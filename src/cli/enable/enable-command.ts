@@ -1,18 +1,51 @@
 import { buildCommand } from "@stricli/core";
+import { connectableAgents as agentNames } from "../../agents/connectable-agents.ts";
+import { KeyframeError } from "../../base/errors.ts";
 import type { CliContext } from "../command/context.ts";
 
 export interface EnableFlags {
-  readonly agent?: "claude";
+  readonly agent?: readonly string[];
+  readonly global?: boolean;
+  readonly everywhere?: boolean;
   readonly shared?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
+}
+
+/** @throws KeyframeError `usage` for a name that nobody knows */
+function parseAgents(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !agentNames.includes(name));
+  if (unknown === undefined) return names;
+  throw new KeyframeError("usage", `no agent is called ${JSON.stringify(unknown)}`, {
+    hint: `agents: ${agentNames.join(", ")}`,
+  });
 }
 
 export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
   loader: async () => (await import("./enable.ts")).enable,
   parameters: {
     flags: {
-      agent: { kind: "enum", values: ["claude"], optional: true, brief: "Only this agent (default: all)" },
+      agent: {
+        kind: "parsed",
+        parse: parseAgents,
+        optional: true,
+        placeholder: "names",
+        brief: "Only these agents, by comma (default: Claude Code and all that are found)",
+      },
+      global: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief: "Connect the agents in your home instead, for all repositories where Keyframe is on",
+      },
+      everywhere: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief:
+          "With --global: also record where nobody has run `keyframe enable`, unless it was disabled there",
+      },
       shared: {
         kind: "boolean",
         optional: true,
@@ -31,6 +64,6 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
   docs: {
     brief: "Turn Keyframe on in this repository: git hooks and agent hooks",
     fullDescription:
-      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Hooks that are there already go on working. Running it again repairs and updates.\n\nExample:\n  keyframe enable --dry-run",
+      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Hooks that are there already go on working. Running it again repairs and updates.\n\nExample:\n  keyframe enable --dry-run\n  keyframe enable --agent claude,codex\n  keyframe enable --global",
   },
 });

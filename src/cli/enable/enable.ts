@@ -1,25 +1,30 @@
-import { relative } from "node:path";
 import { notesRef } from "../../authorship/note/notes-ref.ts";
-import { changeVerb, type FileChange } from "../../base/file-change.ts";
+import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { watchHooks } from "../../git/hooks/hook-watch.ts";
 import { readNotesRewrite } from "../../git/refs/notes-rewrite.ts";
+import { noteConnected } from "../../state/connected-agents.ts";
 import { switchOn } from "../../state/switch.ts";
 import { applyFileChanges } from "../../system/files/file-changes.ts";
 import type { CliContext } from "../command/context.ts";
-import { formatTable, printable } from "../output/terminal.ts";
+import { printable } from "../output/terminal.ts";
 import type { EnableFlags } from "./enable-command.ts";
+import { enableGlobally } from "./enable-globally.ts";
 import { recordInstalled, writeInstalled } from "./installed.ts";
-import { type EnablePlan, enableChanges, planEnable } from "./plan.ts";
+import { connectedAgents, type EnablePlan, enableChanges, planEnable, type Situation } from "./plan.ts";
+import { connectionNotes, describeChange, printChanges } from "./print-changes.ts";
 import { enableOptions, openSituation } from "./situation.ts";
 
 /** `keyframe enable` */
 export async function enable(this: CliContext, flags: EnableFlags): Promise<void> {
+  if (flags.global === true) return enableGlobally.call(this, flags);
+  if (flags.everywhere === true) throw new KeyframeError("usage", "--everywhere needs --global");
   const { git, situation } = await openSituation(this);
   const { repository } = git;
   const options = enableOptions(this.program, {
     shared: flags.shared === true,
-    agents: [flags.agent ?? "claude"],
+    agents: flags.agent ?? ["claude", ...situation.found, ...connectedAgents(situation)],
+    named: flags.agent !== undefined,
   });
   const plan = planEnable(situation, options);
   const changes = enableChanges(plan);
@@ -32,6 +37,7 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
   if (flags.dryRun !== true) {
     const paths = plan.hooks.map(({ path }) => path);
     watchHooks(repository, this.files, { program: this.program, paths });
+    noteConnected(repository, this.files, connectedAfter(situation, plan));
   }
   const top = repository.workTree ?? repository.gitDir;
   if (flags.json) {
@@ -50,35 +56,10 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
   if (flags.dryRun !== true) this.terminal.out(`Keyframe is on in ${printable(top)}`);
 }
 
-export function describeChange(change: FileChange): { path: string; action: string; why: string } {
-  return { path: change.path, action: changeVerb(change), why: change.why };
-}
-
-export function printChanges(
-  context: CliContext,
-  {
-    changes,
-    top,
-    dryRun,
-  }: { readonly changes: readonly FileChange[]; readonly top: string; readonly dryRun: boolean },
-): void {
-  const { terminal } = context;
-  if (changes.length === 0) {
-    terminal.out("Nothing to change.");
-    return;
-  }
-  if (dryRun) terminal.out("Would change:");
-  const rows = changes.map((change) => [
-    `  ${changeVerb(change)}`,
-    printable(shortPath(change.path, top)),
-    terminal.style("dim", change.why),
-  ]);
-  terminal.out(formatTable(rows));
-}
-
-function shortPath(path: string, top: string): string {
-  const short = relative(top, path);
-  return short.startsWith("..") ? path : short;
+/** The agents with hooks in the repository once the plan is carried out. */
+function connectedAfter(situation: Situation, plan: EnablePlan): readonly string[] {
+  const planned = plan.agents.filter(({ standing, changes }) => standing === "on" || changes.length > 0);
+  return [...new Set([...connectedAgents(situation), ...planned.map(({ agent }) => agent)])];
 }
 
 /** Keyframe carries notes line by line; git would copy and glue whole ones, whose line numbers are of other commits. */
@@ -106,10 +87,26 @@ function warnings(plan: EnablePlan, entry: string): string[] {
   });
   if (lines.length > 0)
     lines.push("What such a hook would have settled is settled by the next keyframe command.");
+  lines.push(...agentWarnings(plan));
   if (/[\\/]_npx[\\/]/.test(entry)) {
     lines.push(
       "This keyframe was started by npx and may be removed with its cache: `npm install -g keyframe-cli`",
     );
   }
   return lines;
+}
+
+/** What being connected asks of the user, and what was left alone; each agent once. */
+function agentWarnings({ agents }: EnablePlan): string[] {
+  const left = agents.flatMap(({ path, standing }) => {
+    if (standing === "committed")
+      return [
+        `${printable(path)} is committed, so Keyframe leaves it alone: \`keyframe enable --global\` connects it`,
+      ];
+    return standing === "refused"
+      ? [`${printable(path)} cannot be edited: name its agent with --agent to see why`]
+      : [];
+  });
+  const changed = new Set(agents.filter(({ changes }) => changes.length > 0).map(({ agent }) => agent));
+  return [...left, ...connectionNotes(changed)];
 }

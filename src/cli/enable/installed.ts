@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { dirname } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import { absent, type FileChange, type FileState } from "../../base/file-change.ts";
 import type { InstallChange } from "../../git/hooks/plan.ts";
 import type { Repository } from "../../git/repository.ts";
+import { installedRecordPath } from "../../state/switch.ts";
 import type { Files } from "../../system/files/files.ts";
 
 /**
@@ -16,13 +17,13 @@ export interface InstalledPath {
   readonly written: string;
 }
 
-export function installedRecordPath(repository: Repository): string {
-  return join(repository.commonDir, "keyframe", "installed.json");
-}
-
 /** A record that cannot be read counts as none: taking out then works from the files themselves. */
 export function readInstalled(repository: Repository, files: Files): InstalledPath[] {
-  const text = files.readIfExists(installedRecordPath(repository))?.toString("utf8");
+  return readInstalledAt(installedRecordPath(repository), files);
+}
+
+export function readInstalledAt(record: string, files: Files): InstalledPath[] {
+  const text = files.readIfExists(record)?.toString("utf8");
   if (text === undefined) return [];
   try {
     const { version, paths } = JSON.parse(text) as { version: unknown; paths: readonly StoredPath[] };
@@ -51,8 +52,12 @@ export function writeInstalled(
   files: Files,
   installed: readonly InstalledPath[],
 ): void {
-  files.makeFolder(join(repository.commonDir, "keyframe"));
-  files.replace(installedRecordPath(repository), encodeInstalled(installed), { mode: 0o600 });
+  writeInstalledAt(installedRecordPath(repository), files, installed);
+}
+
+export function writeInstalledAt(record: string, files: Files, installed: readonly InstalledPath[]): void {
+  files.makeFolder(dirname(record));
+  files.replace(record, encodeInstalled(installed), { mode: 0o600 });
 }
 
 function encodeInstalled(installed: readonly InstalledPath[]): Buffer {

@@ -6,13 +6,20 @@ import type { HookAction } from "../../git/hooks/hook-block.ts";
 import type { HookSituation } from "../../git/hooks/hook-situation.ts";
 import { type HookPlan, type InstallChange, planHook, planHookRemoval } from "../../git/hooks/plan.ts";
 import { isExcludedByUs, setExcluded } from "../../git/worktree/exclude.ts";
+import type { AgentFile } from "./agent-files.ts";
 import { type InstalledPath, restoreExactly } from "./installed.ts";
+import { type AgentPlan, holdsHooks, planAgentFile, planAgentFileRemoval } from "./plan-agent-file.ts";
 import type { SettingsSituation } from "./settings-situation.ts";
 
 /** Everything that `enable`, `disable` and `status` look at. */
 export interface Situation {
   readonly hooks: readonly HookSituation[];
+  /** Claude Code's. */
   readonly settings: readonly SettingsSituation[];
+  /** Those of every other agent. */
+  readonly agentFiles: readonly AgentFile[];
+  /** Agents that are installed or set up here. */
+  readonly found: ReadonlySet<string>;
   readonly exclude: { readonly path: string; readonly state: FileState };
   /** Of the paths that Keyframe may make in the work tree, those that some rule of git's ignores. */
   readonly ignored: ReadonlySet<string>;
@@ -25,15 +32,10 @@ export interface Situation {
 export interface EnableOptions {
   readonly shared: boolean;
   readonly agents: readonly string[];
+  /** True if the user named the agents: what cannot be connected is refused then, and else left out. */
+  readonly named?: boolean;
   readonly hookAction: HookAction;
   readonly installed: AgentProgram;
-}
-
-export interface AgentPlan {
-  readonly agent: string;
-  readonly path: string;
-  readonly standing: "on" | "outdated" | "off";
-  readonly changes: readonly InstallChange[];
 }
 
 export interface EnablePlan {
@@ -45,8 +47,20 @@ export interface EnablePlan {
 /** What turning Keyframe on changes. Nothing, if it is on already. */
 export function planEnable(situation: Situation, options: EnableOptions): EnablePlan {
   const hooks = situation.hooks.map((hook) => planHook(hook, options.hookAction));
-  const agents = options.agents.includes("claude") ? planClaude(situation, options) : [];
-  return { hooks, agents, exclude: planExclude(situation) };
+  const claude = options.agents.includes("claude") ? planClaude(situation, options) : [];
+  const chosen = situation.agentFiles.filter(({ connection }) => options.agents.includes(connection.agent));
+  const others = chosen.map((file) => planAgentFile(file, options));
+  const made = chosen.filter(
+    ({ state }, index) => state.kind === "absent" && others[index]?.standing === "off",
+  );
+  return { hooks, agents: [...claude, ...others], exclude: planExclude(situation, made) };
+}
+
+/** The agents of which hooks are in the repository's settings. */
+export function connectedAgents({ settings, agentFiles }: Situation): string[] {
+  const others = agentFiles.filter(holdsHooks).map(({ connection }) => connection.agent);
+  const hasClaude = settings.some(({ state }) => holdsClaudeHooks(fileText(state) ?? "{}"));
+  return [...new Set([...(hasClaude ? ["claude"] : []), ...others])];
 }
 
 export function enableChanges(plan: EnablePlan): readonly InstallChange[] {
@@ -61,12 +75,21 @@ export function planUninstall(situation: Situation): readonly FileChange[] {
     if (text === undefined || !hasClaudeHooks(text)) continue;
     changes.push({ path, before: state, after: withText(state, removeClaudeHooks(text)), why: "taken back" });
   }
+  changes.push(...situation.agentFiles.flatMap(planAgentFileRemoval));
   const { path, state } = situation.exclude;
   const bare = setExcluded(fileText(state) ?? "", []);
   changes.push({ path, before: state, after: withText(state, bare), why: "taken back" });
   return changes
     .filter((change) => !sameState(change.before, change.after))
     .map((change) => restoreExactly(change, situation.installed));
+}
+
+function holdsClaudeHooks(text: string): boolean {
+  try {
+    return hasClaudeHooks(text);
+  } catch {
+    return false; // damaged: whoever edits it is told so
+  }
 }
 
 function planClaude(situation: Situation, options: EnableOptions): readonly AgentPlan[] {
@@ -89,6 +112,10 @@ function planSettings(settings: SettingsSituation, program: AgentProgram): Agent
     });
   }
   const text = settingsText(path, state);
+  if (state.kind === "file" && (state.mode & 0o200) === 0)
+    throw new KeyframeError("refused", `${path} is read-only`, {
+      hint: "make it writable and run the command again",
+    });
   const after = withText(
     state,
     settingsEdit(path, () => addClaudeHooks(text, program)),
@@ -106,13 +133,19 @@ function planSettings(settings: SettingsSituation, program: AgentProgram): Agent
   };
 }
 
-function planExclude({ hooks, settings, exclude, ignored }: Situation): readonly InstallChange[] {
+/** `made`: files of agents that are about to come into being. One that was there before stays in sight. */
+function planExclude(
+  { hooks, settings, agentFiles, exclude, ignored }: Situation,
+  made: readonly AgentFile[],
+): readonly InstallChange[] {
   const text = fileText(exclude.state) ?? "";
-  const made = [
+  const ours = [
     ...settings.filter(({ scope, committed }) => scope === "personal" && !committed),
+    ...agentFiles.filter(({ workTreePath }) => isExcludedByUs(text, workTreePath ?? "")),
+    ...made,
     ...hooks,
   ].flatMap(({ workTreePath }) => workTreePath ?? []);
-  const paths = [...new Set(made)].filter((path) => !ignored.has(path) || isExcludedByUs(text, path));
+  const paths = [...new Set(ours)].filter((path) => !ignored.has(path) || isExcludedByUs(text, path));
   const after = withText(exclude.state, setExcluded(text, paths));
   if (sameState(exclude.state, after) || paths.length === 0) return [];
   const original = exclude.state.kind === "absent" ? absent : withText(exclude.state, setExcluded(text, []));

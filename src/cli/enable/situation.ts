@@ -10,7 +10,9 @@ import { isSwitchedOff } from "../../state/switch.ts";
 import { readFileState } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
 import { ifReachable } from "../../system/files/if-reachable.ts";
+import { homedir } from "../../system/machine/home.ts";
 import type { CliContext } from "../command/context.ts";
+import { findAgents, readAgentFiles } from "./agent-files.ts";
 import { readInstalled } from "./installed.ts";
 import type { EnableOptions, Situation } from "./plan.ts";
 import { readSettingsSituations } from "./settings-situation.ts";
@@ -31,12 +33,15 @@ export async function openSituation(context: CliContext): Promise<{ git: Git; si
   const git = openGit(repository, context.processes, env);
   const [hooks, settings] = [await readHookSituations(git, files), await readSettingsSituations(git, files)];
   const excludePath = join(repository.commonDir, "info", "exclude");
-  const made = [...hooks, ...settings].flatMap(({ workTreePath }) => workTreePath ?? []);
+  const agentFiles = await readAgentFiles(git, files);
+  const made = [...hooks, ...settings, ...agentFiles].flatMap(({ workTreePath }) => workTreePath ?? []);
   return {
     git,
     situation: {
       hooks,
       settings,
+      agentFiles,
+      found: findAgents({ files, env, home: homedir() }, repository.workTree),
       exclude: { path: excludePath, state: readFileState(excludePath, files) },
       ignored: await ignoredPaths(git, made),
       installed: readInstalled(repository, files),
@@ -49,7 +54,7 @@ export async function openSituation(context: CliContext): Promise<{ git: Git; si
 /** How hooks start this very program. */
 export function enableOptions(
   program: CliContext["program"],
-  choice: Pick<EnableOptions, "shared" | "agents">,
+  choice: Pick<EnableOptions, "shared" | "agents" | "named">,
 ): EnableOptions {
   return { ...choice, hookAction: hookActionOf(program), installed: { kind: "installed", ...program } };
 }

@@ -5,7 +5,8 @@ import { type Problem, readProblems } from "../../state/problems.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { CliContext } from "../command/context.ts";
 import { settleFirst } from "../command/settle-first.ts";
-import { type EnablePlan, planEnable, type Situation } from "../enable/plan.ts";
+import { connectedAgents, type EnablePlan, planEnable, type Situation } from "../enable/plan.ts";
+import { agentFilePrograms } from "../enable/plan-agent-file.ts";
 import { enableOptions, openSituation } from "../enable/situation.ts";
 import { formatTable, printable, type Terminal } from "../output/terminal.ts";
 import { type PendingFile, readPendingFiles } from "./pending.ts";
@@ -32,7 +33,10 @@ interface HookProgram {
 export async function status(this: CliContext, flags: { readonly json?: boolean }): Promise<void> {
   const { files } = this;
   const { git, situation } = await openSituation(this);
-  const plan = planEnable(situation, enableOptions(this.program, { shared: false, agents: ["claude"] }));
+  const plan = planEnable(
+    situation,
+    enableOptions(this.program, { shared: false, agents: agentsOf(situation) }),
+  );
   const state = situation.switchedOff ? "disabled" : stateOf(plan);
   // what is committed is not pending: a commit that no hook saw is settled now
   if (state === "on" || state === "partly") await settleFirst(this);
@@ -49,6 +53,12 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   else printStatus(this.terminal, found);
 }
 
+/** Those that are connected; Claude Code where none is. */
+function agentsOf(situation: Situation): readonly string[] {
+  const connected = connectedAgents(situation);
+  return connected.length === 0 ? ["claude"] : connected;
+}
+
 function stateOf(plan: EnablePlan): Status["state"] {
   const standings = [...plan.hooks, ...plan.agents].map(({ standing }) => standing);
   // a hook that Keyframe leaves alone on purpose is not missing
@@ -56,18 +66,22 @@ function stateOf(plan: EnablePlan): Status["state"] {
   return standings.every((standing) => standing !== "on" && standing !== "outdated") ? "off" : "partly";
 }
 
-function hookPrograms({ settings, onPath }: Situation, files: Files): HookProgram[] {
+function hookPrograms(situation: Situation, files: Files): HookProgram[] {
+  const { settings, agentFiles, onPath } = situation;
   const programs = new Map<string, HookProgram>();
-  for (const { state } of settings) {
-    if (state.kind !== "file") continue;
-    for (const command of claudeHookCommands(state.content.toString("utf8"))) {
-      const program = parseHookCommand(command, "claude");
-      if (program?.kind === "on-path") programs.set("keyframe", { entry: "keyframe", found: onPath });
-      if (program?.kind !== "installed") continue;
-      const { node, entry } = program;
-      const found = [node, entry].every((path) => files.statTargetIfExists(path)?.kind === "file");
-      programs.set(entry, { entry, found });
-    }
+  const ofClaude = settings.flatMap(({ state }) =>
+    state.kind === "file" ? claudeHookCommands(state.content.toString("utf8")) : [],
+  );
+  const started = [
+    ...ofClaude.map((command) => parseHookCommand(command, "claude")),
+    ...agentFiles.flatMap(agentFilePrograms),
+  ];
+  for (const program of started) {
+    if (program?.kind === "on-path") programs.set("keyframe", { entry: "keyframe", found: onPath });
+    if (program?.kind !== "installed") continue;
+    const { node, entry } = program;
+    const found = [node, entry].every((path) => files.statTargetIfExists(path)?.kind === "file");
+    programs.set(entry, { entry, found });
   }
   return [...programs.values()];
 }

@@ -1,0 +1,141 @@
+import type { AgentAdapter, AgentEvent } from "../../agents/agent-event.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import { findRepository, type Repository } from "../../git/repository.ts";
+import { readBase } from "../../journal/base.ts";
+import { withJournal } from "../../journal/journal.ts";
+import { listOpenEdits, type OpenEdit, removeOpenEdit, writeOpenEdit } from "../../journal/open-edits.ts";
+import { listShellCalls, readShellCall, removeShellCall, type ShellCall } from "../../journal/shell-calls.ts";
+import { sessionKey } from "../note/keys.ts";
+import { capturePath } from "./capture.ts";
+import type { ObserveDeps } from "./edit-cause.ts";
+import { locatePath } from "./locate-path.ts";
+import { observe } from "./observe.ts";
+import { recordEdit } from "./record-edit.ts";
+
+type FromAgent = Extract<AgentEvent, { readonly agent: unknown }>;
+
+/**
+ * Settles the calls of a conversation that have begun, before its next event is taken in: agents drop the hook after a
+ * call, or do not wait for it. An edit is credited if the file holds what the call was to leave; a shell call only of
+ * agents that are known to drop its end, which else would be nobody's whenever it failed. What is left open when a turn
+ * is over is nobody's. Returns false for the late end of a call that was settled here already: it says nothing more.
+ */
+export function closeCalls(
+  event: AgentEvent,
+  { afterHooks }: Pick<AgentAdapter, "afterHooks">,
+  deps: ObserveDeps,
+): boolean {
+  if (!("agent" in event) || event.subagentId !== undefined) return true;
+  const repository = findRepository(event.cwd, deps);
+  if (repository?.workTree === undefined) return true;
+  const isOver = ["prompt", "turn-end", "session-end"].includes(event.kind);
+  if (isOver || afterHooks !== undefined) {
+    closeEdits(event, repository, { deps, isOver });
+    closeShellCalls(event, repository, { deps, isOver, afterHooks });
+  }
+  trackEdit(event, repository, deps);
+  if (event.kind !== "after-shell" || afterHooks === undefined) return true;
+  return readShellCall(repository, deps.files, event) !== undefined;
+}
+
+/** Keeps an edit on record from its beginning to its end. */
+function trackEdit(event: FromAgent, repository: Repository, { files }: ObserveDeps): void {
+  if (event.kind === "after-edit") removeOpenEdit(repository, files, event);
+  if (event.kind !== "before-edit") return;
+  const { agent, toolUseId, toolName, expected } = event;
+  const edited = event.paths.map((path) => {
+    const after = expected?.(textIfFile(path, files));
+    return after === undefined ? { path } : { path, expected: sha256Hex(after) };
+  });
+  writeOpenEdit(repository, files, { agent, toolUseId, toolName, files: edited });
+}
+
+/** Larger files are not read to foretell what an edit makes of them. */
+const maxForetoldBytes = 4 * 1024 * 1024;
+
+function textIfFile(path: string, files: ObserveDeps["files"]): string | undefined {
+  const stat = files.statIfExists(path);
+  if (stat?.kind !== "file" || stat.sizeBytes > maxForetoldBytes) return undefined;
+  return files.readIfExists(path)?.toString("utf8");
+}
+
+function closeEdits(
+  event: FromAgent,
+  repository: Repository,
+  { deps, isOver }: { readonly deps: ObserveDeps; readonly isOver: boolean },
+): void {
+  for (const edit of listOpenEdits(repository, deps.files)) {
+    if (sessionKey(edit.agent) !== sessionKey(event.agent)) continue;
+    if ("toolUseId" in event && event.toolUseId === edit.toolUseId) continue;
+    const done = edit.files.filter((file) => holdsExpected(file, deps)).map(({ path }) => path);
+    if (done.length === edit.files.length) {
+      const { agent, toolUseId, toolName } = edit;
+      // the model may have become known since the call began
+      observe(
+        {
+          kind: "after-edit",
+          agent: { ...agent, model: event.agent.model },
+          cwd: event.cwd,
+          toolUseId,
+          toolName,
+          paths: done,
+        },
+        deps,
+      );
+    } else if (isOver) forgetEdit(edit, repository, deps);
+    else continue;
+    removeOpenEdit(repository, deps.files, edit);
+  }
+}
+
+function holdsExpected(file: OpenEdit["files"][number], { files }: ObserveDeps): boolean {
+  if (file.expected === undefined) return false;
+  const text = textIfFile(file.path, files);
+  return text !== undefined && sha256Hex(text) === file.expected;
+}
+
+/** The call is over; what the files hold now is nobody's work. */
+function forgetEdit(edit: OpenEdit, repository: Repository, deps: ObserveDeps): void {
+  const base = readBase(repository, deps.files, deps.processes);
+  withJournal(deps, repository, base, (journal) => {
+    for (const { path: text } of edit.files) {
+      const located = locatePath(text, repository.workTree ?? "", deps);
+      if (located.kind !== "inside" || located.repository.gitDir !== repository.gitDir) continue;
+      const after = capturePath(deps.files, located.absolute);
+      recordEdit(journal, { path: located.path, after, cause: { owner: null, toolUseId: edit.toolUseId } });
+    }
+  });
+}
+
+function closeShellCalls(
+  event: FromAgent,
+  repository: Repository,
+  {
+    deps,
+    isOver,
+    afterHooks,
+  }: {
+    readonly deps: ObserveDeps;
+    readonly isOver: boolean;
+    readonly afterHooks: AgentAdapter["afterHooks"];
+  },
+): void {
+  for (const call of listShellCalls(repository, deps)) {
+    if (sessionKey(call.agent) !== sessionKey(event.agent) || call.subagentId !== undefined) continue;
+    if ("toolUseId" in event && event.toolUseId === call.toolUseId) continue;
+    const isNext = event.kind !== "prompt" && event.kind !== "session-end";
+    if (afterHooks === undefined || !isNext) {
+      if (isOver) removeShellCall(repository, deps.files, call);
+      continue;
+    }
+    const ended = shellEvent(call, event);
+    observe({ ...ended, kind: "after-shell" }, deps);
+    // it may still run, and its own end be on the way: what it does from here on is looked at again
+    if (afterHooks === "late" && !isOver) observe({ ...ended, kind: "before-shell" }, deps);
+  }
+}
+
+function shellEvent({ agent, toolUseId, toolName }: ShellCall, { cwd, agent: now }: FromAgent) {
+  const model = agent.model === "unknown" ? now.model : agent.model;
+  return { agent: { ...agent, model }, cwd, toolUseId, toolName };
+}
