@@ -115,8 +115,10 @@ function bringContents(
   { from, to }: { readonly from: Epoch; readonly to: Epoch },
   head: Head,
 ): void {
-  for (const state of [head.current, ...head.earlier]) {
-    const content = readStateContent(files, from, head, state);
+  // what a session left is told by its digest: a cut is found by what it cut
+  const produced = Object.values(head.produced ?? {}).map((digest) => ({ ...head.current, digest }));
+  for (const state of [head.current, ...head.earlier, ...produced]) {
+    const content = state.digest === "" ? undefined : readStateContent(files, from, head, state);
     if (content !== undefined) {
       files.createExclusively(stateContentPath(to, head.path, state), content, { mode: 0o600 });
     }

@@ -1,6 +1,7 @@
 import { type SettleOptions, type SettleOutcome, settle } from "../authorship/settle/settle.ts";
 import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
 import { finishCommits } from "../checkpoints/commit/finish-commit.ts";
+import { prepareLateLinks } from "../checkpoints/commit/late-links.ts";
 import { finishTurns } from "../checkpoints/turn/finish-turn.ts";
 import type { Git } from "../git/git.ts";
 import type { Machine } from "../system/machine/machine.ts";
@@ -15,7 +16,9 @@ export async function settleCommits(
   machine: Machine,
   options: SettleOptions = {},
 ): Promise<SettleOutcome> {
-  const outcome = await machine.trace.span("settle", () => settle(git, machine, options));
+  const outcome = await machine.trace.span("settle", () =>
+    settle(git, machine, { ...options, beforeRelease: linkLate(git, machine) }),
+  );
   if (git.repository.workTree === undefined) return outcome;
   // after settling: lines find their owners even where the settings are damaged
   await machine.trace.span("checkpoints", () => finishCommits(git, depsOf(git, machine)));
@@ -28,13 +31,18 @@ export async function settleCommits(
  */
 export function settleEverything(git: Git, machine: Machine): Promise<SettleOutcome> {
   return machine.trace.span("settle", async () => {
-    const outcome = await settle(git, machine);
+    const outcome = await settle(git, machine, { beforeRelease: linkLate(git, machine) });
     if (git.repository.workTree === undefined) return outcome;
     const deps = depsOf(git, machine);
     await finishCommits(git, deps);
     await finishTurns(git, deps);
     return outcome;
   });
+}
+
+/** Conversations of commits that no hook saw are prepared while the journal still has their work. */
+function linkLate(git: Git, machine: Machine): NonNullable<SettleOptions["beforeRelease"]> {
+  return (commits) => prepareLateLinks(git, depsOf(git, machine), commits);
 }
 
 /** @throws KeyframeError where the repository's settings are damaged */

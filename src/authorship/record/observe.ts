@@ -6,6 +6,7 @@ import { readCommittedSync } from "../../git/remote/sync.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
 import { type Journal, withJournal } from "../../journal/journal.ts";
+import { isOwned, listEpochs } from "../../journal/layout.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/session-log.ts";
 import { listShellCalls, readShellCall, removeShellCall } from "../../journal/shell-calls.ts";
 import { recordProblem } from "../../state/problems.ts";
@@ -63,7 +64,13 @@ export function observe(event: AgentEvent, deps: ObserveDeps): ObserveOutcome {
         guarded(() => observeShellEnd(event, place, { deps, outcome }));
       break;
     default:
-      if (home !== undefined) guarded(() => observeSession(event, home, deps));
+      if (home === undefined) break;
+      guarded(() => observeSession(event, home, deps));
+      // before new work begins, what a commit holds that no hook saw gets its owners and its conversation
+      if (event.kind === "prompt")
+        guarded(() => {
+          outcome.wantsSettle = hasLeftEpoch(home, deps);
+        });
   }
   const repository = home;
   if (repository !== undefined) {
@@ -231,6 +238,16 @@ function readBaselines(
 }
 
 type SessionEvent = Exclude<AgentEvent, PathEvent | { readonly kind: "before-shell" | "after-shell" }>;
+
+/** True if HEAD is no longer where the journal's pending work began. */
+function hasLeftEpoch(repository: Repository, deps: ObserveDeps): boolean {
+  const last = listEpochs(repository, deps.files).at(-1);
+  return (
+    last !== undefined &&
+    isOwned(last, deps.files) &&
+    last.base !== readBase(repository, deps.files, deps.processes)
+  );
+}
 
 function observeSession(event: SessionEvent, repository: Repository, deps: ObserveDeps): void {
   const at = deps.clock.nowMs();

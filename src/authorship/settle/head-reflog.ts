@@ -59,6 +59,31 @@ export function readCommitsMadeHere(repository: Repository, files: Files): Set<O
   return new Set(moves.filter(({ action }) => action.startsWith("commit")).map(({ to }) => to));
 }
 
+/** A reset that took HEAD from one commit to another. */
+export interface HeadReset {
+  readonly from: Oid;
+  readonly to: Oid;
+}
+
+/** The resets that led to where HEAD is, with nothing but commits in between, newest first. */
+export function readResets(repository: Repository, files: Files): HeadReset[] {
+  const path = join(repository.gitDir, "logs", "HEAD");
+  if (files.statIfExists(path) === undefined) return [];
+  const moves = parseMoves(files.readTail(path, maxReflogBytes), 0).reverse();
+  const other = moves.findIndex(({ action }) => !/^(?:commit|reset)/.test(action));
+  const recent = other === -1 ? moves : moves.slice(0, other);
+  return recent.filter(({ action, from, to }) => action === "reset" && from !== to);
+}
+
+/** Commits that resets undid and that HEAD does not hold, oldest first. */
+export async function listUndone(git: Git, resets: readonly HeadReset[], head: Oid): Promise<Oid[]> {
+  const args = ["rev-list", "--first-parent", "--reverse", `--max-count=${maxUndone}`];
+  const { stdout } = await git.run([...args, ...resets.map(({ from }) => from), `^${head}`], {
+    okCodes: [0, 128],
+  });
+  return stdout.toString("latin1").split("\n").filter(isOid);
+}
+
 /** The old and new commits of each replacement; ranges that a reset undid are listed oldest first. */
 export async function listRewrites(git: Git, replacements: readonly Replacement[]): Promise<Rewrite[]> {
   const rewrites: Rewrite[] = [];

@@ -13,6 +13,7 @@ import type { Head } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
 import { createLineInterner } from "../rules/content-lines.ts";
 import type { OwnedContent } from "../rules/ownership.ts";
+import { rewrittenRegions } from "../rules/rewritten-lines.ts";
 import { diffSequences } from "../rules/sequence-diff.ts";
 
 /** What waits for a commit, by path. Contents are read when they are asked for. */
@@ -40,6 +41,14 @@ export function* readStates(files: Files, { head, epoch }: PendingPath): Generat
   }
 }
 
+/** What else is known of a path that was committed. */
+export interface CommittedPath {
+  /** True if the work tree holds what the commit holds. */
+  readonly isStanding?: boolean;
+  /** True if the commit takes lines out of the file. */
+  readonly cuts?: boolean;
+}
+
 /**
  * What is still pending of a path after a commit that holds `committed` for it (null: the commit has no such file):
  * lines that stand in the commit are settled. Undefined if nothing is left.
@@ -48,6 +57,7 @@ export function withoutCommitted(
   files: Files,
   pending: PendingPath,
   committed: Uint8Array | null,
+  { isStanding = false, cuts = false }: CommittedPath = {},
 ): PendingPath | undefined {
   const { head, epoch } = pending;
   if (committed === null) return head.current.kind === "absent" ? keepBegun(pending) : pending;
@@ -55,12 +65,24 @@ export function withoutCommitted(
   const content = readStateContent(files, epoch, head, head.current);
   if (content === undefined || head.current.unlined !== undefined)
     return isProduced(head) ? pending : keepBegun(pending);
-  const runs = ownersOfUncommitted({ content, runs: head.current.runs }, committed);
-  if (ownersIn(runs).size === 0 && !isProduced(head)) return keepBegun(pending);
+  const runs = ownersOfUncommitted({ content, runs: head.current.runs }, committed, isStanding);
+  const isWaiting = isProduced(head) && !(cuts && isExtended(content, committed));
+  if (ownersIn(runs).size === 0 && !isWaiting) return keepBegun(pending);
   return { epoch, head: { ...head, current: { ...head.current, runs }, earlier: [], counters: {} } };
 }
 
-function ownersOfUncommitted(current: OwnedContent, committed: Uint8Array): LineOwnerRun[] {
+/** True if a content has every line of another, in order: what that one lacks, this one lacks by it. */
+function isExtended(content: Uint8Array, by: Uint8Array): boolean {
+  const interner = createLineInterner();
+  const changes = diffSequences(interner.intern(content).ids, interner.intern(by).ids);
+  return changes.every(({ oldCount }) => oldCount === 0);
+}
+
+function ownersOfUncommitted(
+  current: OwnedContent,
+  committed: Uint8Array,
+  isStanding: boolean,
+): LineOwnerRun[] {
   const interner = createLineInterner();
   const old = interner.intern(committed);
   const next = interner.intern(current.content);
@@ -71,6 +93,9 @@ function ownersOfUncommitted(current: OwnedContent, committed: Uint8Array): Line
     for (let line = settledFrom; line < settledTo; line += 1) owners[line] = null;
     settledFrom = settledTo + (change?.newCount ?? 0);
   }
+  // a formatter left none of these as it was, in the commit and in the work tree
+  for (const { old: lines } of isStanding ? rewrittenRegions(current.content, committed) : [])
+    owners.fill(null, lines.start, lines.start + lines.count);
   return encodeLineOwners(owners);
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { errorText } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
-import { isOid, type Oid } from "../../git/ids.ts";
+import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { type ObjectReader, openObjectReader } from "../../git/objects/objects.ts";
 import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
@@ -31,7 +31,19 @@ export interface SettleOutcome {
   readonly problems: readonly string[];
 }
 
+/** A commit that may hold what was pending, while the journal still knows what that was. */
+export interface SettledCommit {
+  readonly commit: Oid;
+  /** The commit whose place it took, for an amend. */
+  readonly replaces?: Oid;
+}
+
 export interface SettleOptions {
+  /**
+   * Told of the commits that touch a pending path, oldest first, when their notes are written and before the journal
+   * lets go of their work. Told again after a crash.
+   */
+  readonly beforeRelease?: (commits: readonly SettledCommit[]) => Promise<void>;
   /** Commits that were rewritten, as git's `post-rewrite` hook tells. */
   readonly rewrites?: readonly Rewrite[];
 }
@@ -61,7 +73,7 @@ export async function settle(
   const release = acquireLock(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover: () => undefined });
   const work: SettleWork = { git, deps, reader: openObjectReader(git) };
   try {
-    const outcome = hasPending ? await settlePending(work) : { settled: [], problems: [] };
+    const outcome = hasPending ? await settlePending(work, options) : { settled: [], problems: [] };
     const told = await listRewrites(git, reflog.replacements);
     await settleRewrites(work, [...(options.rewrites ?? []), ...told]);
     reflog.accept();
@@ -92,7 +104,10 @@ function hasPendingWork(repository: Repository, deps: ObserveDeps): boolean {
   );
 }
 
-async function settlePending(work: SettleWork): Promise<SettleOutcome> {
+async function settlePending(
+  work: SettleWork,
+  { beforeRelease }: Pick<SettleOptions, "beforeRelease">,
+): Promise<SettleOutcome> {
   const { git, deps } = work;
   const { repository } = git;
   const base = readBase(repository, deps.files, deps.processes);
@@ -112,6 +127,13 @@ async function settlePending(work: SettleWork): Promise<SettleOutcome> {
   fault("settle:before-notes");
   problems.push(...(await writeNoteBatch(work, { logs: plan.logs, precedence: "ours" })));
   fault("settle:after-notes");
+  if (beforeRelease !== undefined && plan.commits.length > 0) {
+    try {
+      await beforeRelease(plan.commits);
+    } catch (error) {
+      problems.push(`conversations of commits that no hook saw are not linked: ${errorText(error)}`);
+    }
+  }
   withJournalLock(deps, repository, () => {
     for (const { head, epoch } of plan.pending.values()) {
       if (epoch !== last) carryHead(deps, { from: epoch, to: last }, head);
@@ -137,6 +159,8 @@ async function settleRewrites(work: SettleWork, rewrites: readonly Rewrite[]): P
 interface Settlement {
   readonly logs: Map<Oid, AuthorshipLog>;
   readonly pending: PendingPaths;
+  /** Those that touch what was pending before them. */
+  readonly commits: readonly SettledCommit[];
 }
 
 /** Goes through the epochs in order of time: what each commit between them settles, and what stays pending at the end. */
@@ -144,6 +168,7 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
   const { files, processes } = work.deps;
   const logs = new Map<Oid, AuthorshipLog>();
   const humanAuthor = authorIdentity(work.git.repository, processes);
+  const commits: SettledCommit[] = [];
   let pending: PendingPaths = new Map();
   for (const [index, epoch] of epochs.entries()) {
     pending = loadPendingPaths(files, epoch, pending);
@@ -161,10 +186,20 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
       const found = await claimCommit(work.reader, patch, { files, pending, replaced });
       const log = buildLog({ commit: patch.commit, humanAuthor, ...found });
       if (log !== undefined) logs.set(patch.commit, log);
+      if (touchesPending(patch, pending)) {
+        const replaces = move.kind === "replaced" ? { replaces: move.from } : {};
+        commits.push({ commit: patch.commit, ...replaces });
+      }
       pending = await afterCommit(work, patch, pending);
     }
   }
-  return { logs, pending };
+  return { logs, pending, commits };
+}
+
+function touchesPending({ files }: CommitPatch, pending: PendingPaths): boolean {
+  return files.some(({ oldPath, newPath }) =>
+    [oldPath, newPath].some((path) => path !== undefined && pending.has(path)),
+  );
 }
 
 async function* commitsOfMove(
@@ -178,7 +213,7 @@ async function* commitsOfMove(
 
 /** The pending paths with what the commit holds taken out. */
 async function afterCommit(
-  { reader, deps }: SettleWork,
+  { git, reader, deps }: SettleWork,
   patch: CommitPatch,
   pending: PendingPaths,
 ): Promise<PendingPaths> {
@@ -188,9 +223,23 @@ async function afterCommit(
     const waiting = path === undefined ? undefined : next.get(path);
     if (path === undefined || waiting === undefined) continue;
     const blob = await reader.read(`${patch.commit}:${path}`);
-    const left = withoutCommitted(deps.files, waiting, blob?.type === "blob" ? blob.content : null);
+    const committed = blob?.type === "blob" ? blob.content : null;
+    const standing = committed === null ? undefined : readStanding(git.repository, deps, path);
+    const left = withoutCommitted(deps.files, waiting, committed, {
+      isStanding: committed !== null && standing?.equals(committed) === true,
+      cuts: patch.files.some(
+        ({ newPath, hunks }) =>
+          newPath === path && hunks.some(({ oldCount, newCount }) => oldCount > newCount),
+      ),
+    });
     if (left === undefined) next.delete(path);
     else next.set(path, left);
   }
   return next;
+}
+
+function readStanding({ workTree }: Repository, { files }: ObserveDeps, path: RepoPath): Buffer | undefined {
+  const absolute = workTree === undefined ? undefined : join(workTree, path);
+  const isFile = absolute !== undefined && files.statIfExists(absolute)?.kind === "file";
+  return isFile ? files.readIfExists(absolute) : undefined;
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
+import type { Base } from "../../journal/layout.ts";
 import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { TranscriptTokens } from "../../transcripts/scan/transcript-facts.ts";
@@ -12,6 +13,7 @@ import { type CheckpointId, isCheckpointId } from "../record/ids.ts";
  * <git dir of the worktree>/keyframe/commit/
  *   prepared/<checkpoint id>.json   the record behind a trailer, durable before the commit that names it
  *   linked                          the last commit that names a checkpoint: for an amend that loses the trailer
+ *   seen                        HEAD as our hook saw it when it last prepared a message
  *   editing                         exists while a message without text is in the user's editor
  *   attached.json                   sessions that were adopted, with the paths that they named
  */
@@ -50,6 +52,8 @@ export interface PreparedCheckpoint {
   readonly sessions: readonly PreparedSession[];
   /** True for an amend: the checkpoint may be stored already, and more is added to it. */
   readonly updates: boolean;
+  /** The commit itself, where it was made before this was prepared: its message names nothing. */
+  readonly commit?: Oid;
   /** Where it is written, unless it is stored elsewhere already; fixed here, so that doing it again does the same. */
   readonly store: StoreKind;
   /**
@@ -110,6 +114,27 @@ export function writeLinkedHead(repository: Repository, files: Files, linked: Li
 
 export function forgetLinkedHead(repository: Repository, files: Files): void {
   files.remove(join(commitFolder(repository), "linked"));
+}
+
+/** Notes that the message of a commit on this HEAD is prepared: what the commit names is then decided. */
+export function writeSeenHead(repository: Repository, files: Files, head: Base): void {
+  const path = join(commitFolder(repository), "seen");
+  const text = Buffer.from(`${head}\n`);
+  try {
+    files.replaceLoosely(path, text, { mode: 0o600 });
+  } catch (error) {
+    if (files.statIfExists(commitFolder(repository)) !== undefined) throw error;
+    files.makeFolder(commitFolder(repository));
+    files.replaceLoosely(path, text, { mode: 0o600 });
+  }
+}
+
+/** HEAD under the message that our hook prepared last; undefined: it never ran. */
+export function readSeenHead(repository: Repository, files: Files): string | undefined {
+  return files
+    .readIfExists(join(commitFolder(repository), "seen"))
+    ?.toString("latin1")
+    .trim();
 }
 
 /** Marks that a message is edited that nobody has written anything in yet. */

@@ -72,6 +72,7 @@ export async function condense(
     ["strategy", strategyName],
   ]);
   if (prepared.branch !== "") root.set("branch", prepared.branch);
+  if (prepared.commit !== undefined && !prepared.updates) root.set("commit_sha", prepared.commit);
   const keys = [...attribution.agentLines.keys()];
   root.set("combined_attribution", encodeAttribution(attribution, keys, prepared.at));
   return { write: { id: prepared.id, root, sessions, tasks }, chunks };

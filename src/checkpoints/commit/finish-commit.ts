@@ -50,10 +50,10 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
   const before = commits.find(({ oid }) => oid !== head?.oid)?.oid;
   for (const checkpoint of prepared) {
     try {
-      const commit = commitsAfter(commits, checkpoint.head).find(({ named }) =>
-        named.includes(checkpoint.id),
-      );
-      if (commit !== undefined) await finishCommit(git, deps, { prepared: checkpoint, commit: commit.oid });
+      const commit =
+        checkpoint.commit ??
+        commitsAfter(commits, checkpoint.head).find(({ named }) => named.includes(checkpoint.id))?.oid;
+      if (commit !== undefined) await finishCommit(git, deps, { prepared: checkpoint, commit });
       // HEAD is the commit that it was made for, and its message does not name it
       else if (
         [head?.parent, before].includes(checkpoint.head) ||
@@ -69,8 +69,10 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
       });
     }
   }
-  if (head !== undefined && head.ids.length > 0)
-    writeLinkedHead(repository, deps.files, { commit: head.oid, ids: head.ids });
+  const late = prepared.find(({ commit }) => commit !== undefined && commit === head?.oid);
+  const ids = head === undefined || head.ids.length > 0 || late === undefined ? head?.ids : [late.id];
+  if (head !== undefined && ids !== undefined && ids.length > 0)
+    writeLinkedHead(repository, deps.files, { commit: head.oid, ids });
   if (head !== undefined) moveBases(git, deps, head.oid);
 }
 

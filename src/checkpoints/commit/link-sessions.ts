@@ -1,16 +1,18 @@
 import type { AgentId } from "../../agents/agent-event.ts";
+import { rewrittenRegions, sharedCuts } from "../../authorship/rules/rewritten-lines.ts";
 import { ownersOfAddedLines } from "../../authorship/settle/owners-of-commit.ts";
 import { type PendingPath, readStates } from "../../authorship/settle/pending-paths.ts";
 import { sha256Hex } from "../../base/digest.ts";
+import { splitLines } from "../../base/lines.ts";
 import type { Git } from "../../git/git.ts";
 import { emptyTreeOid, isOid, nullOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { readObjectFormat } from "../../git/objects/bulk-writer.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { type FilePatch, readIndexPatch } from "../../git/objects/patch.ts";
 import { listStagedChanges, type StagedChange } from "../../git/worktree/staged-changes.ts";
-import { readHead } from "../../journal/head-files.ts";
+import { readHead, readStateContent, stateContentPath } from "../../journal/head-files.ts";
 import { type Base, type Epoch, listEpochs } from "../../journal/layout.ts";
-import { sessionOfOwner } from "../../journal/line-owners.ts";
+import { decodeLineOwners, ownersIn, sessionOfOwner } from "../../journal/line-owners.ts";
 import { listShellCalls, type ShellCall } from "../../journal/shell-calls.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
 import { isSameProcess } from "../../system/process/process-table.ts";
@@ -26,6 +28,11 @@ export interface LinkRequest {
   readonly head: Base;
   /** Sessions that were adopted: nobody saw their edits, so the paths that they named stand for them. */
   readonly attached: readonly AttachedSession[];
+  /**
+   * Set for a commit that was made before: only what the journal knew until HEAD left this base counts, and no process
+   * around this one made it.
+   */
+  readonly until?: Base;
 }
 
 /** So many paths are named to git; of more it compares all. */
@@ -40,11 +47,11 @@ const maxAncestors = 32;
 export async function linkSessions(
   git: Git,
   deps: LockDeps,
-  { head, attached }: LinkRequest,
+  { head, attached, until }: LinkRequest,
 ): Promise<LinkedSession[]> {
   const { repository } = git;
-  const epochs = listEpochs(repository, deps.files).reverse();
-  const call = callAround(git, deps);
+  const epochs = epochsUntil(listEpochs(repository, deps.files), until).reverse();
+  const call = until === undefined ? callAround(git, deps) : undefined;
   if (epochs.length === 0 && call === undefined && attached.length === 0) return [];
   const against = isOid(head) ? head : emptyTreeOid(nullOid(await readObjectFormat(git)));
   const staged = await listStagedChanges(git, against);
@@ -71,6 +78,11 @@ export async function linkSessions(
     }
   }
   return found.all();
+}
+
+function epochsUntil(epochs: readonly Epoch[], until: Base | undefined): Epoch[] {
+  const last = until === undefined ? -1 : epochs.findLastIndex(({ base }) => base === until);
+  return last === -1 ? [...epochs] : epochs.slice(0, last + 1);
 }
 
 /** The innermost open shell call of an agent that this process descends from. */
@@ -134,7 +146,13 @@ async function findWork(
           change.newOid === undefined || change.newMode === "160000"
             ? undefined
             : await reader.read(change.newOid);
-        const sessions = sessionsIn(deps, { content: blob?.content, waiting, patch: patches.get(path) });
+        const content = blob?.content;
+        const sessions = sessionsIn(deps, { content, waiting, patch: patches.get(path) });
+        if (content !== undefined && change.oldPath !== undefined && mayHoldCuts(waiting, sessions)) {
+          const before = await reader.read(`${against}:${change.oldPath}`);
+          for (const session of cutsIn(deps, { before: before?.content, content, waiting }))
+            sessions.add(session);
+        }
         for (const session of sessions) {
           const agent = waiting.head.agents[session];
           if (agent !== undefined) found.add(agent, path);
@@ -148,7 +166,7 @@ async function findWork(
 
 /** Keys of the sessions with work in one staged file; `content` undefined: the file is removed. */
 function sessionsIn(
-  { files }: Pick<LockDeps, "files">,
+  deps: Pick<LockDeps, "files">,
   {
     content,
     waiting,
@@ -165,9 +183,59 @@ function sessionsIn(
     if (produced === digest) sessions.add(session);
   }
   if (content === undefined || patch === undefined || patch.binary) return sessions;
-  const owned = ownersOfAddedLines(content, patch.hunks, { states: [...readStates(files, waiting)] });
+  const owned = ownersOfAddedLines(content, patch.hunks, { states: [...readStates(deps.files, waiting)] });
   for (const { key } of owned) if (key.startsWith("s_")) sessions.add(sessionOfOwner(key));
+  for (const session of rewrittenIn(deps, { content, waiting, patch })) sessions.add(session);
   return sessions;
+}
+
+/**
+ * Sessions whose waiting lines the commit holds as something else that was made from them: a formatter that runs before
+ * the commit leaves no line as it was.
+ */
+function rewrittenIn(
+  { files }: Pick<LockDeps, "files">,
+  {
+    content,
+    waiting,
+    patch,
+  }: { readonly content: Buffer; readonly waiting: PendingPath; readonly patch: FilePatch },
+): string[] {
+  const { head, epoch } = waiting;
+  if (head.current.unlined !== undefined || ownersIn(head.current.runs).size === 0) return [];
+  const state = readStateContent(files, epoch, head, head.current);
+  if (state === undefined) return [];
+  const owners = decodeLineOwners(head.current.runs, splitLines(state).length);
+  const isAdded = (line: number) =>
+    patch.hunks.some(({ newStart, newCount }) => line >= newStart && line < newStart + newCount);
+  return rewrittenRegions(state, content).flatMap(({ old, next }) => {
+    const isHeld = Array.from({ length: next.count }, (_, at) => next.start + at + 1).some(isAdded);
+    const own = owners
+      .slice(old.start, old.start + old.count)
+      .filter((owner) => owner?.startsWith("s_") === true);
+    return isHeld ? own.map((owner) => sessionOfOwner(owner ?? "")) : [];
+  });
+}
+
+function mayHoldCuts({ head }: PendingPath, found: ReadonlySet<string>): boolean {
+  return Object.keys(head.produced ?? {}).some((session) => !found.has(session));
+}
+
+/** Sessions that cut lines which the commit cuts as well, whatever else it does to the file. */
+function cutsIn(
+  { files }: Pick<LockDeps, "files">,
+  {
+    before,
+    content,
+    waiting,
+  }: { readonly before: Buffer | undefined; readonly content: Buffer; readonly waiting: PendingPath },
+): string[] {
+  const { head, epoch } = waiting;
+  return Object.entries(head.produced ?? {}).flatMap(([session, digest]) => {
+    if (before === undefined || digest === "" || head.current.unlined !== undefined) return [];
+    const produced = files.readIfExists(stateContentPath(epoch, head.path, { ...head.current, digest }));
+    return produced !== undefined && sharedCuts(before, produced, content).length > 0 ? [session] : [];
+  });
 }
 
 interface Findings {

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { resumeSha256 } from "../../base/resumable-sha256.ts";
 import type { Git } from "../../git/git.ts";
-import { readHeadFromFiles } from "../../git/repository.ts";
+import { isOid } from "../../git/ids.ts";
+import { type Repository, readHeadFromFiles } from "../../git/repository.ts";
 import { withIndexFile } from "../../git/worktree/staged-changes.ts";
 import { readBase } from "../../journal/base.ts";
 import { fault } from "../../system/fault.ts";
@@ -29,8 +30,10 @@ import {
   readLinkedHead,
   setEditing,
   writePrepared,
+  writeSeenHead,
 } from "./commit-directory.ts";
 import { type LinkedSession, linkSessions } from "./link-sessions.ts";
+import { findUndoneCheckpoints } from "./undone-commits.ts";
 
 export interface CommitDeps extends StoringDeps {
   readonly random: Random;
@@ -62,6 +65,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
   if (request.source === "merge" || isRepeating(git, deps)) return;
   const message = deps.files.read(request.messagePath).toString("utf8");
   const head = readBase(repository, deps.files, deps.processes);
+  writeSeenHead(repository, deps.files, head);
   const linkedHead = readLinkedHead(repository, deps.files);
   if (linkedHead !== undefined && linkedHead.commit !== head) forgetLinkedHead(repository, deps.files);
   const lost = request.amends && linkedHead?.commit === head ? linkedHead.ids : [];
@@ -73,16 +77,17 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
       linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached }),
     ),
   ]);
+  const undone =
+    inherited.length > 0 || !isOid(head)
+      ? []
+      : await findUndoneCheckpoints(withIndexFile(git, request.indexFile), deps, head);
   const present = messageCheckpoints(message, style);
-  const ids = present.length > 0 && request.amends ? present : [...inherited];
+  const ids = present.length > 0 && request.amends ? present : [...inherited, ...undone];
   if (linked.length > 0) {
     // an amend's new work goes to the checkpoint that the commit has
     const kept = request.amends ? ids.at(-1) : undefined;
     const id = kept ?? newCheckpointId(deps.random);
-    const sessions: PreparedSession[] = [];
-    for (const session of linked)
-      sessions.push(await deps.trace.span("session", () => prepareSession(git, deps, session)));
-    const branch = readHeadFromFiles(repository, deps.files)?.ref?.replace(/^refs\/heads\//, "") ?? "";
+    const sessions = await prepareSessions(git, deps, linked);
     writePrepared(repository, deps.files, {
       version: 1,
       id,
@@ -90,7 +95,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
       sessions,
       updates: kept !== undefined,
       store: deps.store,
-      branch: deps.redactor.redactText(branch),
+      branch: branchName(repository, deps),
       at: deps.clock.nowMs(),
     });
     fault("condense:after-record-before-message");
@@ -156,6 +161,23 @@ function hintsFor(linked: readonly LinkedSession[]): string[] {
   const what =
     linked.length === 1 ? "a conversation whose work is" : `${linked.length} conversations whose work is`;
   return [`Keyframe found ${what} in this commit; remove the trailer above to leave it unlinked.`];
+}
+
+/** The short name of the branch, as it is stored; empty on a detached HEAD. */
+export function branchName(repository: Repository, deps: CommitDeps): string {
+  const ref = readHeadFromFiles(repository, deps.files)?.ref;
+  return deps.redactor.redactText(ref?.replace(/^refs\/heads\//, "") ?? "");
+}
+
+export async function prepareSessions(
+  git: Git,
+  deps: CommitDeps,
+  linked: readonly LinkedSession[],
+): Promise<PreparedSession[]> {
+  const sessions: PreparedSession[] = [];
+  for (const session of linked)
+    sessions.push(await deps.trace.span("session", () => prepareSession(git, deps, session)));
+  return sessions;
 }
 
 async function prepareSession(git: Git, deps: CommitDeps, linked: LinkedSession): Promise<PreparedSession> {

@@ -1,4 +1,5 @@
 import type { Git } from "../../git/git.ts";
+import { isOid } from "../../git/ids.ts";
 import { lineCompactorOf } from "../../transcripts/compact/agents.ts";
 import type { CompactLine } from "../../transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../transcripts/compact/compactor.ts";
@@ -7,7 +8,13 @@ import type { StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import type { SessionMetadata, Summary } from "../record/metadata.ts";
 import { addTokens, noTokens, type TokenUsage } from "../record/token-usage.ts";
-import { type LinkedCommit, linksByCheckpoint, readLinkedCommits, readRecordAuthors } from "./links.ts";
+import {
+  type LinkedCommit,
+  linksByCheckpoint,
+  readCommitsAs,
+  readLinkedCommits,
+  readRecordAuthors,
+} from "./links.ts";
 import {
   type Absence,
   type CheckpointPlaces,
@@ -66,7 +73,8 @@ export async function explainCheckpoint(
   );
   const root = checkpoint?.root ?? "never recorded";
   const known = typeof root === "string" ? undefined : root;
-  const commits = linksByCheckpoint(links).get(id) ?? [];
+  const naming = linksByCheckpoint(links).get(id) ?? [];
+  const commits = naming.length > 0 ? naming : await readNamedCommit(git, id, known?.commit);
   const explained = sessions.map((session) => {
     const oid = session.files.prompt;
     return explainSession(
@@ -91,6 +99,15 @@ export async function explainCheckpoint(
       unread: typeof root === "string" ? [`metadata of the checkpoint: ${root}`] : [],
     },
   };
+}
+
+/** The commit that the record itself names, where it is here. */
+async function readNamedCommit(
+  git: Git,
+  id: CheckpointId,
+  commit: string | undefined,
+): Promise<LinkedCommit[]> {
+  return commit === undefined || !isOid(commit) ? [] : readCommitsAs(git, [commit], [id]);
 }
 
 function createdMs({ metadata }: ReadSession): number {

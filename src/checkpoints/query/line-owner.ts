@@ -1,5 +1,6 @@
+import type { AgentId } from "../../agents/agent-event.ts";
 import { openOwnerLookup } from "../../authorship/blame/owner-lookup.ts";
-import { parseBlamePorcelain } from "../../authorship/blame/porcelain.ts";
+import { type BlameLine, parseBlamePorcelain } from "../../authorship/blame/porcelain.ts";
 import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
@@ -7,6 +8,7 @@ import { isNullOid, type Oid } from "../../git/ids.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { openPromptFinder } from "../../journal/session-log.ts";
 import type { Files } from "../../system/files/files.ts";
+import { findTwins } from "./same-tree.ts";
 
 /** A line of a file in the working tree, 1-based. */
 export interface LineOfFile {
@@ -18,6 +20,12 @@ export interface LineOfFile {
 export interface LineOwner {
   /** The commit that brought the line in. */
   readonly commit: Oid;
+  /** The line's file in that commit, and what it says, one character a byte. */
+  readonly path: string;
+  readonly text: string;
+  /** The conversation's agent, and the call that wrote the line (`t_...`). */
+  readonly agent?: Pick<AgentId, "tool" | "id">;
+  readonly trace?: string;
   /** The conversation, where authorship was recorded line by line. */
   readonly sessionId?: string;
   /** What the user asked for, where it is known. */
@@ -40,8 +48,33 @@ export interface LineOwnerDeps {
   readonly files: Files;
 }
 
-/** The commit that git blames, with the session that its note names for the line, and the prompt as recorded here. */
+/**
+ * The commit that git blames, with the session that its note names for the line, and the prompt as recorded here. A
+ * commit without a note, such as a squash that a server made, is followed to commits that end in the same tree.
+ */
 export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineOwnerLookup {
+  const ownerAt = async (origin: BlameLine): Promise<LineOwner> => {
+    const reader = openObjectReader(git);
+    try {
+      const lookup = openOwnerLookup(openNoteSource(git, reader, files));
+      await lookup.load([origin.commit]);
+      const owned = lookup.ownerOf(origin)?.owner;
+      const { commit, path } = origin;
+      const known = { commit, path, text: origin.contentBytes };
+      if (owned?.kind !== "agent") return known;
+      const findPrompt = openPromptFinder(git.repository, files);
+      const prompt = owned.trace === undefined ? undefined : findPrompt(owned.session, owned.trace);
+      return {
+        ...known,
+        sessionId: owned.agent.id,
+        agent: { tool: owned.agent.tool, id: owned.agent.id },
+        ...(owned.trace === undefined ? {} : { trace: owned.trace }),
+        ...(prompt === undefined ? {} : { prompt }),
+      };
+    } finally {
+      await reader.close();
+    }
+  };
   return async ({ path, line }) => {
     const args = ["-C", cwd, "blame", "--porcelain", "-L", `${line},${line}`, "--", path];
     const result = await git.run(args, { okCodes: [0, 128] });
@@ -51,21 +84,19 @@ export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineO
     }
     const [origin] = parseBlamePorcelain(result.stdout);
     if (origin === undefined || isNullOid(origin.commit)) return undefined;
-    const reader = openObjectReader(git);
-    try {
-      const lookup = openOwnerLookup(openNoteSource(git, reader, files));
-      await lookup.load([origin.commit]);
-      const owned = lookup.ownerOf(origin)?.owner;
-      if (owned?.kind !== "agent") return { commit: origin.commit };
-      const findPrompt = openPromptFinder(git.repository, files);
-      const prompt = owned.trace === undefined ? undefined : findPrompt(owned.session, owned.trace);
-      return {
-        commit: origin.commit,
-        sessionId: owned.agent.id,
-        ...(prompt === undefined ? {} : { prompt }),
-      };
-    } finally {
-      await reader.close();
+    const owner = await ownerAt(origin);
+    if (owner.agent !== undefined) return owner;
+    for (const [twin] of await findTwins(git, origin.commit)) {
+      const [behind] = twin === undefined ? [] : await blameAt(git, twin, origin);
+      const found = behind === undefined ? undefined : await ownerAt(behind);
+      if (found?.agent !== undefined) return found;
     }
+    return owner;
   };
+}
+
+async function blameAt(git: Git, commit: Oid, { path, line }: BlameLine): Promise<BlameLine[]> {
+  const args = ["blame", "--porcelain", "-L", `${line},${line}`, commit, "--", `:(top,literal)${path}`];
+  const result = await git.run(args, { okCodes: [0, 128] });
+  return result.code === 0 ? parseBlamePorcelain(result.stdout) : [];
 }

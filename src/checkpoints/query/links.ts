@@ -32,29 +32,40 @@ export async function readLinkedCommits(git: Git, options: LinkOptions = {}): Pr
     "--tags",
     "HEAD",
   ];
-  const result = await git.run(
-    [
-      "log",
-      "--fixed-strings",
-      "--grep=Entire-Checkpoint:",
-      "--format=%H%x00%h%x00%an <%ae>%x00%aI%x00%s%x00%B%x00%x1e",
-      ...(options.limit === undefined ? [] : [`--max-count=${options.limit}`]),
-      ...from,
-      "--",
-    ],
-    // 128: no commit yet
-    { okCodes: [0, 128] },
-  );
-  const commits: LinkedCommit[] = [];
-  for (const record of result.stdout.toString("utf8").split("\0\x1e")) {
-    const [oid = "", shortOid = "", author = "", date = "", subject = "", message = ""] = record
-      .trimStart()
-      .split("\0");
+  const limit = options.limit === undefined ? [] : [`--max-count=${options.limit}`];
+  const args = ["--fixed-strings", "--grep=Entire-Checkpoint:", ...limit, ...from];
+  return (await readCommits(git, args)).flatMap(({ message, ...commit }) => {
     const checkpoints = namedCheckpoints(message);
-    if (checkpoints.length > 0)
-      commits.push({ oid: oid as Oid, shortOid, author, date, subject, checkpoints });
-  }
-  return commits;
+    return checkpoints.length === 0 ? [] : [{ ...commit, checkpoints }];
+  });
+}
+
+/** Commits as though they named these checkpoints; those that are not here are left out. */
+export async function readCommitsAs(
+  git: Git,
+  commits: readonly Oid[],
+  checkpoints: readonly CheckpointId[],
+): Promise<LinkedCommit[]> {
+  const read = await readCommits(git, ["--no-walk=unsorted", "--ignore-missing", ...commits]);
+  return read.map(({ message: _, ...commit }) => ({ ...commit, checkpoints }));
+}
+
+async function readCommits(
+  git: Git,
+  args: readonly string[],
+): Promise<(Omit<LinkedCommit, "checkpoints"> & { readonly message: string })[]> {
+  const format = "--format=%H%x00%h%x00%an <%ae>%x00%aI%x00%s%x00%B%x00%x1e";
+  // 128: no commit yet
+  const result = await git.run(["log", format, ...args, "--"], { okCodes: [0, 128] });
+  return result.stdout
+    .toString("utf8")
+    .split("\0\x1e")
+    .flatMap((record) => {
+      const [oid = "", shortOid = "", author = "", date = "", subject = "", message = ""] = record
+        .trimStart()
+        .split("\0");
+      return oid === "" ? [] : [{ oid: oid as Oid, shortOid, author, date, subject, message }];
+    });
 }
 
 /** The same by checkpoint. */

@@ -1,9 +1,10 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
+import type { Files } from "../../system/files/files.ts";
 import { type CheckpointId, isCheckpointId, looksLikeIdPrefix } from "../record/ids.ts";
 import type { CheckpointStores } from "../stores/stores.ts";
-import { type LinkedCommit, readLinkedCommits } from "./links.ts";
+import { findCommitLinks, type LinkKind } from "./commit-links.ts";
 import { type CheckpointPlaces, listCheckpointPlaces } from "./read-checkpoints.ts";
 
 /** What the user meant, and how it led to a checkpoint. */
@@ -12,15 +13,22 @@ export interface ResolvedCheckpoint {
   /** Undefined: a commit names it, and nothing is stored here. */
   readonly places: CheckpointPlaces | undefined;
   readonly via: "id" | "prefix" | "commit";
+  /** How the commit leads to it. */
+  readonly link?: LinkKind;
+}
+
+export interface ResolveDeps {
+  readonly git: Git;
+  readonly stores: CheckpointStores;
+  readonly files: Files;
 }
 
 /**
- * Finds the checkpoints that a word means: an id, the beginning of one, or a commit that names some.
+ * Finds the checkpoints that a word means: an id, the beginning of one, or a commit that leads to some.
  * @throws KeyframeError `not-found`, `invalid-input` where a beginning fits several
  */
 export async function resolveCheckpoints(
-  git: Git,
-  stores: CheckpointStores,
+  { git, stores, files }: ResolveDeps,
   word: string,
 ): Promise<readonly ResolvedCheckpoint[]> {
   const places = await listCheckpointPlaces(stores);
@@ -38,28 +46,21 @@ export async function resolveCheckpoints(
     }
     if (only !== undefined) return [{ id: only, places: places.get(only), via: "prefix" }];
   }
-  const commit = await readCommit(git, word);
+  const commit = await resolveRevision(git, `${word}^{commit}`);
   if (commit === undefined) {
     throw new KeyframeError("not-found", `checkpoint not found: ${word}`, {
       hint: "see `keyframe list`, or `keyframe fetch` to get the checkpoints of others",
     });
   }
-  if (commit === "unlinked") {
+  const links = await findCommitLinks({ git, files, places }, commit);
+  if (links === undefined) {
     throw new KeyframeError(
       "not-found",
-      `commit ${word} does not have an Entire-Checkpoint trailer: no conversation is linked to it`,
+      `commit ${word} does not have an Entire-Checkpoint trailer, and nothing else that is known here links a conversation to it`,
       {
         hint: "`keyframe explain` without an argument shows the commits of this branch that have one",
       },
     );
   }
-  return commit.checkpoints.map((id) => ({ id, places: places.get(id), via: "commit" }));
-}
-
-/** The commit a word names and its checkpoints; undefined where it names no commit. */
-async function readCommit(git: Git, word: string): Promise<LinkedCommit | "unlinked" | undefined> {
-  const oid = await resolveRevision(git, `${word}^{commit}`);
-  if (oid === undefined) return undefined;
-  const [commit] = await readLinkedCommits(git, { revisions: ["--no-walk", oid] });
-  return commit ?? "unlinked";
+  return links.ids.map((id) => ({ id, places: places.get(id), via: "commit", link: links.kind }));
 }

@@ -11,6 +11,8 @@ export interface RootMetadata {
   readonly sessions: readonly SessionPaths[];
   readonly tokenUsage: TokenUsage | undefined;
   readonly imported: boolean;
+  /** The commit that the record is of, where the commit does not name the record. */
+  readonly commit: string | undefined;
 }
 
 /** Paths from the root of the store's tree, as stored. */
@@ -70,6 +72,7 @@ export function parseRootMetadata(content: Buffer): RootMetadata | undefined {
     sessions: list(fields["sessions"]).map(parseSessionPaths),
     tokenUsage: parseTokenUsage(fields["token_usage"]),
     imported: fields["imported"] === true,
+    commit: text(fields["commit_sha"]),
   };
 }
 

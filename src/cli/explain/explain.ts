@@ -5,9 +5,10 @@ import {
   type LineOwner,
   parseLineOfFile,
 } from "../../checkpoints/query/line-owner.ts";
-import type { ReadSession } from "../../checkpoints/query/read-checkpoints.ts";
+import { listCheckpointPlaces, type ReadSession } from "../../checkpoints/query/read-checkpoints.ts";
 import { openTranscriptReader, type TranscriptReader } from "../../checkpoints/query/read-transcript.ts";
 import { type ResolvedCheckpoint, resolveCheckpoints } from "../../checkpoints/query/resolve-checkpoint.ts";
+import { resolveLine } from "../../checkpoints/query/resolve-line.ts";
 import type { StoreKind } from "../../checkpoints/record/checkpoint-tree.ts";
 import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
 import type { Git } from "../../git/git.ts";
@@ -65,7 +66,9 @@ async function resolveLinked(
 ): Promise<readonly ResolvedCheckpoint[] | undefined> {
   const { git, stores, word, owner, json } = subject;
   try {
-    return await resolveCheckpoints(git, stores, owner?.commit ?? word);
+    const { files } = context;
+    if (owner === undefined) return await resolveCheckpoints({ git, stores, files }, word);
+    return await resolveLine({ git, files, places: await listCheckpointPlaces(stores) }, owner);
   } catch (error) {
     if (!isKeyframeError(error, "not-found") || owner?.sessionId === undefined) throw error;
     if (json) context.terminal.json({ owner });
@@ -115,6 +118,8 @@ async function explainOne(
     return;
   }
   if (flags.json) return context.terminal.json({ ...explanation, ...(owner === undefined ? {} : { owner }) });
+  if (resolved.link !== undefined && resolved.link !== "trailer")
+    context.terminal.note(linkNotes[resolved.link]);
   context.terminal.out(formatExplanation(explanation, { chosen, short: flags.short === true, owner }));
   if (flags.short || session === undefined) return;
   context.terminal.out(`\nTranscript (${flags.full ? "full session" : "checkpoint scope"}):`);
@@ -123,6 +128,12 @@ async function explainOne(
     printConversation(context, { transcripts, id, session, store, full: flags.full === true }),
   );
 }
+
+const linkNotes = {
+  record: "linked by its record: no hook saw the commit",
+  owners: "linked by the owners of its lines: no trailer names it",
+  tree: "linked by commits that end in the same tree: no trailer names it",
+};
 
 function chooseSession({ sessions }: Explanation, wanted: string | undefined, id: string): number {
   if (wanted === undefined) return sessions.length - 1;
