@@ -34,7 +34,7 @@ export async function readLinkedCommits(git: Git, options: LinkOptions = {}): Pr
   ];
   const limit = options.limit === undefined ? [] : [`--max-count=${options.limit}`];
   const args = ["--fixed-strings", "--grep=Entire-Checkpoint:", ...limit, ...from];
-  return (await readCommits(git, args)).flatMap(({ message, ...commit }) => {
+  return (await readCommits(git, args)).flatMap(({ message, commit }) => {
     const checkpoints = namedCheckpoints(message);
     return checkpoints.length === 0 ? [] : [{ ...commit, checkpoints }];
   });
@@ -47,13 +47,13 @@ export async function readCommitsAs(
   checkpoints: readonly CheckpointId[],
 ): Promise<LinkedCommit[]> {
   const read = await readCommits(git, ["--no-walk=unsorted", "--ignore-missing", ...commits]);
-  return read.map(({ message: _, ...commit }) => ({ ...commit, checkpoints }));
+  return read.map(({ commit }) => ({ ...commit, checkpoints }));
 }
 
 async function readCommits(
   git: Git,
   args: readonly string[],
-): Promise<(Omit<LinkedCommit, "checkpoints"> & { readonly message: string })[]> {
+): Promise<{ readonly commit: Omit<LinkedCommit, "checkpoints">; readonly message: string }[]> {
   const format = "--format=%H%x00%h%x00%an <%ae>%x00%aI%x00%s%x00%B%x00%x1e";
   // 128: no commit yet
   const result = await git.run(["log", format, ...args, "--"], { okCodes: [0, 128] });
@@ -64,7 +64,7 @@ async function readCommits(
       const [oid = "", shortOid = "", author = "", date = "", subject = "", message = ""] = record
         .trimStart()
         .split("\0");
-      return oid === "" ? [] : [{ oid: oid as Oid, shortOid, author, date, subject, message }];
+      return oid === "" ? [] : [{ message, commit: { oid: oid as Oid, shortOid, author, date, subject } }];
     });
 }
 
