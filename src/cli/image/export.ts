@@ -8,8 +8,8 @@ import type { DirtyBlock } from "../../blocks/overlay/dirty-blocks.ts";
 import { openOverlay } from "../../blocks/overlay/overlay.ts";
 import { openNodeBlockFile } from "../../system/files/block-file.ts";
 import type { CliContext } from "../command/context.ts";
-import { openImageReader } from "./open/open-device.ts";
-import { openImage } from "./open/open-image.ts";
+import { openFlaggedReader } from "./open/open-device.ts";
+import { findImageToOpen } from "./open/open-image.ts";
 import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 export interface ExportFlags extends StoreFlags {
@@ -25,7 +25,7 @@ export async function exportOverlay(this: CliContext, flags: ExportFlags, image:
     const overlay = await openOverlay(
       {
         folder: resolve(this.cwd, flags.overlay),
-        parent: openImageReader(this, await openImage(this, parent.id, flags), {}),
+        parent: openFlaggedReader(this, await findImageToOpen(this, parent.id, flags), {}),
         parentId: Buffer.from(parent.id, "hex"),
         readOnly: true,
       },

@@ -18,7 +18,7 @@ import {
   isServerNeeded,
   readMemoryPid,
 } from "./block-server.ts";
-import { openCachedImage } from "./cached-image.ts";
+import { openImageById } from "./cached-image.ts";
 import { memoryExport, type ShownMemory, showMemory } from "./mount-memory.ts";
 
 export interface ServeOptions {
@@ -55,7 +55,7 @@ export async function serveSnapshot(
     if (known !== undefined) return known;
     const { signal } = options;
     const cached = { image, folder: files.cache(image), signal };
-    const opening = openCachedImage(
+    const opening = openImageById(
       world,
       repository,
       chunkBytes === undefined ? cached : { ...cached, chunkBytes },

@@ -8,7 +8,7 @@ import { waitForStopSignal } from "../../../system/process/stop-signal.ts";
 import { randomHex } from "../../../system/random.ts";
 import type { CliContext } from "../../command/context.ts";
 import type { DeviceFlags } from "../open/device-flags.ts";
-import { openDevice } from "../open/open-device.ts";
+import { openFlaggedDevice } from "../open/open-device.ts";
 import { type MountPlan, planMount } from "./plan-mount.ts";
 
 const readyLimitMs = 15_000;
@@ -30,7 +30,7 @@ export async function imageMount(
     pidPath: join(folder, "pid"),
     stat: (path) => this.files.statTargetIfExists(path),
   });
-  const device = await openDevice(this, image, flags);
+  const device = await openFlaggedDevice(this, image, flags);
   try {
     this.files.makeFolder(folder);
     const server = await startNbdServer(

@@ -4,7 +4,7 @@ import { startNbdServer } from "../../../nbd/server.ts";
 import { listenNodeSocket, type SocketAddress, type TlsIdentity } from "../../../system/net/sockets.ts";
 import { waitForStopSignal } from "../../../system/process/stop-signal.ts";
 import type { CliContext } from "../../command/context.ts";
-import { openDevice } from "../open/open-device.ts";
+import { openFlaggedDevice } from "../open/open-device.ts";
 import type { ServeFlags } from "./image-serve-command.ts";
 
 /** Serves until SIGINT or SIGTERM, then makes the overlay durable. */
@@ -12,7 +12,7 @@ export async function imageServe(this: CliContext, flags: ServeFlags, image: str
   const address = addressOf(this, flags);
   const tls = tlsOf(this, flags);
   const stopped = waitForStopSignal();
-  const device = await openDevice(this, image, flags);
+  const device = await openFlaggedDevice(this, image, flags);
   try {
     const server = await startNbdServer(
       { address, exports: [{ name: "", description: image, device }], ...(tls === undefined ? {} : { tls }) },
