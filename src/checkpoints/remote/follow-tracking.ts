@@ -1,7 +1,12 @@
 import type { Git } from "../../git/git.ts";
 import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
-import type { Remote } from "../../git/remote/remote.ts";
+import { findElectedRemote, type Remote } from "../../git/remote/remote.ts";
 import { v1Branch } from "../stores/store-refs.ts";
+
+/** `followTracking`, if this remote is the one that checkpoints belong to. */
+export async function followIfElected(git: Git, remote: Remote): Promise<void> {
+  if ((await findElectedRemote(git))?.key === remote.key) await followTracking(git, remote);
+}
 
 /**
  * Moves the local branch forward to what an ordinary `git fetch` brought, if that contains it: after a push that joined

@@ -1,10 +1,8 @@
-import { fetchCheckpoints } from "../../checkpoints/remote/fetch-checkpoints.ts";
 import { findDisconnectedRefs, findRemoteProblems } from "../../checkpoints/remote/find-remote-problems.ts";
-import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
-import { fetchAndMergeNotes } from "../../checkpoints/remote/merge-notes.ts";
-import { pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
 import { completeOrRemoveStale } from "../../git/remote/quarantine.ts";
 import { resolveRemote } from "../../git/remote/remote.ts";
+import { fetchRecords } from "../../workflows/fetch-records.ts";
+import { pushRecords } from "../../workflows/push-records.ts";
 import { openSync } from "../command/sync-context.ts";
 import type { DoctorCheck } from "./check.ts";
 
@@ -35,9 +33,8 @@ export const remotesCheck: DoctorCheck = {
     const elected = await resolveRemote(git);
     const { sync, finish } = openSync(cli, git);
     try {
-      await fetchCheckpoints(sync, elected);
-      await fetchAndMergeNotes(sync, elected, sync.nowSeconds);
-      const { problems } = await pushCheckpoints(sync, elected, await findUnpushed(sync, elected));
+      await fetchRecords(sync, elected);
+      const { problems } = await pushRecords(sync, elected);
       for (const problem of problems) sync.note(problem);
     } finally {
       finish();

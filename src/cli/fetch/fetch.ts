@@ -1,9 +1,7 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { parseCheckpointId } from "../../checkpoints/record/ids.ts";
-import { fetchCheckpoints } from "../../checkpoints/remote/fetch-checkpoints.ts";
-import { followTracking } from "../../checkpoints/remote/follow-tracking.ts";
-import { fetchAndMergeNotes } from "../../checkpoints/remote/merge-notes.ts";
-import { findElectedRemote, resolveRemote } from "../../git/remote/remote.ts";
+import { resolveRemote } from "../../git/remote/remote.ts";
+import { fetchRecords } from "../../workflows/fetch-records.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { openSync } from "../command/sync-context.ts";
@@ -20,11 +18,7 @@ export async function fetch(this: CliContext, flags: FetchFlags, word?: string):
   const whole = (flags.checkpoint ?? []).map(parseCheckpointId);
   const { sync, finish } = openSync(this, git);
   try {
-    const { tips, checkpoints, files } = await this.trace.span("checkpoints", () =>
-      fetchCheckpoints(sync, remote, { whole }),
-    );
-    const notes = await this.trace.span("notes", () => fetchAndMergeNotes(sync, remote, sync.nowSeconds));
-    if ((await findElectedRemote(git))?.key === remote.key) await followTracking(git, remote);
+    const { tips, checkpoints, files, notes } = await fetchRecords(sync, remote, whole);
     finish();
     const receivedBytes = tips.receivedBytes + files.receivedBytes;
     if (flags.json) {

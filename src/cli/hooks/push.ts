@@ -45,21 +45,17 @@ export async function pushInHook(
   const unpushed = await findUnpushed(context, remote);
   if (unpushed.size === 0) return [];
   // most pushes end above: the rest is loaded only where it is needed
-  const [{ followTracking }, { hasUserBranches }, { pushCheckpoints }] = await Promise.all([
-    import("../../checkpoints/remote/follow-tracking.ts"),
+  const [{ hasUserBranches }, { pushRecords }] = await Promise.all([
     import("../../checkpoints/remote/has-branches.ts"),
-    import("../../checkpoints/remote/push-checkpoints.ts"),
+    import("../../workflows/push-records.ts"),
   ]);
   try {
-    await followTracking(git, remote);
-    const pending = await findUnpushed(context, remote);
-    if (pending.has(v1Branch) && !(await hasUserBranches(context, remote))) {
-      say(`${remote.name} is empty: checkpoints go there with the next push`);
-      pending.delete(v1Branch);
-    }
-    if (pending.size === 0) return [];
-    say(`pushing checkpoints and notes to ${remote.name}`);
-    const { problems } = await pushCheckpoints(context, remote, pending);
+    const { problems } = await pushRecords(context, remote, async (pending) => {
+      const isFirst = pending.has(v1Branch) && !(await hasUserBranches(context, remote));
+      if (isFirst) say(`${remote.name} is empty: checkpoints go there with the next push`);
+      if (pending.size > (isFirst ? 1 : 0)) say(`pushing checkpoints and notes to ${remote.name}`);
+      return isFirst ? [v1Branch] : [];
+    });
     for (const problem of problems) say(problem);
     return problems;
   } catch (error) {

@@ -1,8 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
-import { followTracking } from "../../checkpoints/remote/follow-tracking.ts";
-import { pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
-import { findElectedRemote, resolveRemote } from "../../git/remote/remote.ts";
+import { resolveRemote } from "../../git/remote/remote.ts";
+import { pushRecords } from "../../workflows/push-records.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
@@ -20,8 +18,7 @@ export async function push(this: CliContext, flags: PushFlags, word?: string): P
   const remote = await resolveRemote(git, word);
   const { sync, finish } = openSync(this, git);
   try {
-    if ((await findElectedRemote(git))?.key === remote.key) await followTracking(git, remote);
-    const report = await pushCheckpoints(sync, remote, await findUnpushed(sync, remote));
+    const report = await pushRecords(sync, remote);
     finish();
     if (flags.json) this.terminal.json({ remote: remote.name, ...report });
     else {

@@ -1,19 +1,11 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { openTranscriptReader } from "../../checkpoints/query/read-transcript.ts";
-import { findResumeTarget, type ResumeTarget } from "../../checkpoints/resume/find-target.ts";
-import { gatherSessions } from "../../checkpoints/resume/gather-sessions.ts";
-import {
-  applyRestore,
-  mustNotLoseWork,
-  type PlannedRestore,
-  planRestore,
-} from "../../checkpoints/resume/restore-sessions.ts";
-import { borrowFetched } from "../../git/fetched-objects.ts";
+import type { ResumeTarget } from "../../checkpoints/resume/find-target.ts";
+import type { PlannedRestore } from "../../checkpoints/resume/restore-sessions.ts";
 import { findElectedRemote, resolveRemote } from "../../git/remote/remote.ts";
-import { checkOut, describeCheckout, mustBeClean } from "../../git/worktree/checkout.ts";
-import { fault } from "../../system/fault.ts";
+import { describeCheckout } from "../../git/worktree/checkout.ts";
 import { nodeStreamToFile } from "../../system/files/stream-to-file.ts";
+import { resumeConversation } from "../../workflows/resume-conversation.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { openSync } from "../command/sync-context.ts";
@@ -26,41 +18,30 @@ export interface ResumeFlags {
   readonly json?: boolean;
 }
 
-/** `keyframe resume <branch|commit|checkpoint>`: everything is fetched and checked before anything is changed. */
+/** `keyframe resume <branch|commit|checkpoint>` */
 export async function resume(this: CliContext, flags: ResumeFlags, word: string): Promise<void> {
   const git = openRepositoryGit(this);
   const remote =
     flags.remote === undefined ? await findElectedRemote(git) : await resolveRemote(git, flags.remote);
   const { sync, finish } = openSync(this, git);
-  const transcripts = openTranscriptReader(borrowFetched(git, this.files));
+  const dryRun = flags.dryRun === true;
   try {
-    const target = await findResumeTarget(sync, remote, word);
-    if (target.checkout !== undefined) await mustBeClean(git);
-    const { sessions, receivedBytes } = await gatherSessions(sync, remote, target.checkpoints);
-    finish();
-    const deps = {
-      git,
-      files: this.files,
-      streamToFile: nodeStreamToFile,
-      transcripts,
-      home: homeOf(this.env),
-      env: this.env,
-      nowSeconds: sync.nowSeconds,
-    };
-    const planned = await planRestore(deps, sessions);
-    if (!flags.force && !flags.dryRun) mustNotLoseWork(planned);
-    if (!flags.dryRun) {
-      fault("resume:before-checkout");
-      if (target.checkout !== undefined) await checkOut(git, target.checkout);
-      fault("resume:after-checkout");
-      await applyRestore(deps, planned);
-    }
-    if (flags.json)
-      this.terminal.json(toJson(target, planned, { receivedBytes, applied: flags.dryRun !== true }));
-    else print(this, target, { planned, receivedBytes, dryRun: flags.dryRun === true });
+    const { target, planned, receivedBytes } = await resumeConversation(
+      {
+        sync,
+        onFetched: finish,
+        files: this.files,
+        streamToFile: nodeStreamToFile,
+        home: homeOf(this.env),
+        env: this.env,
+        nowSeconds: sync.nowSeconds,
+      },
+      { word, remote, force: flags.force === true, dryRun },
+    );
+    if (flags.json) this.terminal.json(toJson(target, planned, { receivedBytes, applied: !dryRun }));
+    else print(this, target, { planned, receivedBytes, dryRun });
   } finally {
     finish();
-    await transcripts.close();
   }
 }
 
