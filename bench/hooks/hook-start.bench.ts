@@ -22,7 +22,7 @@ export async function run({ tiny }: { readonly tiny: boolean }): Promise<BenchRe
     const payload = (event: string, tool: string, more: object = {}) =>
       JSON.stringify({
         session_id: "bench",
-        transcript_path: join(repository.folder, "../transcript.jsonl"),
+        transcript_path: join(repository.folder, "../home/.claude/projects/x/transcript.jsonl"),
         cwd: repository.folder,
         hook_event_name: event,
         tool_name: tool,

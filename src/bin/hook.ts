@@ -1,3 +1,5 @@
+import type { AgentEvent } from "../agents/agent-event.ts";
+import { placeTranscript } from "../agents/conversations/transcript-folders.ts";
 import { completeEvent } from "../agents/hooks/complete-event.ts";
 import { findAgentAdapter } from "../agents/hooks/registry.ts";
 import { decodePayload } from "../agents/payload.ts";
@@ -100,13 +102,14 @@ async function observeAgent(
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
   const decoded = trace.span("input", () => decodePayload(readInput()));
   const eventName = words.find((word) => !word.startsWith("--"));
-  const event = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload, eventName);
-  if (event.kind === "ignored") return;
-  if (event.kind === "refused") return leaveProblem(here, name, `refused: ${event.why}`);
-  const found = lookForRepository(event.cwd, machine);
+  const reading = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload, eventName);
+  if (reading.kind === "ignored") return;
+  if (reading.kind === "refused") return leaveProblem(here, name, `refused: ${reading.why}`);
+  const found = lookForRepository(reading.cwd, machine);
   if (found.kind === "refused") return leaveProblem(here, name, `refused: ${found.error.message}`);
   const repository = found.kind === "found" ? found.repository : here;
   if (repository !== undefined && !mayRecord(repository, name, words)) return;
+  const event = placeConversation(reading, { repository, name });
   recorder.setName(`hook ${name} ${event.kind}`);
   recorder.setPlace(repository);
   if (repository !== undefined)
@@ -114,7 +117,9 @@ async function observeAgent(
   if (adapter.writesAfterMs !== undefined && event.kind === "after-edit")
     await clock.sleep(adapter.writesAfterMs);
   const surroundings = { files, home: homedir(), env: process.env };
-  const whole = trace.span("complete", () => completeEvent(event, adapter, surroundings));
+  const whole = trace.span("complete", () =>
+    placeConversation(completeEvent(event, adapter, surroundings), { repository, name }),
+  );
   const { wantsSettle } = trace.span("record", () =>
     closeCalls(whole, adapter, machine) ? observe(whole, machine) : { wantsSettle: false },
   );
@@ -150,6 +155,19 @@ async function advance(
   await inTime(run, repository, `${name} ${wants}`, async () =>
     (await recorder.trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
   );
+}
+
+/** The event without its transcript, where that is not one of the agent's: what is stored of it would be pushed. */
+function placeConversation(
+  event: AgentEvent,
+  { repository, name }: { readonly repository: Repository | undefined; readonly name: string },
+): AgentEvent {
+  if (!("agent" in event) || event.transcriptPath === undefined) return event;
+  const { transcriptPath, ...rest } = event;
+  const place = placeTranscript(event.agent.tool, transcriptPath, { files });
+  if ("path" in place) return { ...event, transcriptPath: place.path };
+  if (isSessionEvent(event)) leaveProblem(repository, name, `refused: ${place.why}`);
+  return rest;
 }
 
 /** Other tools write their git hooks over ours; a turn may end in a commit, so this is the time to see it. */

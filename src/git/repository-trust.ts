@@ -1,7 +1,7 @@
 import { KeyframeError } from "../base/errors.ts";
 import { shellQuote } from "../base/shell-words.ts";
 import type { FileStat, Files } from "../system/files/files.ts";
-import { effectiveUserId } from "../system/machine/machine-facts.ts";
+import { ownUserIds } from "../system/machine/machine-facts.ts";
 import type { Processes } from "../system/process/processes.ts";
 import { gitEnvironment } from "./git-environment.ts";
 
@@ -61,9 +61,7 @@ function isImplicitlyBare(gitDir: string): boolean {
 }
 
 function isOwnedByUser(discovery: Discovery, { files, env = process.env }: TrustDeps): boolean {
-  const user = effectiveUserId();
-  if (user === undefined) return false;
-  const owners = user === 0 ? [0, sudoUserId(env)] : [user];
+  const owners = ownUserIds(env) ?? [];
   const isOwned = (stat: FileStat | undefined) => stat !== undefined && owners.includes(stat.userId);
   // what a symlink leads to counts for the folder, which git reaches by its real path; a symlink as `.git` is git's to judge
   const isOwnEntry = (path: string) => {
@@ -76,11 +74,6 @@ function isOwnedByUser(discovery: Discovery, { files, env = process.env }: Trust
     (gitFile === undefined || isOwnEntry(gitFile)) &&
     isOwnEntry(gitDir)
   );
-}
-
-function sudoUserId(env: NodeJS.ProcessEnv): number {
-  const text = env["SUDO_UID"] ?? "";
-  return /^\d{1,10}$/.test(text) ? Number(text) : 0;
 }
 
 function askGit({ workTree, gitDir }: Discovery, { files, processes, env = process.env }: TrustDeps) {

@@ -18,7 +18,7 @@ const at = (path: string) => join(repository.folder, path);
 function payload(event: string, path: string, more: object = {}): string {
   return JSON.stringify({
     session_id: "session-1",
-    transcript_path: at("../transcript.jsonl"),
+    transcript_path: at("../home/.claude/projects/x/transcript.jsonl"),
     cwd: repository.folder,
     hook_event_name: event,
     tool_name: "Write",
@@ -65,7 +65,11 @@ describe("an edit", () => {
 
   test("carries the model that the transcript names", () => {
     const message = { type: "assistant", message: { role: "assistant", model: "some-model-5", content: [] } };
-    writeFileSync(at("../transcript.jsonl"), `${"x".repeat(100_000)}\n${JSON.stringify(message)}\n`);
+    mkdirSync(at("../home/.claude/projects/x"), { recursive: true });
+    writeFileSync(
+      at("../home/.claude/projects/x/transcript.jsonl"),
+      `${"x".repeat(100_000)}\n${JSON.stringify(message)}\n`,
+    );
     repository.write("a", "1\n");
     hook({ stdin: payload("PostToolUse", "a", { tool_response: { type: "create", originalFile: null } }) });
     expect(status().pending[0]?.owners[0]).toMatchObject({ name: "claude", model: "some-model-5" });

@@ -73,7 +73,7 @@ async function workOf(id: string, path: string): Promise<AgentSession> {
 function promptFromKilledAgent(id: string): void {
   const payload = JSON.stringify({
     session_id: id,
-    transcript_path: join(repository.folder, `../${id}.jsonl`),
+    transcript_path: join(repository.folder, `../home/.claude/projects/x/${id}.jsonl`),
     cwd: repository.folder,
     hook_event_name: "UserPromptSubmit",
     prompt: "write",
@@ -98,7 +98,7 @@ test("looking changes nothing, and where all is well it says so", async () => {
 test("locks of hooks that were killed and never reaped are named and freed, with what they began finished", async () => {
   const post = {
     session_id: "s",
-    transcript_path: join(repository.folder, "../s.jsonl"),
+    transcript_path: join(repository.folder, "../home/.claude/projects/x/s.jsonl"),
     cwd: repository.folder,
     tool_name: "Write",
     tool_input: { file_path: join(repository.folder, "b") },

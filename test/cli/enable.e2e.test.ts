@@ -174,7 +174,7 @@ describe("keyframe disable", () => {
     const call = (event: string) =>
       JSON.stringify({
         session_id: "s",
-        transcript_path: "/t/s.jsonl",
+        transcript_path: join(repository.env["HOME"] ?? "", ".claude/projects/t/s.jsonl"),
         cwd: repository.folder,
         hook_event_name: event,
         tool_name: "Write",
@@ -241,7 +241,7 @@ describe("git hooks that another tool wrote over", () => {
   const prompt = () => {
     const payload = {
       session_id: "s-1",
-      transcript_path: join(repository.folder, "none.jsonl"),
+      transcript_path: join(repository.env["HOME"] ?? "", ".claude/projects/t/none.jsonl"),
       cwd: repository.folder,
       hook_event_name: "UserPromptSubmit",
       prompt: "go",

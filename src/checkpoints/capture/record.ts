@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
 import { sessionKey } from "../../authorship/note/keys.ts";
-import { KeyframeError } from "../../base/errors.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
@@ -96,10 +95,4 @@ export function writeCapture(repository: Repository, files: Files, record: Captu
 
 function recordPath(repository: Repository, agent: Pick<AgentId, "tool" | "id">): string {
   return join(captureFolder(repository, agent), "record.json");
-}
-
-/** @throws KeyframeError `refused` for a path that no agent's transcript has */
-export function checkTranscriptPath(path: string): void {
-  if (path.startsWith("/") && /\.jsonl?$/.test(path) && !path.includes("\0")) return;
-  throw new KeyframeError("refused", `not the path of a transcript: ${JSON.stringify(path.slice(0, 200))}`);
 }

@@ -1,8 +1,10 @@
 import { basename, dirname, join } from "node:path";
 import { subagentTranscriptPath } from "../../agents/conversations/conversation-place.ts";
+import { isKeyframeError } from "../../base/errors.ts";
 import { encodeJsonDocument, type JsonObject, type JsonValue } from "../../base/json-document.ts";
 import { readLines } from "../../base/lines.ts";
 import type { Repository } from "../../git/repository.ts";
+import type { Files } from "../../system/files/files.ts";
 import { maxChunkBytes, maxTranscriptLineBytes } from "../../transcripts/limits.ts";
 import {
   addTranscriptTokens,
@@ -16,6 +18,7 @@ import { encodeTokens } from "../record/token-fields.ts";
 import type { BlobSource } from "../stores/store.ts";
 import type { CaptureRecord } from "./record.ts";
 import type { CaptureDeps } from "./transcript.ts";
+import { hasTranscript } from "./transcript-file.ts";
 
 /** What the subagents of a piece of a transcript did: files by path below `tasks/`, and their tokens. */
 export interface SubagentFiles {
@@ -66,7 +69,7 @@ function isName(text: string): boolean {
   return /^[A-Za-z0-9_-]{1,200}$/.test(text);
 }
 
-/** Beside the conversation's transcript, in its own folder in later versions. Only regular files of sane size. */
+/** Beside the conversation's transcript, in its own folder in later versions. Only the user's own regular files of sane size. */
 function readSubagentTranscript(
   { files }: Pick<CaptureDeps, "files">,
   { agent, transcriptPath }: CaptureRecord,
@@ -75,10 +78,19 @@ function readSubagentTranscript(
   const own = agentId === undefined ? undefined : subagentTranscriptPath(agent.tool, transcriptPath, agentId);
   if (own === undefined) return undefined;
   for (const path of [own, join(dirname(transcriptPath), basename(own))]) {
-    const stat = files.statIfExists(path);
-    if (stat?.kind === "file" && stat.sizeBytes <= maxChunkBytes) return files.readIfExists(path);
+    if (isOwnTranscript(path, files) && (files.statIfExists(path)?.sizeBytes ?? 0) <= maxChunkBytes)
+      return files.readIfExists(path);
   }
   return undefined;
+}
+
+function isOwnTranscript(path: string, files: Files): boolean {
+  try {
+    return hasTranscript(path, files);
+  } catch (error) {
+    if (isKeyframeError(error, "refused")) return false;
+    throw error;
+  }
 }
 
 function insideRepository({ workTree }: Repository, path: string): string {

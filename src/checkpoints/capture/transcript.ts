@@ -17,12 +17,12 @@ import type { StoreKind } from "../record/checkpoint-tree.ts";
 import {
   type CaptureRecord,
   captureFolder,
-  checkTranscriptPath,
   emptyCapture,
   readCapture,
   redactedPath,
   writeCapture,
 } from "./record.ts";
+import { checkTranscriptShape, hasTranscript } from "./transcript-file.ts";
 
 export interface CaptureDeps extends LockDeps {
   readonly redactor: Redactor;
@@ -43,15 +43,14 @@ const markBytes = 4096;
  * Takes over what is new in a session's transcript: redacted, appended to our copy, durable. Costs what is new. Only
  * whole lines are taken, so an agent that is still writing is met again at the next event; a file that was cut or
  * rewritten is taken over anew. Undefined: there is no transcript. A failure to redact stores nothing.
+ * @throws KeyframeError `refused` for a file that is no transcript of this agent, or not the user's
  */
 export async function captureTranscript(
   deps: CaptureDeps,
   repository: Repository,
   session: { readonly agent: AgentId; readonly transcriptPath: string },
 ): Promise<CaptureRecord | undefined> {
-  checkTranscriptPath(session.transcriptPath);
-  // only a regular file is opened, so that no device or pipe can hold a hook up
-  if (deps.files.statTargetIfExists(session.transcriptPath)?.kind !== "file") return undefined;
+  if (!hasTranscript(session.transcriptPath, deps.files)) return undefined;
   const take = async (stored: CaptureRecord | undefined) => {
     const known = stored ?? emptyCapture(session.agent, session.transcriptPath);
     const from = startingPoint(deps, repository, { known, path: session.transcriptPath });
@@ -107,6 +106,7 @@ function startingPoint(
     sizeBytes >= known.rawBytes &&
     markAt(files, path, known.rawBytes) === known.rawMark;
   if (continues) return { ...known, transcriptPath: path };
+  checkTranscriptShape(known.agent.tool, path, files);
   const document = isMessageDocument(firstBytes(files, path));
   const generation = isNew ? known.generation : known.generation + 1;
   // the copy before stays, for a commit that is being made with it

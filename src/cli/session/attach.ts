@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { findConversationFile } from "../../agents/conversations/find-conversation.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { readCaptureSettings } from "../../checkpoints/capture/settings.ts";
@@ -21,10 +22,12 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
   const repository = mustFindRepository(this.cwd, this);
   const known = readSessionState(this, repository, id);
   const tool = toolNameOf(flags.agent ?? (known && textOfState(known, "agent_type")) ?? "claude");
-  const transcriptPath =
-    flags.transcript ??
-    (known && textOfState(known, "transcript_path")) ??
-    findTranscript(this, { tool, id, repository });
+  const named =
+    flags.transcript === undefined
+      ? ((known && textOfState(known, "transcript_path")) ?? findTranscript(this, { tool, id, repository }))
+      : resolve(this.cwd, flags.transcript);
+  // whoever names a file may name it by a symlink; from here on it is the file itself
+  const transcriptPath = named && (this.files.realPathIfExists(named) ?? named);
   if (transcriptPath === undefined) {
     throw new KeyframeError("not-found", `no conversation ${id} of ${displayNameOf(tool)} was found`, {
       hint: "name the file with --transcript, or run the command in the folder that the agent worked in",
@@ -38,12 +41,12 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
       hint: "name it with --transcript, or run the command in the folder that the agent worked in",
     });
   }
-  const named = new Set([
+  const touched = new Set([
     ...record.facts.editedPaths.map((path) => insideOf(repository, path)),
     ...(known === undefined ? [] : listOfState(known, "files_touched")),
   ]);
   // what is committed already cannot be linked any more
-  const pending = listDirtyPaths(repository, this).paths.filter((path) => named.has(path));
+  const pending = listDirtyPaths(repository, this).paths.filter((path) => touched.has(path));
   updateSessionState(this, { repository, id }, (stored) => {
     const state = stored ?? newSessionState({ agent }, repository, this);
     applyActions(state, ["touch"], this.clock.nowMs());
