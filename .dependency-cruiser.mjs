@@ -96,7 +96,7 @@ const rooms = {
   "git/objects": ["objects read and written in bulk", []],
   "git/refs": ["refs and notes moved by compare-and-swap", ["objects"]],
   "git/remote": ["fetch and push by URL", ["objects", "refs"]],
-  "git/worktree": ["index, worktrees and files checked out", []],
+  "git/worktree": ["index, worktrees, files checked out, and what git does in them", ["refs"]],
   "git/hooks": ["git's own hooks: installed, watched, removed", []],
   "system/files": ["files: durable writes, sparse files, changes", []],
   "system/process": ["processes: started, identified, read", ["files"]],

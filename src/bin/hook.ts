@@ -36,7 +36,7 @@ const heavyTimeoutMs = 20_000;
  * Settles what is pending in a repository, and what git says was rewritten; in a chunk of its own, since most hooks
  * have nothing to settle.
  */
-export type SettleInHook = (repository: Repository, machine: Machine, rewritten: string) => Promise<void>;
+export type SettleInHook = typeof import("../cli/hooks/settle.ts").settleInHook;
 
 /**
  * Brings checkpoints and notes to the remote that the user pushes to; answers what went wrong. `pushed`: what git tells
@@ -126,7 +126,7 @@ async function observeAgent(
   if (repository?.workTree === undefined) return;
   if (wantsSettle)
     await inTime(run, repository, "settle", async () =>
-      (await trace.span("load", chunks.loadSettle))(repository, machine, ""),
+      (await trace.span("load", chunks.loadSettle))(repository, machine, { hook: undefined, rewritten: "" }),
     );
   if (isSessionEvent(whole)) return advance(run, whole, { repository, name });
   const begun = adapter.name === "agent-v1" ? undefined : unannouncedPrompt(whole, repository, machine);
@@ -214,7 +214,7 @@ async function afterGit(
   }
   const rewritten = hook === "post-rewrite" ? readInput().toString("utf8") : "";
   await inTime(run, here, "settle", async () =>
-    (await recorder.trace.span("load", chunks.loadSettle))(here, machine, rewritten),
+    (await recorder.trace.span("load", chunks.loadSettle))(here, machine, { hook, rewritten }),
   );
 }
 

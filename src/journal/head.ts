@@ -19,15 +19,17 @@ export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
     current: state,
     mark: event.mark ?? (event.state === undefined ? (head?.mark ?? null) : null),
     earlier: earlierStates(head, state),
-    agents: { ...head?.agents, ...agentsOf(event) },
-    humans:
-      event.owner !== null && event.human !== undefined
-        ? { ...head?.humans, [event.owner]: event.human }
-        : (head?.humans ?? {}),
-    evidence:
-      event.owner !== null && event.evidence !== undefined
-        ? { ...head?.evidence, [event.owner]: event.evidence }
-        : (head?.evidence ?? {}),
+    agents: { ...head?.agents, ...event.known?.agents, ...agentsOf(event) },
+    humans: {
+      ...head?.humans,
+      ...event.known?.humans,
+      ...(event.owner !== null && event.human !== undefined ? { [event.owner]: event.human } : {}),
+    },
+    evidence: {
+      ...head?.evidence,
+      ...event.known?.evidence,
+      ...(event.owner !== null && event.evidence !== undefined ? { [event.owner]: event.evidence } : {}),
+    },
     counters: countersAfter(head?.counters ?? {}, event),
     produced: producedAfter(head?.produced ?? {}, event),
     begun:

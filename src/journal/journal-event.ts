@@ -28,6 +28,8 @@ export interface JournalEvent {
   /** The state after; absent on `begin` if the state was known already. */
   readonly state?: PathState;
   readonly mark?: StatMark;
+  /** Who the owners are that the state took from elsewhere: a stash, another path. */
+  readonly known?: Pick<Head, "agents" | "humans" | "evidence">;
   /** On `carry`: the whole head as it came over. */
   readonly carried?: Head;
   /** Lines given to the owner by this edit. */

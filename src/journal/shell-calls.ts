@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import type { AgentId } from "../agents/agent-event.ts";
 import { sha256Hex } from "../base/digest.ts";
-import type { RepoPath } from "../git/ids.ts";
+import type { Oid, RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
+import type { GitState } from "../git/worktree/git-state.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Files } from "../system/files/files.ts";
 import {
@@ -29,6 +30,15 @@ export interface ShellCall {
   readonly unread: Readonly<Record<RepoPath, StatMark>>;
   /** The agent's process: a commit made by one of its descendants is the agent's. */
   readonly agentProcess: ProcessIdentity | undefined;
+  /** Commits made while it ran that were credited already, or that another process is known to have made. */
+  readonly judged?: readonly Oid[];
+}
+
+/** How git stood when a shell call began; written once, so that its file's time is that moment. */
+export interface ShellBeginning {
+  readonly state: GitState;
+  /** By the file system's clock, which the times of git's objects come from. */
+  readonly startedMs: number;
 }
 
 /** A call that never ended (its agent was killed) is forgotten after this. */
@@ -37,6 +47,30 @@ const maxCallAgeMs = 24 * 60 * 60 * 1000;
 export function writeShellCall(repository: Repository, files: Files, call: ShellCall): void {
   files.makeFolder(shellCallsFolder(repository));
   files.replaceLoosely(callPath(repository, call), Buffer.from(JSON.stringify(call)), { mode: 0o600 });
+}
+
+export function writeShellBeginning(
+  repository: Repository,
+  files: Files,
+  { call, state }: { readonly call: Pick<ShellCall, "agent" | "toolUseId">; readonly state: GitState },
+): void {
+  files.makeFolder(shellCallsFolder(repository));
+  files.replaceLoosely(beginningPath(repository, call), Buffer.from(JSON.stringify(state)), { mode: 0o600 });
+}
+
+/** Undefined if the call was begun by a version that did not look, or the record is damaged. */
+export function readShellBeginning(
+  repository: Repository,
+  files: Files,
+  call: Pick<ShellCall, "agent" | "toolUseId">,
+): ShellBeginning | undefined {
+  const path = beginningPath(repository, call);
+  const stat = files.statIfExists(path);
+  const state = parseRecord(files.readIfExists(path));
+  const isState = state !== undefined && "pointers" in state && "stashes" in state && "mark" in state;
+  return stat === undefined || !isState
+    ? undefined
+    : { state: state as unknown as GitState, startedMs: stat.mtimeMs };
 }
 
 export function readShellCall(
@@ -53,6 +87,7 @@ export function removeShellCall(
   key: Pick<ShellCall, "agent" | "toolUseId">,
 ): void {
   files.remove(callPath(repository, key));
+  files.remove(beginningPath(repository, key));
 }
 
 /** All open calls; those of dead agents and damaged records are removed on the way. */
@@ -69,33 +104,39 @@ export function listShellCalls(
       call === undefined ||
       clock.nowMs() - call.at > maxCallAgeMs ||
       (call.agentProcess !== undefined && !processTable.isRunning(call.agentProcess));
-    if (isGone) files.remove(path);
-    else calls.push(call);
+    if (isGone) {
+      files.remove(path);
+      files.remove(path.replace(/json$/, "began"));
+    } else calls.push(call);
   }
   return calls;
 }
 
-function callPath(
-  repository: Repository,
-  { agent, toolUseId }: Pick<ShellCall, "agent" | "toolUseId">,
-): string {
-  const id = sha256Hex(`${agent.tool}\0${agent.id}\0${toolUseId}`).slice(0, 32);
-  return join(shellCallsFolder(repository), `${id}.json`);
+function callPath(repository: Repository, key: Pick<ShellCall, "agent" | "toolUseId">): string {
+  return join(shellCallsFolder(repository), `${callId(key)}.json`);
+}
+
+function beginningPath(repository: Repository, key: Pick<ShellCall, "agent" | "toolUseId">): string {
+  return join(shellCallsFolder(repository), `${callId(key)}.began`);
+}
+
+function callId({ agent, toolUseId }: Pick<ShellCall, "agent" | "toolUseId">): string {
+  return sha256Hex(`${agent.tool}\0${agent.id}\0${toolUseId}`).slice(0, 32);
 }
 
 function parseShellCall(bytes: Buffer | undefined): ShellCall | undefined {
+  const value = parseRecord(bytes);
+  const isCall = value !== undefined && "toolUseId" in value && "agent" in value && "base" in value;
+  if (!isCall) return undefined;
+  const call = value as unknown as ShellCall;
+  return { ...call, agentProcess: parseProcessIdentity(call.agentProcess) };
+}
+
+function parseRecord(bytes: Buffer | undefined): Record<string, unknown> | undefined {
   if (bytes === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(bytes.toString("utf8"));
-    const isCall =
-      typeof value === "object" &&
-      value !== null &&
-      "toolUseId" in value &&
-      "agent" in value &&
-      "base" in value;
-    if (!isCall) return undefined;
-    const call = value as ShellCall;
-    return { ...call, agentProcess: parseProcessIdentity(call.agentProcess) };
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined; // torn by a crash: the call is unknown
   }

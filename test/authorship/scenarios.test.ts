@@ -458,7 +458,7 @@ describe("shell calls", () => {
     repo.shellEnds("1");
     expect([repo.blame("f"), repo.blame("g")]).toEqual(["UA", "A"]);
     repo.shellBegins("2");
-    repo.write("h", "new");
+    repo.write("h", "new too");
     repo.git("add", "h");
     repo.git("commit", "-q", "--no-verify", "-m", "bypassed");
     const outcome = repo.shellEnds("2");

@@ -4,6 +4,7 @@ import { findAgentProcess } from "../../agents/agent-process.ts";
 import { isOid, type RepoPath } from "../../git/ids.ts";
 import { listDirtyPaths, readCommittedSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
+import { readGitState } from "../../git/worktree/git-state.ts";
 import { readBase } from "../../journal/base.ts";
 import { type Journal, withJournal } from "../../journal/journal.ts";
 import type { Head, StatMark } from "../../journal/path-state.ts";
@@ -12,11 +13,14 @@ import {
   readShellCall,
   removeShellCall,
   type ShellCall,
+  writeShellBeginning,
   writeShellCall,
 } from "../../journal/shell-calls.ts";
 import { sessionKey } from "../note/keys.ts";
 import { type Capture, captureContent, capturePath, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
+import { GitOrigins } from "./git-origins.ts";
+import { keepStashes } from "./keep-stashes.ts";
 import { type EditCause, recordEdit, recordRename } from "./record-edit.ts";
 import { creditShellCommits } from "./shell-commits.ts";
 
@@ -43,12 +47,14 @@ export function observeShellStart(
   { deps, outcome }: ShellProgress,
 ): void {
   const { files } = deps;
+  keepStashes(repository, deps);
   const base = readBase(repository, files, deps.processes);
   const { paths, unreadable } = listDirtyPaths(repository, deps);
   if (unreadable > 0) outcome.problems.push(`${unreadable} paths are no UTF-8: changes in them are nobody's`);
   const unread: Record<RepoPath, StatMark> = {};
   const open = findOnlyOpenCall(repository, event.agent, deps);
   const cause = open === undefined ? { owner: null } : shellCause(open);
+  const origins = new GitOrigins(repository, open, deps);
   withJournal(deps, repository, base, (journal) => {
     // a path that was clean when the only open call began held then what its commit holds
     const dirtyThen = new Set(open?.dirty);
@@ -75,9 +81,11 @@ export function observeShellStart(
       outcome.seen += 1;
       const content = committed.get(path);
       const baseline = content === undefined ? {} : { baseline: captureContent(content) };
-      recordEdit(journal, { path, after: capturePath(files, absolute), cause, ...baseline });
+      const after = capturePath(files, absolute);
+      recordEdit(journal, { path, after, cause, ...baseline, earlier: origins.earlierOf(path, after) });
     }
   });
+  writeShellBeginning(repository, files, { call: event, state: readGitState(repository, files) });
   writeShellCall(repository, files, {
     toolUseId: event.toolUseId,
     toolName: event.toolName,
@@ -105,13 +113,16 @@ export function observeShellEnd(
     );
     return;
   }
+  keepStashes(repository, deps);
   const base = readBase(repository, files, deps.processes);
-  if (base !== call.base && isOid(base)) {
-    // HEAD moved and no hook of ours saw it: the commits of the call are looked at before anything else is recorded
-    outcome.credited += creditShellCommits(repository, { call, head: base }, deps);
-    outcome.wantsSettle = true;
+  if (isOid(base)) {
+    // commits that no hook of ours saw are looked at before anything else is recorded
+    const credited = creditShellCommits(repository, { call, head: base }, deps);
+    outcome.credited += credited;
+    if (base !== call.base || credited > 0) outcome.wantsSettle = true;
   }
-  const paths = new Set([...listDirtyPaths(repository, deps).paths, ...call.dirty]);
+  const dirty = new Set(listDirtyPaths(repository, deps).paths);
+  const paths = new Set([...dirty, ...call.dirty]);
   const cause = causeOfShell(call, repository, { deps, outcome });
   let credited = 0;
   withJournal(deps, repository, base, (journal) => {
@@ -120,7 +131,7 @@ export function observeShellEnd(
       return !isUnchanged(files, join(repository.workTree ?? "", path), mark);
     });
     outcome.seen += changed.length;
-    credited = creditChanges(journal, { changed, call, cause, repository, deps });
+    credited = creditChanges(journal, { changed, dirty, call, cause, repository, deps });
   });
   outcome.credited += credited;
   if (credited > 0) appendEditRecord(repository, deps, { ...event, evidence: "shell" });
@@ -129,13 +140,16 @@ export function observeShellEnd(
 
 interface ShellChanges {
   readonly changed: readonly RepoPath[];
+  /** Paths that differ from HEAD now. */
+  readonly dirty: ReadonlySet<RepoPath>;
   readonly call: ShellCall;
   readonly cause: EditCause;
   readonly repository: Repository;
   readonly deps: ObserveDeps;
 }
 
-function creditChanges(journal: Journal, { changed, call, cause, repository, deps }: ShellChanges): number {
+function creditChanges(journal: Journal, changes: ShellChanges): number {
+  const { changed, dirty, call, repository, deps } = changes;
   const { files } = deps;
   const unknown = changed.filter(
     (path) => journal.head(path) === undefined && call.unread[path] === undefined,
@@ -144,39 +158,55 @@ function creditChanges(journal: Journal, { changed, call, cause, repository, dep
   const captures = new Map(
     changed.map((path) => [path, capturePath(files, join(repository.workTree ?? "", path))]),
   );
-  const vanished = findVanished(journal, captures, committed);
+  const origins = new GitOrigins(repository, call, deps);
+  origins.prepare(captures, { isClean: (path) => !dirty.has(path) });
+  const twins = findTwins(journal, { captures, committed, dirtyBefore: call.dirty });
   let credited = 0;
   for (const [path, after] of captures) {
     const content = committed.get(path);
     if (after.kind === "file" && content === null && journal.head(path) === undefined) {
-      const from = vanished.get(after.digest);
+      const from = twins.get(after.digest);
       if (from !== undefined) {
         if (from !== "committed") recordRename(journal, from, path);
         else recordEdit(journal, { path, after, cause: { owner: null }, baseline: captureContent(null) });
       }
     }
     const baseline = content === undefined ? undefined : captureContent(content);
-    const result = recordEdit(journal, { path, after, cause, ...(baseline ? { baseline } : {}) });
+    // git takes files away too: one that no commit here has, and none misses, was not removed by the call
+    const isTaken = after.kind === "absent" && !dirty.has(path) && origins.isGitChanged;
+    const result = recordEdit(journal, {
+      path,
+      after,
+      cause: isTaken ? { owner: null } : changes.cause,
+      ...(baseline ? { baseline } : {}),
+      earlier: origins.earlierOf(path, after),
+    });
     if (result === "credited") credited += 1;
   }
   return credited;
 }
 
-/** Files that are gone, by the digest of what they held: a new file with the same content was renamed from one. */
-function findVanished(
+/**
+ * What other paths held before or hold, by digest: a new file with the same content was renamed or copied from one.
+ */
+function findTwins(
   journal: Journal,
-  captures: ReadonlyMap<RepoPath, Capture>,
-  committed: ReadonlyMap<RepoPath, Buffer | null>,
+  changes: {
+    readonly captures: ReadonlyMap<RepoPath, Capture>;
+    readonly committed: ReadonlyMap<RepoPath, Buffer | null>;
+    readonly dirtyBefore: readonly RepoPath[];
+  },
 ): Map<string, Head | "committed"> {
-  const vanished = new Map<string, Head | "committed">();
-  for (const [path, after] of captures) {
-    if (after.kind !== "absent") continue;
+  const twins = new Map<string, Head | "committed">();
+  const { captures, committed } = changes;
+  for (const path of new Set([...changes.dirtyBefore, ...captures.keys()])) {
     const head = journal.head(path);
     const content = committed.get(path);
-    if (head !== undefined) vanished.set(head.current.digest, head);
-    else if (content) vanished.set(captureContent(content).digest, "committed");
+    if (head !== undefined && head.current.kind === "file") twins.set(head.current.digest, head);
+    else if (content && captures.get(path)?.kind === "absent")
+      twins.set(captureContent(content).digest, "committed");
   }
-  return vanished;
+  return twins;
 }
 
 /** With shell calls of two sessions open at once, nobody can say whose a change was. */

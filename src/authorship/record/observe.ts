@@ -13,6 +13,7 @@ import { recordProblem } from "../../state/problems.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
 import { type Capture, captureContent, capturePath } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
+import { GitOrigins } from "./git-origins.ts";
 import { authorIdentity } from "./identity.ts";
 import { locatePath } from "./locate-path.ts";
 import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
@@ -149,6 +150,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
   const cause = causeOf(event, repository, deps);
   const open = event.kind === "before-edit" ? findOnlyOpenCall(repository, event.agent, deps) : undefined;
   const between = open === undefined ? { owner: null } : shellCause(open);
+  const origins = new GitOrigins(repository, open, deps);
   const captures = paths.map(({ path, absolute }) => ({
     path,
     absolute,
@@ -164,6 +166,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
           after,
           cause: between,
           toolUseId: event.toolUseId,
+          earlier: origins.earlierOf(path, after),
         });
         continue;
       }
@@ -172,7 +175,15 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
       // the next report of this path is compared with this look, also where nothing differed from the commit yet
       if (event.kind === "untracked-edit") recordLook(journal, path, after);
       const baseline = baselines.get(path);
-      const result = recordEdit(journal, { path, after, cause, ...(baseline ? { baseline } : {}) });
+      // an edit tool writes its text itself; a save or a look may find what was there before
+      const earlier = event.kind === "after-edit" ? {} : { earlier: origins.earlierOf(path, after) };
+      const result = recordEdit(journal, {
+        path,
+        after,
+        cause,
+        ...(baseline ? { baseline } : {}),
+        ...earlier,
+      });
       if (result === "credited") outcome.credited += 1;
       if (result === "uncredited" && cause.owner !== null) {
         outcome.problems.push(`${path}: its state before the edit is not known, so the change is nobody's`);

@@ -1,7 +1,8 @@
 import type { RepoPath } from "../../git/ids.ts";
 import type { Journal, NewEvent } from "../../journal/journal.ts";
 import type { Head } from "../../journal/path-state.ts";
-import { applyEdit, type OwnedContent } from "../rules/ownership.ts";
+import { type Origins, traceEdit } from "../rules/origins.ts";
+import { applyEdit, type EditResult, type OwnedContent } from "../rules/ownership.ts";
 import { type Capture, stateOf, uniformRuns } from "./capture.ts";
 
 /** Who edits, and how it was seen. Null owner: nobody is credited. */
@@ -13,6 +14,24 @@ export interface PathEdit {
   readonly cause: EditCause;
   /** What stood here where the journal does not know: nobody's lines. Undefined: not known either. */
   readonly baseline?: Capture;
+  /**
+   * What existed before a shell call, which anything may have brought back. Undefined for an edit tool: it writes its
+   * text itself.
+   */
+  readonly earlier?: EarlierContent;
+}
+
+export interface EarlierContent {
+  /** True if git held the whole new content before. */
+  readonly isWhole: boolean;
+  /** Contents of the path in git, as far as it may have taken lines from them: nobody's here, settling knows more. */
+  readonly versions: readonly Buffer[];
+  /** States of paths whose owners are known, and who those are. */
+  readonly states: readonly OwnedState[];
+}
+
+export interface OwnedState extends OwnedContent {
+  readonly known: Pick<Head, "agents" | "humans" | "evidence">;
 }
 
 /**
@@ -42,10 +61,14 @@ export function recordEdit(journal: Journal, edit: PathEdit): "credited" | "unch
     return "uncredited";
   }
   const kind = cause.evidence === "save" || cause.owner === null ? "person" : "agent";
-  const result = applyEdit(known, linedContent(after), { author: cause.owner, kind });
+  const made = applyEdit(known, linedContent(after), { author: cause.owner, kind });
+  const { result, author } = judge(journal, edit, { made, isSame });
+  const explained = edit.earlier?.states.map((state) => state.known) ?? [];
   journal.record(
     {
-      ...cause,
+      ...(author === null
+        ? { owner: null, ...(cause.toolUseId ? { toolUseId: cause.toolUseId } : {}) }
+        : cause),
       path,
       kind: "edit",
       ...(before === undefined ? {} : { before: before.digest }),
@@ -53,10 +76,43 @@ export function recordEdit(journal: Journal, edit: PathEdit): "credited" | "unch
       ...(after.mark ? { mark: after.mark } : {}),
       takenLines: result.takenLines,
       overridden: Object.fromEntries(result.overridden),
+      ...(explained.length > 0 ? { known: mergeKnown(explained) } : {}),
     },
     after.content,
   );
-  return cause.owner === null ? "uncredited" : "credited";
+  return author === null ? "uncredited" : "credited";
+}
+
+/** What of an edit is its author's, once the lines that existed before are taken out; null author if nothing is. */
+function judge(
+  journal: Journal,
+  { path, after, cause, earlier }: PathEdit,
+  { made, isSame }: { readonly made: EditResult; readonly isSame: boolean },
+): { readonly result: EditResult; readonly author: PathEdit["cause"]["owner"] } {
+  if (earlier === undefined || isSame) return { result: made, author: cause.owner };
+  const traced = traceEdit(made, linedContent(after), originsOf(journal, path, earlier));
+  const isOnlyBrought = traced.takenLines === 0 && (traced.broughtLines > 0 || earlier.isWhole);
+  return isOnlyBrought
+    ? { result: { ...traced, overridden: new Map() }, author: null }
+    : { result: traced, author: cause.owner };
+}
+
+function originsOf(journal: Journal, path: RepoPath, { isWhole, versions, states }: EarlierContent): Origins {
+  const head = journal.head(path);
+  const own = (head?.earlier ?? []).flatMap((state) => {
+    const content = head && state.unlined === undefined ? journal.content(head, state) : undefined;
+    return content === undefined ? [] : [{ content, runs: state.runs }];
+  });
+  const unowned = versions.map((content) => ({ content, runs: [] }));
+  return { isWhole, contents: [...own, ...states, ...unowned] };
+}
+
+function mergeKnown(known: readonly OwnedState["known"][]): OwnedState["known"] {
+  return {
+    agents: Object.assign({}, ...known.map(({ agents }) => agents)),
+    humans: Object.assign({}, ...known.map(({ humans }) => humans)),
+    evidence: Object.assign({}, ...known.map(({ evidence }) => evidence)),
+  };
 }
 
 /** Takes the state of a path of which the journal knows nothing yet: nobody's lines, to compare a later one with. */
@@ -94,7 +150,7 @@ export function recordBegin(journal: Journal, edit: PathEdit & { readonly toolUs
     return;
   }
   const { toolUseId: _ended, ...since } = cause;
-  recordEdit(journal, { path, after, cause: since });
+  recordEdit(journal, { path, after, cause: since, ...(edit.earlier ? { earlier: edit.earlier } : {}) });
   journal.record({ path, kind: "begin", owner: null, toolUseId: edit.toolUseId });
 }
 

@@ -6,8 +6,10 @@ import { withJournal } from "../../journal/journal.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { listShellCalls, type ShellCall, writeShellCall } from "../../journal/shell-calls.ts";
 import { isSameProcess } from "../../system/process/process-table.ts";
-import { captureContent, isUnchanged, markOf } from "./capture.ts";
+import { type Capture, captureContent, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, type ObserveDeps, shellCause } from "./edit-cause.ts";
+import type { GitSync } from "./git-blobs.ts";
+import { GitOrigins } from "./git-origins.ts";
 import { recordEdit } from "./record-edit.ts";
 
 /** How far up the family of this process an agent is looked for. */
@@ -16,22 +18,36 @@ const maxAncestors = 32;
 const maxCallCommits = 200;
 
 /**
- * Called when a commit was made: if this process descends from an agent whose shell call is open (git runs our hook
- * inside the call), what the commit changed since the call began is the agent's. Of several agents around this process
- * the innermost made it.
+ * Called when a commit may have been made: if this process descends from an agent whose shell call is open (git runs our
+ * hook inside the call), what the commit changed since the call began is the agent's. Of several agents around this
+ * process the innermost made it.
+ * @param isCommitHook true if git runs this right after it made the commit: one that no open call is an ancestor of was
+ *   made by somebody else
  */
-export function creditCommitInShell(repository: Repository, head: Oid, deps: ObserveDeps): void {
+export function creditCommitInShell(
+  repository: Repository,
+  { head, isCommitHook }: { readonly head: Oid; readonly isCommitHook: boolean },
+  deps: ObserveDeps,
+): void {
   const ancestors = deps.processTable.ancestors(maxAncestors);
   const nearness = (call: ShellCall) =>
     ancestors.findIndex(
       (ancestor) => call.agentProcess !== undefined && isSameProcess(ancestor, call.agentProcess),
     );
-  const calls = listShellCalls(repository, deps)
+  const open = listShellCalls(repository, deps);
+  const calls = open
     .filter((call) => call.base !== head && nearness(call) !== -1)
     .sort((a, b) => nearness(a) - nearness(b) || b.at - a.at);
   const [innermost] = calls;
   if (innermost !== undefined) creditShellCommits(repository, { call: innermost, head }, deps);
-  for (const call of calls) writeShellCall(repository, deps.files, { ...call, base: head });
+  const judge = (call: ShellCall, commits: readonly Oid[], base: ShellCall["base"]) =>
+    writeShellCall(repository, deps.files, { ...call, base, judged: [...(call.judged ?? []), ...commits] });
+  for (const call of calls)
+    judge(call, [...(new GitOrigins(repository, call, deps).committedSince() ?? [])], head);
+  if (!isCommitHook) return;
+  for (const call of open) {
+    if (call.agentProcess !== undefined && nearness(call) === -1) judge(call, [head], call.base);
+  }
 }
 
 /**
@@ -47,38 +63,37 @@ export function creditShellCommits(
   // work recorded under a later HEAD already says more than the commits can
   if ((listEpochs(repository, deps.files).at(-1)?.base ?? call.base) !== call.base) return 0;
   const git = { repository, processes: deps.processes };
-  const changes = listOwnCommits(git, call, head).flatMap((commit) => {
+  const origins = new GitOrigins(repository, call, deps);
+  let credited = 0;
+  for (const commit of listOwnCommits(git, { call, head, made: origins.committedSince() })) {
     const paths = listChangedPaths(git, commit);
     const contents = readCommittedSync(repository, deps.processes, { commit: commit.oid, paths });
     const baselines = readCommittedSync(repository, deps.processes, { commit: call.base, paths });
-    return paths.map((path) => ({
-      path,
-      content: contents.get(path) ?? null,
-      baseline: baselines.get(path) ?? null,
-    }));
-  });
-  if (changes.length === 0) return 0;
-  let credited = 0;
-  withJournal(deps, repository, call.base, (journal) => {
-    for (const { path, content, baseline } of changes) {
-      const stat = deps.files.statIfExists(join(repository.workTree ?? "", path));
-      const known = journal.head(path);
-      // the file on disk was looked at already, by the agent's edit tool
-      if (known !== undefined && isUnchanged(deps.files, join(repository.workTree ?? "", path), known.mark))
-        continue;
-      const mark = stat !== undefined && stat.sizeBytes === content?.length ? { mark: markOf(stat) } : {};
-      const after = { ...captureContent(content, stat?.mode), ...mark };
-      const edit = { path, after, baseline: captureContent(baseline), cause: shellCause(call) };
-      if (recordEdit(journal, edit) === "credited") credited += 1;
-    }
-  });
+    const captures = new Map(paths.map((path) => [path, captureCommitted(contents.get(path), path)]));
+    origins.prepare(captures, { more: commit.parents });
+    withJournal(deps, repository, call.base, (journal) => {
+      for (const [path, after] of captures) {
+        // the file on disk was looked at already, by the agent's edit tool
+        if (isUnchanged(deps.files, absoluteOf(path), journal.head(path)?.mark)) continue;
+        const baseline = captureContent(baselines.get(path) ?? null);
+        const earlier = origins.earlierOf(path, after);
+        const edit = { path, after, baseline, cause: shellCause(call), earlier };
+        if (recordEdit(journal, edit) === "credited") credited += 1;
+      }
+    });
+  }
   if (credited > 0) appendEditRecord(repository, deps, { ...call, evidence: "shell" });
   return credited;
-}
 
-interface GitSync {
-  readonly repository: Repository;
-  readonly processes: ObserveDeps["processes"];
+  function absoluteOf(path: RepoPath): string {
+    return join(repository.workTree ?? "", path);
+  }
+
+  function captureCommitted(content: Buffer | null | undefined, path: RepoPath): Capture {
+    const stat = deps.files.statIfExists(absoluteOf(path));
+    const mark = stat !== undefined && stat.sizeBytes === content?.length ? { mark: markOf(stat) } : {};
+    return { ...captureContent(content ?? null, stat?.mode), ...mark };
+  }
 }
 
 interface CommitLine {
@@ -88,25 +103,32 @@ interface CommitLine {
   readonly committerSeconds: number;
 }
 
-/** The commits from the call's base to HEAD that were made while the call ran, oldest first. */
-function listOwnCommits(git: GitSync, call: ShellCall, head: Oid): CommitLine[] {
-  const base = isOid(call.base) ? readCommitLines(git, ["-1", call.base])[0] : undefined;
-  const own: CommitLine[] = [];
-  for (const commit of readCommitLines(git, [
-    `-${maxCallCommits}`,
+/**
+ * The commits that the call made itself, oldest first, on whatever branch: HEAD's reflog says what was committed here
+ * meanwhile. What was switched to, pulled, reset to, rebased or picked was not. Where nothing is logged, the times of
+ * author and committer have to say it.
+ */
+function listOwnCommits(
+  git: GitSync,
+  {
+    call,
     head,
-    ...(base ? [`^${base.oid}`] : []),
-  ])) {
-    if (commit.parents.length > 1) break;
-    const isAmend = base !== undefined && commit.parents.join() === base.parents.join();
-    if (isAmend || wasMadeIn(call, commit)) own.unshift(commit);
-    if (isAmend) break;
+    made,
+  }: { readonly call: ShellCall; readonly head: Oid; readonly made: ReadonlySet<Oid> | undefined },
+): CommitLine[] {
+  const judged = new Set(call.judged);
+  const isOwn = ({ oid, parents }: CommitLine) => parents.length <= 1 && !judged.has(oid);
+  if (made === undefined) {
+    const range = [`-${maxCallCommits}`, head, ...(isOid(call.base) ? [`^${call.base}`] : [])];
+    const commits = readCommitLines(git, ["--first-parent", ...range]).reverse();
+    return commits.filter((commit) => isOwn(commit) && wasMadeIn(call, commit));
   }
-  return own;
+  const fresh = [...made].filter((oid) => !judged.has(oid)).slice(-maxCallCommits);
+  return fresh.length === 0 ? [] : readCommitLines(git, ["--no-walk=unsorted", ...fresh]).filter(isOwn);
 }
 
 function readCommitLines({ repository, processes }: GitSync, range: readonly string[]): CommitLine[] {
-  const args = ["log", "--first-parent", "--no-show-signature", "--format=%H%x00%P%x00%at%x00%ct", ...range];
+  const args = ["log", "--no-show-signature", "--format=%H%x00%P%x00%at%x00%ct", ...range];
   const text = runGitSync(repository, processes, args).stdout.toString("latin1");
   return text.split("\n").flatMap((line) => {
     const [oid = "", parents = "", author, committer] = line.split("\0");

@@ -1,10 +1,10 @@
 import type { Git } from "../../git/git.ts";
-import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
+import { isNullOid, isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { type CommitHeader, readCommitHeader } from "../../git/objects/commits.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
 import type { Base } from "../../journal/layout.ts";
 import type { Files } from "../../system/files/files.ts";
-import { readCommitsMadeHere } from "./head-reflog.ts";
+import { readArrivals, readCommitsMadeHere } from "./head-reflog.ts";
 
 /** What became of HEAD between two looks, as far as the commits themselves tell. */
 export type HeadMove =
@@ -20,11 +20,20 @@ export type HeadMove =
 
 /** Above this many new commits only those that touch the pending paths are looked at. */
 const maxUnfilteredCommits = 50;
+/** Moves of HEAD to older commits that are looked at, and commits of each. */
+const maxArrivals = 30;
+const maxArrived = 2000;
 
 /** @param paths what is pending: a long way is walked only along these. */
 export async function classifyHeadMove(
   { git, reader, files }: { readonly git: Git; readonly reader: ObjectReader; readonly files: Files },
-  move: { readonly from: Base; readonly to: Oid; readonly paths: readonly RepoPath[] },
+  move: {
+    readonly from: Base;
+    readonly to: Oid;
+    readonly paths: readonly RepoPath[];
+    /** When the first of it was recorded, milliseconds since the epoch; 0 if that is not known. */
+    readonly sinceMs: number;
+  },
 ): Promise<HeadMove> {
   const to = await readCommitHeader(reader, move.to);
   if (to === undefined) return { kind: "moved", commits: [] };
@@ -36,12 +45,31 @@ export async function classifyHeadMove(
       return { kind: "replaced", from: move.from, commit: move.to };
     const fork = await findMergeBase(git, move.from, move.to);
     if (fork !== move.from) {
-      const madeHere = readCommitsMadeHere(git.repository, files);
+      const madeHere = readCommitsMadeHere(git.repository, files, move.sinceMs);
       const commits = madeHere.size === 0 ? [] : await listCommits(git, { ...move, from: fork ?? "initial" });
       return { kind: "moved", commits: commits.filter((commit) => madeHere.has(commit)) };
     }
   }
-  return { kind: "advanced", commits: await listCommits(git, move) };
+  const arrived = await listArrived(git, files);
+  const madeHere = readCommitsMadeHere(git.repository, files, move.sinceMs);
+  const commits = await listCommits(git, move);
+  return { kind: "advanced", commits: commits.filter((oid) => madeHere.has(oid) || !arrived.has(oid)) };
+}
+
+/** Commits that HEAD only moved over: made elsewhere, so nothing that was pending here is in them. */
+async function listArrived(git: Git, files: Files): Promise<ReadonlySet<Oid>> {
+  const arrived = new Set<Oid>();
+  for (const { from, to } of readArrivals(git.repository, files).slice(-maxArrivals)) {
+    const since = isNullOid(from) ? [] : [`^${from}`];
+    const args = ["rev-list", "--parents", `--max-count=${maxArrived}`, to, ...since];
+    const result = await git.run(args, { okCodes: [0, 128] });
+    for (const line of result.stdout.toString("latin1").split("\n")) {
+      const [commit = "", first, second] = line.split(" ");
+      const isMadeByMerge = commit === to && first === from && second !== undefined;
+      if (isOid(commit) && !isMadeByMerge) arrived.add(commit);
+    }
+  }
+  return arrived;
 }
 
 function hasSameParents(a: CommitHeader, b: CommitHeader): boolean {

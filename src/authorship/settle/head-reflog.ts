@@ -1,12 +1,11 @@
 import { join } from "node:path";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
+import { headLogPath, maxReflogBytes, type RefMove, readMovesSince } from "../../git/refs/reflog.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { Rewrite } from "./rewritten-commits.ts";
 
-/** How far back the reflog is read, bytes. */
-const maxReflogBytes = 64 * 1024;
 /** Commits that one reset can undo. */
 const maxUndone = 100;
 
@@ -24,19 +23,12 @@ export interface Replacement {
   readonly to: Oid;
 }
 
-interface Move {
-  readonly from: Oid;
-  readonly to: Oid;
-  readonly action: string;
-  readonly isNew: boolean;
-}
-
 /**
  * What HEAD's reflog tells of commits that took the place of others, where no hook does: amends, and commits made after
  * a reset undid some. Only what came since the last look counts.
  */
 export function readHeadReflog(repository: Repository, files: Files): HeadReflog {
-  const path = join(repository.gitDir, "logs", "HEAD");
+  const path = headLogPath(repository);
   const markPath = join(repository.gitDir, "keyframe", "reflog-mark");
   const size = files.statIfExists(path)?.sizeBytes ?? 0;
   const seen = files.readIfExists(markPath)?.toString("utf8").trim();
@@ -47,16 +39,32 @@ export function readHeadReflog(repository: Repository, files: Files): HeadReflog
   };
   // never looked before, or the reflog was cut: what happened until now is not ours to judge
   if (seen === undefined || size <= Number(seen)) return { replacements: [], accept };
-  const tail = files.readTail(path, maxReflogBytes);
-  return { replacements: findReplacements(parseMoves(tail, Number(seen) - (size - tail.length))), accept };
+  // what came before the mark is read for the resets that led to a commit after it
+  const moves = readMovesSince(files, path, 0);
+  const newFrom = Number(seen) - Math.max(0, size - maxReflogBytes);
+  return { replacements: findReplacements(moves, newFrom), accept };
 }
 
-/** Commits that were made in this worktree, not fetched or switched to, as far as the reflog goes back. */
-export function readCommitsMadeHere(repository: Repository, files: Files): Set<Oid> {
-  const path = join(repository.gitDir, "logs", "HEAD");
-  if (files.statIfExists(path) === undefined) return new Set();
-  const moves = parseMoves(files.readTail(path, maxReflogBytes), 0);
-  return new Set(moves.filter(({ action }) => action.startsWith("commit")).map(({ to }) => to));
+/**
+ * Commits that were made in this worktree since a moment, not fetched or switched to, as far as the reflog goes back.
+ * @param sinceMs what is pending since then cannot be in an older commit
+ */
+export function readCommitsMadeHere(repository: Repository, files: Files, sinceMs: number): Set<Oid> {
+  const moves = readMovesSince(files, headLogPath(repository), 0);
+  const sinceSeconds = Math.floor(sinceMs / 1000);
+  return new Set(
+    moves
+      .filter(({ action, seconds }) => action.startsWith("commit") && seconds >= sinceSeconds)
+      .map(({ to }) => to),
+  );
+}
+
+/** Moves of HEAD to commits that were there already: by switch, pull, reset, or a merge that only went forward. */
+export function readArrivals(repository: Repository, files: Files): RefMove[] {
+  const arrives = /^(?:pull|merge|reset|checkout|clone|fetch|rebase.*\((?:start|finish)\))/;
+  return readMovesSince(files, headLogPath(repository), 0).filter(
+    ({ from, to, action }) => from !== to && arrives.test(action),
+  );
 }
 
 /** A reset that took HEAD from one commit to another. */
@@ -107,26 +115,11 @@ export async function listRewrites(git: Git, replacements: readonly Replacement[
   return rewrites;
 }
 
-/** @param newFromByte where in `tail` the part begins that was not looked at before */
-function parseMoves(tail: Buffer, newFromByte: number): Move[] {
-  const moves: Move[] = [];
-  let start = 0;
-  while (start < tail.length) {
-    const found = tail.indexOf(0x0a, start);
-    const end = found === -1 ? tail.length : found;
-    const line = tail.toString("utf8", start, end);
-    const match = /^([0-9a-f]+) ([0-9a-f]+) .*?\t(\w*(?: \(\w+\))?)/.exec(line);
-    const [, from = "", to = "", action = ""] = match ?? [];
-    if (isOid(from) && isOid(to)) moves.push({ from, to, action, isNew: start >= newFromByte });
-    start = end + 1;
-  }
-  return moves;
-}
-
-function findReplacements(moves: readonly Move[]): Replacement[] {
+/** @param newFromByte where the moves begin that were not looked at before */
+function findReplacements(moves: readonly RefMove[], newFromByte: number): Replacement[] {
   const replacements: Replacement[] = [];
   moves.forEach((move, index) => {
-    if (!move.isNew || !move.action.startsWith("commit")) return;
+    if (move.offsetBytes < newFromByte || !move.action.startsWith("commit")) return;
     if (move.action === "commit (amend)") replacements.push({ from: move.from, to: move.to });
     // resets that led here, with nothing but commits in between: what they undid may stand in this commit again
     for (let before = index - 1; before >= 0; before -= 1) {

@@ -16,6 +16,7 @@ import { acquireLock } from "../../system/locks/lock-file.ts";
 import type { AuthorshipLog } from "../note/log.ts";
 import type { ObserveDeps } from "../record/edit-cause.ts";
 import { authorIdentity } from "../record/identity.ts";
+import { keepStashes } from "../record/keep-stashes.ts";
 import { creditCommitInShell } from "../record/shell-commits.ts";
 import { claimCommit, type NotedCommit, readNotedCommit } from "./commit-claims.ts";
 import { classifyHeadMove, type HeadMove } from "./head-moves.ts";
@@ -46,6 +47,8 @@ export interface SettleOptions {
   readonly beforeRelease?: (commits: readonly SettledCommit[]) => Promise<void>;
   /** Commits that were rewritten, as git's `post-rewrite` hook tells. */
   readonly rewrites?: readonly Rewrite[];
+  /** True in git's `post-commit` hook: this process descends from whoever made the commit at HEAD. */
+  readonly isCommitHook?: boolean;
 }
 
 /**
@@ -61,6 +64,7 @@ export async function settle(
 ): Promise<SettleOutcome> {
   const { repository } = git;
   if (repository.workTree === undefined) return { settled: [], problems: [] };
+  keepStashes(repository, deps);
   const reflog = readHeadReflog(repository, deps.files);
   const lock = join(journalFolder(repository), "settle.lock");
   // a lock that is there belongs to one at work, whose result is waited for, or to one that was killed
@@ -71,7 +75,7 @@ export async function settle(
   }
   deps.files.makeFolder(journalFolder(repository));
   const release = acquireLock(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover: () => undefined });
-  const work: SettleWork = { git, deps, reader: openObjectReader(git) };
+  const work: SettleWork = { git, deps, options, reader: openObjectReader(git) };
   try {
     const outcome = hasPending ? await settlePending(work, options) : { settled: [], problems: [] };
     const told = await listRewrites(git, reflog.replacements);
@@ -91,6 +95,7 @@ interface SettleWork {
   readonly git: Git;
   readonly reader: ObjectReader;
   readonly deps: ObserveDeps;
+  readonly options: SettleOptions;
 }
 
 /** True if HEAD has moved away from an epoch that holds owners, or a shell call may have committed. */
@@ -114,7 +119,7 @@ async function settlePending(
   const problems: string[] = [];
   if (!isOid(base)) return { settled: [], problems };
   try {
-    creditCommitInShell(repository, base, deps);
+    creditCommitInShell(repository, { head: base, isCommitHook: work.options.isCommitHook ?? false }, deps);
   } catch (error) {
     problems.push(`commits made in a shell call could not be looked at: ${errorText(error)}`);
   }
@@ -180,6 +185,7 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
         from: epoch.base,
         to: next.base,
         paths: [...pending.keys()],
+        sinceMs: files.statIfExists(epoch.folder)?.birthMs ?? 0,
       },
     );
     for await (const { patch, replaced } of commitsOfMove(work, move)) {

@@ -37,6 +37,8 @@ export interface FileStat {
   readonly mode: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
+  /** When the file was made, which no later write or touch changes; 0 where the file system does not keep it. */
+  readonly birthMs: number;
   readonly inode: number;
   readonly device: number;
   /** Who owns it; 0 where the system has no such numbers. */
@@ -351,6 +353,7 @@ function toFileStat(stats: Stats): FileStat {
     mode: stats.mode & 0o7777,
     mtimeMs: stats.mtimeMs,
     ctimeMs: stats.ctimeMs,
+    birthMs: stats.birthtimeMs,
     inode: stats.ino,
     device: stats.dev,
     userId: stats.uid,

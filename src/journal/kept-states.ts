@@ -1,0 +1,87 @@
+import { join } from "node:path";
+import { sha256Hex } from "../base/digest.ts";
+import { isOid, type Oid, type RepoPath } from "../git/ids.ts";
+import type { Repository } from "../git/repository.ts";
+import type { Files } from "../system/files/files.ts";
+import type { LineOwnerRun } from "./line-owners.ts";
+import type { Head } from "./path-state.ts";
+import { encodeRecordLine, parseRecordLine } from "./record-line.ts";
+
+/*
+ * <common dir>/keyframe/kept/
+ *   seen                          the stash's commits that were looked at, one a line
+ *   <path id>-<blob>.json         who owns the lines of a blob that git put aside; one self-checking line
+ *   <path id>-<blob>              the blob's content as the journal had it
+ */
+
+/** A state of a path that git put aside (a stash) while the journal knew its owners. */
+export interface KeptState {
+  readonly path: RepoPath;
+  readonly blob: Oid;
+  readonly content: Buffer;
+  readonly runs: readonly LineOwnerRun[];
+  readonly known: Pick<Head, "agents" | "humans" | "evidence">;
+}
+
+/** States beyond this many are forgotten, the oldest first. */
+const maxKeptStates = 2000;
+
+export function writeKeptState(repository: Repository, files: Files, state: KeptState): void {
+  const folder = keptFolder(repository);
+  files.makeFolder(folder, { mode: 0o700 });
+  const { path, blob, content, runs, known } = state;
+  const name = join(folder, `${pathId(path)}-${blob}`);
+  files.createExclusively(name, content, { mode: 0o600 });
+  files.replaceLoosely(`${name}.json`, encodeRecordLine({ path, blob, runs, known }), { mode: 0o600 });
+}
+
+/** The kept states of a path, in any worktree; damaged ones are left out. */
+export function readKeptStates(repository: Repository, files: Files, path: RepoPath): KeptState[] {
+  const folder = keptFolder(repository);
+  const prefix = `${pathId(path)}-`;
+  return (files.listIfExists(folder) ?? []).flatMap(({ name }) => {
+    if (!name.startsWith(prefix) || !name.endsWith(".json")) return [];
+    const record = parseRecordLine(files.readIfExists(join(folder, name)) ?? Buffer.alloc(0));
+    const content = files.readIfExists(join(folder, name.slice(0, -".json".length)));
+    const isKept = record !== undefined && record["path"] === path && Array.isArray(record["runs"]);
+    // the sum has been checked: the record is as writeKeptState wrote it
+    return isKept && content !== undefined ? [{ ...(record as unknown as KeptState), content }] : [];
+  });
+}
+
+/** The stash's commits whose states were kept. */
+export function readSeenStashes(repository: Repository, files: Files): ReadonlySet<Oid> {
+  const text = files.readIfExists(seenPath(repository))?.toString("latin1") ?? "";
+  return new Set(text.split("\n").filter(isOid));
+}
+
+export function writeSeenStashes(repository: Repository, files: Files, stashes: readonly Oid[]): void {
+  files.makeFolder(keptFolder(repository), { mode: 0o700 });
+  files.replaceLoosely(seenPath(repository), Buffer.from(stashes.map((oid) => `${oid}\n`).join("")));
+  forgetOldest(repository, files);
+}
+
+function forgetOldest(repository: Repository, files: Files): void {
+  const folder = keptFolder(repository);
+  const names = (files.listIfExists(folder) ?? []).filter(({ name }) => name.endsWith(".json"));
+  if (names.length <= maxKeptStates) return;
+  const byAge = names
+    .map(({ name }) => ({ name, mtimeMs: files.statIfExists(join(folder, name))?.mtimeMs ?? 0 }))
+    .sort((a, b) => a.mtimeMs - b.mtimeMs);
+  for (const { name } of byAge.slice(0, names.length - maxKeptStates)) {
+    files.remove(join(folder, name));
+    files.remove(join(folder, name.slice(0, -".json".length)));
+  }
+}
+
+function keptFolder(repository: Repository): string {
+  return join(repository.commonDir, "keyframe", "kept");
+}
+
+function seenPath(repository: Repository): string {
+  return join(keptFolder(repository), "seen");
+}
+
+function pathId(path: RepoPath): string {
+  return sha256Hex(path).slice(0, 16);
+}
