@@ -426,7 +426,7 @@ test("a commit of a person's terminal during the call is not the call's", async 
   const { listShellCalls, writeShellCall } = await import("../../src/journal/shell-calls.ts");
   const { mustFindRepository } = await import("../../src/git/repository.ts");
   const { nodeObserveDeps } = await import("../support/authorship-repo.ts");
-  const repository = mustFindRepository(repo.folder, nodeObserveDeps.files);
+  const repository = mustFindRepository(repo.folder, nodeObserveDeps);
   const head = repo.git("rev-parse", "HEAD");
   // what git's post-commit hook leaves when no open call is among its ancestors
   for (const call of listShellCalls(repository, nodeObserveDeps))
