@@ -370,9 +370,8 @@ describe.each(writers)("what %s wrote is never the agent's whose shell runs git"
     await repo.settle();
     const letters = repo.blame(path);
     expect(letters).toHaveLength(expected.length);
-    [...letters].forEach((letter, index) => {
-      expect(expected[index] === "W" ? [writer, "U"] : ["U"]).toContain(letter);
-    });
+    for (let index = 0; index < letters.length; index += 1)
+      expect(expected[index] === "W" ? [writer, "U"] : ["U"]).toContain(letters[index]);
   });
 });
 
