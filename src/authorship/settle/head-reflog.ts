@@ -75,9 +75,7 @@ export interface HeadReset {
 
 /** The resets that led to where HEAD is, with nothing but commits in between, newest first. */
 export function readResets(repository: Repository, files: Files): HeadReset[] {
-  const path = join(repository.gitDir, "logs", "HEAD");
-  if (files.statIfExists(path) === undefined) return [];
-  const moves = parseMoves(files.readTail(path, maxReflogBytes), 0).reverse();
+  const moves = readMovesSince(files, headLogPath(repository), 0).reverse();
   const other = moves.findIndex(({ action }) => !/^(?:commit|reset)/.test(action));
   const recent = other === -1 ? moves : moves.slice(0, other);
   return recent.filter(({ action, from, to }) => action === "reset" && from !== to);
