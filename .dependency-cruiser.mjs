@@ -29,6 +29,18 @@ const layers = {
     "nbd",
     "sandbox",
   ],
+  race: [
+    "base",
+    "system",
+    "git",
+    "state",
+    "agents",
+    "transcripts",
+    "journal",
+    "authorship",
+    "checkpoints",
+    "timeline",
+  ],
   workflows: [
     "base",
     "system",
@@ -44,6 +56,7 @@ const layers = {
     "nbd",
     "sandbox",
     "timeline",
+    "race",
   ],
 };
 const lower = Object.keys(layers);
@@ -138,6 +151,8 @@ const rooms = {
   "server/context": ["what routes share", ["requests"]],
   "server/e2b": ["the interface of the e2b package", ["requests", "context"]],
   "server/rest": ["the interface of our own", ["requests", "context", "e2b"]],
+  "race/checks": ["what is run in each lane, and how two results differ", []],
+  "race/adopt": ["a lane's commits brought to the user's branch", []],
   "timeline/fork": ["a worktree that continues from a moment", []],
   "transcripts/compact": ["the short form of a conversation, per agent", []],
   "transcripts/scan": ["facts of a conversation, per agent", ["compact"]],

@@ -21,6 +21,7 @@ import { logCommand } from "./log/log-command.ts";
 import { markCommand } from "./mark/mark-command.ts";
 import { migrateCommand } from "./migrate/migrate-command.ts";
 import { pushCommand } from "./push/push-command.ts";
+import { raceRoutes } from "./race/race-command.ts";
 import { resumeCommand } from "./resume/resume-command.ts";
 import { rewindCommand } from "./rewind/rewind-command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
@@ -59,6 +60,7 @@ const root = buildRouteMap<string, CliContext>({
     timeline: timelineCommand,
     mark: markCommand,
     fork: forkCommand,
+    race: raceRoutes,
     migrate: migrateCommand,
     image: imageCommands,
     sandbox: sandboxRoutes,

@@ -91,11 +91,20 @@ export async function takeTurnSnapshot(
   });
 }
 
+export interface NewSnapshot {
+  readonly ref: string;
+  readonly state: WorkTreeState;
+  /** What the commit says about itself. */
+  readonly facts: object;
+  /** More parents, behind the ref's own. */
+  readonly parents?: readonly Oid[];
+}
+
 /** Makes a commit of a tree and puts it before the others of a ref. */
 export async function recordSnapshot(
   git: Git,
   deps: Pick<LockDeps, "clock">,
-  { ref, state, facts }: { readonly ref: string; readonly state: WorkTreeState; readonly facts: object },
+  { ref, state, facts, parents = [] }: NewSnapshot,
 ): Promise<Oid> {
   const identity = await committerIdentity(git);
   const match = /^(.*?) ?<([^>]*)>$/.exec(identity);
@@ -117,7 +126,7 @@ export async function recordSnapshot(
       "commit-tree",
       state.tree,
     ];
-    if (parent !== undefined) args.push("-p", parent);
+    for (const each of [...(parent === undefined ? [] : [parent]), ...parents]) args.push("-p", each);
     const result = await git.run([...args, "-F", "-"], {
       env,
       stdin: `snapshot\n\n${JSON.stringify(facts)}\n`,

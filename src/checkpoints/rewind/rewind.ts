@@ -160,7 +160,8 @@ export async function undoRewind(git: Git, deps: RewindDeps, dryRun: boolean): P
   });
 }
 
-async function applyFiles(
+/** Carries a plan out; the index of the snapshots then holds the tree. */
+export async function applyFiles(
   git: Git,
   files: Files,
   { index, plan, to }: { readonly index: WorkTreeIndex; readonly plan: FilePlan; readonly to: Oid },

@@ -12,6 +12,7 @@ import { openObjectReader } from "../../git/objects/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import { openWorkTreeIndex } from "../../git/worktree/worktree-index.ts";
 import type { JournalDeps } from "../../journal/journal.ts";
+import type { Head } from "../../journal/path-state.ts";
 import { type HeadWithContent, restorePendingHeads } from "../../journal/pending-heads.ts";
 import { fault } from "../../system/fault.ts";
 import type { CopyTree } from "../../system/files/copy-tree.ts";
@@ -79,10 +80,12 @@ export async function forkMoment(
   await addWorktree(git, record, base);
   fault("fork:after-worktree");
   const fork = openGit(mustFindRepository(request.path, deps), deps.processes, deps.env);
-  await writeFiles(fork, deps, { moment, base });
+  const tree = (await fork.text(["rev-parse", "--verify", `${moment.commit}^{tree}`])) as Oid;
+  await checkOutMoment(fork, deps, { tree, indexTree: base });
   fault("fork:after-files");
   const copied = copyPersonalPaths(deps, personal, { from: git.repository.workTree ?? "", to: request.path });
-  const owned = await restoreOwners(git, deps, { fork, moment, base });
+  const heads = readMomentOwners(git.repository, deps.files, moment.owners ?? "");
+  const owned = await restoreMomentOwners(git, deps, { fork, heads, commit: moment.commit, base });
   fault("fork:after-owners");
   const { sessions, problems } = await copyConversations(git, deps, { moment, path: request.path });
   const done: ForkRecord = { ...record, state: "done", sessions };
@@ -120,34 +123,40 @@ async function addWorktree(git: Git, { path, branch }: ForkRecord, base: Oid): P
   await git.run([...args, "-b", branch.slice("refs/heads/".length), path, base]);
 }
 
-/** The moment's files; the index is that of the commit, so `git status` shows what was not committed. */
-async function writeFiles(
+/** The files of a tree in a new worktree, and an index with other content: `git status` shows the difference. */
+export async function checkOutMoment(
   fork: Git,
-  { files }: ForkDeps,
-  { moment, base }: { readonly moment: Moment; readonly base: Oid },
+  { files }: Pick<ForkDeps, "files">,
+  { tree, indexTree }: { readonly tree: Oid; readonly indexTree: Oid },
 ): Promise<void> {
-  const tree = (await fork.text(["rev-parse", "--verify", `${moment.commit}^{tree}`])) as Oid;
   const index = openWorkTreeIndex(fork, files);
   files.makeFolder(join(fork.repository.gitDir, "keyframe", "snapshot"));
   await index.load(tree);
   const listed = await fork.run(["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree]);
   await index.checkOut(listed.stdout.toString("utf8").split("\0").filter(Boolean) as RepoPath[]);
-  await fork.run(["read-tree", base]);
+  await fork.run(["read-tree", indexTree]);
   await fork.run(["update-index", "-q", "--refresh"], { okCodes: [0, 1] });
 }
 
-async function restoreOwners(
+/** Puts owners that were pending at a moment into the journal of a new worktree. Returns the paths. */
+export async function restoreMomentOwners(
   git: Git,
   deps: ForkDeps,
-  { fork, moment, base }: { readonly fork: Git; readonly moment: Moment; readonly base: Oid },
+  moment: {
+    readonly fork: Git;
+    readonly heads: readonly Head[];
+    /** Holds the files that the owners are of. */
+    readonly commit: Oid;
+    readonly base: Oid;
+  },
 ): Promise<RepoPath[]> {
-  const known = readMomentOwners(git.repository, deps.files, moment.owners ?? "");
-  if (known.length === 0) return [];
+  const { fork, commit, base } = moment;
+  if (moment.heads.length === 0) return [];
   const reader = openObjectReader(git);
   try {
     const heads = await Promise.all(
-      known.map(async (head): Promise<HeadWithContent> => {
-        const blob = await reader.read(`${moment.commit}:${head.path}`);
+      moment.heads.map(async (head): Promise<HeadWithContent> => {
+        const blob = await reader.read(`${commit}:${head.path}`);
         return { head, content: blob?.type === "blob" ? blob.content : null };
       }),
     );

@@ -1,0 +1,57 @@
+import { KeyframeError } from "../../base/errors.ts";
+import { type DropDeps, dropRace, dropWorktrees, listLanesWithWork } from "../../race/drop.ts";
+import { readAdoption } from "../../race/race-record.ts";
+import { hasEnded } from "../../race/run-race.ts";
+import { nodeCopyTree } from "../../system/files/copy-tree.ts";
+import type { CliContext } from "../command/context.ts";
+import { openRepositoryGit } from "../command/open-repository.ts";
+import { lanesOf, mustFindRace } from "./find-race.ts";
+import type { DropFlags } from "./race-command.ts";
+
+/** `keyframe race drop [id]` */
+export async function drop(this: CliContext, flags: DropFlags, id?: string): Promise<void> {
+  const git = openRepositoryGit(this);
+  const race = mustFindRace(git, this.files, id);
+  const deps: DropDeps = {
+    ...this,
+    copyTree: nodeCopyTree,
+    removeLater: (directory) => this.files.removeTree(directory),
+  };
+  const running = lanesOf(git, this.files, race).filter(
+    (lane) => lane.process !== undefined && !hasEnded(lane) && this.processTable.isRunning(lane.process),
+  );
+  if (running.length > 0) {
+    throw new KeyframeError(
+      "in-use",
+      `lanes of race ${race.id} still run: ${running.map(({ name }) => name).join(", ")}`,
+      {
+        hint: "stop the race first (Ctrl-C where it runs)",
+      },
+    );
+  }
+  const adopted = readAdoption(git.repository, this.files, race.id);
+  const losing = flags.worktrees
+    ? []
+    : (await listLanesWithWork(git, deps, race)).filter(
+        (name) => adopted?.state !== "done" || adopted.lane !== name,
+      );
+  if (losing.length > 0 && !flags.force && !flags.dryRun) {
+    throw new KeyframeError("refused", `only race ${race.id} holds the work of ${losing.join(", ")}`, {
+      hint: "--worktrees frees the disk and keeps the work; --force removes all of it",
+    });
+  }
+  if (!flags.dryRun) await (flags.worktrees ? dropWorktrees(git, deps, race) : dropRace(git, deps, race));
+  if (flags.json) {
+    this.terminal.json({
+      applied: flags.dryRun !== true,
+      race: race.id,
+      onlyWorktrees: flags.worktrees === true,
+      loses: losing,
+    });
+    return;
+  }
+  const what = flags.worktrees ? `the worktrees of race ${race.id}` : `race ${race.id}`;
+  this.terminal.out(`${flags.dryRun ? "would remove" : "removed"} ${what}`);
+  if (flags.dryRun && losing.length > 0)
+    this.terminal.note(`needs --force: only it holds the work of ${losing.join(", ")}`);
+}

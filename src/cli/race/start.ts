@@ -1,0 +1,127 @@
+import { join } from "node:path";
+import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { parseBench, parseCheck } from "../../race/checks/check.ts";
+import { parseLanes } from "../../race/lane-spec.ts";
+import { type LaneStatus, type RaceRecord, raceDirectory, readLane } from "../../race/race-record.ts";
+import { hasPassed, raceRows } from "../../race/race-table.ts";
+import { type RaceDeps, runRace } from "../../race/run-race.ts";
+import { createRace } from "../../race/start-race.ts";
+import { isSwitchedOff } from "../../state/switch.ts";
+import { nodeCopyTree } from "../../system/files/copy-tree.ts";
+import { startContained } from "../../system/process/contained-process.ts";
+import { startDetached } from "../../system/process/detached-process.ts";
+import type { CliContext } from "../command/context.ts";
+import { openRepositoryGit } from "../command/open-repository.ts";
+import { formatTable } from "../output/terminal.ts";
+import { lanesOf, mustFindRace } from "./find-race.ts";
+import type { StartFlags } from "./race-command.ts";
+import { raceTable } from "./table.ts";
+
+const defaultLimitMs = 20 * 60_000;
+const maxPromptBytes = 1024 * 1024;
+
+/** `keyframe race start` */
+export async function startRace(this: CliContext, flags: StartFlags): Promise<void> {
+  const git = openRepositoryGit(this);
+  if (git.repository.workTree === undefined)
+    throw new KeyframeError("refused", "a bare repository has no files to race with");
+  if (isSwitchedOff(git.repository, this.files))
+    throw new KeyframeError("refused", "Keyframe is off in this repository", {
+      hint: "run `keyframe enable`",
+    });
+  const race = await createRace(git, this, {
+    prompt: readPrompt(this, flags),
+    lanes: parseLanes(flags.lane ?? [], flags.count),
+    checks: [...(flags.check ?? []).map(parseCheck), ...(flags.bench ?? []).map(parseBench)],
+    ...(flags.setup === undefined ? {} : { setup: flags.setup }),
+    limitMs: flags.limit === undefined ? defaultLimitMs : parseTime(flags.limit),
+    parallel: Math.min(Math.max(1, flags.parallel ?? 2), 16),
+  });
+  if (flags.detach) return detach(this, git, { race, json: flags.json === true });
+  await runInForeground(this, git, { race, json: flags.json === true });
+}
+
+/** `keyframe race continue <id>` */
+export async function superviseRace(this: CliContext, _flags: object, id: string): Promise<void> {
+  const git = openRepositoryGit(this);
+  await runInForeground(this, git, { race: mustFindRace(git, this.files, id), json: false });
+}
+
+async function detach(
+  context: CliContext,
+  git: Git,
+  { race, json }: { readonly race: RaceRecord; readonly json: boolean },
+): Promise<void> {
+  const { node, entry } = context.program;
+  const logPath = join(raceDirectory(git.repository, race.id), "race.log");
+  const cwd = git.repository.workTree ?? context.cwd;
+  const { pid } = await startDetached(node, [entry, "race", "continue", race.id], {
+    logPath,
+    cwd,
+    env: context.env,
+  });
+  if (json) {
+    context.terminal.json({ id: race.id, pid, log: logPath });
+    return;
+  }
+  context.terminal.out(`race ${race.id} runs in the background`);
+  context.terminal.out(`Follow it: keyframe race show ${race.id} --watch`);
+}
+
+async function runInForeground(
+  context: CliContext,
+  git: Git,
+  { race, json }: { readonly race: RaceRecord; readonly json: boolean },
+): Promise<void> {
+  const stop = new AbortController();
+  const onInterrupt = () => stop.abort();
+  process.once("SIGINT", onInterrupt);
+  process.once("SIGTERM", onInterrupt);
+  const deps: RaceDeps = {
+    ...context,
+    copyTree: nodeCopyTree,
+    startContained,
+    signal: stop.signal,
+    onChange: (lane) => {
+      if (!json) context.terminal.note(describeChange(lane));
+    },
+  };
+  if (!json) context.terminal.out(`race ${race.id}: ${race.lanes.map(({ name }) => name).join(", ")}`);
+  try {
+    await runRace(git, deps, race);
+  } finally {
+    process.off("SIGINT", onInterrupt);
+    process.off("SIGTERM", onInterrupt);
+  }
+  const base = readLane(git.repository, context.files, { id: race.id, name: "base" });
+  const rows = raceRows(race, base, lanesOf(git, context.files, race));
+  if (json) context.terminal.json({ ...race, rows });
+  else context.terminal.out(`\n${formatTable(raceTable(context, race, rows))}`);
+  if (!json && hasPassed(rows)) context.terminal.out("\nAdopt one: keyframe race adopt <lane>");
+  if (!hasPassed(rows)) context.process.exitCode = 1;
+}
+
+function describeChange({ name, state, problem, exitCode }: LaneStatus): string {
+  const code = exitCode === undefined || exitCode === 0 ? "" : `, exit code ${exitCode}`;
+  return `${name}: ${state}${code}${problem === undefined ? "" : `: ${problem}`}`;
+}
+
+function readPrompt(context: CliContext, { prompt, promptFile }: StartFlags): string {
+  if ((prompt === undefined) === (promptFile === undefined))
+    throw new KeyframeError("usage", "pass either --prompt or --prompt-file");
+  if (prompt !== undefined) return prompt;
+  const path = promptFile === "-" ? "/dev/stdin" : join(context.cwd, promptFile ?? "");
+  const bytes = context.files.read(promptFile?.startsWith("/") ? promptFile : path);
+  if (bytes.length > maxPromptBytes)
+    throw new KeyframeError("too-large", `the prompt is larger than ${maxPromptBytes} bytes`);
+  return bytes.toString("utf8");
+}
+
+function parseTime(text: string): number {
+  const [, count, unit = "m"] = /^(\d{1,6})(s|m|h)?$/.exec(text) ?? [];
+  const factor = { s: 1000, m: 60_000, h: 3_600_000 }[unit];
+  if (count === undefined || factor === undefined || Number(count) === 0)
+    throw new KeyframeError("usage", `not a time: ${text}`, { hint: "write it as 90s, 20m or 2h" });
+  return Number(count) * factor;
+}

@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import { KeyframeError } from "../base/errors.ts";
+import { keepMomentOwners } from "../checkpoints/capture/moment-owners.ts";
+import { recordSnapshot, withWorkTreeIndex } from "../checkpoints/capture/turn-snapshots.ts";
+import type { Git } from "../git/git.ts";
+import { isOid, type Oid } from "../git/ids.ts";
+import { readHeadFromFiles } from "../git/repository.ts";
+import { readBase } from "../journal/base.ts";
+import type { LockDeps } from "../system/locks/lock-file.ts";
+import type { Processes } from "../system/process/processes.ts";
+import { type RaceBase, raceRef } from "./race-record.ts";
+
+export interface BaseDeps extends LockDeps {
+  readonly processes: Processes;
+}
+
+/**
+ * Remembers the working copy (staged, unstaged and untracked) for the lanes of a race. The user's index, files, HEAD and
+ * configuration stay as they are. @throws KeyframeError `refused` before the first commit and during a merge
+ */
+export async function takeRaceBase(git: Git, deps: BaseDeps, id: string): Promise<RaceBase> {
+  const { repository } = git;
+  const head = readBase(repository, deps.files, deps.processes);
+  if (!isOid(head)) {
+    throw new KeyframeError("refused", "a race needs a commit to begin from", {
+      hint: "make a first commit",
+    });
+  }
+  const branch = readHeadFromFiles(repository, deps.files)?.ref ?? (await symbolicHead(git));
+  return withWorkTreeIndex(git, deps, async (index) => {
+    const indexTree = await treeOfIndex(git, deps);
+    const state = await index.takeTree();
+    const facts = {
+      version: 1,
+      kind: "race-base",
+      race: id,
+      head,
+      at: new Date(deps.clock.nowMs()).toISOString(),
+    };
+    const commit = await recordSnapshot(git, deps, {
+      ref: raceRef(id, "base"),
+      state,
+      facts,
+      parents: [head],
+    });
+    const owners = keepMomentOwners(repository, deps.files);
+    return { head, ...(branch === undefined ? {} : { branch }), commit, tree: state.tree, indexTree, owners };
+  });
+}
+
+async function symbolicHead(git: Git): Promise<string | undefined> {
+  const result = await git.run(["symbolic-ref", "-q", "HEAD"], { okCodes: [0, 1] });
+  return result.stdout.toString("utf8").trim() || undefined;
+}
+
+/** Of a copy of the user's index: writing a tree would note things in the index itself. */
+async function treeOfIndex(git: Git, { files }: BaseDeps): Promise<Oid> {
+  const { gitDir } = git.repository;
+  const copy = join(gitDir, "keyframe", "snapshot", "race-index");
+  const bytes = files.readIfExists(join(gitDir, "index"));
+  if (bytes === undefined) files.remove(copy);
+  else files.replaceLoosely(copy, bytes, { mode: 0o600 });
+  try {
+    const result = await git.run(["write-tree"], { env: { GIT_INDEX_FILE: copy }, okCodes: [0, 128] });
+    const tree = result.stdout.toString("latin1").trim();
+    if (isOid(tree)) return tree;
+    throw new KeyframeError("refused", "the index has unmerged paths: a race needs a whole working copy", {
+      hint: "finish or abort the merge first",
+    });
+  } finally {
+    files.remove(copy);
+  }
+}

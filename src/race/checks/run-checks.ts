@@ -1,0 +1,145 @@
+import { join } from "node:path";
+import { errorText } from "../../base/errors.ts";
+import { compileGlob } from "../../base/glob.ts";
+import type { Clock } from "../../system/clock.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { ContainedOptions, ContainedProcess } from "../../system/process/contained-process.ts";
+import type { CheckResult, CheckSpec, TestState } from "./check.ts";
+import { maxReportBytes, parseJunit } from "./junit.ts";
+
+export type StartContained = (command: string, options: ContainedOptions) => ContainedProcess;
+
+export interface CheckDeps {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly startContained: StartContained;
+}
+
+export interface CheckPlace {
+  /** Where the checks run. */
+  readonly directory: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly logPath: string;
+  readonly marker: string;
+  /** For each command. */
+  readonly timeoutMs: number;
+}
+
+const benchRepetitions = 3;
+
+/** Runs checks in order in one directory. A command whose report shows failures runs once more, to find flaky tests. */
+export async function runChecks(
+  deps: CheckDeps,
+  specs: readonly CheckSpec[],
+  place: CheckPlace,
+): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
+  let command: CheckSpec | undefined;
+  for (const spec of specs) {
+    if (spec.kind === "command") {
+      command = spec;
+      results.push(await runCommand(deps, spec, place));
+    } else if (spec.kind === "bench") results.push(await runBench(deps, spec, place));
+    else results.push(await readReports(deps, { spec, command }, place));
+  }
+  return results;
+}
+
+async function run(deps: CheckDeps, text: string, place: CheckPlace) {
+  const { directory: cwd, env, logPath, marker, timeoutMs } = place;
+  const startedMs = deps.clock.nowMs();
+  const { ended } = deps.startContained(text, { cwd, env, logPath, marker, timeoutMs, stdin: "" });
+  const { code, timedOut } = await ended;
+  return { code, timedOut, durationMs: deps.clock.nowMs() - startedMs };
+}
+
+async function runCommand(
+  deps: CheckDeps,
+  { kind, text }: CheckSpec,
+  place: CheckPlace,
+): Promise<CheckResult> {
+  const { code, timedOut, durationMs } = await run(deps, text, place);
+  return {
+    kind,
+    text,
+    passed: code === 0 && !timedOut,
+    exitCode: code,
+    durationMs,
+    ...(timedOut ? { timedOut } : {}),
+  };
+}
+
+/** `name value` lines, one a number; repeated to know the spread. */
+async function runBench(deps: CheckDeps, { kind, text }: CheckSpec, place: CheckPlace): Promise<CheckResult> {
+  const numbers: Record<string, number[]> = {};
+  for (let round = 0; round < benchRepetitions; round += 1) {
+    const from = deps.files.statIfExists(place.logPath)?.sizeBytes ?? 0;
+    const { code, timedOut } = await run(deps, text, place);
+    if (code !== 0 || timedOut)
+      return { kind, text, passed: false, exitCode: code, ...(timedOut ? { timedOut } : {}) };
+    const output: Buffer[] = [];
+    for (const chunk of deps.files.readChunks(place.logPath, { offsetBytes: from }))
+      output.push(Buffer.from(chunk));
+    for (const line of Buffer.concat(output).toString("utf8").split("\n")) {
+      const [, name, value] =
+        /^([A-Za-z][\w ./-]{0,79}?)[ :=\t]+(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\b/.exec(line) ?? [];
+      if (name !== undefined && value !== undefined)
+        numbers[name] = [...(numbers[name] ?? []), Number(value)];
+    }
+  }
+  return { kind, text, passed: true, exitCode: 0, numbers };
+}
+
+async function readReports(
+  deps: CheckDeps,
+  { spec, command }: { readonly spec: CheckSpec; readonly command: CheckSpec | undefined },
+  place: CheckPlace,
+): Promise<CheckResult> {
+  const { kind, text } = spec;
+  try {
+    const first = readTests(deps.files, place.directory, text);
+    if (first === undefined) return { kind, text, passed: false, problem: `no report matches ${text}` };
+    const failed = [...first].filter(([, state]) => state === "failed").map(([id]) => id);
+    let flaky: string[] = [];
+    if (failed.length > 0 && command !== undefined) {
+      await run(deps, command.text, place);
+      const second = readTests(deps.files, place.directory, text);
+      flaky = failed.filter((id) => second?.get(id) === "passed");
+    }
+    const tests = Object.fromEntries(first);
+    const passed = failed.length === flaky.length;
+    return { kind, text, passed, tests, ...(flaky.length > 0 ? { flaky } : {}) };
+  } catch (error) {
+    return { kind, text, passed: false, problem: errorText(error) };
+  }
+}
+
+const maxReports = 1000;
+
+function readTests(files: Files, directory: string, pattern: string): Map<string, TestState> | undefined {
+  const found = findFiles(files, directory, pattern);
+  if (found.length === 0) return undefined;
+  const tests = new Map<string, TestState>();
+  for (const path of found) {
+    if ((files.statIfExists(path)?.sizeBytes ?? 0) > maxReportBytes) continue;
+    for (const [id, state] of parseJunit(files.read(path).toString("utf8")))
+      if (tests.get(id) !== "failed") tests.set(id, state);
+  }
+  return tests;
+}
+
+/** Files below a directory that match a pattern of gitignore; links are not followed. */
+function findFiles(files: Files, directory: string, pattern: string): string[] {
+  const matches = compileGlob(pattern);
+  const found: string[] = [];
+  const visit = (inside: string, depth: number) => {
+    for (const { name, kind } of files.listIfExists(join(directory, inside)) ?? []) {
+      const path = inside === "" ? name : `${inside}/${name}`;
+      if (kind === "file" && matches(path) && found.length < maxReports) found.push(join(directory, path));
+      else if (kind === "folder" && depth < 12 && name !== ".git" && name !== "node_modules")
+        visit(path, depth + 1);
+    }
+  };
+  visit("", 0);
+  return found;
+}

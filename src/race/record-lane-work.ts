@@ -1,0 +1,41 @@
+import type { Git } from "../git/git.ts";
+import { isOid, type Oid } from "../git/ids.ts";
+import { resolveRevision, updateRefs } from "../git/refs/refs.ts";
+import { type RaceRecord, raceRef } from "./race-record.ts";
+
+/**
+ * Commits what a lane has left uncommitted, with git's hooks, so that lines find their owners and the conversation is
+ * linked; then names the lane's newest commit by a ref. Undefined where the lane changed nothing.
+ */
+export async function recordLaneWork(
+  lane: Git,
+  { race, name }: { readonly race: RaceRecord; readonly name: string },
+): Promise<Oid | undefined> {
+  await lane.run(["add", "--all"]);
+  const tree = await lane.text(["write-tree"]);
+  const head = await lane.text(["rev-parse", "--verify", "HEAD"]);
+  if (head === race.base.head && tree === race.base.tree) return undefined;
+  const isCommitted = tree === (await lane.text(["rev-parse", "--verify", "HEAD^{tree}"]));
+  if (!isCommitted) {
+    const message = `${titleOf(race.prompt)}\n\nLane ${name} of race ${race.id}\n`;
+    // signing may ask for a passphrase, and nobody is there to give it
+    await lane.run(["-c", "commit.gpgSign=false", "commit", "--quiet", "-F", "-"], { stdin: message });
+  }
+  const commit = await lane.text(["rev-parse", "--verify", "HEAD"]);
+  if (!isOid(commit)) return undefined;
+  const ref = raceRef(race.id, name);
+  const expected = await resolveRevision(lane, ref);
+  await updateRefs(lane, [{ ref, next: commit, expected }], "keyframe: race lane");
+  return commit;
+}
+
+const maxTitleLength = 72;
+
+export function titleOf(prompt: string): string {
+  const line =
+    prompt
+      .split("\n")
+      .find((each) => each.trim() !== "")
+      ?.trim() ?? "Work of a race";
+  return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1)}…`;
+}

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import type { Git } from "../git/git.ts";
+import { type Random, randomHex } from "../system/random.ts";
+import { type BaseDeps, takeRaceBase } from "./base.ts";
+import type { CheckSpec } from "./checks/check.ts";
+import type { LaneSpec } from "./lane-spec.ts";
+import { type RaceRecord, writeRace } from "./race-record.ts";
+
+export interface RaceRequest {
+  readonly prompt: string;
+  readonly lanes: readonly LaneSpec[];
+  readonly checks: readonly CheckSpec[];
+  readonly setup?: string;
+  readonly limitMs: number;
+  readonly parallel: number;
+}
+
+export interface StartRaceDeps extends BaseDeps {
+  readonly random: Random;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Takes the base and writes the race's record; no lane is made yet. */
+export async function createRace(git: Git, deps: StartRaceDeps, request: RaceRequest): Promise<RaceRecord> {
+  const id = randomHex(deps.random, 8);
+  const base = await takeRaceBase(git, deps, id);
+  const race: RaceRecord = {
+    version: 1,
+    id,
+    at: new Date(deps.clock.nowMs()).toISOString(),
+    base,
+    ...request,
+    directory: join(stateDirectory(deps.env), "races", id),
+  };
+  writeRace(git.repository, deps.files, race);
+  return race;
+}
+
+/** Outside of every repository: tools that search a tree would find lanes inside. */
+function stateDirectory(env: NodeJS.ProcessEnv): string {
+  return join(env["XDG_STATE_HOME"] || join(env["HOME"] || "/", ".local", "state"), "keyframe");
+}
