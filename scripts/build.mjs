@@ -1,12 +1,29 @@
 // Builds dist/: a small CommonJS entry that handles hooks by itself, one CommonJS file for each kind of work that a hook
 // may have to do, one code-split ESM chunk per command, and the library entry. Types are emitted by `tsc -p tsconfig.types.json` (npm run build).
-import { chmodSync, copyFileSync, existsSync, rmSync } from "node:fs";
+//
+//   node scripts/build.mjs [--outdir <directory>] [--faults]
+//
+// --faults keeps the fault points (src/system/fault.ts), at which tests kill the program. What ships has none.
+import { chmodSync, copyFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 
-rmSync("dist", { recursive: true, force: true });
+const { values: options } = parseArgs({
+  options: { outdir: { type: "string", default: "dist" }, faults: { type: "boolean", default: false } },
+});
+const { outdir } = options;
+const withoutFaults = {
+  name: "without-faults",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/fault\.ts$/ }, () => ({ path: resolve("src/system/no-fault.ts") }));
+  },
+};
+
+rmSync(outdir, { recursive: true, force: true });
 const shared = {
+  plugins: options.faults ? [] : [withoutFaults],
   bundle: true,
   platform: "node",
   target: "node20.19",
@@ -22,9 +39,9 @@ await build({
   outExtension: { ".js": ".cjs" },
   minify: true,
   external: [...shared.external],
-  outdir: "dist",
+  outdir,
 });
-chmodSync("dist/keyframe.cjs", 0o755);
+chmodSync(join(outdir, "keyframe.cjs"), 0o755);
 // What hooks load beyond the entry: one file each. Node takes about a millisecond for every ES module that it has to find.
 await build({
   ...shared,
@@ -39,7 +56,7 @@ await build({
   outExtension: { ".js": ".cjs" },
   minify: true,
   logOverride: { "empty-import-meta": "error" },
-  outdir: "dist",
+  outdir,
 });
 await build({
   ...shared,
@@ -55,9 +72,8 @@ await build({
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url), __dirname = import.meta.dirname;',
   },
-  outdir: "dist",
+  outdir,
 });
 // zstd for Node versions without their own: its glue code, always in a chunk, loads the binary from its own folder
 const zstdPackage = createRequire(import.meta.url).resolve("@bokuweb/zstd-wasm");
-copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), "dist/chunks/zstd.wasm");
-if (!existsSync("dist/keyframe.cjs")) throw new Error("the build left no dist/keyframe.cjs");
+copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), join(outdir, "chunks", "zstd.wasm"));

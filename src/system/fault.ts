@@ -1,5 +1,5 @@
 /**
- * Named places between two durable steps. In production each is a comparison with an unset variable; a crash test
+ * Named places between two durable steps. What ships has none of them (no-fault.ts); in builds for tests a crash test
  * sets KEYFRAME_FAULT=<point>[:n] (the n-th pass, 1-based) and the process dies there as by `kill -9`, or
  * KEYFRAME_FAULT=<point>=ENOSPC and the step fails as on a full disk.
  */

@@ -18,7 +18,14 @@ export interface RunRecorder {
 
 const firstLookMs = 1000;
 
-export function createRunRecorder({ clock, files, processTable }: Machine): RunRecorder {
+/** Of hooks that were quick and ended well one in so many is recorded: an agent's session runs thousands of them. */
+const quickHooksPerRecord = 10;
+const quickMs = 250;
+
+export function createRunRecorder(
+  { clock, files, processTable }: Machine,
+  env: NodeJS.ProcessEnv = process.env,
+): RunRecorder {
   // seconds since the process began, Node's own start included
   const startedMs = process.uptime() * 1000;
   const trace = createTrace(clock, startedMs);
@@ -33,6 +40,13 @@ export function createRunRecorder({ clock, files, processTable }: Machine): RunR
     if (place === undefined || name === "") return;
     const whoRuns = state === "running" ? { process: processTable.self() } : {};
     recordTrace(place, files, { version: 1, run, at, state, ...whoRuns, root: trace.read(name) });
+  }
+
+  /** Recording costs a hook about a millisecond, most of it for loading what has never run in this process. */
+  function isLeftOut(state: TraceRecord["state"]): boolean {
+    const isQuickHook = name.startsWith("hook ") && process.uptime() * 1000 < quickMs;
+    if (state !== "done" || !isQuickHook || env["KEYFRAME_TRACE"] === "all") return false;
+    return (process.pid + at) % quickHooksPerRecord !== 0;
   }
 
   /** Each look twice as late as the one before: a day's run leaves fewer than twenty lines. */
@@ -59,7 +73,7 @@ export function createRunRecorder({ clock, files, processTable }: Machine): RunR
       if (isClosed) return;
       isClosed = true;
       clearTimeout(timer);
-      write(state);
+      if (!isLeftOut(state)) write(state);
     },
   };
 }

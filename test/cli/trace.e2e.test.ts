@@ -10,6 +10,7 @@ import { createTestRepository, keyframeProgram, type TestRepository } from "../s
 let repository: TestRepository;
 beforeEach(() => {
   repository = createTestRepository();
+  repository.env["KEYFRAME_TRACE"] = "all";
   repository.write("f", "1\n");
   repository.commit("one");
 });
