@@ -1,26 +1,10 @@
 import type { Duplex } from "node:stream";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Clock } from "../../system/clock.ts";
-import { maxGuestConnections } from "../limits.ts";
-import { createGuestCommand, type GuestCommand, type GuestCommandEvents } from "./command.ts";
-import {
-  createGuestFrameParser,
-  encodeGuestFrame,
-  type GuestFrame,
-  guestFrameTypes,
-  maxGuestPayloadBytes,
-} from "./frame.ts";
-import {
-  type CommandRequest,
-  encodeCommandRequest,
-  encodeConnectRequest,
-  encodeFileRequest,
-  encodeIdentity,
-  type FileRequest,
-  type GuestDial,
-  type GuestIdentity,
-  parseGuestDial,
-} from "./message.ts";
+import type { GuestCommand } from "./command.ts";
+import { GuestConversation } from "./conversation.ts";
+import { encodeGuestFrame, guestFrameTypes, maxGuestPayloadBytes } from "./frame.ts";
+import type { CommandRequest, FileRequest, GuestDial, GuestIdentity } from "./message.ts";
 
 /** One conversation with the program inside a guest. Many commands run at once on it. */
 export interface GuestChannel {
@@ -77,11 +61,6 @@ export interface GuestChannelOptions {
   readonly onSpoken?: () => Promise<void>;
 }
 
-export const guestProtocolVersion = 1;
-
-/** Streams from this number on are begun by the guest. */
-const guestStreams = 0x80000000;
-
 const helloRepeatMs = 1_000;
 
 /** Opens the conversation on a connected port. `timed-out` if the guest does not answer, `guest-gone` if it ends. */
@@ -90,11 +69,7 @@ export async function openGuestChannel(
   options: GuestChannelOptions,
 ): Promise<GuestChannel> {
   const hello = encodeHello(options.nonce, options.generation);
-  const parser = createGuestFrameParser();
-  const state = createChannelState(connection);
-  connection.on("data", (chunk: Buffer) => {
-    for (const frame of parser.push(chunk)) state.take(frame);
-  });
+  const state = new GuestConversation(connection);
   const greeted = state.greeted(options.nonce, options.generation);
   greeted.catch(() => undefined); // awaited below, after steps that may fail first
   connection.cork();
@@ -131,7 +106,7 @@ export async function openGuestChannel(
     limit.abort();
     await repeat;
   }
-  return state.channel;
+  return state;
 }
 
 function encodeHello(nonce: Uint8Array, generation: number): Buffer {
@@ -139,175 +114,4 @@ function encodeHello(nonce: Uint8Array, generation: number): Buffer {
   payload.set(nonce, 0);
   payload.writeUInt32LE(generation, 8);
   return encodeGuestFrame(guestFrameTypes.hello, 0, payload);
-}
-
-interface Pending {
-  resolve(payload: Buffer): void;
-  reject(error: Error): void;
-}
-
-function createChannelState(connection: Duplex) {
-  const commands = new Map<number, GuestCommandEvents>();
-  const replies = new Map<number, Pending>();
-  let network: GuestNetworkService | undefined;
-  let onHello: ((payload: Buffer) => void) | undefined;
-  let greeted = false;
-  let lastStream = 0;
-  let failure: KeyframeError | undefined;
-  let markClosed: () => void = () => undefined;
-  const closed = new Promise<void>((resolve) => {
-    markClosed = resolve;
-  });
-
-  function end(cause?: Error): void {
-    if (failure !== undefined) return;
-    failure = new KeyframeError("guest-gone", "the connection to the guest has ended", {
-      hint: "`keyframe sandbox ls` shows whether the sandbox still runs",
-      ...(cause === undefined ? {} : { cause }),
-    });
-    for (const command of commands.values()) command.gone(failure);
-    for (const pending of replies.values()) pending.reject(failure);
-    commands.clear();
-    replies.clear();
-    rejectGreeting(failure);
-    markClosed();
-  }
-  let rejectGreeting: (error: Error) => void = () => undefined;
-  connection.on("error", end);
-  connection.on("close", () => end());
-
-  function send(type: number, stream: number, payload?: Uint8Array): void {
-    if (failure === undefined) connection.write(encodeGuestFrame(type, stream, payload));
-  }
-
-  function ask(type: number, payload: Uint8Array): Promise<Buffer> {
-    if (failure !== undefined) return Promise.reject(failure);
-    const stream = nextStream();
-    return new Promise((resolve, reject) => {
-      replies.set(stream, { resolve, reject });
-      send(type, stream, payload);
-    });
-  }
-
-  function nextStream(): number {
-    lastStream = (lastStream + 1) % guestStreams;
-    return lastStream;
-  }
-
-  function begin(type: number, payload: Uint8Array): GuestCommand {
-    const stream = nextStream();
-    const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
-    if (failure !== undefined) events.gone(failure);
-    else {
-      send(type, stream, payload); // throws if it does not fit a frame: then there is no command
-      commands.set(stream, events);
-    }
-    return command;
-  }
-
-  let early: { readonly identity: GuestIdentity; readonly answer: Promise<Buffer> } | undefined;
-  /** What the guest has started: it chose the number of the stream. */
-  function takeFromGuest(frame: GuestFrame): void {
-    const { stream } = frame;
-    if (frame.type === guestFrameTypes.dial) {
-      // only the guest's half of the numbers, and so many: its programs may write to the port as they like
-      if (stream < guestStreams || commands.has(stream) || frame.payload.length < 6) return;
-      if (network === undefined || commands.size > 2 * maxGuestConnections) {
-        send(guestFrameTypes.cancel, stream);
-        return;
-      }
-      const { command, events } = createGuestCommand((kind, data) => send(kind, stream, data));
-      commands.set(stream, events);
-      network.dial(parseGuestDial(frame.payload), command);
-    } else if (frame.type === guestFrameTypes.resolve) {
-      network?.resolve(frame.payload).then(
-        (answer) => answer !== undefined && send(guestFrameTypes.resolved, stream, answer),
-        () => undefined, // the guest asks again
-      );
-    }
-  }
-
-  const channel: GuestChannel = {
-    async ping() {
-      await ask(guestFrameTypes.ping, Buffer.alloc(0));
-    },
-    async renewIdentity(identity) {
-      const said = early?.identity === identity ? early.answer : undefined;
-      const answer = await (said ?? ask(guestFrameTypes.identity, encodeIdentity(identity)));
-      const text = answer.toString("utf8");
-      const lines = (prefix: string) =>
-        text.split("\n").flatMap((line) => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
-      return { problems: lines("problem: "), hooks: lines("hook: ") };
-    },
-    run: (request) => begin(guestFrameTypes.exec, encodeCommandRequest(request)),
-    putFile: (path, options) =>
-      begin(guestFrameTypes.put, encodeFileRequest({ ...options, arguments: [path] })),
-    getFile: (path, options) =>
-      begin(guestFrameTypes.get, encodeFileRequest({ ...options, arguments: [path] })),
-    listFiles: (path) => begin(guestFrameTypes.list, encodeFileRequest({ arguments: [path] })),
-    manageFiles: (request) => begin(guestFrameTypes.files, encodeFileRequest(request)),
-    connect: (port) => begin(guestFrameTypes.connect, encodeConnectRequest(port)),
-    serveNetwork(service) {
-      network = service;
-      send(guestFrameTypes.network, 0);
-    },
-    shutDown: () => send(guestFrameTypes.shutdown, 0),
-    close() {
-      end();
-      connection.destroy();
-    },
-    closed,
-  };
-
-  return {
-    channel,
-    /** Before the guest has answered the hello. */
-    sayIdentityEarly(identity: GuestIdentity): void {
-      early = { identity, answer: ask(guestFrameTypes.identity, encodeIdentity(identity)) };
-      early.answer.catch(() => undefined); // awaited by renewIdentity
-    },
-    /** What was said first may have been lost, all or in part: `renewIdentity` says it again. */
-    forgetEarlyIdentity(): void {
-      early = undefined;
-    },
-    greeted(nonce: Uint8Array, generation: number): Promise<void> {
-      return new Promise((resolve, reject) => {
-        rejectGreeting = reject;
-        if (failure !== undefined) return reject(failure);
-        onHello = (payload) => {
-          if (payload.length < 16 || !payload.subarray(0, 8).equals(nonce)) return;
-          if (payload.readUInt32LE(8) !== generation) return;
-          const version = payload.readUInt32LE(12);
-          if (version !== guestProtocolVersion) {
-            return reject(
-              new KeyframeError(
-                "guest-failed",
-                `the guest speaks protocol ${version}, this program ${guestProtocolVersion}`,
-              ),
-            );
-          }
-          greeted = true;
-          resolve();
-        };
-      });
-    },
-    take(frame: GuestFrame): void {
-      if (frame.type === guestFrameTypes.helloReply) {
-        onHello?.(frame.payload);
-        return;
-      }
-      if (!greeted) return; // meant for an earlier conversation
-      if (frame.type === guestFrameTypes.pong || frame.type === guestFrameTypes.identityReply) {
-        replies.get(frame.stream)?.resolve(frame.payload);
-        replies.delete(frame.stream);
-        return;
-      }
-      if (frame.type === guestFrameTypes.dial || frame.type === guestFrameTypes.resolve) {
-        takeFromGuest(frame);
-        return;
-      }
-      const command = commands.get(frame.stream);
-      if (command?.take(frame) === "ended") commands.delete(frame.stream);
-    },
-  };
 }

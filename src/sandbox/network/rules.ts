@@ -74,8 +74,15 @@ function covers(rule: NetworkRule & { readonly kind: "name" }, name: string): bo
   return rule.below ? name.endsWith(`.${rule.name}`) : name === rule.name;
 }
 
-/** The ranges that IANA's registry of special-purpose IPv4 addresses does not call globally reachable; multicast. */
+/**
+ * The ranges that IANA's registry of special-purpose IPv4 addresses does not call globally reachable; multicast; and
+ * addresses that look public and are services of the cloud that a machine runs in, some with its credentials.
+ */
 const specialRanges = [
+  "161.26.0.0/16", // IBM Cloud: private services
+  "166.8.0.0/14", // IBM Cloud: endpoints of services
+  "168.63.129.16", // Azure: wire server, certificates and settings of the machine
+  "192.80.8.124", // Equinix Metal: metadata
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
