@@ -1,11 +1,12 @@
 import { Duplex } from "node:stream";
-import { type GuestChannel, openGuestChannel } from "../../src/sandbox/guest/channel.ts";
+import type { GuestChannel } from "../../src/sandbox/guest/channel.ts";
 import {
   createGuestFrameParser,
   encodeGuestFrame,
   type GuestFrame,
   guestFrameTypes as types,
 } from "../../src/sandbox/guest/frame.ts";
+import { openGuestChannel } from "../../src/sandbox/guest/open-channel.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 
 export interface FakeGuest {

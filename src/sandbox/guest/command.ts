@@ -253,6 +253,8 @@ class CommandInput {
       this.#waiting = { chunk, done };
       return;
     }
+    // sending may have ended the conversation, and with it this input
+    if (this.#waiting === undefined) return;
     this.#waiting = undefined;
     done();
   }

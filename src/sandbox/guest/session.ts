@@ -5,7 +5,8 @@ import { noteUse } from "../qemu/last-use.ts";
 import { machineFiles } from "../qemu/qemu-arguments.ts";
 import { lockInHome, type SandboxWorld } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
-import { type GuestChannel, type GuestChannelOptions, openGuestChannel } from "./channel.ts";
+import type { GuestChannel } from "./channel.ts";
+import { type GuestChannelOptions, openGuestChannel } from "./open-channel.ts";
 
 export interface GuestSession {
   readonly guest: GuestChannel;

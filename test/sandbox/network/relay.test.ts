@@ -1,6 +1,5 @@
 import { Duplex, PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { openGuestChannel } from "../../../src/sandbox/guest/channel.ts";
 import { createGuestCommand } from "../../../src/sandbox/guest/command.ts";
 import {
   createGuestFrameParser,
@@ -8,6 +7,7 @@ import {
   type GuestFrame,
   guestFrameTypes,
 } from "../../../src/sandbox/guest/frame.ts";
+import { openGuestChannel } from "../../../src/sandbox/guest/open-channel.ts";
 import { maxGuestConnections } from "../../../src/sandbox/limits.ts";
 import { createNetworkRelay, hostAlias, type OutsideNetwork } from "../../../src/sandbox/network/relay.ts";
 import { parseNetworkRule } from "../../../src/sandbox/network/rules.ts";
