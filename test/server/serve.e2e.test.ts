@@ -21,6 +21,18 @@ async function serve(home: string, env: Record<string, string>, ...args: string[
   return { child, line: line.toString().trim(), notes: () => notes };
 }
 
+test("a port needs the token also on loopback, unless the user says otherwise", async () => {
+  const home = scratchFolder();
+  const statusOf = async (url: string) => (await fetch(`${url}/v1/sandboxes`)).status;
+  expect(await statusOf((await serve(home, {}, "--port", "0")).line)).toBe(401);
+  expect(await statusOf((await serve(home, {}, "--port", "0", "--without-token")).line)).toBe(200);
+  for (const args of [
+    ["--host", "0.0.0.0", "--without-token"],
+    ["--require-token", "--without-token"],
+  ])
+    expect(runKeyframe(["serve", "--port", "0", ...args], { KEYFRAME_SANDBOX_HOME: home }).code).toBe(2);
+});
+
 test("a token that is asked for is made once, kept for this user only, and the same for the next server", async () => {
   const home = scratchFolder();
   const first = await serve(home, {}, "--port", "0", "--require-token");
@@ -75,7 +87,7 @@ test("a unix socket takes the place of a port", async () => {
 });
 
 test("a request for an image that cannot be built says so in its last line", async () => {
-  const { line } = await serve(scratchFolder(), {}, "--port", "0");
+  const { line } = await serve(scratchFolder(), {}, "--port", "0", "--without-token");
   const build = (body: object) =>
     fetch(`${line}/v1/images`, {
       method: "POST",

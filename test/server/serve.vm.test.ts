@@ -21,7 +21,8 @@ const processes: ChildProcess[] = [];
 
 /** The program as users run it, on a free port. */
 async function serve(env: Readonly<Record<string, string>> = {}, ...args: string[]): Promise<Served> {
-  const child = spawn(process.execPath, ["dist/keyframe.cjs", "serve", "--port", "0", ...args], {
+  const open = args.includes("--require-token") ? [] : ["--without-token"];
+  const child = spawn(process.execPath, ["dist/keyframe.cjs", "serve", "--port", "0", ...open, ...args], {
     env: { ...process.env, KEYFRAME_SANDBOX_HOME: lab.world.home.root, KEYFRAME_ACCELERATOR: "tcg", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

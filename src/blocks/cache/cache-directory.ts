@@ -40,7 +40,7 @@ export function openCacheFolder(options: CacheFolderOptions, system: CacheFolder
   const { files, clock } = system;
   const granules = trackedGranules(options);
   const trackingBytes = options.trackingBytes ?? options.blockSizeBytes;
-  files.makeFolder(options.folder);
+  files.makeFolder(options.folder, { mode: 0o700 });
   const dataPath = join(options.folder, dataName);
   const presencePath = join(options.folder, presenceName);
   const file = system.openBlockFile(dataPath, { mode: "create" });

@@ -35,7 +35,7 @@ export function openOverlayMap(
   { header, create }: { readonly header: OverlayMapHeader; readonly create: boolean },
   { files, openBlockFile }: OverlayMapSystem,
 ): OverlayMapFile {
-  if (create) files.replace(path, encodeMapHeader(header));
+  if (create) files.replace(path, encodeMapHeader(header), { mode: 0o600 });
   const content = files.read(path);
   const read = parseMapHeader(content);
   checkSameParent(read, header);
@@ -63,7 +63,7 @@ export function openOverlayMap(
     const record = runs.length === 0 ? Buffer.alloc(0) : encodeMapRecord(runs);
     const bytes = Buffer.concat([encodeMapHeader(newHeader), record]);
     fault("overlay:before-map-replace");
-    files.replace(path, bytes);
+    files.replace(path, bytes, { mode: 0o600 });
     fault("overlay:after-map-replace");
     const old = file;
     file = openBlockFile(path, { mode: "write" });

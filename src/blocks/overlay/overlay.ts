@@ -357,7 +357,7 @@ function openFiles(
 ): { readonly file: BlockFile; readonly map: OverlayMapFile } {
   const { files } = system;
   const mapPath = join(folder, "map");
-  files.makeFolder(folder);
+  files.makeFolder(folder, { mode: 0o700 });
   const file = system.openBlockFile(join(folder, "data"), { mode: "create" });
   try {
     if (!file.tryLock()) {

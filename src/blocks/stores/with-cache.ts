@@ -78,7 +78,7 @@ function openEntries({ files, folder, maxBytes }: CacheOptions) {
   const sizes = new Map<string, number>();
   const pins = new Map<string, number>();
   let totalBytes = 0;
-  files.makeFolder(folder);
+  files.makeFolder(folder, { mode: 0o700 });
   const found = (files.listIfExists(folder) ?? []).flatMap(({ name }) => {
     const stat = files.statIfExists(join(folder, name));
     return stat?.kind === "file" ? [{ name, ...stat }] : [];
@@ -130,7 +130,7 @@ function openEntries({ files, folder, maxBytes }: CacheOptions) {
     write(name: string, content: Buffer): void {
       const bytes = Buffer.concat([sha256Bytes(content), content]);
       try {
-        files.replaceLoosely(join(folder, name), bytes);
+        files.replaceLoosely(join(folder, name), bytes, { mode: 0o600 });
         note(name, bytes.length);
       } catch {
         // a cache that cannot be written (disk full, read-only) is no reason to fail a read that has its bytes

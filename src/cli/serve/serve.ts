@@ -17,6 +17,7 @@ export interface ServeFlags {
   readonly socket?: string;
   readonly store?: readonly string[];
   readonly requireToken?: boolean;
+  readonly withoutToken?: boolean;
   readonly json?: boolean;
 }
 
@@ -30,7 +31,7 @@ export async function serve(this: CliContext, flags: ServeFlags): Promise<void> 
   const address = addressOf(this, flags);
   const localOnly = "path" in address || isLoopback(address.host ?? "");
   const given = tokenFrom(this.env["KEYFRAME_TOKEN"]);
-  const needsToken = !localOnly || flags.requireToken === true || given !== undefined;
+  const needsToken = mustHaveToken(flags, address, localOnly) || given !== undefined;
   const kept = needsToken && given === undefined ? keptSecret(world, "api-token") : undefined;
   const server = await startServer(world, {
     address,
@@ -46,6 +47,19 @@ export async function serve(this: CliContext, flags: ServeFlags): Promise<void> 
   if (kept !== undefined) this.terminal.note(`the token is in ${kept.path}`);
   await stopped;
   await server.stop();
+}
+
+/**
+ * A unix socket is this user's only. A port, loopback's too, is open to every user of the machine, so it goes without a
+ * token only where the user says so.
+ */
+function mustHaveToken(flags: ServeFlags, address: SocketAddress, localOnly: boolean): boolean {
+  if (flags.withoutToken !== true) return !("path" in address) || flags.requireToken === true;
+  if (localOnly && flags.requireToken !== true) return false;
+  throw new KeyframeError(
+    "usage",
+    "--without-token is for a loopback address, and goes without --require-token",
+  );
 }
 
 /** Opened for each use: credentials and folders may change while the server runs. */

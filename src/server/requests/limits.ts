@@ -8,6 +8,7 @@ export const maxJsonBytes = 1024 * 1024;
 
 export const httpLimits = {
   maxConnections: 1024,
+  maxWaitingPerPeer: 256,
   maxHeaderBytes: 16 * 1024,
   headersTimeoutMs: 10_000,
   bodyIdleTimeoutMs: 60_000,

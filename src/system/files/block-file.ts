@@ -86,7 +86,7 @@ export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
       throw translate(error, verb);
     }
   };
-  const descriptor = attempt("open", () => openSync(path, openFlags[mode], 0o644));
+  const descriptor = attempt("open", () => openSync(path, openFlags[mode], 0o600));
   const underWay = new Set<Promise<unknown>>();
 
   // a closed descriptor's number may belong to another file already

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { nodeFiles } from "../files/files.ts";
+import { ConnectionRoom } from "./connection-room.ts";
 import { listenReplacing, type SocketAddress } from "./sockets.ts";
 
 export type HttpHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
@@ -15,6 +15,8 @@ export interface HttpServer {
 
 export interface HttpLimits {
   readonly maxConnections: number;
+  /** Connections of one address that have not sent a request yet, or wait for their next one. */
+  readonly maxWaitingPerPeer: number;
   readonly maxHeaderBytes: number;
   /** For the head of a request. */
   readonly headersTimeoutMs: number;
@@ -29,6 +31,10 @@ export async function listenHttp(
   limits: HttpLimits,
 ): Promise<HttpServer> {
   let closing = false;
+  const room = new ConnectionRoom({
+    most: limits.maxConnections,
+    mostWaitingPerPeer: limits.maxWaitingPerPeer,
+  });
   const server = createServer(
     {
       maxHeaderSize: limits.maxHeaderBytes,
@@ -40,6 +46,8 @@ export async function listenHttp(
       noDelay: true,
     },
     (incoming, outgoing) => {
+      room.busy(incoming.socket);
+      outgoing.once("close", () => room.idle(incoming.socket));
       const hasBody =
         incoming.headers["transfer-encoding"] !== undefined ||
         Number(incoming.headers["content-length"] ?? 0) > 0;
@@ -56,10 +64,9 @@ export async function listenHttp(
       handler(incoming, outgoing);
     },
   );
-  server.maxConnections = limits.maxConnections;
+  server.on("connection", (socket) => room.arrived(socket));
   server.maxHeadersCount = 100;
   const bound = await listenReplacing(server, address);
-  if ("path" in bound) nodeFiles.setMode(bound.path, 0o600);
   return {
     address: bound,
     close: () =>

@@ -1,5 +1,6 @@
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { isMainThread } from "node:worker_threads";
 import { KeyframeError } from "../../base/errors.ts";
 import { errnoOf, nodeFiles } from "../files/files.ts";
 
@@ -155,7 +156,7 @@ function listen(server: Server, address: SocketAddress): Promise<void> {
       server.off("error", reject);
       resolve();
     };
-    if ("path" in address) server.listen(address.path, listening);
+    if ("path" in address) listenPrivately(server, address.path, listening);
     else server.listen(address.port, address.host ?? "127.0.0.1", listening);
   });
 }
@@ -177,6 +178,26 @@ function boundAddress(server: Server, wanted: SocketAddress): SocketAddress {
   const bound = server.address();
   if (bound === null || typeof bound === "string" || "path" in wanted) return wanted;
   return { host: bound.address, port: bound.port };
+}
+
+/** A socket that only this user can connect to, whatever the umask, from its first moment on. */
+export function listenPrivately(server: Server, path: string, listening: () => void): void {
+  const restore = narrowUmask();
+  try {
+    server.listen(path, () => {
+      nodeFiles.setMode(path, 0o600);
+      listening();
+    });
+  } finally {
+    restore(); // the socket is made before `listen` returns
+  }
+}
+
+/** A worker thread cannot change the umask: there the mode follows a moment later. */
+function narrowUmask(): () => void {
+  if (!isMainThread) return () => undefined;
+  const before = process.umask(0o177);
+  return () => void process.umask(before);
 }
 
 function listenError(error: unknown, address: SocketAddress): KeyframeError {

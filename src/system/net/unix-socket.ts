@@ -2,6 +2,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { KeyframeError } from "../../base/errors.ts";
 import { errnoOf } from "../files/files.ts";
+import { listenPrivately } from "./sockets.ts";
 
 /** sockaddr_un holds 108 bytes with the terminator. */
 export const maxSocketPathBytes = 107;
@@ -35,7 +36,7 @@ export function listenUnixSocket(
   return new Promise((resolve, reject) => {
     const server: Server = createServer(onConnection);
     server.once("error", reject);
-    server.listen(path, () =>
+    listenPrivately(server, path, () =>
       resolve({ close: () => new Promise((closed) => server.close(() => closed(undefined))) }),
     );
   });

@@ -8,6 +8,7 @@ import { scratchFolder } from "../../support/scratch.ts";
 
 const limits = {
   maxConnections: 10,
+  maxWaitingPerPeer: 10,
   maxHeaderBytes: 4096,
   headersTimeoutMs: 60_000,
   bodyIdleTimeoutMs: 60_000,

@@ -21,6 +21,6 @@ export interface ImageRepository {
 /** A new empty file for a layer in the making, in the place from which the store takes it most cheaply. */
 export function createScratchFile(repository: ImageRepository): BlockFile {
   const folder = repository.store.stagingFolder ?? repository.scratchFolder;
-  repository.files.makeFolder(folder);
+  repository.files.makeFolder(folder, { mode: 0o700 });
   return repository.openFile(join(folder, `layer-${randomHex(repository.random, 16)}`), { mode: "create" });
 }
