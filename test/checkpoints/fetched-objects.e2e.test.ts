@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
@@ -129,4 +129,90 @@ test("a linked worktree reads what another fetched, and a path with a colon is o
   });
   expect(there.stdout).toBe(transcripts[1]);
   mustWalkEverywhere(b);
+});
+
+describe("a repository in which an earlier version fetched", () => {
+  const keepText = "keyframe: checkpoints of a remote\n";
+  const packsOf = (clone: Clone) => join(clone.folder, ".git/objects/pack");
+  const keptPacks = (clone: Clone) => readdirSync(packsOf(clone)).filter((name) => name.endsWith(".keep"));
+
+  /** Packs of fetches among its own, a file of the user that is in one of them only, and a join without a ref. */
+  async function poisoned(): Promise<{ readonly a: Clone; readonly b: Clone }> {
+    clones = await makeSyncedClones({ over: "folder" });
+    const [a, b] = [clones.clone("a"), clones.clone("b")];
+    await work(a, 1);
+    await work(a, 2);
+    expect(a.keyframe("push").code).toBe(0);
+    await work(b, 3);
+    expect(b.keyframe("push").code).toBe(0);
+    expect(b.keyframe("fetch", "--checkpoint", idOf(1)).code).toBe(0);
+    const fetched = join(b.folder, ".git/keyframe/fetched/objects/pack");
+    for (const name of readdirSync(fetched)) {
+      if (!name.endsWith(".pack")) continue;
+      const pack = readFileSync(join(fetched, name));
+      if (pack.readUInt32BE(8) < 6) {
+        execFileSync("git", ["unpack-objects", "-q"], { cwd: b.folder, env: b.env, input: pack });
+        continue;
+      }
+      for (const suffix of ["pack", "idx"]) {
+        const file = name.replace(/pack$/, suffix);
+        cpSync(join(fetched, file), join(packsOf(b), file));
+      }
+      writeFileSync(join(packsOf(b), name.replace(/pack$/, "keep")), keepText);
+    }
+    rmSync(fetched, { recursive: true });
+    b.write("transcript.jsonl", transcripts[1] ?? "");
+    b.commit("the same bytes");
+    return { a, b };
+  }
+
+  async function mustBeWell({ a, b }: { readonly a: Clone; readonly b: Clone }): Promise<void> {
+    expect(keptPacks(b)).toEqual([]);
+    expect(b.sh("cat-file", "blob", "HEAD:transcript.jsonl")).toBe((transcripts[1] ?? "").trim());
+    expect(b.keyframe("list").stdout).toContain(idOf(2));
+    await work(a, 4);
+    expect(a.keyframe("push").code).toBe(0);
+    await work(b, 5);
+    expect(b.keyframe("push").code).toBe(0);
+    mustWalkEverywhere(b);
+  }
+
+  test("is named by doctor and mended by it, and nothing of it is fetched again", async () => {
+    const both = await poisoned();
+    const found = both.b.keyframe("doctor");
+    expect(found.stdout).toContain("lack what they name");
+    both.b.sh("remote", "set-url", "origin", "/nowhere");
+    expect(both.b.keyframe("doctor", "--repair").stdout).toContain("repaired");
+    expect(both.b.keyframe("explain", idOf(1), "--raw-transcript").stdout).toBe(transcripts[1]);
+    both.b.sh("remote", "set-url", "origin", clones?.url ?? "");
+    await mustBeWell(both);
+  });
+
+  test("is mended by its next fetch or push", async () => {
+    const both = await poisoned();
+    expect(both.b.keyframe("fetch").code).toBe(0);
+    await mustBeWell(both);
+  });
+
+  test("ends well wherever the mending is killed", async () => {
+    const both = await poisoned();
+    const untouched = join(both.b.home, "untouched");
+    cpSync(join(both.b.folder, ".git"), untouched, { recursive: true });
+    for (const point of [
+      "fetch:before-moving-misplaced",
+      "fetch:while-moving-misplaced",
+      "fetch:while-moving-misplaced:3",
+      "fetch:while-moving-misplaced:5",
+    ]) {
+      both.b.env["KEYFRAME_FAULT"] = point;
+      expect([point, both.b.keyframe("doctor", "--repair").code]).toEqual([point, -1]);
+      delete both.b.env["KEYFRAME_FAULT"];
+      expect(both.b.keyframe("fetch").code).toBe(0);
+      expect(both.b.keyframe("doctor", "--repair").stderr).toBe("");
+      expect(both.b.sh("fsck", "--full", "--no-dangling")).toBe("");
+      expect(both.b.keyframe("list").stdout).toContain(idOf(2));
+      rmSync(join(both.b.folder, ".git"), { recursive: true });
+      cpSync(untouched, join(both.b.folder, ".git"), { recursive: true });
+    }
+  });
 });

@@ -2,6 +2,7 @@ import { borrowFetched } from "../../git/fetched-objects.ts";
 import type { Oid } from "../../git/ids.ts";
 import { incompleteTrees } from "../../git/objects/tree.ts";
 import { type FetchContext, fetchTrees, fetchWhole } from "../../git/remote/fetch.ts";
+import { listMisplacedPacks, moveMisplaced } from "../../git/remote/misplaced-objects.ts";
 import type { Have } from "../../git/remote/quarantine.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { fault } from "../../system/fault.ts";
@@ -41,6 +42,7 @@ export async function fetchCheckpointTips(
   patterns: readonly string[],
 ): Promise<TipsReport> {
   const place = { repository: context.git.repository, files: context.files };
+  await healRepository(context);
   const known = readFetchedRemote(place, remote);
   const found = await fetchTrees(context, remote, { patterns, haves: await havesOf(context, known) });
   if (found === undefined) {
@@ -51,6 +53,12 @@ export async function fetchCheckpointTips(
   const tips = found.tips.map((tip) => ({ ...tip, whole: isKnownWhole(known, tip) }));
   const updated = remember(context, remote, { patterns, tips });
   return { remote: updated, receivedBytes: found.receivedBytes, treesOnly: true };
+}
+
+/** Once in the life of a repository in which an earlier version fetched. */
+export async function healRepository(context: SyncContext): Promise<void> {
+  if (listMisplacedPacks(context.git, context.files).length === 0) return;
+  await context.trace.span("heal", () => moveMisplaced(context.git, context));
 }
 
 /** The same with all files and the whole history, for remotes that cannot do less. */

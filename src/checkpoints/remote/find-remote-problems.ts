@@ -1,6 +1,7 @@
 import { borrowFetched } from "../../git/fetched-objects.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import { incompleteTrees } from "../../git/objects/tree.ts";
+import { findMisplaced } from "../../git/remote/misplaced-objects.ts";
 import { listStaleQuarantines } from "../../git/remote/quarantine.ts";
 import { findElectedRemote } from "../../git/remote/remote.ts";
 import { checkpointRefPrefix } from "../record/ids.ts";
@@ -17,7 +18,9 @@ export interface RemoteProblem {
     /** A fetch that was killed; the next one completes or removes it. */
     | "interrupted fetch"
     /** What was fetched has been deleted since. */
-    | "lost fetch";
+    | "lost fetch"
+    /** An earlier version left objects of a fetch where git's own walks meet them. */
+    | "misplaced objects";
   /** The ref, remote or folder. */
   readonly subject: string;
   readonly what: string;
@@ -33,6 +36,24 @@ export async function findRemoteProblems(context: SyncContext): Promise<RemotePr
     ...(await unpushedRefs(context)),
     ...interruptedFetches(context),
     ...(await lostFetches(context)),
+  ];
+}
+
+/** Earlier versions kept commits without their history in the repository itself; git's pushes and checks fail over them. */
+export async function findMisplacedObjects(
+  { git, files }: DisconnectedContext,
+  nowMs: number,
+): Promise<RemoteProblem[]> {
+  const { packs, loose } = await findMisplaced(git, files, nowMs);
+  if (packs.length + loose.length === 0) return [];
+  return [
+    {
+      kind: "misplaced objects",
+      subject: git.repository.commonDir,
+      what: `${packs.length} packs of fetches and ${loose.length} loose objects lack what they name`,
+      repair: "`keyframe doctor --repair` moves them to where fetched objects are kept",
+      harmless: false,
+    },
   ];
 }
 

@@ -8,7 +8,7 @@ import { openQuarantine } from "../../git/remote/quarantine.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { fault } from "../../system/fault.ts";
 import { readStoreRefs, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
-import { fetchCheckpointTips, remember, type SyncContext } from "./fetch-tips.ts";
+import { fetchCheckpointTips, healRepository, remember, type SyncContext } from "./fetch-tips.ts";
 import { type Group, groupOf } from "./find-unpushed.ts";
 import { joinRemote } from "./join-remote.ts";
 import { fetchAndMergeNotes } from "./merge-notes.ts";
@@ -44,6 +44,7 @@ export async function pushCheckpoints(
   unpushed: ReadonlyMap<string, Oid>,
 ): Promise<PushReport> {
   const report = { pushed: [] as string[], joined: [] as string[], problems: [] as string[] };
+  if (unpushed.size > 0) await healRepository(context);
   for (const group of ["refs", "v2", "v1", "notes"] as const) {
     const refs = new Map([...unpushed].filter(([ref]) => groupOf(ref) === group));
     if (refs.size === 0) continue;

@@ -1,4 +1,9 @@
-import { findDisconnectedRefs, findRemoteProblems } from "../../checkpoints/remote/find-remote-problems.ts";
+import {
+  findDisconnectedRefs,
+  findMisplacedObjects,
+  findRemoteProblems,
+} from "../../checkpoints/remote/find-remote-problems.ts";
+import { moveMisplaced } from "../../git/remote/misplaced-objects.ts";
 import { completeOrRemoveStale } from "../../git/remote/quarantine.ts";
 import { resolveRemote } from "../../git/remote/remote.ts";
 import { fetchRecords } from "../../workflows/fetch-records.ts";
@@ -15,19 +20,23 @@ export const remotesCheck: DoctorCheck = {
   label: "remote",
   async find({ cli, git, remote }) {
     const { sync } = openSync(cli, git);
-    const problems = remote ? await findRemoteProblems(sync) : await findDisconnectedRefs(sync);
+    const problems = [
+      ...(await findMisplacedObjects(sync, cli.clock.nowMs())),
+      ...(remote ? await findRemoteProblems(sync) : await findDisconnectedRefs(sync)),
+    ];
     return problems.map(({ kind, subject, what, repair }) => ({
       kind,
       subject,
       what,
       repair,
-      repairable: remote,
+      repairable: remote || kind === "misplaced objects",
       damage: false,
     }));
   },
   async repair({ cli, git, remote }, findings) {
-    if (!remote) return;
     const kinds = new Set(findings.map(({ kind }) => kind));
+    if (kinds.has("misplaced objects")) await moveMisplaced(git, cli, cli.clock.nowMs());
+    if (!remote) return;
     if (kinds.has("interrupted fetch")) completeOrRemoveStale(git, cli);
     if (!["disconnected", "not pushed", "lost fetch"].some((kind) => kinds.has(kind))) return;
     const elected = await resolveRemote(git);

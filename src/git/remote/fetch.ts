@@ -68,6 +68,9 @@ export async function fetchTrees(
       },
     );
     if (unfiltered) return undefined;
+    // what is here already turned out to be less than it seemed: then everything is sent again
+    if (result.code !== 0 && haves.length > 0 && lacksObjects.test(result.stderr))
+      return await fetchTrees(context, remote, { patterns, haves: [] });
     mustSucceed(remote, result, `cannot fetch ${describePatterns(patterns)}`);
     const tips = await listRefs(quarantine.git, "refs/fetched/", patterns);
     const receivedBytes = quarantine.receivedBytes();
@@ -77,6 +80,9 @@ export async function fetchTrees(
     quarantine.close();
   }
 }
+
+const lacksObjects =
+  /missing (?:blob|tree|commit) object|did not send all necessary objects|could not (?:read|parse)/i;
 
 /**
  * A name for the remote inside the quarantine. It lets git accept trees without their files; a URL would do for that,

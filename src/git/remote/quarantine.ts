@@ -84,6 +84,12 @@ export async function openQuarantine(
         .filter(({ name }) => name.endsWith(".pack"))
         .reduce((sum, { name }) => sum + (files.statIfExists(join(packFolder, name))?.sizeBytes ?? 0), 0),
     adopt() {
+      // the remote has it all: what a tree of these packs names and is not here can be had there
+      for (const { name } of files.listIfExists(packFolder) ?? []) {
+        const mark = join(packFolder, name.replace(/\.pack$/, ".promisor"));
+        if (name.endsWith(".pack") && files.statIfExists(mark) === undefined)
+          files.replaceLoosely(mark, Buffer.from(""));
+      }
       fault("fetch:before-adopt");
       files.replace(join(gitDir, adoptingMark), Buffer.from(""));
       moveIn(join(gitDir, "objects"), fetched, files);
