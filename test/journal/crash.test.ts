@@ -76,6 +76,28 @@ describe("a process killed while it records", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test("between the event and the head of an epoch that knew the path only from before loses neither the carried owners nor the edit", async () => {
+    repo.write("f", "base");
+    repo.write("g", "base");
+    await repo.commit();
+    repo.agentEdit("f", () => repo.write("f", "base", "by B"), agentB);
+    repo.agentEdit("g", () => repo.write("g", "base", "by B"), agentB);
+    repo.git("add", "g");
+    await repo.commitIndex();
+    // no hook sees HEAD move again: what is pending of f is known to the epoch before only
+    repo.write("h", "a human's");
+    repo.git("add", "h");
+    repo.git("commit", "-q", "-m", "unseen");
+    repo.write("f", "base", "by B", "by A");
+    // its recording carries f over and then adds the edit: two events without a head
+    expect(runChild(["report", "f", "call-1"], "journal:after-append-before-head").signal).toBe("SIGKILL");
+    repo.agentEdit("g", () => repo.write("g", "base", "by B", "by A"));
+    await repo.commit();
+    expect([repo.blame("f"), repo.blame("g")]).toEqual(["UBA", "UBA"]);
+    const metadata = JSON.parse(repo.note().split("---\n")[1] ?? "") as { sessions: object };
+    expect(Object.keys(metadata.sessions)).toHaveLength(2);
+  });
+
   test("a full disk at the log is told, and the work recorded before stays", async () => {
     repo.agentEdit("f", () => repo.write("f", "first"), agentB);
     repo.agentBegins("f");

@@ -156,3 +156,24 @@ test("one damaged manifest or name does not hide the other images", async () => 
   expect(listing.images.every((image) => image.manifest !== undefined)).toBe(true);
   expect(listing.problems).toHaveLength(1);
 });
+
+test("a whole, sound layer of another image in the place of this one's is noticed: the id of an image verifies all of it", async () => {
+  const repository = await memoryRepository();
+  const make = (seed: number) =>
+    commitBlocks(repository, wholeWrite(patternBytes(4096, seed)), {
+      sizeBytes: 4096,
+      blockSizeBytes: 512,
+      signal,
+    });
+  const images = [await make(1), await make(2)];
+  const [own, other] = images.map(({ manifest }) => {
+    const layer = manifest.layers[0]?.id ?? "";
+    return [...repository.store.objects].find(([key]) => key.includes(layer))?.[1];
+  });
+  if (own === undefined || other === undefined || images[0] === undefined) throw new Error("no layers");
+  expect(own.bytes.length).toBe(other.bytes.length);
+  own.bytes = Buffer.from(other.bytes);
+  await expect(readImage(openImage(repository, images[0].manifest))).rejects.toMatchObject({
+    code: "damaged",
+  });
+});

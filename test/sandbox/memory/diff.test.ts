@@ -227,3 +227,15 @@ test("private pages are those that are present and not of the file, or swapped o
     { firstPage: 6, pageCount: 1 },
   ]);
 });
+
+test.each([255, 256, 257, 300, 513])(
+  "a run of %i pages comes back whole, its last page included",
+  async (pages) => {
+    // zero pages on both sides of each 256th, where runs are read in pieces
+    const values = Array.from({ length: pages }, (_, page) => (page % 256 === 254 ? 0 : (page % 250) + 1));
+    const image = imageOf(values);
+    const link = await storeDiff(image, Array(pages).fill(true), undefined);
+    expect(link.runs).toEqual([{ firstPage: 0, pageCount: pages }]);
+    expect(readFileSync(await materialise([link], image.length)).equals(image)).toBe(true);
+  },
+);
