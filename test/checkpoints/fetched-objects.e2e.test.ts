@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { faultPointsInSource } from "../support/fault-points.ts";
 import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
 import {
   type Clone,
@@ -198,12 +199,11 @@ describe("a repository in which an earlier version fetched", () => {
     const both = await poisoned();
     const untouched = join(both.b.home, "untouched");
     cpSync(join(both.b.folder, ".git"), untouched, { recursive: true });
-    for (const point of [
-      "fetch:before-moving-misplaced",
-      "fetch:while-moving-misplaced",
-      "fetch:while-moving-misplaced:3",
-      "fetch:while-moving-misplaced:5",
-    ]) {
+    const points = ["heal:before-moving", "heal:while-moving", "heal:while-moving:3", "heal:while-moving:5"];
+    expect([...new Set(points.map((point) => point.replace(/:\d$/, "")))]).toEqual(
+      faultPointsInSource("heal:"),
+    );
+    for (const point of points) {
       both.b.env["KEYFRAME_FAULT"] = point;
       expect([point, both.b.keyframe("doctor", "--repair").code]).toEqual([point, -1]);
       delete both.b.env["KEYFRAME_FAULT"];

@@ -60,7 +60,7 @@ export async function moveMisplaced(
   if (misplaced.packs.length > 0) {
     const stdin = [...complete].map((oid) => `${oid}\n`).join("");
     if (stdin !== "") await git.run(["pack-objects", "-q", join(own, "pack", "pack")], { stdin });
-    fault("fetch:before-moving-misplaced");
+    fault("heal:before-moving");
     await dropMultiPackIndex(git, files);
     await movePacks(git, deps, misplaced.packs);
   }
@@ -165,7 +165,7 @@ async function movePacks(git: Git, deps: QuarantineDeps, packs: readonly string[
         const from = join(own, `${name}.${suffix}`);
         if (suffix === "keep") files.remove(from);
         else if (files.statIfExists(from) !== undefined) files.rename(from, join(to, `${name}.${suffix}`));
-        fault("fetch:while-moving-misplaced");
+        fault("heal:while-moving");
       }
     }
     quarantine.adopt();
