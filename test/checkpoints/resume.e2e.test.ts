@@ -158,6 +158,90 @@ describe("a resume", () => {
     expect(kept.map((name) => readFileSync(join(dirname(path), name), "utf8"))).toEqual([newer]);
   });
 
+  test.each([
+    [
+      "goes on, without dates",
+      (stored: string) => `${stored}\n{"type":"user","message":{"content":"more"}}\n`,
+    ],
+    ["goes on, at the same time", (stored: string) => `${stored}\n${conversation(500)}`],
+    [
+      "goes on and has the secrets that are not stored",
+      (stored: string) => `${stored.replace("REDACTED", "AKIA-not-stored")}\n{"type":"user"}\n`,
+    ],
+  ])("does not write over a copy that %s", async (_, change) => {
+    clones = await makeSyncedClones({ over: "folder" });
+    const a = clones.clone("a");
+    const stored = `{"type":"user","message":{"content":"key REDACTED"}}\n${conversation(3000).trimEnd()}`;
+    await a.stores.v1.write(
+      [smallCheckpoint(wanted, { sessionId: "grown", transcript: [stored] })],
+      writeOptions,
+    );
+    const path = claudePath(a, "grown");
+    mkdirSync(dirname(path), { recursive: true });
+    const grown = change(stored);
+    writeFileSync(path, grown);
+    const refused = a.keyframe("resume", wanted);
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("gone on here")]);
+    expect(readFileSync(path, "utf8")).toBe(grown);
+    writeFileSync(path, `${stored.split("\n").slice(0, 2).join("\n")}\n`);
+    expect(a.keyframe("resume", wanted).stdout).toContain("Session: grown (checkpoint newer)");
+    expect(readFileSync(path, "utf8")).toBe(stored);
+    expect(a.keyframe("resume", wanted).stdout).toContain("Session: grown (same)");
+  });
+
+  test("takes the record that holds most of a session, whatever the dates say", async () => {
+    clones = await makeSyncedClones({ over: "folder" });
+    const a = clones.clone("a");
+    const short = conversation(2000);
+    const long = `${short}${conversation(2000)}`;
+    const record = (number: number, transcript: string, createdAt: string) =>
+      smallCheckpoint(idOf(number), { sessionId: "s", transcript: [transcript], createdAt });
+    await a.stores.v1.write(
+      [record(1, long, "2026-02-01T00:00:00Z"), record(2, short, "2026-02-09T00:00:00Z")],
+      writeOptions,
+    );
+    a.commit(`Squash\n\nEntire-Checkpoint: ${idOf(1)}\nEntire-Checkpoint: ${idOf(2)}`);
+    expect(a.keyframe("resume", "HEAD").code).toBe(0);
+    expect(readFileSync(claudePath(a, "s"), "utf8").trimEnd()).toBe(long.trimEnd());
+  });
+
+  test("HEAD and what is counted from it are commits, also where a remote has a HEAD", async () => {
+    const { a } = await pushedSession({ over: "folder" });
+    a.sh("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/feature");
+    const [first = "", , third = ""] = [a.sh("rev-parse", "HEAD"), a.commit("two"), a.commit("three")];
+    const resumed = a.keyframe("resume", "HEAD~2", "--json");
+    expect(JSON.parse(resumed.stdout)).toMatchObject({
+      commit: first,
+      sessions: [{ session: "session-3", standing: "new" }],
+    });
+    expect(a.sh("rev-parse", "HEAD")).toBe(first);
+    expect(a.keyframe("resume", "HEAD").stdout).toContain("Session: session-3");
+    a.sh("checkout", "-q", third);
+    const unlinked = a.keyframe("resume", "HEAD");
+    expect([unlinked.code, unlinked.stderr]).toEqual([3, expect.not.stringContaining("origin/HEAD")]);
+  });
+
+  test("ends with an error where there is nothing to continue, and with 1 where some of it is not there", async () => {
+    clones = await makeSyncedClones({ over: "folder" });
+    const a = clones.clone("a");
+    const placeless = { sessionId: "db", transcript: [conversation(10)], fields: { agent: "OpenCode" } };
+    await a.stores.v1.write(
+      [
+        smallCheckpoint(idOf(1), placeless),
+        smallCheckpoint(idOf(2), { sessionId: "none", transcript: [] }),
+        smallCheckpoint(idOf(3), placeless, { sessionId: "fine", transcript: [conversation(10)] }),
+      ],
+      writeOptions,
+    );
+    const [unplaced, empty, some] = [1, 2, 3].map((number) => a.keyframe("resume", idOf(number)));
+    expect([unplaced?.code, unplaced?.stderr]).toEqual([
+      4,
+      expect.stringContaining("no agent could be given"),
+    ]);
+    expect([empty?.code, empty?.stderr]).toEqual([3, expect.stringContaining("nothing to continue")]);
+    expect([some?.code, some?.stdout]).toEqual([1, expect.stringContaining("claude -r fine")]);
+  });
+
   test("of a squashed commit restores every session, the newest last; a dry run restores none", async () => {
     const { a } = await pushedSession({ over: "folder" });
     await a.stores.v1.write(

@@ -33,8 +33,10 @@ export interface LinkDeps {
 
 /** The conversations behind a commit, by the strongest evidence that there is; undefined: nothing here says. */
 export async function findCommitLinks(deps: LinkDeps, commit: Oid): Promise<CommitLinks | undefined> {
-  const own = await findOwnLinks(deps, commit);
-  if (own !== undefined) return own;
+  return (await findOwnLinks(deps, commit)) ?? (await findTwinLinks(deps, commit));
+}
+
+async function findTwinLinks(deps: LinkDeps, commit: Oid): Promise<CommitLinks | undefined> {
   for (const commits of await findTwins(deps.git, commit)) {
     const ids = new Set<CheckpointId>();
     for (const twin of commits) {
@@ -45,7 +47,8 @@ export async function findCommitLinks(deps: LinkDeps, commit: Oid): Promise<Comm
   return undefined;
 }
 
-async function findOwnLinks(deps: LinkDeps, commit: Oid): Promise<CommitLinks | undefined> {
+/** The same without looking at other commits: for many in a row. */
+export async function findOwnLinks(deps: LinkDeps, commit: Oid): Promise<CommitLinks | undefined> {
   const [named] = await readLinkedCommits(deps.git, { revisions: ["--no-walk", commit] });
   if (named !== undefined) return { ids: named.checkpoints, kind: "trailer" };
   const late = lateCheckpointId(commit);

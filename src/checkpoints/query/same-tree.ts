@@ -3,6 +3,7 @@ import { isOid, type Oid } from "../../git/ids.ts";
 
 /** Commits that are looked at, the newest first, wherever a ref or a reflog holds them. */
 const maxCommits = 20_000;
+const maxTwins = 20;
 
 interface CommitTree {
   readonly oid: Oid;
@@ -24,10 +25,17 @@ export async function findTwins(git: Git, commit: Oid): Promise<Oid[][]> {
   if (parent === own.tree) return [];
   const twins: Oid[][] = [];
   for (const twin of commits.values()) {
-    if (twin.oid === commit || twin.tree !== own.tree) continue;
+    if (twin.oid === commit || twin.tree !== own.tree || twins.length === maxTwins) continue;
+    if (await isInOneHistory(git, twin.oid, commit)) continue;
     twins.push(rangeDownTo(commits, twin, parent) ?? (await rangeFrom(git, twin.oid, own.parent)));
   }
   return twins;
+}
+
+/** One that came after the other ends in the same tree by undoing or repeating, not by being the same change. */
+async function isInOneHistory(git: Git, a: Oid, b: Oid): Promise<boolean> {
+  const { stdout } = await git.run(["merge-base", a, b], { okCodes: [0, 1, 128] });
+  return [a, b].some((oid) => oid === stdout.toString("latin1").trim());
 }
 
 function rangeDownTo(

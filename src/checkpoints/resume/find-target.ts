@@ -1,12 +1,17 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import type { Git } from "../../git/git.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
 import { fetchRef } from "../../git/remote/fetch.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import type { Checkout } from "../../git/worktree/checkout.ts";
-import { type LinkedCommit, readLinkedCommits } from "../query/links.ts";
+import { findCommitLinks, findOwnLinks, type LinkDeps } from "../query/commit-links.ts";
+import { type LinkedCommit, readCommitsAs, readLinkedCommits } from "../query/links.ts";
+import { listCheckpointPlaces } from "../query/read-checkpoints.ts";
 import { type CheckpointId, isCheckpointId } from "../record/ids.ts";
 import type { SyncContext } from "../remote/fetch-tips.ts";
+import { openCheckpointStores } from "../stores/stores.ts";
 
 /** What a word to resume means. */
 export interface ResumeTarget {
@@ -30,24 +35,16 @@ export async function findResumeTarget(
 ): Promise<ResumeTarget> {
   const { git } = context;
   if (isCheckpointId(word)) return checkpointTarget(git, word);
-  if (await resolveRevision(git, `refs/heads/${word}`)) {
+  const isName = await isBranchName(git, word);
+  if (isName && (await resolveRevision(git, `refs/heads/${word}`)) !== undefined) {
     const isCurrent = (await currentBranch(git)) === word;
-    return branchTarget(git, `refs/heads/${word}`, isCurrent ? undefined : { kind: "branch", name: word });
+    const checkout: Checkout | undefined = isCurrent ? undefined : { kind: "branch", name: word };
+    return branchTarget(context, `refs/heads/${word}`, checkout);
   }
   const commit = await resolveRevision(git, `${word}^{commit}`);
-  const tracking = remote?.configured ? `refs/remotes/${remote.name}/${word}` : undefined;
+  const tracking = remote?.configured && isName ? `refs/remotes/${remote.name}/${word}` : undefined;
   const tracked = tracking !== undefined && (await resolveRevision(git, tracking)) !== undefined;
-  if (commit !== undefined && !tracked) {
-    const [linked] = await readLinkedCommits(git, { revisions: ["--no-walk", commit] });
-    if (linked === undefined) throw unlinked(`commit ${word}`);
-    const isHere = (await resolveRevision(git, "HEAD")) === commit;
-    return {
-      checkpoints: linked.checkpoints,
-      commit: linked,
-      checkout: isHere ? undefined : { kind: "commit", oid: commit },
-      newerCommits: 0,
-    };
-  }
+  if (commit !== undefined && !tracked) return commitTarget(context, word, commit);
   const start = tracked ? tracking : await fetchBranch(context, remote, word);
   if (start === undefined) {
     throw new KeyframeError(
@@ -57,7 +54,7 @@ export async function findResumeTarget(
     );
   }
   const track = remote?.configured === true;
-  return branchTarget(git, start, { kind: "new-branch", name: word, start, track });
+  return branchTarget(context, start, { kind: "new-branch", name: word, start, track });
 }
 
 async function checkpointTarget(git: Git, id: CheckpointId): Promise<ResumeTarget> {
@@ -71,21 +68,82 @@ async function checkpointTarget(git: Git, id: CheckpointId): Promise<ResumeTarge
   return { checkpoints: [id], commit: newest, checkout, newerCommits: 0 };
 }
 
-async function branchTarget(git: Git, ref: string, checkout: Checkout | undefined): Promise<ResumeTarget> {
+async function commitTarget(context: SyncContext, word: string, commit: Oid): Promise<ResumeTarget> {
+  const linked = await linkOf(context, commit);
+  if (linked === undefined) throw unlinked(`commit ${word}`);
+  const isHere = (await resolveRevision(context.git, "HEAD")) === commit;
+  return {
+    checkpoints: linked.checkpoints,
+    commit: linked,
+    checkout: isHere ? undefined : { kind: "commit", oid: commit },
+    newerCommits: 0,
+  };
+}
+
+/** How many commits of a branch are looked at that name no checkpoint. */
+const maxUnnamed = 50;
+
+async function branchTarget(
+  context: SyncContext,
+  ref: string,
+  checkout: Checkout | undefined,
+): Promise<ResumeTarget> {
+  const { git } = context;
   const trunk = await defaultBranch(git);
   const own = trunk === undefined || trunk === ref ? [ref] : [ref, `^${trunk}`];
-  const [linked] = await readLinkedCommits(git, { revisions: own, limit: 1 });
+  const [named] = await readLinkedCommits(git, { revisions: own, limit: 1 });
+  const linked = (await findUnnamed(context, own, named)) ?? named;
   if (linked === undefined) throw unlinked(`branch ${ref.replace(/^refs\/(?:heads|remotes)\//, "")}`);
   const newer = await git.text(["rev-list", "--count", "--no-merges", `${linked.oid}..${ref}`]);
   return { checkpoints: linked.checkpoints, commit: linked, checkout, newerCommits: Number(newer) };
 }
 
+/** The newest commit above the one that names a checkpoint which leads to one in another way. */
+async function findUnnamed(
+  context: SyncContext,
+  revisions: readonly string[],
+  named: LinkedCommit | undefined,
+): Promise<LinkedCommit | undefined> {
+  const above = named === undefined ? [] : [`^${named.oid}`];
+  const args = ["rev-list", `--max-count=${maxUnnamed}`, "--no-merges", ...revisions, ...above];
+  const { stdout } = await context.git.run(args, { okCodes: [0, 128] });
+  const commits = stdout.toString("latin1").split("\n").filter(isOid);
+  if (commits.length === 0) return undefined;
+  const deps = await linkDeps(context);
+  if (deps.places.size === 0) return undefined;
+  for (const [at, commit] of commits.entries()) {
+    const links = at === 0 ? await findCommitLinks(deps, commit) : await findOwnLinks(deps, commit);
+    if (links !== undefined) return (await readCommitsAs(context.git, [commit], links.ids))[0];
+  }
+  return undefined;
+}
+
+/** Where a commit leads, by its message or in another way. */
+async function linkOf(context: SyncContext, commit: Oid): Promise<LinkedCommit | undefined> {
+  const [named] = await readLinkedCommits(context.git, { revisions: ["--no-walk", commit] });
+  if (named !== undefined) return named;
+  const links = await findCommitLinks(await linkDeps(context), commit);
+  return links === undefined ? undefined : (await readCommitsAs(context.git, [commit], links.ids))[0];
+}
+
+async function linkDeps({ git, files }: SyncContext): Promise<LinkDeps> {
+  const readable = borrowFetched(git, files);
+  return { git: readable, files, places: await listCheckpointPlaces(openCheckpointStores(readable)) };
+}
+
+/** `HEAD`, `main~2` and the like are commits, whatever a remote calls its branches. */
+async function isBranchName(git: Git, word: string): Promise<boolean> {
+  if (word === "HEAD" || word === "@" || word.startsWith("-")) return false;
+  const checked = await git.run(["check-ref-format", `refs/heads/${word}`], { okCodes: [0, 1, 128] });
+  return checked.code === 0;
+}
+
 function unlinked(what: string): KeyframeError {
   return new KeyframeError(
     "never-recorded",
-    `no checkpoint found on ${what}: none of its commits names one`,
+    `no checkpoint found on ${what}: no message names one, and neither owners of lines nor equal trees lead to one`,
     {
-      hint: "nothing was recorded while it was made; `keyframe list` shows what was",
+      hint: "`keyframe list` shows what was recorded here, `keyframe fetch` gets what others recorded",
     },
   );
 }

@@ -3,12 +3,14 @@ import { borrowFetched } from "../../git/fetched-objects.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../query/read-checkpoints.ts";
+import { openTranscriptReader } from "../query/read-transcript.ts";
 import type { SessionFiles } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import type { SessionMetadata } from "../record/metadata.ts";
 import { filesOf, findOrFetchCheckpoint } from "../remote/fetch-checkpoints.ts";
 import { fetchFiles, mustHaveAll, type WantedFile } from "../remote/fetch-files.ts";
 import type { SyncContext } from "../remote/fetch-tips.ts";
+import { chooseRecord, dateOf, needsContent } from "./choose-record.ts";
 import { type StoredSubagent, subagentsOf } from "./subagents.ts";
 
 /** A session of which everything that was recorded is on this machine. */
@@ -21,7 +23,7 @@ export interface GatheredSession {
 }
 
 export interface Gathered {
-  /** Oldest first; of a session in several checkpoints, the newest record. */
+  /** Oldest first; of a session with several records, the one that holds the most of it. */
   readonly sessions: readonly GatheredSession[];
   readonly receivedBytes: number;
 }
@@ -47,26 +49,25 @@ export async function gatherSessions(
     receivedBytes += await obtain(context, remote, wanted);
   };
   await get(places.flatMap(([, [tree]]) => filesOf(tree, metadataFile)));
-  const sessions = new Map<string, GatheredSession>();
+  const records = new Map<string, GatheredSession[]>();
   for (const checkpoint of await readCheckpoints(readable, places)) {
     for (const session of checkpoint.sessions) {
       const [tree] = checkpoint.places;
       const subagents = subagentsOf(tree, checkpoint.sessions.length);
       const gathered = { ...mustUnderstand(checkpoint.id, session), subagents };
       const key = gathered.metadata.sessionId ?? `${checkpoint.id}/${session.files.index}`;
-      const known = sessions.get(key);
-      if (known === undefined || dateOf(known) <= dateOf(gathered)) sessions.set(key, gathered);
+      records.set(key, [...(records.get(key) ?? []), gathered]);
     }
   }
-  const newest = [...sessions.values()].sort((a, b) => dateOf(a) - dateOf(b));
-  await get(
-    newest.flatMap(({ checkpoint, files }) =>
-      files.transcript.map((oid) => ({
-        oid,
-        what: `the transcript of session ${files.index} of checkpoint ${checkpoint}`,
-      })),
-    ),
+  const several = [...records.values()].filter((group) =>
+    group.some((one, at) => group.slice(0, at).some((other) => needsContent(one, other))),
   );
+  await get(several.flat().flatMap(transcriptFiles));
+  const chosen: GatheredSession[] = [];
+  for (const group of records.values())
+    chosen.push(await chooseRecord(group, () => openTranscriptReader(readable)));
+  const newest = chosen.sort((a, b) => dateOf(a) - dateOf(b));
+  await get(newest.flatMap(transcriptFiles));
   try {
     await get(
       newest.flatMap(({ checkpoint, subagents }) =>
@@ -91,6 +92,11 @@ export async function gatherSessions(
     subagents: session.subagents.filter(({ oid }) => !absent.has(oid)),
   }));
   return { sessions: complete, receivedBytes };
+}
+
+function transcriptFiles({ checkpoint, files }: GatheredSession): WantedFile[] {
+  const what = `the transcript of session ${files.index} of checkpoint ${checkpoint}`;
+  return files.transcript.map((oid) => ({ oid, what }));
 }
 
 async function placesOf(
@@ -164,9 +170,4 @@ function mustUnderstand(
     );
   }
   return { checkpoint, files, metadata };
-}
-
-function dateOf({ metadata }: GatheredSession): number {
-  const at = Date.parse(metadata.createdAt ?? "");
-  return Number.isNaN(at) ? 0 : at;
 }

@@ -5,19 +5,22 @@ import {
   resumeCommandOf,
 } from "../../agents/conversations/conversation-place.ts";
 import { findConversationFile } from "../../agents/conversations/find-conversation.ts";
+import { asBuffer } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { StreamToFile } from "../../system/files/stream-to-file.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
+import { relateTranscripts } from "../../transcripts/relate-transcripts.ts";
 import type { TranscriptReader } from "../query/read-transcript.ts";
 import type { GatheredSession } from "./gather-sessions.ts";
 import { restoreSubagents } from "./subagents.ts";
 
 /**
- * `new`: the agent does not have it; `same`: to the byte; `checkpoint newer`: what the agent has ends earlier;
- * `local newer`: it ends later. `no transcript`: none was recorded. `no place`: the agent keeps conversations where no
+ * `new`: the agent does not have it; `same`: line by line, but for secrets that are not stored; `checkpoint newer`: the
+ * checkpoint goes on where the agent's copy ends; `local newer`: the agent's copy goes on, or both went apart and it is
+ * not the shorter and older one. `no transcript`: none was recorded. `no place`: the agent keeps conversations where no
  * file can be put, or is not known.
  */
 export type Standing = "new" | "same" | "checkpoint newer" | "local newer" | "no transcript" | "no place";
@@ -49,9 +52,9 @@ export async function planRestore(
       planned.push({ session, standing: "no transcript", place: placeOf(deps, session, "") });
       continue;
     }
-    const stored = await readEnds(deps.transcripts.open(session.checkpoint, session.files));
-    const place = placeOf(deps, session, stored.head.slice(0, stored.head.indexOf("\n") >>> 0));
-    planned.push({ session, place, standing: standingOf(deps, place, stored) });
+    const firstLine = await firstLineOf(deps.transcripts.open(session.checkpoint, session.files));
+    const place = placeOf(deps, session, firstLine);
+    planned.push({ session, place, standing: await standingOf(deps, place, session) });
   }
   return planned;
 }
@@ -105,36 +108,60 @@ function placeOf(
   return findConversationPlace(tool, { ...facts, firstLine });
 }
 
-interface Ends {
-  readonly sizeBytes: number;
-  readonly head: string;
-  readonly tail: string;
-}
-
-const endBytes = 256 * 1024;
-
-async function readEnds(pieces: AsyncIterable<Buffer>): Promise<Ends> {
-  let sizeBytes = 0;
+async function firstLineOf(pieces: AsyncIterable<Buffer>): Promise<string> {
   let head = Buffer.alloc(0);
-  let tail = Buffer.alloc(0);
   for await (const piece of pieces) {
-    sizeBytes += piece.length;
-    if (head.length < endBytes) head = Buffer.concat([head, piece.subarray(0, endBytes - head.length)]);
-    tail = Buffer.concat([tail, piece.subarray(-endBytes)]).subarray(-endBytes);
+    head = Buffer.concat([head, piece]);
+    const end = head.indexOf(0x0a);
+    if (end !== -1) return head.toString("utf8", 0, end);
+    if (head.length > maxFirstLineBytes) break;
   }
-  return { sizeBytes, head: head.toString("utf8"), tail: tail.toString("utf8") };
+  return head.toString("utf8");
 }
 
-function standingOf({ files }: RestoreDeps, place: ConversationPlace | undefined, stored: Ends): Standing {
+const maxFirstLineBytes = 256 * 1024;
+
+/** By content: which of both begins with all of the other. Dates count only between two that went apart. */
+async function standingOf(
+  { files, transcripts }: RestoreDeps,
+  place: ConversationPlace | undefined,
+  session: GatheredSession,
+): Promise<Standing> {
   if (place === undefined) return "no place";
   const local = files.statIfExists(place.path);
   if (local === undefined) return "new";
   if (local.kind !== "file") {
     throw new KeyframeError("refused", `${place.path} is a ${local.kind}: nothing is written through it`);
   }
-  const tail = files.readTail(place.path, endBytes).toString("utf8");
-  if (local.sizeBytes === stored.sizeBytes && tail === stored.tail) return "same";
-  return lastTimestamp(tail) > lastTimestamp(stored.tail) ? "local newer" : "checkpoint newer";
+  const ends = { local: createTail(), stored: createTail() };
+  const { relation, ours, theirs } = await relateTranscripts(
+    ends.local.watch(piecesOf(files, place.path)),
+    ends.stored.watch(transcripts.open(session.checkpoint, session.files)),
+  );
+  if (relation === "same") return "same";
+  if (relation === "shorter") return "checkpoint newer";
+  const isLater = lastTimestamp(ends.local.text()) > lastTimestamp(ends.stored.text());
+  return relation === "longer" || ours >= theirs || isLater ? "local newer" : "checkpoint newer";
+}
+
+async function* piecesOf(files: Files, path: string): AsyncGenerator<Buffer> {
+  for (const piece of files.readChunks(path)) yield asBuffer(piece);
+}
+
+const tailBytes = 256 * 1024;
+
+/** Keeps the end of what passes through. */
+function createTail() {
+  let tail: Buffer = Buffer.alloc(0);
+  return {
+    async *watch(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      for await (const piece of pieces) {
+        tail = Buffer.concat([tail, piece.subarray(-tailBytes)]).subarray(-tailBytes);
+        yield piece;
+      }
+    },
+    text: () => tail.toString("utf8"),
+  };
 }
 
 /** Milliseconds; 0 where no record tells its time. */

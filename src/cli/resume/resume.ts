@@ -40,9 +40,28 @@ export async function resume(this: CliContext, flags: ResumeFlags, word: string)
     );
     if (flags.json) this.terminal.json(toJson(target, planned, { receivedBytes, applied: !dryRun }));
     else print(this, target, { planned, receivedBytes, dryRun });
+    mustHavePlaced(this, planned);
   } finally {
     finish();
   }
+}
+
+/** Something to continue is what was asked for: exit code 1 where some of it is not there. */
+function mustHavePlaced({ process }: CliContext, planned: readonly PlannedRestore[]): void {
+  const lost = planned.filter(({ place, standing }) => place === undefined || standing === "no transcript");
+  if (lost.length === 0) return;
+  if (lost.length < planned.length) {
+    process.exitCode = 1;
+    return;
+  }
+  const wasRecorded = lost.some(({ standing }) => standing !== "no transcript");
+  throw new KeyframeError(
+    wasRecorded ? "unsupported" : "never-recorded",
+    wasRecorded
+      ? "no agent could be given the conversation"
+      : "no transcript was ever recorded: there is nothing to continue",
+    { hint: "`keyframe explain` shows what there is" },
+  );
 }
 
 function homeOf(env: NodeJS.ProcessEnv): string {
