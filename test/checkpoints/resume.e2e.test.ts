@@ -208,7 +208,7 @@ describe("a resume", () => {
   test("HEAD and what is counted from it are commits, also where a remote has a HEAD", async () => {
     const { a } = await pushedSession({ over: "folder" });
     a.sh("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/feature");
-    const [first = "", , third = ""] = [a.sh("rev-parse", "HEAD"), a.commit("two"), a.commit("three")];
+    const [first, , third] = [a.sh("rev-parse", "HEAD"), a.commit("two"), a.commit("three")];
     const resumed = a.keyframe("resume", "HEAD~2", "--json");
     expect(JSON.parse(resumed.stdout)).toMatchObject({
       commit: first,
