@@ -95,7 +95,7 @@ const rooms = {
     ["record", "stores", "sessions", "capture", "commit"],
   ],
   "checkpoints/remote": ["fetch and push of checkpoints", ["record", "stores", "query"]],
-  "checkpoints/resume": ["a conversation brought back", ["record", "query", "remote"]],
+  "checkpoints/resume": ["a conversation brought back", ["record", "stores", "query", "remote"]],
   "checkpoints/rewind": [
     "files and conversation of an earlier turn",
     ["record", "stores", "sessions", "query", "capture"],

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { relateTranscripts } from "../../transcripts/relate-transcripts.ts";
 import type { TranscriptReader } from "../query/read-transcript.ts";
-import type { GatheredSession } from "./gather-sessions.ts";
+import { dateOf, type GatheredSession } from "./gathered-session.ts";
 
 /**
  * Of several records of one session the one that holds the most of it: one that begins with all of another holds more;
@@ -56,9 +56,4 @@ function byChunks({ files: a }: GatheredSession, { files: b }: GatheredSession):
   const isPrefix = shorter.slice(0, -1).every((oid, at) => longer[at] === oid);
   if (difference === 0) return shorter.every((oid, at) => longer[at] === oid) ? 0 : undefined;
   return isPrefix && shorter.length > 1 ? difference : undefined;
-}
-
-export function dateOf({ metadata }: GatheredSession): number {
-  const at = Date.parse(metadata.createdAt ?? "");
-  return Number.isNaN(at) ? 0 : at;
 }

@@ -4,23 +4,13 @@ import { missingObjects } from "../../git/objects/missing-objects.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../query/read-checkpoints.ts";
 import { openTranscriptReader } from "../query/read-transcript.ts";
-import type { SessionFiles } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
-import type { SessionMetadata } from "../record/metadata.ts";
 import { filesOf, findOrFetchCheckpoint } from "../remote/fetch-checkpoints.ts";
 import { fetchFiles, mustHaveAll, type WantedFile } from "../remote/fetch-files.ts";
 import type { SyncContext } from "../remote/fetch-tips.ts";
-import { chooseRecord, dateOf, needsContent } from "./choose-record.ts";
-import { type StoredSubagent, subagentsOf } from "./subagents.ts";
-
-/** A session of which everything that was recorded is on this machine. */
-export interface GatheredSession {
-  readonly checkpoint: CheckpointId;
-  readonly files: SessionFiles;
-  readonly metadata: SessionMetadata;
-  /** Of those that can be had: a conversation can be continued without. */
-  readonly subagents: readonly StoredSubagent[];
-}
+import { chooseRecord, needsContent } from "./choose-record.ts";
+import { dateOf, type GatheredSession } from "./gathered-session.ts";
+import { subagentsOf } from "./subagents.ts";
 
 export interface Gathered {
   /** Oldest first; of a session with several records, the one that holds the most of it. */

@@ -14,7 +14,7 @@ import type { StreamToFile } from "../../system/files/stream-to-file.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
 import { relateTranscripts } from "../../transcripts/relate-transcripts.ts";
 import type { TranscriptReader } from "../query/read-transcript.ts";
-import type { GatheredSession } from "./gather-sessions.ts";
+import type { GatheredSession } from "./gathered-session.ts";
 import { restoreSubagents } from "./subagents.ts";
 
 /**
