@@ -1,14 +1,13 @@
 import { ownersByPath } from "../../src/authorship/note/log.ts";
 import { encodeAuthorshipLog, parseAuthorshipLog } from "../../src/authorship/note/log-codec.ts";
 import { sha256Hex } from "../../src/base/digest.ts";
-import { readRealNotes, sharedDataPath } from "../../test/support/shared-data.ts";
+import { readRealNotes, sampleNotesPath, sharedDataPath } from "../../test/support/shared-data.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
 import { median } from "../support/pairs.ts";
 
-/** Parsing real notes with all owners resolved, against `JSON.parse` of their metadata alone. Nothing without the data. */
+/** Parsing real notes with all owners resolved, against `JSON.parse` of their metadata alone. */
 export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
-  const path = sharedDataPath("git-ai-notes-sample.jsonl.gz");
-  if (path === undefined) return [];
+  const path = sharedDataPath("git-ai-notes-sample.jsonl.gz") ?? sampleNotesPath;
   const notes = readRealNotes(path)
     .slice(0, tiny ? 20 : undefined)
     .map(({ note }) => Buffer.from(note));

@@ -17,8 +17,12 @@ export interface RealNote {
   readonly note: string;
 }
 
+/** One real note of each version and shape, with names, paths, ids and words replaced. */
+export const sampleNotesPath = fileURLToPath(new URL("../fixtures/notes.jsonl", import.meta.url));
+
 /** Notes that git-ai wrote into real repositories, of all its versions. */
 export function readRealNotes(path: string): RealNote[] {
-  const lines = gunzipSync(readFileSync(path)).toString("utf8").split("\n");
+  const bytes = readFileSync(path);
+  const lines = (path.endsWith(".gz") ? gunzipSync(bytes) : bytes).toString("utf8").split("\n");
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as RealNote);
 }
