@@ -60,8 +60,9 @@ const layers = {
   ],
 };
 const lower = Object.keys(layers);
-layers.server = [...lower];
-layers.cli = [...lower, "server"];
+layers.mcp = [...lower];
+layers.server = [...lower, "mcp"];
+layers.cli = [...lower, "mcp", "server"];
 layers.bin = [...lower, "cli"];
 
 // The rooms of each layer: what a room is for, and the rooms of the same layer that it may import. Files directly in the

@@ -19,6 +19,7 @@ import { journalCommand } from "./journal/journal-command.ts";
 import { listCommand } from "./list/list-command.ts";
 import { logCommand } from "./log/log-command.ts";
 import { markCommand } from "./mark/mark-command.ts";
+import { mcpCommand } from "./mcp/mcp-command.ts";
 import { migrateCommand } from "./migrate/migrate-command.ts";
 import { pushCommand } from "./push/push-command.ts";
 import { raceRoutes } from "./race/race-command.ts";
@@ -61,6 +62,7 @@ const root = buildRouteMap<string, CliContext>({
     mark: markCommand,
     fork: forkCommand,
     race: raceRoutes,
+    mcp: mcpCommand,
     migrate: migrateCommand,
     image: imageCommands,
     sandbox: sandboxRoutes,

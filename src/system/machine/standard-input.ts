@@ -39,6 +39,11 @@ export function readStandardInput({ maxBytes, timeoutMs }: InputLimits): Buffer 
   }
 }
 
+/** Standard input as it comes, for programs that talk with whoever is at its other end. */
+export function streamStandardInput(): AsyncIterable<Uint8Array> {
+  return process.stdin;
+}
+
 const pieceBytes = 64 * 1024;
 const retryDelayMs = 1;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));

@@ -1,0 +1,97 @@
+import { pendingOwnersOf } from "../../authorship/blame/journal-owners.ts";
+import { type LineOwner, openOwnerLookup } from "../../authorship/blame/owner-lookup.ts";
+import { type BlameLine, parseBlamePorcelain, textOfBytes } from "../../authorship/blame/porcelain.ts";
+import { openNoteSource } from "../../authorship/note/note-source.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { isNullOid, type Oid } from "../../git/ids.ts";
+import { openObjectReader } from "../../git/objects/objects.ts";
+import { openPromptFinder, type PromptFinder } from "../../journal/session-log.ts";
+import type { AskContext } from "./ask-context.ts";
+
+/** A line of a file, where it came from, and who owns it. */
+export interface OwnedLine {
+  /** 1-based. */
+  readonly line: number;
+  readonly text: string;
+  /** Undefined: not committed yet. */
+  readonly commit: Oid | undefined;
+  readonly author: string;
+  /** Seconds since the epoch. */
+  readonly time: number;
+  readonly subject: string;
+  /** Undefined: nobody knows. */
+  readonly owner: KnownOwner | undefined;
+}
+
+export interface KnownOwner {
+  readonly kind: "agent" | "human";
+  /** The tool and its model, or `Name <email>`. */
+  readonly name: string;
+  /** The conversation's id, of an agent. */
+  readonly session?: string;
+  /** What the user asked for, where that was recorded here. */
+  readonly prompt?: string;
+}
+
+export interface FileOwnersRequest {
+  /** Relative to the top of the worktree. */
+  readonly path: string;
+  /** The worktree's file where absent. */
+  readonly revision?: string;
+  /** 1-based and inclusive; the whole file where absent. */
+  readonly range?: { readonly first: number; readonly last: number };
+}
+
+/** The lines of a file with their owners. @throws KeyframeError `not-found` */
+export async function readFileOwners(
+  { git, files }: AskContext,
+  { path, revision, range }: FileOwnersRequest,
+): Promise<OwnedLine[]> {
+  const args = [
+    "blame",
+    "--porcelain",
+    ...(range === undefined ? [] : ["-L", `${range.first},${range.last}`]),
+  ];
+  const what = revision === undefined ? [] : [revision];
+  if (revision?.startsWith("-")) throw new KeyframeError("usage", `not a revision: ${revision}`);
+  const result = await git.run([...args, ...what, "--", path], { okCodes: [0, 128] });
+  if (result.code !== 0) {
+    throw new KeyframeError("not-found", `cannot read ${path}: ${result.stderr.trim().slice(0, 300)}`);
+  }
+  const lines = parseBlamePorcelain(result.stdout);
+  const reader = openObjectReader(git);
+  try {
+    const pending = revision === undefined ? pendingOwnersOf(git.repository, files) : undefined;
+    const lookup = openOwnerLookup(openNoteSource(git, reader, files), pending);
+    await lookup.load(lines.map(({ commit }) => commit));
+    const findPrompt = openPromptFinder(git.repository, files);
+    return lines.map((line) => describe(line, lookup.ownerOf(line), findPrompt));
+  } finally {
+    await reader.close();
+  }
+}
+
+function describe(line: BlameLine, owned: LineOwner | undefined, findPrompt: PromptFinder): OwnedLine {
+  const detail = (name: string) => textOfBytes(line.details.get(name) ?? "");
+  return {
+    line: line.finalLine,
+    text: textOfBytes(line.contentBytes),
+    commit: isNullOid(line.commit) ? undefined : line.commit,
+    author: detail("author"),
+    time: Number(line.details.get("author-time") ?? 0),
+    subject: detail("summary"),
+    owner: owned === undefined ? undefined : describeOwner(owned, findPrompt),
+  };
+}
+
+function describeOwner({ owner }: LineOwner, findPrompt: PromptFinder): KnownOwner {
+  if (owner.kind === "human") return { kind: "human", name: owner.identity };
+  const { agent, session, trace } = owner;
+  const prompt = trace === undefined ? undefined : findPrompt(session, trace);
+  return {
+    kind: "agent",
+    name: [agent.tool, agent.model].filter((part) => part !== "" && part !== "unknown").join(" "),
+    session: agent.id,
+    ...(prompt === undefined ? {} : { prompt }),
+  };
+}
