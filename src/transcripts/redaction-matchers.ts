@@ -1,4 +1,5 @@
 import type { PrefixRule } from "./redaction-rules.ts";
+import { isPlaceholder, looksRandom } from "./redaction-values.ts";
 
 /** Half-open range of characters of a text. */
 export interface Span {
@@ -15,19 +16,22 @@ export function createPrefixMatcher(rules: readonly PrefixRule[]): Matcher {
   const entries = rules.flatMap((rule) =>
     rule.prefixes.map((prefix) => ({ prefix, rule, ...compileRun(rule) })),
   );
-  const anyPrefix = entries.map(({ prefix }) => escapePattern(prefix)).join("|");
   const byHead = new Map<string, (typeof entries)[number][]>();
   for (const entry of entries) {
     const head = entry.prefix.slice(0, headLength);
     byHead.set(head, [...(byHead.get(head) ?? []), entry]);
   }
+  const scans = planScans(rules);
   return function* (text) {
-    if (entries.length === 0) return;
-    const pattern = new RegExp(anyPrefix, "g");
+    for (const scan of scans) yield* scanWith(scan, text);
+  };
+
+  function* scanWith({ source, skipped }: PrefixScan, text: string): Generator<Span> {
+    const pattern = new RegExp(source, "g");
     // by entry, the last run that was too short: from inside of it only shorter ones begin
     const tooShort = new Map<object, { readonly from: number; readonly to: number }>();
     for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-      const start = match.index;
+      const start = match.index + skipped;
       pattern.lastIndex = start + 1;
       const isWordStart = startsWord(text, start);
       for (const entry of byHead.get(text.slice(start, start + headLength)) ?? []) {
@@ -48,7 +52,34 @@ export function createPrefixMatcher(rules: readonly PrefixRule[]): Matcher {
         }
       }
     }
-  };
+  }
+}
+
+interface PrefixScan {
+  readonly source: string;
+  /** Characters that the pattern matches before the prefix. */
+  readonly skipped: number;
+}
+
+/**
+ * The engine finds the beginnings of words twice as fast as it tries every character, so what begins a word is looked for
+ * in two passes, behind a border of words and behind the escape of a newline; the rest is few.
+ */
+function planScans(rules: readonly PrefixRule[]): PrefixScan[] {
+  const sourceOf = (wanted: (prefix: string, rule: PrefixRule) => boolean) =>
+    rules
+      .flatMap((rule) => rule.prefixes.filter((prefix) => wanted(prefix, rule)))
+      .sort()
+      .map(escapePattern)
+      .join("|");
+  const isWord = (prefix: string, rule: PrefixRule) => rule.inside !== true && /^\w/.test(prefix);
+  const words = sourceOf(isWord);
+  const others = sourceOf((prefix, rule) => !isWord(prefix, rule));
+  return [
+    ...(words === "" ? [] : [{ source: `\\b(?:${words})`, skipped: 0 }]),
+    ...(words === "" ? [] : [{ source: `\\\\[nrtbf](?:${words})`, skipped: 2 }]),
+    ...(others === "" ? [] : [{ source: others, skipped: 0 }]),
+  ];
 }
 
 /** Runs that need no more characters than this are looked at from each start anew. */
@@ -125,78 +156,4 @@ export function* matchAuthorizations(text: string): Generator<Span> {
     const start = match.index + match[0].length - (match[1] ?? "").length;
     yield { start, end: start + credentials.length, rule: "authorization" };
   }
-}
-
-/**
- * `password = value` in the notations of source, JSON, YAML, shell and URLs, quotes escaped any number of times.
- * The name asks for a secret; the value must look like one, or code that only talks about tokens would be damaged.
- */
-export function* matchAssignments(text: string): Generator<Span> {
-  const pattern = new RegExp(assignment);
-  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-    const value = match[2] ?? "";
-    const end = match.index + match[0].length;
-    const plain = value.replace(/\\\//g, "/").replace(/[.,;:]+$/, "");
-    const kept = value.length - value.replace(/[.,;:]+$/, "").length;
-    if (namesSecret(text, match.index, match[1] ?? "") && isSecretValue(match[1] ?? "", plain)) {
-      yield { start: end - value.length, end: end - kept, rule: "assignment" };
-    }
-    // the value may itself be the name of the next assignment
-    pattern.lastIndex = end - value.length;
-  }
-}
-
-// cases are spelt out: the engine searches for them much faster than it ignores case
-const assignment =
-  /([Pp]ass(?:w(?:or)?d|phrase)|PASS(?:W(?:OR)?D|PHRASE)|[Pp]wd|PWD|[Ss]ecret|SECRET|[Tt]oken|TOKEN|[Kk]ey|KEY|[Cc]redential|CREDENTIAL)[A-Za-z0-9_-]{0,24}(?:\\{0,7}["'`])?[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8}(?:\\{0,7}["'`])?((?:[A-Za-z0-9+=_.~!@#%^*:;,?$/-]|\\\/){8,400})/g;
-
-/** A key of a cache or a map is no secret; one of an API is. */
-function namesSecret(text: string, at: number, name: string): boolean {
-  if (name.toLowerCase() !== "key") return true;
-  return /(?:api|access|private|secret|encryption|signing|auth|client|account|service|master|licen[cs]e)[_-]?$/i.test(
-    text.slice(Math.max(0, at - 12), at),
-  );
-}
-
-function isSecretValue(name: string, value: string): boolean {
-  if (isPlaceholder(value) || isKnownDigest(value)) return false;
-  if (/^passw|^pwd|^passphrase/i.test(name)) {
-    return (
-      /\d/.test(value) && /[A-Za-z]/.test(value) && !/^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+$/.test(value)
-    );
-  }
-  return looksRandom(value);
-}
-
-function looksRandom(value: string): boolean {
-  if (value.length < 16 || isPlaceholder(value) || isKnownDigest(value)) return false;
-  if (!/\d/.test(value) || !/[A-Za-z]/.test(value)) return false;
-  // a path, a domain or a chain of members reads as words
-  if (/^[A-Za-z_$][\w$-]*(?:[./][A-Za-z_$][\w$-]*)+$/.test(value)) return false;
-  return entropyBits(value) >= (/^[0-9a-f]+$/i.test(value) ? 3 : 3.5);
-}
-
-/** What stands where a secret would: `${TOKEN}`, `process.env.TOKEN`, `your-key-here`, `xxxx`, `REDACTED`. */
-function isPlaceholder(value: string): boolean {
-  return (
-    /^[$%<{[(*]|redacted|example|your[-_]?|placeholder|changeme|dummy|xxxx|\*\*\*|process\.env|os\.environ|getenv/i.test(
-      value,
-    ) || /^(.)\1*$/.test(value)
-  );
-}
-
-/** Checksums that lock files and image references carry; damaging them helps nobody. */
-function isKnownDigest(value: string): boolean {
-  return /^(?:sha(?:1|224|256|384|512)[-:]|h1:|md5[-:]|blake[23][a-z]?[-:]|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$)/i.test(
-    value,
-  );
-}
-
-/** Shannon entropy per character. */
-export function entropyBits(text: string): number {
-  const counts = new Map<string, number>();
-  for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);
-  let bits = 0;
-  for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length);
-  return bits;
 }

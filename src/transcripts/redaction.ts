@@ -2,10 +2,11 @@ import { asBuffer } from "../base/bytes.ts";
 import { sha256Hex } from "../base/digest.ts";
 import { readLinesAsync } from "../base/lines.ts";
 import { maxTranscriptLineBytes } from "./limits.ts";
+import { matchAssignments } from "./redaction-assignments.ts";
+import { matchPlacedSecrets } from "./redaction-commands.ts";
 import {
   createPrefixMatcher,
   type Matcher,
-  matchAssignments,
   matchAuthorizations,
   matchPrivateKeys,
   matchPrivateKeysAcrossLines,
@@ -33,7 +34,7 @@ export interface Redactor {
 }
 
 export const redactedMark = "REDACTED";
-const rulesVersion = 1;
+const rulesVersion = 2;
 const maxEscapeLevels = 4;
 
 export function createRedactor(userRules: readonly PrefixRule[] = []): Redactor {
@@ -44,6 +45,7 @@ export function createRedactor(userRules: readonly PrefixRule[] = []): Redactor 
     matchUrlPasswords,
     matchAuthorizations,
     matchAssignments,
+    matchPlacedSecrets,
   ];
   const forLines = [...matchers, matchPrivateKeys];
   const forText = [...matchers, matchPrivateKeysAcrossLines];
