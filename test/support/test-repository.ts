@@ -36,7 +36,8 @@ export interface TestRepository {
 
 const startSeconds = Date.UTC(2026, 0, 2, 3, 4, 5) / 1000;
 
-export function createTestRepository(): TestRepository {
+/** `cloneOf`: a clone of that repository instead of an empty one. */
+export function createTestRepository({ cloneOf }: { readonly cloneOf?: string } = {}): TestRepository {
   const root = mkdtempSync(join(tmpdir(), "kf-repo-"));
   const folder = join(root, "work");
   const home = join(root, "home");
@@ -91,7 +92,8 @@ export function createTestRepository(): TestRepository {
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
-  repository.git("init", "-q", "-b", "main");
+  if (cloneOf === undefined) repository.git("init", "-q", "-b", "main");
+  else repository.git("clone", "-q", `file://${cloneOf}`, ".");
   return repository;
 }
 
