@@ -1,6 +1,7 @@
 import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
 import { blameCommand } from "./blame/blame-command.ts";
 import { checkpointCommand } from "./checkpoint/checkpoint-command.ts";
+import { ciCommands } from "./ci/ci-command.ts";
 import { cleanCommand } from "./clean/clean-command.ts";
 import type { CliContext } from "./command/context.ts";
 import { describeError, exitCodeOf } from "./command/errors.ts";
@@ -73,6 +74,7 @@ const root = buildRouteMap<string, CliContext>({
     settle: settleCommand,
     doctor: doctorCommand,
     clean: cleanCommand,
+    ci: ciCommands,
     trace: traceCommand,
     hook: hookCommand,
     completion: completionCommand,

@@ -2,11 +2,10 @@ import { type JsonObject, mergeJson, stringField } from "../../base/json.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import { type FilePatch, readCommitPatches } from "../../git/objects/patch.ts";
+import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
 import { readNotes } from "../../git/refs/notes.ts";
-import { addedRanges } from "../rules/added-lines.ts";
-import { type CarrySource, carry } from "../rules/carry.ts";
-import { type AuthorshipFile, type AuthorshipLog, normalisePath, ownersByPath } from "./log.ts";
+import { carryNotes } from "./carry-notes.ts";
+import type { AuthorshipLog } from "./log.ts";
 import { encodeAuthorshipLog, entriesOfRuns, looksGlued, parseAuthorshipLog } from "./log-codec.ts";
 import { notesRef } from "./notes-ref.ts";
 
@@ -42,11 +41,11 @@ export async function readRewrittenNotes(
   const candidates = await findCandidates(objects, notes);
   const byCommit = new Map(candidates.map((candidate) => [candidate.commit, candidate]));
   const rewritten: RewrittenNote[] = [];
-  for await (const { commit, files } of readCommitPatches(objects.git, [...byCommit.keys()])) {
-    const candidate = byCommit.get(commit);
+  for await (const patch of readCommitPatches(objects.git, [...byCommit.keys()])) {
+    const candidate = byCommit.get(patch.commit);
     if (candidate === undefined) continue;
-    const log = await readParts(objects.reader, candidate, files);
-    rewritten.push({ commit, how: candidate.how, log });
+    const log = await readParts(objects.reader, candidate, patch);
+    rewritten.push({ commit: patch.commit, how: candidate.how, log });
   }
   return rewritten;
 }
@@ -92,43 +91,18 @@ async function findCandidates(
 
 async function readParts(
   reader: ObjectReader,
-  { commit, parts }: Candidate,
-  files: readonly FilePatch[],
+  { parts }: Candidate,
+  patch: CommitPatch,
 ): Promise<AuthorshipLog> {
-  const carried = await Promise.all(files.map((file) => carryFile(reader, { commit, parts, file })));
+  const sources = parts.flatMap((log) => {
+    const commit = stringField(log.metadata, "base_commit_sha") ?? "";
+    return isOid(commit) ? [{ commit, log }] : [];
+  });
+  // of commits that became one, the newest knows best
+  const { files } = await carryNotes(reader, patch, sources.reverse());
   const metadata = parts.reduce<JsonObject>((sum, part) => mergeJson(sum, part.metadata), {});
   return {
-    files: carried.filter((file) => file !== undefined),
-    metadata: { ...metadata, base_commit_sha: commit },
+    files: files.map(({ path, runs }) => ({ path, entries: entriesOfRuns(runs) })),
+    metadata: { ...metadata, base_commit_sha: patch.commit },
   };
-}
-
-async function carryFile(
-  reader: ObjectReader,
-  {
-    commit,
-    parts,
-    file,
-  }: { readonly commit: Oid; readonly parts: readonly AuthorshipLog[]; readonly file: FilePatch },
-): Promise<AuthorshipFile | undefined> {
-  const { newPath, oldPath } = file;
-  const open = addedRanges(file.hunks);
-  if (newPath === undefined || file.binary || open.length === 0) return undefined;
-  const sources: CarrySource[] = [];
-  // of commits that became one, the newest knows best
-  for (const part of [...parts].reverse()) {
-    const base = stringField(part.metadata, "base_commit_sha") ?? "";
-    const owners = ownersByPath(part);
-    for (const path of new Set([newPath, oldPath])) {
-      const runs = path === undefined ? undefined : owners.get(normalisePath(path))?.runs;
-      const blob = runs === undefined || !isOid(base) ? undefined : await reader.read(`${base}:${path}`);
-      if (runs === undefined || blob?.type !== "blob") continue;
-      sources.push({ content: blob.content, runs, isComplete: false, pairing: "told" });
-      break;
-    }
-  }
-  const blob = sources.length === 0 ? undefined : await reader.read(`${commit}:${newPath}`);
-  if (blob?.type !== "blob") return undefined;
-  const { runs } = carry(sources, { content: blob.content, open });
-  return runs.length === 0 ? undefined : { path: newPath, entries: entriesOfRuns(runs) };
 }

@@ -2,6 +2,7 @@ import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { namedCheckpoints } from "../record/trailers.ts";
+import { readNotedLinks } from "./noted-links.ts";
 
 /** A commit of the user that names checkpoints. */
 export interface LinkedCommit {
@@ -21,7 +22,10 @@ export interface LinkOptions {
   readonly limit?: number;
 }
 
-/** Commits that name checkpoints, newest first, from one `git log`. */
+/**
+ * Commits that name checkpoints, newest first: in their message, or in their note where a service lost the message.
+ * Few runs of `git log`, whatever the number of notes.
+ */
 export async function readLinkedCommits(git: Git, options: LinkOptions = {}): Promise<LinkedCommit[]> {
   const from = options.revisions ?? [
     "--exclude=refs/heads/entire/*",
@@ -34,10 +38,34 @@ export async function readLinkedCommits(git: Git, options: LinkOptions = {}): Pr
   ];
   const limit = options.limit === undefined ? [] : [`--max-count=${options.limit}`];
   const args = ["--fixed-strings", "--grep=Entire-Checkpoint:", ...limit, ...from];
-  return (await readCommits(git, args)).flatMap(({ message, commit }) => {
-    const checkpoints = namedCheckpoints(message);
+  const [named, noted] = await Promise.all([readCommits(git, args), readNotedLinks(git)]);
+  const linked = named.flatMap(({ message, commit }) => {
+    const checkpoints = [...new Set([...namedCheckpoints(message), ...(noted.get(commit.oid) ?? [])])];
     return checkpoints.length === 0 ? [] : [{ ...commit, checkpoints }];
   });
+  return noted.size === 0 ? linked : joinNoted(git, { linked, from, noted, limit: options.limit });
+}
+
+interface NotedJoin {
+  readonly linked: readonly LinkedCommit[];
+  readonly from: readonly string[];
+  readonly noted: ReadonlyMap<Oid, readonly CheckpointId[]>;
+  readonly limit: number | undefined;
+}
+
+/** Puts the commits that only their notes link where the walk comes across them. */
+async function joinNoted(git: Git, { linked, from, noted, limit }: NotedJoin): Promise<LinkedCommit[]> {
+  const walk = await git.run(["rev-list", ...from, "--"], { okCodes: [0, 128, 129] });
+  const oids = walk.stdout.toString("latin1").split("\n");
+  const order = new Map(oids.map((oid, index) => [oid, index]));
+  const known = new Set(linked.map(({ oid }) => oid));
+  const more: LinkedCommit[] = [];
+  for (const [oid, checkpoints] of noted) {
+    const isWanted = order.has(oid) && !known.has(oid) && checkpoints.length > 0;
+    if (isWanted) more.push(...(await readCommitsAs(git, [oid], checkpoints)));
+  }
+  const place = ({ oid }: LinkedCommit) => order.get(oid) ?? 0;
+  return [...linked, ...more].sort((a, b) => place(a) - place(b)).slice(0, limit);
 }
 
 /** Commits as though they named these checkpoints; those that are not here are left out. */

@@ -71,6 +71,8 @@ export async function fetchTrees(
     // what is here already turned out to be less than it seemed: then everything is sent again
     if (result.code !== 0 && haves.length > 0 && lacksObjects.test(result.stderr))
       return await fetchTrees(context, remote, { patterns, haves: [] });
+    // git ends with 1 and says nothing where no ref at all matches
+    if (result.code === 1 && result.stderr.trim() === "") return { tips: [], receivedBytes: 0 };
     mustSucceed(remote, result, `cannot fetch ${describePatterns(patterns)}`);
     const tips = await listRefs(quarantine.git, "refs/fetched/", patterns);
     const receivedBytes = quarantine.receivedBytes();
@@ -202,7 +204,16 @@ async function fetchHalves(
 export async function fetchWhole(
   context: FetchContext,
   remote: Remote,
-  { patterns, prefix }: { readonly patterns: readonly RefPattern[]; readonly prefix: string },
+  {
+    patterns,
+    prefix,
+    unshallow = false,
+  }: {
+    readonly patterns: readonly RefPattern[];
+    readonly prefix: string;
+    /** True: what a shallow clone was cut off from comes along. */
+    readonly unshallow?: boolean;
+  },
 ): Promise<readonly RemoteTip[]> {
   const result = await runOverNetwork(
     context.git,
@@ -213,6 +224,7 @@ export async function fetchWhole(
       "--no-tags",
       "--no-write-fetch-head",
       "--prune",
+      ...(unshallow ? ["--unshallow"] : []),
       "--",
       remote.fetchUrl,
       ...patterns.map((pattern) => refspec(pattern, prefix)),
