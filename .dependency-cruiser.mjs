@@ -78,7 +78,14 @@ const rooms = {
   ],
   "authorship/note": ["the authorship log of a commit: format, keys, notes ref", ["rules"]],
   "authorship/record": ["what agents do becomes journal events", ["rules", "note"]],
-  "authorship/settle": ["journal to notes, when a commit is made or found", ["rules", "note", "record"]],
+  "authorship/carry": [
+    "where the lines of a commit come from that nobody was seen writing",
+    ["rules", "note", "blame"],
+  ],
+  "authorship/settle": [
+    "journal to notes, when a commit is made or found",
+    ["rules", "note", "record", "carry"],
+  ],
   "authorship/blame": ["owners of the lines of one file", ["rules", "note", "record"]],
   "authorship/diff": ["owners beside the lines of a diff", ["rules", "blame"]],
   "authorship/stats": ["counts over commits and ranges", ["rules", "note"]],

@@ -35,6 +35,10 @@ export function writeKeptState(repository: Repository, files: Files, state: Kept
   files.replaceLoosely(`${name}.json`, encodeRecordLine({ path, blob, runs, known }), { mode: 0o600 });
 }
 
+export function hasKeptStates(repository: Repository, files: Files): boolean {
+  return (files.listIfExists(keptFolder(repository)) ?? []).some(({ name }) => name.endsWith(".json"));
+}
+
 /** The kept states of a path, in any worktree; damaged ones are left out. */
 export function readKeptStates(repository: Repository, files: Files, path: RepoPath): KeptState[] {
   const folder = keptFolder(repository);

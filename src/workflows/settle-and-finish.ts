@@ -17,7 +17,7 @@ export async function settleCommits(
   options: SettleOptions = {},
 ): Promise<SettleOutcome> {
   const outcome = await machine.trace.span("settle", () =>
-    settle(git, machine, { ...options, beforeRelease: linkLate(git, machine) }),
+    settle(git, machine, { searches: false, ...options, beforeRelease: linkLate(git, machine) }),
   );
   if (git.repository.workTree === undefined) return outcome;
   // after settling: lines find their owners even where the settings are damaged

@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import type { JsonObject } from "../../base/json.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readHead, readStateContent } from "../../journal/head-files.ts";
 import { type Epoch, listEpochs } from "../../journal/layout.ts";
-import { decodeLineOwners, sessionOfOwner } from "../../journal/line-owners.ts";
+import { decodeLineOwners } from "../../journal/line-owners.ts";
 import type { Head } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
+import { metadataOfKnown } from "../note/known-owners.ts";
 import { capturePath } from "../record/capture.ts";
 import type { OwnerRun } from "../rules/owner-runs.ts";
 import { applyEdit } from "../rules/ownership.ts";
@@ -43,15 +43,5 @@ function pendingFile(
   const runs = owners.flatMap((key, index): OwnerRun[] =>
     key === null ? [] : [{ first: index + 1, last: index + 1, key }],
   );
-  return { runs, metadata: metadataOf(head) };
-}
-
-/** The head's agents and humans in the form of a note's metadata. */
-function metadataOf(head: Head): JsonObject {
-  const sessions: Record<string, JsonObject> = {};
-  const humans: Record<string, JsonObject> = {};
-  for (const [session, agent] of Object.entries(head.agents))
-    sessions[sessionOfOwner(session)] = { agent_id: { ...agent } };
-  for (const [key, author] of Object.entries(head.humans)) humans[key] = { author };
-  return { prompts: {}, humans, sessions };
+  return { runs, metadata: metadataOfKnown(head) };
 }

@@ -1,5 +1,6 @@
 import { decodeLineOwners, encodeLineOwners, type OwnerKey } from "../../journal/line-owners.ts";
-import { createLineInterner } from "./content-lines.ts";
+import { inRanges } from "./added-lines.ts";
+import { type ContentLines, createLineInterner } from "./content-lines.ts";
 import { identicalLines } from "./identical-lines.ts";
 import { keyAtLine, type LineRange, type OwnerRun, type OwnerRuns } from "./owner-runs.ts";
 import { isSolid } from "./tokens.ts";
@@ -14,12 +15,14 @@ export interface CarrySource {
    * asked. False where it knows only the lines that one commit added.
    */
   readonly isComplete: boolean;
+  /** Lines of a complete source that it knows nothing of after all: it is not asked about these. */
+  readonly unknown?: readonly LineRange[];
   /**
    * `told`: something says that the target was made from this source (a reported rewrite, a message, a header): each
-   * identical line counts. `found`: only the content says so: nothing counts unless every line in question stands in
-   * the source and one of them holds a word.
+   * identical line counts. `near`: the source is likely: lines count in runs, each with a word in it. `found`: only the
+   * content says so: nothing counts unless every line in question stands in the source and one of them holds a word.
    */
-  readonly pairing: "told" | "found";
+  readonly pairing: "told" | "near" | "found";
 }
 
 export interface CarryTarget {
@@ -33,6 +36,8 @@ export interface CarryResult {
   readonly runs: OwnerRuns;
   /** Indexes of the sources that gave an owner to some line. */
   readonly used: ReadonlySet<number>;
+  /** Lines that no source knew. */
+  readonly open: readonly LineRange[];
 }
 
 /**
@@ -44,17 +49,12 @@ export function carry(sources: readonly CarrySource[], target: CarryTarget): Car
   const interner = createLineInterner();
   const next = interner.intern(target.content);
   const owners: OwnerKey[] = decodeLineOwners([], next.ids.length);
-  const open = new Set<number>();
-  for (const { first, last } of target.open)
-    for (let line = first; line <= Math.min(last, next.ids.length); line += 1) open.add(line);
+  const open = openLines(target, next);
   const used = new Set<number>();
   for (const [index, source] of sources.entries()) {
     if (open.size === 0) break;
     const places = identicalLines(interner.intern(source.content), next);
-    const known = [...open].filter((line) => (places[line - 1] ?? -1) !== -1);
-    const isProof = known.length === open.size && known.some((line) => isSolid(next.line(line - 1)));
-    if (source.pairing === "found" && !isProof) continue;
-    for (const line of known) {
+    for (const line of knownLines(source, { next, places, open })) {
       const key = keyAtLine(source.runs, (places[line - 1] ?? 0) + 1);
       if (key !== undefined) {
         owners[line - 1] = key;
@@ -63,7 +63,57 @@ export function carry(sources: readonly CarrySource[], target: CarryTarget): Car
       if (key !== undefined || source.isComplete) open.delete(line);
     }
   }
-  return { runs: runsOfOwners(owners), used };
+  return { runs: runsOfOwners(owners), used, open: [...open].map((line) => ({ first: line, last: line })) };
+}
+
+/** True if content alone shows that the target's open lines come from here: what `found` asks for. */
+export function holdsLines(content: Uint8Array, target: CarryTarget): boolean {
+  const interner = createLineInterner();
+  const next = interner.intern(target.content);
+  const places = identicalLines(interner.intern(content), next);
+  const source: CarrySource = { content, runs: [], isComplete: true, pairing: "found" };
+  return knownLines(source, { next, places, open: openLines(target, next) }).length > 0;
+}
+
+function openLines({ open }: CarryTarget, { ids }: ContentLines): Set<number> {
+  const lines = new Set<number>();
+  for (const { first, last } of open)
+    for (let line = first; line <= Math.min(last, ids.length); line += 1) lines.add(line);
+  return lines;
+}
+
+interface Mapping {
+  readonly next: ContentLines;
+  readonly places: Int32Array;
+  readonly open: ReadonlySet<number>;
+}
+
+/** The open lines that a source may speak for, by how it was paired with the target. */
+function knownLines({ pairing, unknown }: CarrySource, { next, places, open }: Mapping): number[] {
+  const isKnown = (line: number) => {
+    const place = places[line - 1] ?? -1;
+    return place !== -1 && !(unknown !== undefined && inRanges(unknown, place + 1));
+  };
+  const isWord = (line: number) => isSolid(next.line(line - 1));
+  const known = [...open].filter(isKnown);
+  if (pairing === "told") return known;
+  if (pairing === "found") return known.length === open.size && known.some(isWord) ? known : [];
+  return runsInBoth(known, places)
+    .filter((run) => run.some(isWord))
+    .flat();
+}
+
+/** Lines that stand in a row on both sides, as groups. */
+function runsInBoth(lines: readonly number[], places: Int32Array): number[][] {
+  const groups: number[][] = [];
+  for (const line of lines) {
+    const last = groups.at(-1);
+    const before = last?.at(-1);
+    const isNext = before === line - 1 && (places[before - 1] ?? 0) + 1 === places[line - 1];
+    if (last !== undefined && isNext) last.push(line);
+    else groups.push([line]);
+  }
+  return groups;
 }
 
 /** One owner a line, as runs; null lines are left out. */

@@ -73,6 +73,21 @@ export function clipRuns(runs: OwnerRuns, ranges: readonly LineRange[]): OwnerRu
   return clipped;
 }
 
+/** The parts of sorted, disjoint ranges that no run covers. */
+export function uncoveredRanges(ranges: readonly LineRange[], runs: OwnerRuns): LineRange[] {
+  const open: LineRange[] = [];
+  for (const range of ranges) {
+    let first = range.first;
+    for (const run of runs) {
+      if (run.last < first || run.first > range.last) continue;
+      if (run.first > first) open.push({ first, last: run.first - 1 });
+      first = run.last + 1;
+    }
+    if (first <= range.last) open.push({ first, last: range.last });
+  }
+  return open;
+}
+
 /** Key of the run that holds a line, by binary search. */
 export function keyAtLine(runs: OwnerRuns, line: number): string | undefined {
   let low = 0;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { sha256Hex } from "../../base/digest.ts";
 import { errorText } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
@@ -13,11 +14,13 @@ import { listShellCalls } from "../../journal/shell-calls.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { fault } from "../../system/fault.ts";
 import { acquireLock } from "../../system/locks/lock-file.ts";
+import { findNewCommits, type NewCommits } from "../carry/new-commits.ts";
 import type { AuthorshipLog } from "../note/log.ts";
 import type { ObserveDeps } from "../record/edit-cause.ts";
 import { authorIdentity } from "../record/identity.ts";
 import { keepStashes } from "../record/keep-stashes.ts";
 import { creditCommitInShell } from "../record/shell-commits.ts";
+import { carryIntoCommits } from "./carried-commits.ts";
 import { claimCommit, type NotedCommit, readNotedCommit } from "./commit-claims.ts";
 import { classifyHeadMove, type HeadMove } from "./head-moves.ts";
 import { listRewrites, readHeadReflog } from "./head-reflog.ts";
@@ -47,6 +50,11 @@ export interface SettleOptions {
   readonly beforeRelease?: (commits: readonly SettledCommit[]) => Promise<void>;
   /** Commits that were rewritten, as git's `post-rewrite` hook tells. */
   readonly rewrites?: readonly Rewrite[];
+  /**
+   * False in a hook, which has no time to look for what no hook reported: where the lines of new commits come from that
+   * nobody was seen writing. The next command does.
+   */
+  readonly searches?: boolean;
   /** True in git's `post-commit` hook: this process descends from whoever made the commit at HEAD. */
   readonly isCommitHook?: boolean;
 }
@@ -69,8 +77,11 @@ export async function settle(
   const lock = join(journalFolder(repository), "settle.lock");
   // a lock that is there belongs to one at work, whose result is waited for, or to one that was killed
   const hasPending = hasPendingWork(repository, deps) || deps.files.statIfExists(lock) !== undefined;
-  if (!hasPending && reflog.replacements.length === 0 && (options.rewrites ?? []).length === 0) {
+  const fresh = options.searches === false ? nothingNew : await findNewCommits(git, deps.files);
+  const isIdle = !hasPending && reflog.replacements.length === 0 && (options.rewrites ?? []).length === 0;
+  if (isIdle && fresh.commits.length === 0) {
     reflog.accept();
+    fresh.accept();
     return { settled: [], problems: [] };
   }
   deps.files.makeFolder(journalFolder(repository));
@@ -79,8 +90,12 @@ export async function settle(
   try {
     const outcome = hasPending ? await settlePending(work, options) : { settled: [], problems: [] };
     const told = await listRewrites(git, reflog.replacements);
-    await settleRewrites(work, [...(options.rewrites ?? []), ...told]);
+    const rewrites = [...(options.rewrites ?? []), ...told];
+    await settleRewrites(work, rewrites);
     reflog.accept();
+    const carried = await carryIntoCommits({ ...work, ...deps }, fresh.commits, rewrites);
+    await writeNoteBatch(work, { logs: carried, precedence: "existing" });
+    fresh.accept();
     for (const what of outcome.problems) {
       recordProblem(repository, deps.files, { at: deps.clock.nowMs(), where: "settle", what });
     }
@@ -90,6 +105,8 @@ export async function settle(
     release();
   }
 }
+
+const nothingNew: NewCommits = { commits: [], accept: () => undefined };
 
 interface SettleWork {
   readonly git: Git;
@@ -189,6 +206,7 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
       },
     );
     for await (const { patch, replaced } of commitsOfMove(work, move)) {
+      pending = await followRenames(work, patch, pending);
       const found = await claimCommit(work.reader, patch, { files, pending, replaced });
       const log = buildLog({ commit: patch.commit, humanAuthor, ...found });
       if (log !== undefined) logs.set(patch.commit, log);
@@ -200,6 +218,33 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
     }
   }
   return { logs, pending, commits };
+}
+
+/** A file that nobody but the journal knew was moved before it was committed: what is pending goes with it. */
+async function followRenames(
+  { git, reader, deps }: SettleWork,
+  patch: CommitPatch,
+  pending: PendingPaths,
+): Promise<PendingPaths> {
+  const gone = [...pending.values()].filter(
+    ({ head }) => head.current.kind === "file" && isAbsent(git.repository, deps, head.path),
+  );
+  if (gone.length === 0) return pending;
+  const next: PendingPaths = new Map(pending);
+  for (const { oldPath, newPath } of patch.files) {
+    if (oldPath !== undefined || newPath === undefined || next.has(newPath)) continue;
+    const blob = await reader.read(`${patch.commit}:${newPath}`);
+    const digest = blob?.type === "blob" ? sha256Hex(blob.content) : undefined;
+    const from = gone.find(({ head }) => head.current.digest === digest && next.has(head.path));
+    if (from === undefined) continue;
+    next.delete(from.head.path);
+    next.set(newPath, from);
+  }
+  return next;
+}
+
+function isAbsent({ workTree }: Repository, { files }: ObserveDeps, path: RepoPath): boolean {
+  return workTree !== undefined && files.statIfExists(join(workTree, path)) === undefined;
 }
 
 function touchesPending({ files }: CommitPatch, pending: PendingPaths): boolean {

@@ -1,10 +1,11 @@
 import type { AgentId } from "../../agents/agent-event.ts";
 import { errorText } from "../../base/errors.ts";
-import type { JsonObject } from "../../base/json.ts";
+import { type JsonObject, objectField } from "../../base/json.ts";
 import { keyframeVersion } from "../../base/version.ts";
 import type { Oid, RepoPath } from "../../git/ids.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
 import type { Evidence, Head } from "../../journal/path-state.ts";
+import type { Pairing } from "../carry/pairings.ts";
 import { type AuthorshipLog, schemaVersion } from "../note/log.ts";
 import { encodeAuthorshipLog, entriesOfRuns, parseAuthorshipLog } from "../note/log-codec.ts";
 import { mergeAuthorshipLogs } from "../note/log-merge.ts";
@@ -25,6 +26,8 @@ export interface NoteFacts {
   readonly humanAuthor: string;
   /** Metadata of the notes that owners came from: a replaced commit's, a rewritten one's. */
   readonly inherited: readonly JsonObject[];
+  /** Commits that owners were carried from, and what says that this one was made from them. */
+  readonly pairings?: readonly Pairing[];
 }
 
 /** The log that a commit's note shall say; undefined if no line has an owner. */
@@ -44,7 +47,7 @@ export function buildLog(facts: NoteFacts): AuthorshipLog | undefined {
     else if (human !== undefined) humans[key] = { author: human };
     else copyInherited({ sessions, humans, prompts }, session, facts.inherited);
   }
-  const extension = keyframeExtension(keys, known);
+  const extension = keyframeExtension(keys, known, facts);
   return {
     files: claims.map(({ path, runs }) => ({ path, entries: entriesOfRuns(runs) })),
     metadata: {
@@ -109,13 +112,19 @@ function collectKnown(claims: readonly FileClaims[]): Known {
 }
 
 /** Our own part of the metadata, which other readers skip: how edits were seen, and what sessions wrote in all. */
-function keyframeExtension(keys: ReadonlySet<string>, known: Known): JsonObject | undefined {
+function keyframeExtension(
+  keys: ReadonlySet<string>,
+  known: Known,
+  { inherited, pairings = [] }: Pick<NoteFacts, "inherited" | "pairings">,
+): JsonObject | undefined {
   const traces: Record<string, JsonObject> = {};
   const sessions: Record<string, JsonObject> = {};
   for (const key of [...keys].sort()) {
     const trace = key.split("::")[1];
     const evidence = known.evidence.get(key);
+    const before = trace === undefined ? undefined : inheritedTrace(trace, inherited);
     if (trace !== undefined && evidence !== undefined) traces[trace] = { evidence };
+    else if (trace !== undefined && before !== undefined) traces[trace] = before;
     const counted = known.counters.get(sessionOfOwner(key));
     if (counted !== undefined) {
       sessions[sessionOfOwner(key)] = {
@@ -124,8 +133,19 @@ function keyframeExtension(keys: ReadonlySet<string>, known: Known): JsonObject 
       };
     }
   }
-  if (Object.keys(traces).length === 0 && Object.keys(sessions).length === 0) return undefined;
-  return { sessions, traces };
+  const inferred = pairings.map(({ from, by }): JsonObject => ({ from, by }));
+  if (Object.keys(traces).length === 0 && Object.keys(sessions).length === 0 && inferred.length === 0)
+    return undefined;
+  return { sessions, traces, ...(inferred.length > 0 ? { inferred } : {}) };
+}
+
+function inheritedTrace(trace: string, inherited: readonly JsonObject[]): JsonObject | undefined {
+  for (const metadata of inherited) {
+    const traces = objectField(objectField(metadata, "keyframe") ?? {}, "traces");
+    const found = traces && objectField(traces, trace);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function copyInherited(

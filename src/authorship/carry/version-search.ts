@@ -1,0 +1,131 @@
+import type { Git } from "../../git/git.ts";
+import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
+import type { ObjectReader } from "../../git/objects/objects.ts";
+import type { FilePatch } from "../../git/objects/patch.ts";
+import type { Clock } from "../../system/clock.ts";
+import type { Files } from "../../system/files/files.ts";
+import { type CarryTarget, holdsLines } from "../rules/carry.ts";
+import { listCandidateCommits } from "./candidate-commits.ts";
+import type { CommitFacts } from "./commit-facts.ts";
+
+/** How long one settling looks for contents, milliseconds; what was not looked at then stays unknown. */
+const maxSearchMs = 4000;
+/** Earlier versions of a file that are compared. */
+const maxVersions = 20;
+
+export interface ContentQuestion {
+  readonly facts: CommitFacts;
+  readonly path: RepoPath;
+  readonly file: FilePatch;
+  readonly target: CarryTarget;
+}
+
+export interface SearchDeps {
+  readonly git: Git;
+  readonly reader: ObjectReader;
+  readonly files: Files;
+  readonly clock: Clock;
+}
+
+/** A file in a commit; the commit as a revision. */
+export interface Place {
+  readonly commit: string;
+  readonly path: string;
+}
+
+/** Looks for content that holds all open lines of a target, where it may have stood before. */
+export class VersionSearch {
+  readonly #deps: SearchDeps;
+  readonly #startedMs: number;
+  #candidates: Promise<readonly Oid[]> | undefined;
+
+  constructor(deps: SearchDeps) {
+    this.#deps = deps;
+    this.#startedMs = deps.clock.nowMs();
+  }
+
+  /** Places that hold the lines, the likeliest first. */
+  async *places(question: ContentQuestion): AsyncGenerator<Place> {
+    const isLate = () => this.#deps.clock.nowMs() - this.#startedMs > maxSearchMs;
+    if (isLate()) return;
+    yield* this.#elsewhere(question);
+    if (isLate()) return;
+    yield* this.#before(question);
+    if (question.file.oldPath === undefined && !isLate()) yield* this.#beside(question);
+  }
+
+  /** The same path on other branches, in stashes, and in what refs were moved away from. */
+  async *#elsewhere({ facts, path, file, target }: ContentQuestion): AsyncGenerator<Place> {
+    const { git, files, reader } = this.#deps;
+    this.#candidates ??= listCandidateCommits(git, files);
+    const seen = new Set<Oid>();
+    for (const candidate of [path, file.oldPath]) {
+      if (candidate === undefined) continue;
+      const places = await Promise.all(
+        (await this.#candidates).map(async (commit) => ({
+          commit,
+          blob: (await reader.info(`${commit}:${candidate}`))?.oid,
+        })),
+      );
+      for (const { commit, blob } of places) {
+        if (blob === undefined || seen.has(blob)) continue;
+        if (!(await this.#holds(blob, target))) {
+          seen.add(blob);
+          continue;
+        }
+        // a commit that came after the asked one holds its lines because of it
+        if (await this.#isAncestor(facts.oid, commit)) continue;
+        seen.add(blob);
+        yield { commit, path: candidate };
+      }
+    }
+  }
+
+  /** Earlier versions of the path in the commit's own past. */
+  async *#before({ facts, path, target }: ContentQuestion): AsyncGenerator<Place> {
+    const [parent] = facts.parents;
+    if (parent === undefined) return;
+    const args = ["log", `-${maxVersions}`, "--format=%H", "--no-show-signature", parent, "--", path];
+    const result = await this.#deps.git.run(["--literal-pathspecs", ...args], {
+      okCodes: [0, 128],
+      timeoutMs: maxSearchMs,
+    });
+    const seen = new Set<Oid>();
+    for (const commit of result.stdout.toString("latin1").split("\n").filter(isOid)) {
+      for (const revision of [commit, `${commit}^`]) {
+        const blob = (await this.#deps.reader.info(`${revision}:${path}`))?.oid;
+        if (blob === undefined || seen.has(blob)) continue;
+        seen.add(blob);
+        if (await this.#holds(blob, target)) yield { commit: revision, path };
+      }
+    }
+  }
+
+  /** A whole file that stood at another path: copied, or moved by what git takes for a new file. */
+  async *#beside({ facts, path }: ContentQuestion): AsyncGenerator<Place> {
+    const [parent] = facts.parents;
+    const blob = (await this.#deps.reader.info(`${facts.oid}:${path}`))?.oid;
+    if (parent === undefined || blob === undefined) return;
+    const result = await this.#deps.git.run(["ls-tree", "-r", "-z", "--full-tree", parent], {
+      okCodes: [0, 128],
+    });
+    for (const entry of result.stdout.toString("utf8").split("\0")) {
+      const [about = "", other] = entry.split("\t");
+      if (other !== undefined && other !== path && about.endsWith(blob))
+        yield { commit: parent, path: other };
+    }
+  }
+
+  async #holds(blob: Oid, target: CarryTarget): Promise<boolean> {
+    const object = await this.#deps.reader.read(blob);
+    return object?.type === "blob" && holdsLines(object.content, target);
+  }
+
+  async #isAncestor(older: Oid, newer: Oid): Promise<boolean> {
+    if (older === newer) return true;
+    const result = await this.#deps.git.run(["merge-base", "--is-ancestor", older, newer], {
+      okCodes: [0, 1, 128],
+    });
+    return result.code === 0;
+  }
+}

@@ -1,0 +1,32 @@
+import type { Oid } from "../../git/ids.ts";
+import { readCommitPatches } from "../../git/objects/patch.ts";
+import { type FinderDeps, SourceFinder } from "../carry/source-finder.ts";
+import type { AuthorshipLog } from "../note/log.ts";
+import type { Rewrite } from "./rewritten-commits.ts";
+import { buildLog } from "./settled-note.ts";
+
+/**
+ * What can be said of the lines of commits that nobody was seen writing: they take the owners that they had where they
+ * stood before. Logs of the commits for which something was found; to be merged so that what a note says stays.
+ * @param commits oldest first
+ * @param rewrites what git or a tool reported
+ */
+export async function carryIntoCommits(
+  deps: FinderDeps,
+  commits: readonly Oid[],
+  rewrites: readonly Rewrite[] = [],
+): Promise<Map<Oid, AuthorshipLog>> {
+  const logs = new Map<Oid, AuthorshipLog>();
+  const finder = new SourceFinder(deps, new Set(commits));
+  if (commits.length === 0 || !(await finder.hasSources())) return logs;
+  const reported = new Map<Oid, Oid[]>();
+  for (const { from, to } of rewrites) reported.set(to, [from, ...(reported.get(to) ?? [])]);
+  for await (const patch of readCommitPatches(deps.git, commits)) {
+    const found = await finder.find(patch, reported.get(patch.commit));
+    const log = found && buildLog({ commit: patch.commit, humanAuthor: "", ...found });
+    if (log === undefined) continue;
+    logs.set(patch.commit, log);
+    await finder.remember(patch.commit, log);
+  }
+  return logs;
+}
