@@ -123,7 +123,7 @@ function isWordAboutSecrets(value: string): boolean {
 /** What stands where a secret would: `${TOKEN}`, `process.env.TOKEN`, `your-key-here`, `xxxx`, `REDACTED`. */
 export function isPlaceholder(value: string): boolean {
   return (
-    /^\$[A-Za-z_{(]|^%[sdv({]|^%\w+%$|^<|^\{|^\[|^\(|^\*+$|^@\w+@$|redacted|example|your[-_]?|placeholder|changeme|dummy|xxxx|\*\*\*|\.\.\.|^https?:\/\/|process\.env|os\.environ|getenv/i.test(
+    /^\$[A-Za-z_{(]|^%[sdv({]|^%\w+%$|^<|^\{|^\[|^\(|^\*+$|^@\w+@$|redacted|example|your[-_]?|placeholder|changeme|dummy|xxxx|\*\*\*|^\.\.\.|\.\.\.$|^https?:\/\/|process\.env|os\.environ|getenv/i.test(
       value,
     ) || /^(.)\1*$/.test(value)
   );
