@@ -1,7 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
+import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
 
 // Who wrote the files of a repository that the user cloned attacks.
 let repository: TestRepository;
@@ -11,6 +12,7 @@ beforeEach(() => {
 afterEach(() => repository.remove());
 
 const at = (path: string) => join(repository.folder, path);
+const hasTerminal = spawnSync("script", ["--version"]).status === 0;
 const sprung = () => at("../sprung");
 
 function hook(event: string, more: object = {}, cwd = repository.folder): void {
@@ -108,4 +110,80 @@ test("a pointer to a git directory that is larger than any path is none, and is 
   mkdirSync(at("inner"));
   writeFileSync(at("inner/.git"), `gitdir: ${"x".repeat(20_000_000)}\n`);
   expect(repository.keyframe(["list"], { cwd: at("inner") }).code).toBe(0);
+});
+
+describe("names and texts that drive a terminal", () => {
+  const hostile = "\u001b]0;owned\u0007\u001b[2J\u202eevil\u200b\u009b31m";
+  // what no part of an answer may hold, on a terminal or in a pipe
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
+  const forbidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u202a-\u202e\u2066-\u2069]/;
+
+  beforeEach(() => {
+    repository.write(`${hostile}\nforged: line`, "1\n");
+    repository.git("config", "user.name", `Ann ${hostile}`);
+    const environment = { ...repository.env, GIT_AUTHOR_NAME: `Ann ${hostile}` };
+    repository.git("add", "-A");
+    repository.gitBytes(["commit", "-q", "-m", `subject ${hostile}`], { env: environment });
+    const session = {
+      agent_id: { tool: `claude${hostile}`, id: `x${hostile}\nforged: line`, model: hostile },
+    };
+    const metadata = {
+      schema_version: "authorship/3.0.0",
+      sessions: { s_1: session },
+      prompts: {},
+      humans: {},
+    };
+    repository.note("HEAD", `a\n  s_1 1\n---\n${JSON.stringify(metadata)}`);
+  });
+
+  test("reach it from no command, in text, JSON and errors", () => {
+    const commands = [
+      ["status"],
+      ["log", "--json"],
+      ["show", "HEAD"],
+      ["stats", "HEAD"],
+      ["stats", "HEAD", "--json"],
+      ["list"],
+      ["list", "--json"],
+      ["explain", hostile],
+      ["explain", `${hostile}\nforged: line`],
+      ["explain", "HEAD"],
+      ["search", hostile],
+      ["session", "list"],
+      ["session", "stop", hostile],
+      ["resume", hostile],
+      ["rewind", "--to", hostile],
+      ["fetch", "--remote", hostile],
+      ["checkpoint", "human", hostile],
+      ["tokens"],
+      ["doctor"],
+    ];
+    for (const args of commands) {
+      const { stdout, stderr } = repository.keyframe(args);
+      const at = forbidden.exec(stdout + stderr)?.index;
+      expect([
+        args[0],
+        at === undefined ? "" : JSON.stringify((stdout + stderr).slice(Math.max(0, at - 60), at + 20)),
+      ]).toEqual([args[0], ""]);
+      expect([args[0], (stdout + stderr).includes("\nforged: line")]).toEqual([args[0], false]);
+    }
+  });
+
+  test.skipIf(!hasTerminal)(
+    "reach a terminal neither through git's own output (needs the program script)",
+    () => {
+      for (const command of ["log", "log --oneline", "blame *", "diff HEAD~0", "show HEAD"]) {
+        const words = `'${process.execPath}' '${keyframeProgram}' ${command}`;
+        const env = { ...repository.env, NO_COLOR: "1", GIT_PAGER: "cat", PAGER: "cat" };
+        const result = spawnSync("script", ["-qefc", words, "/dev/null"], {
+          cwd: repository.folder,
+          env,
+          encoding: "utf8",
+        });
+        expect([command, result.status]).toEqual([command, 0]);
+        const shown = result.stdout.replaceAll("\r\n", "\n");
+        expect([command, forbidden.exec(shown)?.[0]]).toEqual([command, undefined]);
+      }
+    },
+  );
 });

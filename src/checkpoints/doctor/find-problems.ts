@@ -1,3 +1,4 @@
+import { listSome } from "../../base/list-some.ts";
 import type { Git } from "../../git/git.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import { linksByCheckpoint, readLinkedCommits } from "../query/links.ts";
@@ -108,7 +109,7 @@ function* recordProblems(
     yield {
       kind: "incomplete transcript",
       subject: id,
-      what: `session ${files.index} lacks chunk ${files.missingChunks.join(", ")}`,
+      what: `session ${files.index} lacks chunk ${listSome(files.missingChunks)}`,
       repair: "another store or remote may hold it whole: run `keyframe fetch`",
       harmless: false,
       repairable: false,

@@ -1,3 +1,4 @@
+import { listSome } from "../../base/list-some.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid } from "../../git/ids.ts";
 import { lineCompactorOf } from "../../transcripts/compact/agents.ts";
@@ -123,7 +124,7 @@ function explainSession(
   if (typeof metadata === "string") unread.push(`metadata: ${metadata}`);
   if (typeof prompts === "string" && prompts !== "never recorded") unread.push(`prompts: ${prompts}`);
   if (files.missingChunks.length > 0)
-    unread.push(`transcript: chunk ${files.missingChunks.join(", ")} is not recorded`);
+    unread.push(`transcript: chunk ${listSome(files.missingChunks)} is not recorded`);
   return {
     sessionId: known.sessionId,
     agent: known.agent,

@@ -1,4 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { listSome } from "../../base/list-some.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openObjectStream, type StreamedObject } from "../../git/objects/object-stream.ts";
@@ -38,7 +39,7 @@ export function openTranscriptReader(git: Git): TranscriptReader {
       if (files.missingChunks.length > 0) {
         throw new KeyframeError(
           "damaged",
-          `the transcript of ${session} lacks chunk ${files.missingChunks.join(", ")}`,
+          `the transcript of ${session} lacks chunk ${listSome(files.missingChunks)}`,
           {
             hint: "the record itself is incomplete; another store or remote may hold it whole",
           },

@@ -29,7 +29,7 @@ export interface SessionFiles {
   readonly metadata: Oid | undefined;
   /** In order; joined by "\n" they are the transcript. */
   readonly transcript: readonly Oid[];
-  /** Chunk numbers that the tree lacks between its chunks: the transcript cannot be whole. */
+  /** Chunk numbers (the first 10,000) that the tree lacks between its chunks: the transcript cannot be whole. */
   readonly missingChunks: readonly number[];
   readonly compact: Oid | undefined;
   readonly prompt: Oid | undefined;
@@ -93,13 +93,12 @@ function describeFolder(index: number, folder: ReadonlyMap<string, Oid>): Sessio
   };
   const base = transcriptNames.find((name) => others.has(name) || hasChunks(others, name));
   const chunks = base === undefined ? new Map<number, Oid>() : takeChunks(others, base);
-  const last = Math.max(-1, ...chunks.keys());
-  const order = Array.from({ length: last + 1 }, (_, number) => number);
+  const numbers = [...chunks.keys()].sort((a, b) => a - b);
   return {
     index,
     metadata: take("metadata.json"),
-    transcript: order.flatMap((number) => chunks.get(number) ?? []),
-    missingChunks: order.filter((number) => !chunks.has(number)),
+    transcript: numbers.flatMap((number) => chunks.get(number) ?? []),
+    missingChunks: gapsIn(numbers),
     compact: take("transcript.jsonl"),
     prompt: take("prompt.txt"),
     contentHash: take("content_hash.txt", "raw_transcript_hash.txt"),
@@ -108,6 +107,20 @@ function describeFolder(index: number, folder: ReadonlyMap<string, Oid>): Sessio
     others,
   };
 }
+
+/** The first numbers that a sorted list leaves out: one name can claim a million chunks before it. */
+function gapsIn(numbers: readonly number[]): number[] {
+  const gaps: number[] = [];
+  let expected = 0;
+  for (const number of numbers) {
+    for (; expected < number && gaps.length < maxNamedGaps; expected += 1) gaps.push(expected);
+    expected = number + 1;
+  }
+  return gaps;
+}
+
+/** No transcript has so many: what lies behind such a gap is hostile, and is not counted up to. */
+const maxNamedGaps = 10_000;
 
 function hasChunks(folder: ReadonlyMap<string, Oid>, base: string): boolean {
   return [...folder.keys()].some((name) => chunkName.exec(name)?.[1] === base);

@@ -1,4 +1,5 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
+import { listSome } from "../../base/list-some.ts";
 import { borrowFetched } from "../../git/fetched-objects.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import type { Remote } from "../../git/remote/remote.ts";
@@ -155,7 +156,7 @@ function mustUnderstand(
   if (files.missingChunks.length > 0) {
     throw new KeyframeError(
       "damaged",
-      `the transcript of ${session} lacks chunk ${files.missingChunks.join(", ")}: it was stored without`,
+      `the transcript of ${session} lacks chunk ${listSome(files.missingChunks)}: it was stored without`,
       { hint: "another store or remote may hold it whole; nothing was restored" },
     );
   }

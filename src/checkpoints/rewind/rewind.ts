@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
+import { shellQuote } from "../../base/shell-words.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
@@ -66,7 +67,7 @@ export async function rewind(
     const isAgain = begun?.state === "begun" && begun.target === point.id;
     if (begun?.state === "begun" && !isAgain && !request.dryRun) {
       throw new KeyframeError("refused", `a rewind to ${begun.target} was cut off`, {
-        hint: `take it back with \`keyframe rewind --undo\`, or finish it with \`keyframe rewind --to ${begun.target}\``,
+        hint: `take it back with \`keyframe rewind --undo\`, or finish it with \`keyframe rewind --to ${shellQuote(begun.target)}\``,
       });
     }
     const { tree, untaken } = await index.takeTree();
@@ -115,7 +116,7 @@ function mustNotBeAtWork({ repository }: Git, deps: RewindDeps, session: string)
   if (state === undefined || phaseOf(state) !== "active") return;
   if (findStuckSessions(deps, repository).some(({ id }) => id === session)) return;
   throw new KeyframeError("refused", `session ${session} is in the middle of a turn`, {
-    hint: `stop its agent first; if it is gone already: \`keyframe session stop ${session}\`. \`--files\` rewinds the files alone`,
+    hint: `stop its agent first; if it is gone already: \`keyframe session stop ${shellQuote(session)}\`. \`--files\` rewinds the files alone`,
   });
 }
 

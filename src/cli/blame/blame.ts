@@ -17,7 +17,7 @@ import { openPagedOutput } from "../command/pager.ts";
 import type { RawCommand } from "../command/raw-command.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { ownerCells } from "../output/owner-column.ts";
-import { printable } from "../output/terminal.ts";
+import { printable, printableText } from "../output/terminal.ts";
 import { streamIncremental } from "./incremental.ts";
 
 /** Largest file that `--contents -` reads from standard input, bytes. */
@@ -136,5 +136,5 @@ function renderText(context: CliContext, { wanted, shown, origins, lookup }: Ren
   context.terminal.note(
     "keyframe: the lines cannot be told apart (a file name has a line break): no owners are shown",
   );
-  return cleans ? printable(shown.toString("utf8")) : shown;
+  return cleans ? printableText(shown.toString("utf8")) : shown;
 }

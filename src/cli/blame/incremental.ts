@@ -1,6 +1,7 @@
 import { incrementalHeaders } from "../../authorship/blame/annotate.ts";
 import type { OwnerLookup } from "../../authorship/blame/owner-lookup.ts";
 import { type BlameHeader, parseBlameHeader } from "../../authorship/blame/porcelain.ts";
+import { cleanText } from "../../base/clean-text.ts";
 import { readLinesAsync } from "../../base/lines.ts";
 import { unquotePath } from "../../git/objects/quoted-path.ts";
 import type { CliContext } from "../command/context.ts";
@@ -19,7 +20,9 @@ export async function streamIncremental(
     env: context.env,
   });
   child.stdin.end();
-  child.stderr.on("data", (piece: Buffer) => context.process.stderr.write(piece));
+  child.stderr
+    .setEncoding("utf8")
+    .on("data", (piece: string) => context.process.stderr.write(cleanText(piece)));
   let header: BlameHeader | undefined;
   for await (const line of readLinesAsync(child.stdout as AsyncIterable<Buffer>, maxHeaderBytes)) {
     if ("oversized" in line) continue;

@@ -18,7 +18,7 @@ import { openPagedOutput, type PagedOutput } from "../command/pager.ts";
 import type { RawCommand } from "../command/raw-command.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { ownerCells } from "../output/owner-column.ts";
-import { printable, type Terminal } from "../output/terminal.ts";
+import { printableText, type Terminal } from "../output/terminal.ts";
 
 export const diff: RawCommand = async (context, args) => {
   await settleFirst(context);
@@ -100,7 +100,7 @@ function fileText(terminal: Terminal, file: AnnotatedFile): Buffer {
     // one character per byte: colours and labels are added as bytes too
     const isContent = line.kind !== "header" && line.kind !== "hunk";
     const clean =
-      isContent || !terminal.isInteractive ? line.bytes : bytesOf(printable(textOfBytes(line.bytes)));
+      isContent || !terminal.isInteractive ? line.bytes : bytesOf(printableText(textOfBytes(line.bytes)));
     const styled = line.kind === "context" ? clean : terminal.style(styles[line.kind], clean);
     return isContent && cells !== undefined
       ? `${bytesOf(`${cells(index).slice(1)} │`)}${styled}\n`

@@ -3,7 +3,7 @@ import { lookForRepository } from "../../git/repository.ts";
 import type { CliContext } from "../command/context.ts";
 import { exitCodes } from "../command/exit-codes.ts";
 import { openRepositoryCheckpoints } from "../command/open-repository.ts";
-import { printable, type Terminal } from "../output/terminal.ts";
+import { printable, printableText, type Terminal } from "../output/terminal.ts";
 import type { DoctorCheck, Finding, MachineContext } from "./check.ts";
 import { machineChecks, repositoryChecks } from "./checks.ts";
 import type { DoctorFlags } from "./doctor-command.ts";
@@ -91,5 +91,5 @@ function countOf(diagnosis: Diagnosis<never>): number {
 function describe(terminal: Terminal, label: string, { kind, subject, what, repair, damage }: Finding) {
   const head = terminal.style(damage ? "red" : "yellow", label.padEnd(10));
   const text = kind === label ? printable(what) : `${kind}: ${printable(what)}`;
-  return `${head}  ${printable(subject)}: ${text}\n${" ".repeat(12)}${printable(repair)}`;
+  return `${head}  ${printable(subject)}: ${text}\n${" ".repeat(12)}${printableText(repair)}`;
 }

@@ -15,7 +15,7 @@ import type { Git } from "../../git/git.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
-import { printable } from "../output/terminal.ts";
+import { printable, printableText } from "../output/terminal.ts";
 import { explainBranch } from "./branch.ts";
 import { formatConversationLine, formatExplanation } from "./format.ts";
 
@@ -75,7 +75,8 @@ async function resolveLinked(
     else {
       context.terminal.out(`Commit: ${owner.commit}`);
       context.terminal.out(`Session: ${printable(owner.sessionId)}`);
-      if (owner.prompt !== undefined) context.terminal.out(`Prompt of this line: ${printable(owner.prompt)}`);
+      if (owner.prompt !== undefined)
+        context.terminal.out(`Prompt of this line: ${printableText(owner.prompt)}`);
       context.terminal.note("no conversation is linked to the commit");
     }
     return undefined;

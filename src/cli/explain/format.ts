@@ -3,7 +3,7 @@ import type { LineOwner } from "../../checkpoints/query/line-owner.ts";
 import { totalTokens } from "../../checkpoints/record/token-usage.ts";
 import type { AssistantBlock, CompactLine } from "../../transcripts/compact/compact-line.ts";
 import { firstLine, localTime } from "../output/checkpoint-text.ts";
-import { printable } from "../output/terminal.ts";
+import { printable, printableText } from "../output/terminal.ts";
 
 interface FormatOptions {
   /** Index of the session that is shown. */
@@ -76,12 +76,14 @@ export function* formatConversationLine(line: CompactLine): Generator<string> {
   if (line.type === "user") {
     for (const block of line.content) {
       const text = "text" in block && typeof block["text"] === "string" ? block["text"] : "(image)";
-      if (text !== "") yield `\n[User] ${printable(text)}`;
+      if (text !== "") yield `\n[User] ${printableText(text)}`;
     }
     return;
   }
   for (const block of line.content) {
-    yield block.type === "text" ? `\n[Assistant] ${printable(block.text)}` : `[Tool] ${formatTool(block)}`;
+    yield block.type === "text"
+      ? `\n[Assistant] ${printableText(block.text)}`
+      : `[Tool] ${formatTool(block)}`;
   }
 }
 

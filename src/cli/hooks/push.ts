@@ -1,3 +1,4 @@
+import { cleanText } from "../../base/clean-text.ts";
 import { errorText } from "../../base/errors.ts";
 import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
 import type { PushContext } from "../../checkpoints/remote/push-checkpoints.ts";
@@ -19,7 +20,7 @@ export async function pushInHook(
   { clock, files, processes, processTable, trace }: Machine,
   { remoteName, pushed }: { readonly remoteName: string; readonly pushed: string },
 ): Promise<readonly string[]> {
-  const say = (text: string) => void process.stderr.write(`keyframe: ${text}\n`);
+  const say = (text: string) => void process.stderr.write(`keyframe: ${cleanText(text)}\n`);
   const leaked = countPrivateRefs(pushed);
   // the push is the user's, and a hook cannot take refs out of it
   if (leaked > 0) {

@@ -1,3 +1,4 @@
+import { cleanJson } from "../../base/clean-text.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { listEpochs, logPath } from "../../journal/layout.ts";
 import { readEvents } from "../../journal/log.ts";
@@ -47,7 +48,8 @@ function printEvents(context: CliContext, repository: Repository, json: boolean)
   const { terminal, files } = context;
   for (const epoch of listEpochs(repository, files)) {
     for (const entry of readEvents(files, logPath(epoch))) {
-      if (json) terminal.out(JSON.stringify({ base: epoch.base, ...entry }));
+      if (json)
+        context.process.stdout.write(`${cleanJson(JSON.stringify({ base: epoch.base, ...entry }))}\n`);
       else if ("damaged" in entry) {
         terminal.out(
           terminal.style(

@@ -1,3 +1,4 @@
+import { cleanJson } from "../../base/clean-text.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { type ListedCheckpoint, listCheckpoints } from "../../checkpoints/query/list-checkpoints.ts";
 import type { CliContext } from "../command/context.ts";
@@ -31,7 +32,8 @@ export async function list(this: CliContext, { json, limit, ...filter }: ListFla
   if (json) this.process.stdout.write("[");
   await this.trace.span("checkpoints", async () => {
     for await (const checkpoint of listCheckpoints(git, stores, request)) {
-      if (json) this.process.stdout.write(`${count === 0 ? "" : ","}\n${JSON.stringify(checkpoint)}`);
+      if (json)
+        this.process.stdout.write(`${count === 0 ? "" : ","}\n${cleanJson(JSON.stringify(checkpoint))}`);
       else this.terminal.out(describe(this, checkpoint));
       count += 1;
     }

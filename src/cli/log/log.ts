@@ -4,6 +4,7 @@ import { countCommits } from "../../authorship/stats/commit-counts.ts";
 import { agentTotals } from "../../authorship/stats/groups.ts";
 import { compileIgnoredFiles } from "../../authorship/stats/ignored-files.ts";
 import type { Tally } from "../../authorship/stats/tally.ts";
+import { cleanJson, cleanOutput, cleanText } from "../../base/clean-text.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { openGit } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
@@ -63,7 +64,9 @@ export const log: RawCommand = async (context, args) => {
     { cwd: context.cwd, env: context.env },
   );
   child.stdin.end();
-  child.stderr.on("data", (piece: Buffer) => context.process.stderr.write(piece));
+  child.stderr
+    .setEncoding("utf8")
+    .on("data", (piece: string) => context.process.stderr.write(cleanText(piece)));
   try {
     for await (const piece of readLogPieces(child.stdout as AsyncIterable<Buffer>, wanted.mode)) {
       pieces.push(piece);
@@ -141,7 +144,8 @@ function createTextRenderer(terminal: Terminal): Renderer {
     batch: (pieces, countedOf) =>
       Buffer.concat(
         pieces.map((piece) => {
-          if ("text" in piece) return piece.text;
+          // git's own bytes in a pipe; on a terminal nothing of them drives it
+          if ("text" in piece) return terminal.isInteractive ? cleanBytes(piece.text) : piece.text;
           const { tally } = countedOf(piece.commit);
           if (tally === undefined || tally.total.added === 0) return Buffer.alloc(0);
           const owners = `${ownerBar(terminal, tally.total, barCells)}  ${ownersText(terminal, tally)}`;
@@ -150,6 +154,10 @@ function createTextRenderer(terminal: Terminal): Renderer {
       ),
     end: () => "",
   };
+}
+
+function cleanBytes(bytes: Buffer): Buffer {
+  return Buffer.from(cleanOutput(bytes.toString("utf8"), { styled: true }));
 }
 
 /** `claude/sonnet-4-5 12 · Zoë Lind 3 · unknown 4` */
@@ -173,7 +181,9 @@ function createJsonRenderer(): Renderer {
         const counted = "commit" in piece ? countedOf(piece.commit) : undefined;
         if (counted?.commit === undefined) return [];
         count += 1;
-        return [`${count === 1 ? "[" : ","}\n${JSON.stringify(commitJson(counted.commit, counted.tally))}`];
+        return [
+          `${count === 1 ? "[" : ","}\n${cleanJson(JSON.stringify(commitJson(counted.commit, counted.tally)))}`,
+        ];
       });
       return Buffer.from(lines.join(""));
     },

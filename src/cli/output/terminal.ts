@@ -1,5 +1,6 @@
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
 import { cellWidth } from "../../base/cell-width.ts";
+import { cleanJson, cleanLine, cleanOutput, cleanText } from "../../base/clean-text.ts";
 
 export interface OutputStream {
   /** `done` is called when the bytes are on their way, so that a fast writer can wait for a slow reader. */
@@ -11,7 +12,8 @@ export interface OutputStream {
 type Style = Parameters<typeof styleText>[0];
 
 /**
- * What a command prints through. Results go to `out`, everything else to `note`. Colour only on a terminal, or where
+ * What a command prints through. Results go to `out`, everything else to `note`, both cleaned of what could drive the
+ * terminal, so that a part that nobody cleaned cannot either. Colour only on a terminal, or where
  * FORCE_COLOR asks for it; never under NO_COLOR or TERM=dumb.
  */
 export interface Terminal {
@@ -28,9 +30,9 @@ export function createTerminal(stdout: OutputStream, stderr: OutputStream, env: 
   return {
     isInteractive: stdout.isTTY === true,
     columns: stdout.columns ?? (Number(env["COLUMNS"]) || 80),
-    out: (text) => void stdout.write(`${text}\n`),
-    note: (text) => void stderr.write(`${text}\n`),
-    json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    out: (text) => void stdout.write(`${cleanOutput(text, { styled: colours })}\n`),
+    note: (text) => void stderr.write(`${cleanOutput(text, { styled: colours })}\n`),
+    json: (value) => void stdout.write(`${cleanJson(JSON.stringify(value, null, 2))}\n`),
     style: (style, text) => (colours ? styleText(style, text) : text),
   };
 }
@@ -66,11 +68,12 @@ export function formatTable(rows: readonly (readonly string[])[], columns: reado
     .join("\n");
 }
 
-/**
- * Text from outside (a path, a prompt, a file's line) made safe to show: control characters that could drive the
- * terminal become visible marks.
- */
+/** Text from outside (a path, a name, a subject) made safe to show on one line. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
-  return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+  return cleanLine(text);
+}
+
+/** Text from outside that has lines (a prompt, an answer, a file's content) made safe to show. */
+export function printableText(text: string): string {
+  return cleanText(text);
 }

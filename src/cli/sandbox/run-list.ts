@@ -6,7 +6,7 @@ import { readSandboxLogs } from "../../sandbox/lifecycle/sandbox-logs.ts";
 import { resumeSandbox, suspendSandbox } from "../../sandbox/lifecycle/suspend.ts";
 import { findSandbox, listSandboxes, sandboxState } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
-import { formatTable, printable } from "../output/terminal.ts";
+import { formatTable, printableText } from "../output/terminal.ts";
 import { formatAge } from "./age.ts";
 import { printStarted } from "./run-start.ts";
 import { sandboxWorld } from "./world.ts";
@@ -52,9 +52,9 @@ export function showLogs(this: CliContext, flags: JsonFlags, id: string): void {
   const world = sandboxWorld(this);
   const read = readSandboxLogs(world, findSandbox(world, id));
   const logs = {
-    console: printable(read.console),
-    hypervisor: printable(read.hypervisor),
-    keeper: printable(read.keeper),
+    console: printableText(read.console),
+    hypervisor: printableText(read.hypervisor),
+    keeper: printableText(read.keeper),
   };
   if (flags.json) this.terminal.json(logs);
   else

@@ -4,7 +4,7 @@ import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { localTime } from "../output/checkpoint-text.ts";
-import { printable } from "../output/terminal.ts";
+import { printable, printableText } from "../output/terminal.ts";
 
 export interface SearchFlags {
   readonly limit: number;
@@ -41,7 +41,7 @@ export async function search(
 
 /** The text around the first match, on one line. */
 function excerpt(text: string, word: string, width: number): string {
-  const flat = printable(text).replace(/\s+/g, " ");
+  const flat = printableText(text).replace(/\s+/g, " ");
   const at = Math.max(0, flat.toLowerCase().indexOf(word.toLowerCase()));
   const start = Math.max(0, at - Math.floor(Math.max(20, width) / 3));
   return `${start > 0 ? "…" : ""}${flat.slice(start, start + Math.max(20, width) - 2)}`;

@@ -8,7 +8,7 @@ import { mustFindRepository } from "../../git/repository.ts";
 import { openPromptFinder } from "../../journal/session-log.ts";
 import type { CliContext } from "../command/context.ts";
 import { settleFirst } from "../command/settle-first.ts";
-import { printable } from "../output/terminal.ts";
+import { printableText } from "../output/terminal.ts";
 import { showJson } from "./json.ts";
 import { showText } from "./text.ts";
 
@@ -36,7 +36,7 @@ export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"
     }
     if (flags.raw) {
       // exact bytes for a program; on a terminal nothing in them may drive it
-      const text = this.terminal.isInteractive ? `${printable(bytes.toString("utf8"))}\n` : bytes;
+      const text = this.terminal.isInteractive ? `${printableText(bytes.toString("utf8"))}\n` : bytes;
       return void this.process.stdout.write(text);
     }
     const findPrompt = openPromptFinder(git.repository, this.files);

@@ -7,7 +7,7 @@ import { countLines, type LineRange } from "../../authorship/rules/owner-runs.ts
 import type { JsonObject } from "../../base/json.ts";
 import type { PromptFinder } from "../../journal/session-log.ts";
 import { styledOwner } from "../output/owner-column.ts";
-import { formatTable, printable, type Terminal } from "../output/terminal.ts";
+import { formatTable, printable, printableText, type Terminal } from "../output/terminal.ts";
 import type { ShownNote } from "./shown-note.ts";
 
 /** Longest piece of a prompt that is shown, characters. */
@@ -110,7 +110,7 @@ function promptLines(
     if (prompt !== undefined) prompts.set(prompt, (prompts.get(prompt) ?? 0) + countLines(ranges));
   }
   return [...prompts].map(([prompt, count]) => {
-    const text = printable(prompt).replace(/\s+/g, " ").trim();
+    const text = printableText(prompt).replace(/\s+/g, " ").trim();
     const cut = text.length > maxPromptCharacters ? `${text.slice(0, maxPromptCharacters - 1)}…` : text;
     return `  ${terminal.style("dim", "prompt")} ${cut}  ${terminal.style("dim", lineCount(count))}`;
   });
