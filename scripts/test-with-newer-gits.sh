@@ -9,8 +9,7 @@ cd "$(dirname "$0")/.."
 filters=(test/git/ test/checkpoints/ test/authorship/)
 if [[ ${1:-} == --quick ]]; then
   shift
-  filters=(test/git/ test/checkpoints/fetched-objects test/checkpoints/push test/checkpoints/resume test/checkpoints/sync-crash
-    test/checkpoints/soak)
+  filters=(test/git/ test/checkpoints/fetched-objects test/checkpoints/push test/checkpoints/resume test/checkpoints/sync-crash)
 fi
 [[ $# -eq 0 ]] || filters=("$@")
 

@@ -12,6 +12,7 @@ import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
 import { openGit } from "../../src/git/git.ts";
 import { resolveRemote } from "../../src/git/remote/remote.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
+import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcessTable } from "../../src/system/process/process-table.ts";
@@ -105,6 +106,7 @@ function openClient(folder: string): PushContext {
     files: nodeFiles,
     processTable: nodeProcessTable,
     trace: noTrace,
+    clock: nodeClock,
     note: () => undefined,
     nowSeconds: 1_770_000_000,
   };

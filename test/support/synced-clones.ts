@@ -6,6 +6,7 @@ import type { PushContext } from "../../src/checkpoints/remote/push-checkpoints.
 import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
+import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcessTable } from "../../src/system/process/process-table.ts";
@@ -154,6 +155,7 @@ function makeClone({ root, name, url, byId, run }: CloneRequest): Clone {
       files: nodeFiles,
       processTable: nodeProcessTable,
       trace: noTrace,
+      clock: nodeClock,
       note: (text) => void notes.push(text),
       nowSeconds: 1_770_000_000,
     },

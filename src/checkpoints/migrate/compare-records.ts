@@ -3,7 +3,7 @@ import { pairSessions } from "./pair-sessions.ts";
 import type { PlainRecord, PlainSession } from "./plain-record.ts";
 
 /** Members that follow from the sessions, where the target has sessions of its own. */
-const joinedMembers = ["checkpoints_count", "files_touched", "token_usage"];
+const joinedMembers = ["checkpoints_count", "files_touched", "token_usage", "token_usage_version"];
 
 /**
  * What of a record another one lacks or has otherwise, in words; nothing where it has everything. A transcript may

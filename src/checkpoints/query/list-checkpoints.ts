@@ -29,6 +29,14 @@ export interface CheckpointFilter {
   readonly until?: string;
 }
 
+/** What a checkpoint says of one session's tokens. */
+export interface SessionUsage {
+  readonly sessionId: string;
+  readonly tokens: TokenUsage;
+  /** True: of this checkpoint alone. */
+  readonly isOwn: boolean;
+}
+
 export interface ListedCheckpoint {
   readonly id: CheckpointId;
   readonly stores: readonly StoreKind[];
@@ -40,6 +48,8 @@ export interface ListedCheckpoint {
   readonly sessionIds: readonly string[];
   readonly filesTouched: readonly string[];
   readonly tokens: TokenUsage;
+  /** The same by session, as recorded. */
+  readonly usages: readonly SessionUsage[];
   /** The first prompt of the newest session. */
   readonly prompt: string | undefined;
   /** What could not be read, in words: "metadata of session 0: missing here". */
@@ -157,6 +167,11 @@ function summarise({ id, places, root, sessions }: ReadCheckpoint): Summarised {
     agents: [...new Set(known.flatMap(({ metadata }) => metadata.agent ?? []))],
     sessionIds: [...new Set(known.flatMap(({ metadata }) => metadata.sessionId ?? []))],
     filesTouched: [...files],
+    usages: known.flatMap(({ metadata: { sessionId, tokenUsage, countsItsOwnTokens } }) =>
+      sessionId === undefined || tokenUsage === undefined
+        ? []
+        : [{ sessionId, tokens: tokenUsage, isOwn: countsItsOwnTokens }],
+    ),
     tokens:
       rootFields?.tokenUsage ??
       known.reduce((sum, { metadata }) => addTokens(sum, metadata.tokenUsage ?? noTokens), noTokens),

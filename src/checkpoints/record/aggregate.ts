@@ -13,6 +13,11 @@ export function mergeSessionsInto(root: JsonObject, sessions: readonly JsonObjec
     return usage instanceof Map ? [usage] : [];
   });
   if (usages.length > 0) root.set("token_usage", sumUsage(usages, 0));
+  const counted = sessions.filter((session) => session.get("token_usage") instanceof Map);
+  // a sum says of itself what each of its parts says
+  if (counted.length > 0 && counted.every((session) => session.get("token_usage_version") === 2))
+    root.set("token_usage_version", 2);
+  else root.delete("token_usage_version");
   if (sessions.some((session) => session.get("kind") === "agent_review")) root.set("has_review", true);
   if (sessions.some((session) => session.get("kind") === "agent_investigate"))
     root.set("has_investigation", true);

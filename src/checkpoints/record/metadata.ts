@@ -42,6 +42,8 @@ export interface SessionMetadata {
   /** The same in the compact transcript; undefined: it was not written. */
   readonly compactStart: number | undefined;
   readonly tokenUsage: TokenUsage | undefined;
+  /** True: of this checkpoint alone. Otherwise they may be those of the session so far. */
+  readonly countsItsOwnTokens: boolean;
   readonly summary: Summary | undefined;
 }
 
@@ -110,6 +112,7 @@ export function parseSessionMetadata(content: Buffer): SessionMetadata | undefin
         ? undefined
         : count(fields["compact_transcript_start"]),
     tokenUsage: parseTokenUsage(fields["token_usage"]),
+    countsItsOwnTokens: count(fields["token_usage_version"]) === 2,
     summary: parseSummary(fields["summary"]),
   };
 }

@@ -27,6 +27,18 @@ export function addTokens(a: TokenUsage, b: TokenUsage): TokenUsage {
   };
 }
 
+/** Never below zero. */
+export function restOfTokens(from: TokenUsage, tokens: TokenUsage): TokenUsage {
+  const rest = (key: keyof TokenUsage) => Math.max(0, from[key] - tokens[key]);
+  return {
+    inputTokens: rest("inputTokens"),
+    cacheCreationTokens: rest("cacheCreationTokens"),
+    cacheReadTokens: rest("cacheReadTokens"),
+    outputTokens: rest("outputTokens"),
+    apiCalls: rest("apiCalls"),
+  };
+}
+
 export function totalTokens(usage: TokenUsage): number {
   return usage.inputTokens + usage.cacheCreationTokens + usage.cacheReadTokens + usage.outputTokens;
 }

@@ -6,15 +6,26 @@ import { resolveRevision } from "../../git/refs/refs.ts";
 import { type PushOutcome, pushRefs, type RefPush } from "../../git/remote/push.ts";
 import { openQuarantine } from "../../git/remote/quarantine.ts";
 import type { Remote } from "../../git/remote/remote.ts";
+import type { Clock } from "../../system/clock.ts";
 import { fault } from "../../system/fault.ts";
 import { readStoreRefs, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
 import { fetchCheckpointTips, healRepository, remember, type SyncContext } from "./fetch-tips.ts";
 import { type Group, groupOf } from "./find-unpushed.ts";
 import { joinRemote } from "./join-remote.ts";
 import { fetchAndMergeNotes } from "./merge-notes.ts";
-import { type PushedRef, readPushed, writePushed } from "./remote-state.ts";
+import { pushInChunks } from "./push-chunks.ts";
+import {
+  type PushedRef,
+  readChunkMemory,
+  readPushed,
+  writeChunkMemory,
+  writePushed,
+} from "./remote-state.ts";
 
 export interface PushContext extends SyncContext {
+  readonly clock: Pick<Clock, "monotonicMs">;
+  /** What is not begun by then waits for the next push; no limit by default. What is under way is never cut off. */
+  readonly budgetMs?: number;
   /** Unix seconds. */
   readonly nowSeconds: number;
 }
@@ -30,7 +41,6 @@ export interface PushReport {
 
 /** How often a push starts again after others were first. */
 const maxRounds = 8;
-const refsPerPush = 200;
 
 /**
  * Brings notes and checkpoints to a remote. Where others were first, their work and ours are joined and pushed again;
@@ -44,12 +54,14 @@ export async function pushCheckpoints(
   unpushed: ReadonlyMap<string, Oid>,
 ): Promise<PushReport> {
   const report = { pushed: [] as string[], joined: [] as string[], problems: [] as string[] };
+  const deadlineMs =
+    context.budgetMs === undefined ? undefined : context.clock.monotonicMs() + context.budgetMs;
   if (unpushed.size > 0) await healRepository(context);
   for (const group of ["refs", "v2", "v1", "notes"] as const) {
     const refs = new Map([...unpushed].filter(([ref]) => groupOf(ref) === group));
     if (refs.size === 0) continue;
     try {
-      await context.trace.span(group, () => pushGroup(context, remote, { group, refs, report }));
+      await context.trace.span(group, () => pushGroup(context, remote, { group, refs, report, deadlineMs }));
     } catch (error) {
       if (!(error instanceof KeyframeError) || error.code === "remote-failed" || error.code === "timed-out")
         throw error;
@@ -63,15 +75,22 @@ interface GroupPush {
   readonly group: Group;
   readonly refs: ReadonlyMap<string, Oid>;
   readonly report: { readonly pushed: string[]; readonly joined: string[]; readonly problems: string[] };
+  readonly deadlineMs: number | undefined;
 }
 
 async function pushGroup(
   context: PushContext,
   remote: Remote,
-  { group, refs, report }: GroupPush,
+  { group, refs, report, deadlineMs }: GroupPush,
 ): Promise<void> {
   const place = { repository: context.git.repository, files: context.files };
   let left = new Map(refs);
+  const record = (attempt: Attempt, done: ReadonlyMap<string, PushedRef>) => {
+    attempt.keep([...done.keys()]);
+    // while something could not be joined, the next push must look at the same difference again
+    if (attempt.problems.length === 0)
+      writePushed(place, remote, new Map([...readPushed(place, remote), ...done]));
+  };
   for (let round = 0; round < maxRounds; round += 1) {
     const isJoin = round > 0;
     const attempt = isJoin
@@ -79,31 +98,34 @@ async function pushGroup(
       : await firstAttempt(context, remote, { group, refs });
     try {
       report.problems.push(...attempt.problems);
+      let behind = false;
+      const take = (outcomes: ReadonlyMap<string, PushOutcome>) => {
+        const done = new Map<string, PushedRef>();
+        for (const [ref, outcome] of outcomes) {
+          const local = left.get(ref);
+          const oid = attempt.pushes.find((push) => push.ref === ref)?.oid;
+          if (outcome === "behind") behind = true;
+          if (outcome === "behind" || oid === undefined) continue;
+          if (outcome === "done") {
+            report.pushed.push(ref);
+            if (isJoin && oid !== local) report.joined.push(ref);
+            if (local !== undefined) done.set(ref, { local, remote: oid });
+          } else report.problems.push(`${ref} was refused by ${remote.name}: ${outcome.refused}`);
+          left.delete(ref);
+        }
+        record(attempt, done);
+      };
       fault("push:before-push");
-      const outcomes = await pushAll(context, remote, attempt, group);
-      fault("push:after-push-before-record");
-      const done = new Map<string, PushedRef>();
-      for (const [ref, outcome] of outcomes) {
-        const local = left.get(ref);
-        const oid = attempt.pushes.find((push) => push.ref === ref)?.oid;
-        if (outcome === "behind" || oid === undefined) continue;
-        if (outcome === "done") {
-          report.pushed.push(ref);
-          if (isJoin && oid !== local) report.joined.push(ref);
-          if (local !== undefined) done.set(ref, { local, remote: oid });
-        } else report.problems.push(`${ref} was refused by ${remote.name}: ${outcome.refused}`);
-        left.delete(ref);
+      const late = await pushAll(context, remote, { attempt, group, deadlineMs, take });
+      for (const { ref } of late) left.delete(ref);
+      if (late.length > 0) {
+        context.note(`${late.length} checkpoints go with the next push: ${remote.name} takes its time`);
       }
-      const behind = [...outcomes.values()].includes("behind");
       // an archive that went into the remote's current generation is there, under another name
       if (isJoin && !behind) {
-        for (const [ref, local] of left) done.set(ref, { local, remote: local });
+        record(attempt, new Map([...left].map(([ref, local]) => [ref, { local, remote: local }])));
         left = new Map();
       }
-      attempt.keep([...done.keys()]);
-      // while something could not be joined, the next push must look at the same difference again
-      if (attempt.problems.length === 0)
-        writePushed(place, remote, new Map([...readPushed(place, remote), ...done]));
       if (left.size === 0) return;
     } finally {
       attempt.close();
@@ -225,21 +247,42 @@ async function readV2Refs(git: Git): Promise<Map<string, Oid>> {
   return new Map(refs.map(({ ref, oid }) => [ref, oid]));
 }
 
+interface AllPushes extends Pick<GroupPush, "group" | "deadlineMs"> {
+  readonly attempt: Attempt;
+  readonly take: (outcomes: ReadonlyMap<string, PushOutcome>) => void;
+}
+
+/** What there was no time for. */
 async function pushAll(
   context: PushContext,
   remote: Remote,
-  { git, pushes, onTrees }: Attempt,
-  group: Group,
-): Promise<Map<string, PushOutcome>> {
-  const outcomes = new Map<string, PushOutcome>();
-  for (let from = 0; from < pushes.length; from += refsPerPush) {
-    const part = await pushRefs(git, remote, pushes.slice(from, from + refsPerPush), {
-      atomic: group === "v2",
-      onTrees,
-      ...(context.onProgress === undefined ? {} : { onProgress: context.onProgress }),
-      ...(context.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: context.idleTimeoutMs }),
-    });
-    for (const [ref, outcome] of part) outcomes.set(ref, outcome);
+  { attempt, group, deadlineMs, take }: AllPushes,
+): Promise<readonly RefPush[]> {
+  const { git, pushes, onTrees } = attempt;
+  const options = {
+    atomic: group === "v2",
+    onTrees,
+    ...(context.onProgress === undefined ? {} : { onProgress: context.onProgress }),
+    ...(context.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: context.idleTimeoutMs }),
+  };
+  const takeAndGo = (outcomes: ReadonlyMap<string, PushOutcome>) => {
+    fault("push:after-push-before-record");
+    take(outcomes);
+  };
+  // the refs of one store move together, or there is only one
+  if (group !== "refs") {
+    takeAndGo(await pushRefs(git, remote, pushes, options));
+    return [];
   }
-  return outcomes;
+  const place = { repository: context.git.repository, files: context.files };
+  const { memory, left } = await pushInChunks({
+    pushes,
+    memory: readChunkMemory(place, remote),
+    clock: context.clock,
+    deadlineMs,
+    push: (chunk) => pushRefs(git, remote, chunk, options),
+    take: takeAndGo,
+  });
+  writeChunkMemory(place, remote, memory);
+  return left;
 }

@@ -4,6 +4,7 @@ import { isOid, type Oid } from "../../git/ids.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
+import { type ChunkMemory, parseChunkMemory } from "./push-chunks.ts";
 
 /**
  * What is known of remotes, in `<common git dir>/keyframe/remotes/<key>.fetched.json` and `<key>.pushed.json`. No ref
@@ -82,6 +83,19 @@ export function writePushed(
 ): void {
   const refs = Object.fromEntries(pushed);
   writeDocument(join(folderOf(repository), `${key}.pushed.json`), files, { version: 1, remote: name, refs });
+}
+
+export function readChunkMemory({ repository, files }: Place, { key }: Remote): ChunkMemory {
+  return parseChunkMemory(readDocument(join(folderOf(repository), `${key}.chunks.json`), files));
+}
+
+export function writeChunkMemory(
+  { repository, files }: Place,
+  { key, name }: Remote,
+  { refs, refused }: ChunkMemory,
+): void {
+  const path = join(folderOf(repository), `${key}.chunks.json`);
+  writeDocument(path, files, { version: 1, remote: name, refs, refused: [...refused] });
 }
 
 function folderOf(repository: Repository): string {

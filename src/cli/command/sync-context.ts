@@ -32,6 +32,7 @@ export function openSync(
     files: context.files,
     processTable: context.processTable,
     trace: context.trace,
+    clock: context.clock,
     onProgress,
     note(text) {
       finish();

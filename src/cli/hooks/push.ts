@@ -11,6 +11,9 @@ import type { Machine } from "../../system/machine/machine.ts";
 /** A remote that says nothing for so long keeps the user's own push waiting no longer. */
 const idleTimeoutMs = 15_000;
 
+/** Further checkpoints wait for the next push then. */
+const budgetMs = 30_000;
+
 /**
  * What the `pre-push` hook does: the same as `keyframe push`, for the one remote that checkpoints belong to. Answers
  * what went wrong; the user's push goes on whatever it is.
@@ -39,6 +42,8 @@ export async function pushInHook(
     files,
     processTable,
     trace,
+    clock,
+    budgetMs,
     note: say,
     nowSeconds: Math.floor(clock.nowMs() / 1000),
     idleTimeoutMs,
