@@ -40,7 +40,7 @@ import { tokensCommand } from "./tokens/tokens-command.ts";
 import { traceCommand } from "./trace/trace-command.ts";
 import { versionCommand } from "./version/version-command.ts";
 
-const root = buildRouteMap<string, CliContext>({
+export const rootRoutes = buildRouteMap<string, CliContext>({
   routes: {
     enable: enableCommand,
     disable: disableCommand,
@@ -92,7 +92,7 @@ const root = buildRouteMap<string, CliContext>({
  * nowhere.
  */
 export function commandName(argv: readonly string[]): string {
-  let target: RoutingTarget = root;
+  let target: RoutingTarget = rootRoutes;
   const words: string[] = [];
   for (const word of argv) {
     if (!("getRoutingTargetForInput" in target)) break;
@@ -104,9 +104,9 @@ export function commandName(argv: readonly string[]): string {
   return words.join(" ");
 }
 
-type RoutingTarget = typeof root | Command<CliContext>;
+type RoutingTarget = typeof rootRoutes | Command<CliContext>;
 
-export const application = buildApplication<CliContext>(root, {
+export const application = buildApplication<CliContext>(rootRoutes, {
   name: "keyframe",
   scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
   documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true },

@@ -19,7 +19,10 @@ export async function main(commandLine: readonly string[]): Promise<void> {
   const raw = rawCommands[first];
   const isTraced = !untraced.has(first) && !argv.includes("--help");
   if (isTraced) recorder.setPlace(findPlace(context));
-  if (raw === undefined || argv.includes("--help")) {
+  if (argv.length === 0 || (argv.length === 1 && ["--help", "-h", "help"].includes(first))) {
+    const { groupedHelp, readBriefs } = await import("./command-groups.ts");
+    process.stdout.write(groupedHelp(readBriefs()));
+  } else if (raw === undefined || argv.includes("--help")) {
     // the framework is loaded only where it is used: a raw command starts faster without it
     const [{ run }, { application, commandName }] = await recorder.trace.span("load", () =>
       Promise.all([import("@stricli/core"), import("./application.ts")]),

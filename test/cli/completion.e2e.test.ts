@@ -55,7 +55,7 @@ printf '<%s>' "\${COMPREPLY[@]}"`;
     const without: string[] = [];
     const visit = (path: readonly string[]) => {
       const help = repository.keyframe([...path, "--help"]).stdout;
-      const isGroup = /^COMMANDS$/m.test(help);
+      const isGroup = path.length === 0 || /^COMMANDS$/m.test(help);
       if (!isGroup && !/Examples?:/.test(help)) without.push(path.join(" "));
       if (isGroup) for (const name of proposals(path)) visit([...path, name]);
     };

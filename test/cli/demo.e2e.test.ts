@@ -24,6 +24,7 @@ test("the demo shows whose every line is, leaves nothing behind, and keeps the r
     expect(text).toMatch(/claude +1\) export function slug/);
     expect(text).toMatch(/Dana +6\) export const home/);
     expect(text).toContain("$ keyframe stats HEAD");
+    expect(text).not.toContain("Problems in hooks");
     expect(text).not.toContain("\u001b");
     expect(readdirSync(folder)).toEqual([]);
     const kept = /The repository is (.*)/.exec(run(["demo", "--keep"], env))?.[1] ?? "";

@@ -17,7 +17,7 @@ export async function demo(this: CliContext, flags: { readonly keep?: boolean })
 
 async function play(context: CliContext, repository: string, transcripts: string): Promise<void> {
   const { files } = context;
-  const stage = openStage(context, repository);
+  const stage = openStage(context, { cwd: repository, transcripts });
   files.makeFolder(repository);
   files.makeFolder(transcripts);
 
@@ -67,9 +67,12 @@ interface Stage {
   show(...args: readonly string[]): Promise<void>;
 }
 
-function openStage(context: CliContext, cwd: string): Stage {
+function openStage(
+  context: CliContext,
+  { cwd, transcripts }: { readonly cwd: string; readonly transcripts: string },
+): Stage {
   const { terminal, processes, program } = context;
-  const env = stageEnvironment(context);
+  const env = { ...stageEnvironment(context), KEYFRAME_TRANSCRIPTS: transcripts };
   let step = 0;
   async function run(name: string, args: readonly string[], stdin = ""): Promise<string> {
     const result = await processes.run(name, args, { cwd, env, stdin });

@@ -1,6 +1,8 @@
 /** A git hook that Keyframe takes part in. */
 export interface GitHook {
   readonly name: string;
+  /** When git runs it, as a part of "run Keyframe ...". */
+  readonly moment: string;
   /** True if git tells the hook something on standard input. */
   readonly readsInput: boolean;
   /**
@@ -17,17 +19,42 @@ const prepared = "commit/prepared/*.json";
 export const gitHooks: readonly GitHook[] = [
   {
     name: "prepare-commit-msg",
+    moment: "before the commit message is edited",
     readsInput: false,
     runs: "when-pending",
     marks: ["commit/linked", "commit/attached.json"],
   },
-  { name: "commit-msg", readsInput: false, runs: "when-marked", marks: ["commit/editing"] },
+  {
+    name: "commit-msg",
+    moment: "before git takes the commit message",
+    readsInput: false,
+    runs: "when-marked",
+    marks: ["commit/editing"],
+  },
   // after each of these something may be there to settle
-  { name: "post-commit", readsInput: false, runs: "when-pending", marks: [prepared] },
+  {
+    name: "post-commit",
+    moment: "after a commit",
+    readsInput: false,
+    runs: "when-pending",
+    marks: [prepared],
+  },
   // notes of rewritten commits move on although nothing is pending
-  { name: "post-rewrite", readsInput: true, runs: "always", marks: [] },
-  { name: "post-merge", readsInput: false, runs: "when-pending", marks: [prepared] },
-  { name: "post-checkout", readsInput: false, runs: "when-pending", marks: [prepared] },
+  { name: "post-rewrite", moment: "after an amend or a rebase", readsInput: true, runs: "always", marks: [] },
+  {
+    name: "post-merge",
+    moment: "after a merge or a pull",
+    readsInput: false,
+    runs: "when-pending",
+    marks: [prepared],
+  },
+  {
+    name: "post-checkout",
+    moment: "after a checkout",
+    readsInput: false,
+    runs: "when-pending",
+    marks: [prepared],
+  },
   // whether something is to be pushed is known from refs only
-  { name: "pre-push", readsInput: true, runs: "always", marks: [] },
+  { name: "pre-push", moment: "before git pushes", readsInput: true, runs: "always", marks: [] },
 ];

@@ -42,7 +42,7 @@ export function planHook(situation: HookSituation, action: HookAction): HookPlan
   if (text !== undefined && isWholeHook(text)) {
     const after = textFile(wholeHook(hook, action), executable);
     const original = situation.chained.kind === "absent" ? absent : unchained(situation.chained);
-    const change = { path, before: state, after, original, why: "run Keyframe after git's command" };
+    const change = { path, before: state, after, original, why: `run Keyframe ${hook.moment}` };
     return sameState(state, after) ? plan("on") : plan("outdated", [change]);
   }
   if (text !== undefined && isExecutable(state)) {
@@ -63,9 +63,7 @@ export function planHook(situation: HookSituation, action: HookAction): HookPlan
   }
   const after = textFile(wholeHook(hook, action), executable);
   if (state.kind === "absent") {
-    return plan("off", [
-      { path, before: state, after, original: state, why: "run Keyframe after git's command" },
-    ]);
+    return plan("off", [{ path, before: state, after, original: state, why: `run Keyframe ${hook.moment}` }]);
   }
   if (situation.chained.kind !== "absent") return plan("blocked");
   return plan("off", [
