@@ -12,7 +12,7 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
   ],
   ["Moments", ["timeline", "mark", "fork", "race"]],
   ["Machines", ["sandbox", "snapshot", "image", "serve"]],
-  ["Plumbing", ["settle", "journal", "checkpoint", "hook", "mcp", "trace", "completion", "version"]],
+  ["Plumbing", ["settle", "ci", "journal", "checkpoint", "hook", "mcp", "trace", "completion", "version"]],
 ];
 
 const columns = 100;

@@ -21,7 +21,7 @@ describe("completion", () => {
   test.each([
     [["en"], ["enable"]],
     [["enable", "--s"], ["--shared"]],
-    [["enable", "--agent", ""], ["claude"]],
+    [["enable", "--agent", "clau"], ["claude"]],
     [["completion", "z"], ["zsh"]],
     [["no-such-command", ""], []],
   ])("proposes for %j", (words, expected) => {
