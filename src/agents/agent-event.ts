@@ -93,6 +93,8 @@ export interface IgnoredPayload {
 export interface RefusedPayload {
   readonly kind: "refused";
   readonly why: string;
+  /** The agent that sent it, where it is another than the hook is for: agents run hooks of others' settings. */
+  readonly sender?: string;
 }
 
 /** One coding agent: how its hook payloads read. Never throws on any input. */

@@ -104,7 +104,12 @@ async function observeAgent(
   const eventName = words.find((word) => !word.startsWith("--"));
   const reading = "kind" in decoded ? decoded : adapter.parsePayload(decoded.payload, eventName);
   if (reading.kind === "ignored") return;
-  if (reading.kind === "refused") return leaveProblem(here, name, `refused: ${reading.why}`);
+  if (reading.kind === "refused") {
+    // an agent that runs another's hooks too, and is heard by its own
+    const isHeard =
+      reading.sender !== undefined && here !== undefined && isConnectedHere(here, files, reading.sender);
+    return isHeard ? undefined : leaveProblem(here, name, `refused: ${reading.why}`);
+  }
   const found = lookForRepository(reading.cwd, machine);
   if (found.kind === "refused") return leaveProblem(here, name, `refused: ${found.error.message}`);
   const repository = found.kind === "found" ? found.repository : here;

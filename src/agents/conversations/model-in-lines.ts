@@ -3,6 +3,20 @@ import { asFields, asName } from "../fields.ts";
 import { transcriptTailBytes } from "../limits.ts";
 
 /**
+ * The model that a transcript of one document names last, by a pattern whose first group is the name. Texts inside of
+ * the document have their quotes escaped, so they do not match.
+ */
+export function findModelInDocument(
+  event: AgentEvent,
+  readTail: TailReader,
+  pattern: RegExp,
+): string | undefined {
+  if (!("transcriptPath" in event) || event.transcriptPath === undefined) return undefined;
+  const tail = readTail(event.transcriptPath, transcriptTailBytes)?.toString("utf8") ?? "";
+  return asName([...tail.matchAll(pattern)].at(-1)?.[1]);
+}
+
+/**
  * The model that the newest line of a transcript names at one of these places (`message.model`). A place may ask for the
  * line's kind: `type=assistant:model`.
  */

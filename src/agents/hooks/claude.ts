@@ -32,7 +32,10 @@ export const claudeAdapter: AgentAdapter = {
     if (fields === undefined) return refused("the payload is not a JSON object");
     const from = senderOf(fields);
     if (from !== undefined && from.sender !== "claude")
-      return refused(`the payload comes from ${from.title}, not from Claude Code`);
+      return {
+        ...refused(`the payload comes from ${from.title}, not from Claude Code`),
+        sender: from.sender,
+      };
     const origin = parseOrigin(fields);
     return "kind" in origin ? origin : parseEvent(fields, origin);
   },

@@ -218,7 +218,7 @@ export const commandProfiles: readonly HookProfile[] = [
       ],
     },
     afterHooks: "late",
-    modelInLines: ["type=llm.request:model", "type=usage.record:model"],
+    modelInLines: ["type=llm.request:model"],
   },
   {
     name: "cline",
@@ -268,5 +268,6 @@ export const commandProfiles: readonly HookProfile[] = [
         "submit_and_exit",
       ],
     },
+    modelInDocument: /"modelInfo":\s*\{\s*"id":\s*"([^"\\]+)"/g,
   },
 ];

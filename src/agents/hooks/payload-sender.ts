@@ -12,7 +12,7 @@ const marks: readonly {
   { sender: "amp", title: "Amp", has: ({ plugin }) => plugin === "amp" },
   { sender: "cursor", title: "Cursor", has: ({ has, at }) => has("cursor_version") || at("/.cursor/") },
   { sender: "vscode-copilot", title: "GitHub Copilot", has: isVsCodeCopilot },
-  { sender: "copilot", title: "Copilot CLI", has: ({ at }) => at("/.copilot/session-state/") },
+  { sender: "copilot", title: "Copilot CLI", has: isCopilotCli },
   { sender: "windsurf", title: "Windsurf", has: ({ has }) => has("trajectory_id") },
   { sender: "cline", title: "Cline", has: ({ has }) => has("cline_version") },
   {
@@ -54,4 +54,10 @@ export function senderOf(fields: Fields): { readonly sender: string; readonly ti
 function isVsCodeCopilot({ transcript, call, has }: Seen): boolean {
   const isItsPlace = /github[ .]copilot|\/chatsessions\//.test(transcript) && !transcript.includes(".claude");
   return isItsPlace || call.includes("__vscode-") || has("extension_id");
+}
+
+/** It runs the hooks of Claude Code's settings too, and says in most of them neither its name nor where its transcript is. */
+function isCopilotCli({ at, transcript, has }: Seen): boolean {
+  if (at("/.copilot/session-state/")) return true;
+  return transcript === "" && has("timestamp") && has("hook_event_name") && has("session_id") && has("cwd");
 }

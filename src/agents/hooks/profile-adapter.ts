@@ -1,7 +1,7 @@
 import { isAbsolute, resolve, sep } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { AgentAdapter, AgentEvent, HookReading, IgnoredPayload } from "../agent-event.ts";
-import { findModelInLines } from "../conversations/model-in-lines.ts";
+import { findModelInDocument, findModelInLines } from "../conversations/model-in-lines.ts";
 import { absolutePaths, asFields, asName, asPath, type Fields } from "../fields.ts";
 import { refused } from "../payload.ts";
 import { editedPaths } from "./edited-paths.ts";
@@ -23,7 +23,10 @@ export function createProfileAdapter(profile: HookProfile): AgentAdapter {
       if (fields === undefined) return refused("the payload is not a JSON object");
       const from = senderOf(fields);
       if (from !== undefined && from.sender !== profile.name)
-        return refused(`the payload comes from ${from.title}, not from ${profile.title}`);
+        return {
+          ...refused(`the payload comes from ${from.title}, not from ${profile.title}`),
+          sender: from.sender,
+        };
       const moment = momentOf(profile, fields, eventName);
       if (typeof moment !== "string") return moment;
       const input = parseInput(fieldAt(fields, profile.places.input));
@@ -31,10 +34,15 @@ export function createProfileAdapter(profile: HookProfile): AgentAdapter {
       if ("kind" in origin) return origin;
       return parseMoment({ profile, fields, moment, input, origin, isEdit, isReadOnly });
     },
-    ...(profile.modelInLines === undefined
-      ? {}
-      : { findModel: (event, readTail) => findModelInLines(event, readTail, profile.modelInLines ?? []) }),
+    ...findModelOf(profile),
   };
+}
+
+function findModelOf({ modelInLines, modelInDocument }: HookProfile): Pick<AgentAdapter, "findModel"> {
+  if (modelInLines !== undefined)
+    return { findModel: (event, readTail) => findModelInLines(event, readTail, modelInLines) };
+  if (modelInDocument === undefined) return {};
+  return { findModel: (event, readTail) => findModelInDocument(event, readTail, modelInDocument) };
 }
 
 type Origin = Pick<

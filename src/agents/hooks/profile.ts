@@ -49,6 +49,8 @@ export interface HookProfile {
   readonly writesAfterMs?: number;
   /** Where the lines of its transcript name the model. */
   readonly modelInLines?: readonly string[];
+  /** The same for a transcript that is one document: what comes before the name, which is the first group. */
+  readonly modelInDocument?: RegExp;
   /** True for an event that the agent repeats and that says nothing new. */
   readonly isRepeated?: (fields: Fields) => boolean;
 }

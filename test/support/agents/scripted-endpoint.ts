@@ -1,0 +1,312 @@
+import { randomUUID } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { ScriptedCall, ScriptedReply } from "./agent-actions.ts";
+
+/** A prompt and what the model answers after it, one reply a request; past the last it says "Done." */
+export interface ScriptedPrompt {
+  /** Found in the newest user text that holds any marker. */
+  readonly marker: string;
+  readonly replies: readonly ScriptedReply[];
+}
+
+export interface ScriptedEndpoint {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const model = "mock-model";
+const done: ScriptedReply = { text: "Done.", calls: [] };
+const sideReply: ScriptedReply = { text: "A title", calls: [] };
+
+/**
+ * A server on loopback that speaks as much of four model interfaces as agents need, and answers from a script: OpenAI's
+ * chat completions and responses, Google's generateContent, and the chat stream of Augment's tenants.
+ */
+export async function startScriptedEndpoint(script: readonly ScriptedPrompt[]): Promise<ScriptedEndpoint> {
+  const server = createServer((request, response) => {
+    answer(request, response, script).catch((error: unknown) => {
+      response.writeHead(500).end(String(error));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** One message of a conversation, of whatever interface. */
+interface Turn {
+  readonly isModel: boolean;
+  readonly text: string;
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  script: readonly ScriptedPrompt[],
+): Promise<void> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request) pieces.push(piece as Buffer);
+  const path = new URL(request.url ?? "/", "http://localhost").pathname;
+  const asked = parseBody(Buffer.concat(pieces).toString("utf8"));
+  const reply = (turns: readonly Turn[], hasTools: boolean) => (hasTools ? choose(script, turns) : sideReply);
+  if (path.endsWith("/chat/completions"))
+    return sendChat(response, asked, reply(chatTurns(asked), hasAny(asked["tools"])));
+  if (path.endsWith("/responses"))
+    return sendResponses(response, reply(responsesTurns(asked), hasAny(asked["tools"])));
+  if (/\/models\/[^:]+:(?:streamG|g)enerateContent$/.test(path))
+    return sendGemini(response, path, reply(geminiTurns(asked), hasAny(asked["tools"])));
+  if (path.endsWith("/chat-stream"))
+    return sendAugment(response, reply(augmentTurns(asked), hasAny(asked["tool_definitions"])));
+  sendJson(response, fixedAnswers[path] ?? (path.endsWith("/models") ? modelList : {}));
+}
+
+const modelList = {
+  object: "list",
+  data: [{ id: model, object: "model", created: 1, owned_by: "mock" }],
+  models: [],
+};
+
+const fixedAnswers: Readonly<Record<string, object>> = {
+  "/get-models": {
+    default_model: model,
+    models: [
+      {
+        name: model,
+        suggested_prefix_char_count: 1000,
+        suggested_suffix_char_count: 1000,
+        completion_timeout_ms: 1000,
+      },
+    ],
+    languages: [],
+    feature_flags: { enable_hooks: true },
+    user_tier: "ENTERPRISE_TIER",
+    user: { id: "u", email: "ann@example.com" },
+  },
+  "/agents/list-remote-tools": { tools: [] },
+  "/settings/get-mcp-tenant-configs": { mcp_configs: [] },
+  "/settings/get-mcp-user-configs": { mcp_configs: [] },
+  "/find-missing": { unknown_memory_names: [], nonindexed_blob_names: [] },
+  "/batch-upload": { blob_names: [] },
+  "/checkpoint-blobs": { new_checkpoint_id: "c1" },
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseBody(text: string): Fields {
+  try {
+    return JSON.parse(text) as Fields;
+  } catch {
+    return {}; // a request without a body
+  }
+}
+
+function hasAny(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0;
+}
+
+function listOf(value: unknown): readonly Fields[] {
+  return Array.isArray(value) ? (value as Fields[]) : [];
+}
+
+function choose(script: readonly ScriptedPrompt[], turns: readonly Turn[]): ScriptedReply {
+  let start = turns.length;
+  let prompt: ScriptedPrompt | undefined;
+  while (prompt === undefined && start > 0) {
+    start -= 1;
+    const turn = turns[start];
+    if (turn?.isModel === false) prompt = script.find(({ marker }) => turn.text.includes(marker));
+  }
+  const replied = turns.slice(start).filter(({ isModel }) => isModel).length;
+  return prompt?.replies[replied] ?? done;
+}
+
+function chatTurns(asked: Fields): Turn[] {
+  return listOf(asked["messages"])
+    .filter(({ role }) => role !== "tool" && role !== "system" && role !== "developer")
+    .map((message) => ({
+      isModel: message["role"] === "assistant",
+      text: JSON.stringify(message["content"]),
+    }));
+}
+
+/** Items that a model made in a row are one answer. */
+function responsesTurns(asked: Fields): Turn[] {
+  const turns: Turn[] = [];
+  let wasModel = false;
+  for (const item of listOf(asked["input"])) {
+    const isOutput = String(item["type"]).endsWith("_output");
+    const isModel =
+      !isOutput &&
+      (item["role"] === "assistant" ||
+        String(item["type"]).endsWith("_call") ||
+        item["type"] === "reasoning");
+    if (isModel && wasModel) continue;
+    wasModel = isModel;
+    if (!isOutput) turns.push({ isModel, text: JSON.stringify(item["content"] ?? "") });
+  }
+  return turns;
+}
+
+function geminiTurns(asked: Fields): Turn[] {
+  return listOf(asked["contents"]).map(({ role, parts }) => ({
+    isModel: role === "model",
+    text: JSON.stringify(listOf(parts).filter((part) => part["text"] !== undefined)),
+  }));
+}
+
+function augmentTurns(asked: Fields): Turn[] {
+  const past = listOf(asked["chat_history"]).flatMap((exchange) => [
+    { isModel: false, text: JSON.stringify(exchange) },
+    { isModel: true, text: "" },
+  ]);
+  return [...past, { isModel: false, text: JSON.stringify([asked["message"], asked["nodes"]]) }];
+}
+
+function sendJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+}
+
+const newId = (prefix: string) => `${prefix}${randomUUID().replaceAll("-", "").slice(0, 24)}`;
+const inputOf = ({ input }: ScriptedCall) => JSON.stringify(input);
+
+function sendChat(response: ServerResponse, asked: Fields, { text, calls }: ScriptedReply): void {
+  const id = newId("chatcmpl-");
+  const made = calls.map((call, index) => ({
+    index,
+    id: newId("call_"),
+    type: "function",
+    function: { name: call.name, arguments: inputOf(call) },
+  }));
+  const finish = made.length > 0 ? "tool_calls" : "stop";
+  const usage = { prompt_tokens: 1000, completion_tokens: 20, total_tokens: 1020 };
+  const common = { id, created: 1, model: asked["model"] };
+  if (asked["stream"] !== true) {
+    const message = {
+      role: "assistant",
+      content: text || null,
+      ...(made.length > 0 ? { tool_calls: made } : {}),
+    };
+    const choices = [{ index: 0, message, finish_reason: finish }];
+    sendJson(response, { ...common, object: "chat.completion", choices, usage });
+    return;
+  }
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const send = (delta: object, finish_reason: string | null = null, more: object = {}) =>
+    void response.write(
+      `data: ${JSON.stringify({ ...common, object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason }], ...more })}\n\n`,
+    );
+  send({ role: "assistant", content: "" });
+  if (text !== "") send({ content: text });
+  for (const call of made) send({ tool_calls: [call] });
+  send({}, finish, { usage });
+  response.end("data: [DONE]\n\n");
+}
+
+function sendResponses(response: ServerResponse, { text, calls }: ScriptedReply): void {
+  const output: Fields[] = calls.map((call) =>
+    "text" in call.input
+      ? {
+          id: newId("ctc_"),
+          type: "custom_tool_call",
+          status: "completed",
+          call_id: newId("call_"),
+          name: call.name,
+          input: call.input.text,
+        }
+      : {
+          id: newId("fc_"),
+          type: "function_call",
+          status: "completed",
+          call_id: newId("call_"),
+          name: call.name,
+          arguments: inputOf(call),
+        },
+  );
+  if (text !== "")
+    output.unshift({
+      id: newId("msg_"),
+      type: "message",
+      status: "completed",
+      role: "assistant",
+      content: [{ type: "output_text", text, annotations: [] }],
+    });
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  let sequence_number = 0;
+  const send = (type: string, fields: object) => {
+    response.write(`event: ${type}\ndata: ${JSON.stringify({ type, sequence_number, ...fields })}\n\n`);
+    sequence_number += 1;
+  };
+  const whole = { id: newId("resp_"), object: "response", created_at: 1, model, output: [], error: null };
+  send("response.created", { response: { ...whole, status: "in_progress" } });
+  for (const [output_index, item] of output.entries()) {
+    send("response.output_item.added", { output_index, item });
+    send("response.output_item.done", { output_index, item });
+  }
+  const usage = {
+    input_tokens: 1000,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: 20,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: 1020,
+  };
+  send("response.completed", { response: { ...whole, status: "completed", output, usage } });
+  response.end();
+}
+
+function sendGemini(response: ServerResponse, path: string, { text, calls }: ScriptedReply): void {
+  const parts = [
+    ...(text === "" ? [] : [{ text }]),
+    ...calls.map(({ name, input }) => ({ functionCall: { name, args: input } })),
+  ];
+  const usageMetadata = { promptTokenCount: 1000, candidatesTokenCount: 20, totalTokenCount: 1020 };
+  const whole = {
+    candidates: [{ content: { role: "model", parts }, index: 0, finishReason: "STOP" }],
+    usageMetadata,
+    modelVersion: model,
+    responseId: randomUUID(),
+  };
+  if (!path.endsWith(":streamGenerateContent")) {
+    sendJson(response, whole);
+    return;
+  }
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  response.end(`data: ${JSON.stringify(whole)}\r\n\r\n`);
+}
+
+function sendAugment(response: ServerResponse, { text, calls }: ScriptedReply): void {
+  response.writeHead(200, { "content-type": "application/json" });
+  const empty = {
+    text: "",
+    unknown_blob_names: [],
+    checkpoint_not_found: false,
+    workspace_file_chunks: [],
+    nodes: [],
+  };
+  const send = (fields: object) => void response.write(`${JSON.stringify({ ...empty, ...fields })}\n`);
+  send({ text, nodes: [{ id: 1, type: 0, content: text }] });
+  for (const [index, call] of calls.entries()) {
+    const tool_use = {
+      tool_use_id: newId("toolu_"),
+      tool_name: call.name,
+      input_json: inputOf(call),
+      is_partial: false,
+    };
+    send({ nodes: [{ id: index + 2, type: 5, content: "", tool_use }] });
+  }
+  const token_usage = {
+    input_tokens: 1000,
+    output_tokens: 20,
+    cache_read_input_tokens: 0,
+    cache_creation_input_tokens: 0,
+  };
+  send({ nodes: [{ id: calls.length + 2, type: 10, content: "", token_usage }] });
+  send({ stop_reason: calls.length > 0 ? 3 : 1 });
+  response.end();
+}
