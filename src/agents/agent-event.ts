@@ -56,7 +56,12 @@ export type AgentEvent =
       readonly buffers?: Buffers;
     })
   | (ToolCall & { readonly kind: "before-shell"; readonly command?: string })
-  | (ToolCall & { readonly kind: "after-shell"; readonly command?: string })
+  | (ToolCall & {
+      readonly kind: "after-shell";
+      readonly command?: string;
+      /** Another event may have settled the call already. */
+      readonly mayBeLate?: boolean;
+    })
   | (FromAgent & { readonly kind: "turn-end" })
   | (FromAgent & { readonly kind: "subagent-end" })
   | (FromAgent & { readonly kind: "session-end"; readonly reason?: string })

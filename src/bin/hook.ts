@@ -125,9 +125,10 @@ async function observeAgent(
   const whole = trace.span("complete", () =>
     placeConversation(completeEvent(event, adapter, surroundings), { repository, name }),
   );
-  const { wantsSettle } = trace.span("record", () =>
-    closeCalls(whole, adapter, machine) ? observe(whole, machine) : { wantsSettle: false },
-  );
+  const { wantsSettle } = trace.span("record", () => {
+    closeCalls(whole, adapter, machine);
+    return observe(whole, machine);
+  });
   if (repository?.workTree === undefined) return;
   if (wantsSettle)
     await inTime(run, repository, "settle", async () =>

@@ -1,4 +1,5 @@
 import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
+import { agentsCommand } from "./agents/agents-command.ts";
 import { blameCommand } from "./blame/blame-command.ts";
 import { checkpointCommand } from "./checkpoint/checkpoint-command.ts";
 import { ciCommands } from "./ci/ci-command.ts";
@@ -45,6 +46,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     enable: enableCommand,
     disable: disableCommand,
     status: statusCommand,
+    agents: agentsCommand,
     blame: blameCommand,
     stats: statsCommand,
     show: showCommand,

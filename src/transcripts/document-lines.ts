@@ -1,5 +1,5 @@
 import { fieldsOf, listOf } from "./json-fields.ts";
-import { isMessageDocument } from "./message-chunks.ts";
+import { isMessageDocument, messageListOf } from "./message-chunks.ts";
 
 /** Enough to tell a document from lines. */
 const headBytes = 64 * 1024;
@@ -37,7 +37,8 @@ function* messageLines(document: Buffer): Generator<Buffer> {
 
 function messagesOf(document: Buffer): readonly unknown[] {
   try {
-    return listOf(fieldsOf(JSON.parse(document.toString("utf8")))?.["messages"]);
+    const fields = fieldsOf(JSON.parse(document.toString("utf8"))) ?? {};
+    return listOf(fields[messageListOf(fields) ?? ""]);
   } catch {
     return []; // cut off, or of another form: it is stored as it is, and nothing is known of it
   }

@@ -2,21 +2,21 @@ import { KeyframeError } from "../base/errors.ts";
 import { maxChunkBytes } from "./limits.ts";
 
 /**
- * Transcripts that are one JSON document with a `messages` array (Gemini, OpenCode) are stored whole up to the limit,
+ * Transcripts that are one JSON document with a list of messages (Gemini, OpenCode, Cline, Auggie) are stored whole up to the limit,
  * and above it as several documents, each with some of the messages.
  * @throws KeyframeError `too-large` for a message that no chunk can hold
  */
 export function cutMessages(document: Buffer, maxBytes = maxChunkBytes): Buffer[] {
   if (document.length <= maxBytes) return [document];
-  const { messages, ...rest } = parseMessages(document);
-  const envelopeBytes = Buffer.byteLength(JSON.stringify({ ...rest, messages: [] }));
+  const { name, messages, rest } = parseMessages(document);
+  const envelopeBytes = Buffer.byteLength(JSON.stringify({ ...rest, [name]: [] }));
   const chunks: Buffer[] = [];
   let held: unknown[] = [];
   let sizeBytes = envelopeBytes;
   const flush = () => {
     // what is beside the messages is kept once, in the first chunk
     chunks.push(
-      Buffer.from(JSON.stringify(chunks.length === 0 ? { ...rest, messages: held } : { messages: held })),
+      Buffer.from(JSON.stringify(chunks.length === 0 ? { ...rest, [name]: held } : { [name]: held })),
     );
     held = [];
     sizeBytes = envelopeBytes;
@@ -39,27 +39,38 @@ export function joinMessages(chunks: readonly Buffer[]): Buffer {
   const [first] = chunks;
   if (first !== undefined && chunks.length === 1) return first;
   const parsed = chunks.map(parseMessages);
-  return Buffer.from(JSON.stringify({ ...parsed[0], messages: parsed.flatMap((chunk) => chunk.messages) }));
+  const { name = "messages", rest = {} } = parsed[0] ?? {};
+  return Buffer.from(JSON.stringify({ ...rest, [name]: parsed.flatMap((chunk) => chunk.messages) }));
 }
 
 /** True if the transcript is one JSON document rather than lines. */
 export function isMessageDocument(start: Buffer): boolean {
   return (
-    /^\s*\{\s*"(?:messages|info|sessionId|projectHash)"\s*:/.test(start.toString("utf8", 0, 200)) &&
-    !/^\s*\{[^\n]*\}\s*\n\s*\{/.test(start.toString("utf8", 0, 65536))
+    /^\s*\{\s*"(?:messages|info|sessionId|projectHash|version"\s*:\s*\d+\s*,\s*"updated_at)"\s*:/.test(
+      start.toString("utf8", 0, 200),
+    ) && !/^\s*\{[^\n]*\}\s*\n\s*\{/.test(start.toString("utf8", 0, 65536))
   );
 }
 
-function parseMessages(document: Buffer): { messages: unknown[] } & Record<string, unknown> {
+function parseMessages(document: Buffer): {
+  readonly name: string;
+  readonly messages: readonly unknown[];
+  readonly rest: Readonly<Record<string, unknown>>;
+} {
   let parsed: unknown;
   try {
     parsed = JSON.parse(document.toString("utf8"));
   } catch (error) {
     throw new KeyframeError("damaged", "a chunk of the transcript is not valid JSON", { cause: error });
   }
-  const messages =
-    typeof parsed === "object" && parsed !== null && "messages" in parsed ? parsed.messages : undefined;
-  if (!Array.isArray(messages))
-    throw new KeyframeError("damaged", "a chunk of the transcript has no messages");
-  return { ...(parsed as Record<string, unknown>), messages };
+  const fields = typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : {};
+  const name = messageListOf(fields);
+  if (name === undefined) throw new KeyframeError("damaged", "a chunk of the transcript has no messages");
+  const { [name]: messages, ...rest } = fields;
+  return { name, messages: messages as unknown[], rest };
+}
+
+/** What a document's list of messages is called; undefined if it has none. */
+export function messageListOf(document: Readonly<Record<string, unknown>>): string | undefined {
+  return ["messages", "chatHistory"].find((name) => Array.isArray(document[name]));
 }

@@ -80,7 +80,15 @@ const known: ReadonlyMap<string, (at: Home) => readonly string[]> = new Map([
   ["continue-cli", belowHome(".continue/sessions")],
   ["windsurf", belowHome(".windsurf", ".codeium/windsurf")],
   ["vscode-copilot", vscodeFolders],
+  ["kimi", ({ home, env }: Home) => [join(env["KIMI_CODE_HOME"] || join(home, ".kimi-code"), "sessions")]],
+  // copies that our plugin makes of what lies in a database
+  ["opencode", (at: Home) => [join(dataHome(at), "opencode", "keyframe")]],
+  ["kilo", (at: Home) => [join(dataHome(at), "kilo", "keyframe")]],
 ]);
+
+function dataHome({ home, env }: Home): string {
+  return env["XDG_DATA_HOME"] || join(home, ".local", "share");
+}
 
 /** Editors keep chats below their own directory of workspaces, whose name depends on the system and the edition. */
 function vscodeFolders({ home }: Home): readonly string[] {

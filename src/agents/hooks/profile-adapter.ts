@@ -157,7 +157,12 @@ function parseCall(
   const toolUseId = asName(fieldAt(fields, profile.places.call)) ?? madeCallId(toolName, input);
   const call = { ...origin, toolName, toolUseId };
   if (kind === "before-shell" || kind === "after-shell")
-    return { ...call, kind, ...optional("command", commandOf(input)) };
+    return {
+      ...call,
+      kind,
+      ...optional("command", commandOf(input)),
+      ...(kind === "after-shell" && profile.afterHooks !== undefined ? { mayBeLate: true } : {}),
+    };
   const paths = absolutePaths(editedPaths(input), origin.cwd);
   if (paths === undefined || paths.length === 0) return refused(`the ${toolName} call names no usable file`);
   if (kind === "after-edit" || profile.afterHooks === undefined) return { ...call, kind, paths };

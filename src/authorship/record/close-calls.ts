@@ -4,7 +4,7 @@ import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
 import { withJournal } from "../../journal/journal.ts";
 import { listOpenEdits, type OpenEdit, removeOpenEdit, writeOpenEdit } from "../../journal/open-edits.ts";
-import { listShellCalls, readShellCall, removeShellCall, type ShellCall } from "../../journal/shell-calls.ts";
+import { listShellCalls, removeShellCall, type ShellCall } from "../../journal/shell-calls.ts";
 import { sessionKey } from "../note/keys.ts";
 import { capturePath } from "./capture.ts";
 import type { ObserveDeps } from "./edit-cause.ts";
@@ -18,24 +18,22 @@ type FromAgent = Extract<AgentEvent, { readonly agent: unknown }>;
  * Settles the calls of a conversation that have begun, before its next event is taken in: agents drop the hook after a
  * call, or do not wait for it. An edit is credited if the file holds what the call was to leave; a shell call only of
  * agents that are known to drop its end, which else would be nobody's whenever it failed. What is left open when a turn
- * is over is nobody's. Returns false for the late end of a call that was settled here already: it says nothing more.
+ * is over is nobody's.
  */
 export function closeCalls(
   event: AgentEvent,
   { afterHooks }: Pick<AgentAdapter, "afterHooks">,
   deps: ObserveDeps,
-): boolean {
-  if (!("agent" in event) || event.subagentId !== undefined) return true;
+): void {
+  if (!("agent" in event) || event.subagentId !== undefined) return;
   const repository = findRepository(event.cwd, deps);
-  if (repository?.workTree === undefined) return true;
+  if (repository?.workTree === undefined) return;
   const isOver = ["prompt", "turn-end", "session-end"].includes(event.kind);
   if (isOver || afterHooks !== undefined) {
     closeEdits(event, repository, { deps, isOver });
     closeShellCalls(event, repository, { deps, isOver, afterHooks });
   }
   trackEdit(event, repository, deps);
-  if (event.kind !== "after-shell" || afterHooks === undefined) return true;
-  return readShellCall(repository, deps.files, event) !== undefined;
 }
 
 /** Keeps an edit on record from its beginning to its end. */
@@ -129,7 +127,7 @@ function closeShellCalls(
       continue;
     }
     const ended = shellEvent(call, event);
-    observe({ ...ended, kind: "after-shell" }, deps);
+    observe({ ...ended, kind: "after-shell", mayBeLate: true }, deps);
     // it may still run, and its own end be on the way: what it does from here on is looked at again
     if (afterHooks === "late" && !isOver) observe({ ...ended, kind: "before-shell" }, deps);
   }

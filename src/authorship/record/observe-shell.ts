@@ -108,6 +108,7 @@ export function observeShellEnd(
   const { files } = deps;
   const call = readShellCall(repository, files, event);
   if (call === undefined) {
+    if (event.mayBeLate === true) return;
     outcome.problems.push(
       `the beginning of shell call ${event.toolUseId} was not seen: its changes are nobody's`,
     );

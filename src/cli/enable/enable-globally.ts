@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { absent } from "../../base/file-change.ts";
 import { applyFileChanges } from "../../system/files/file-changes.ts";
 import { homedir } from "../../system/machine/home.ts";
 import type { CliContext } from "../command/context.ts";
@@ -56,8 +57,9 @@ export function disableGlobally(
     .map((change) => restoreExactly(change, installed));
   if (flags.dryRun !== true) {
     applyFileChanges(changes, this.files);
-    removeEmptyParents(changes, around.home, this.files);
     this.files.remove(record);
+    const gone = { path: record, before: absent, after: absent, why: "" };
+    removeEmptyParents([...changes, gone], around.home, this.files);
   }
   if (flags.json)
     this.terminal.json({ applied: flags.dryRun !== true, changes: changes.map(describeChange) });

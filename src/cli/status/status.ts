@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { parseHookCommand } from "../../agents/settings/agent-program.ts";
 import { claudeHookCommands } from "../../agents/settings/claude-settings.ts";
+import { type HeardAgent, listHeard } from "../../state/connected-agents.ts";
 import { type Problem, readProblems } from "../../state/problems.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { CliContext } from "../command/context.ts";
@@ -16,7 +17,13 @@ interface Status {
   /** `partly`: some hook is missing or outdated. */
   readonly state: "on" | "partly" | "off" | "disabled";
   readonly hooks: readonly { readonly name: string; readonly path: string; readonly standing: string }[];
-  readonly agents: readonly { readonly agent: string; readonly path: string; readonly standing: string }[];
+  readonly agents: readonly {
+    readonly agent: string;
+    readonly path: string;
+    readonly standing: string;
+    /** When a hook of the agent last ran here, RFC 3339; absent if none ever did. */
+    readonly lastHeard?: string;
+  }[];
   /** The installations that the agents' hooks start. */
   readonly programs: readonly HookProgram[];
   readonly pending: readonly PendingFile[];
@@ -40,17 +47,28 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   const state = situation.switchedOff ? "disabled" : stateOf(plan);
   // what is committed is not pending: a commit that no hook saw is settled now
   if (state === "on" || state === "partly") await settleFirst(this);
+  const heard = listHeard(git.repository, files);
   const found: Status = {
     repository: git.repository.workTree ?? git.repository.gitDir,
     state,
     hooks: plan.hooks.map(({ name, path, standing }) => ({ name, path, standing })),
-    agents: plan.agents.map(({ agent, path, standing }) => ({ agent, path, standing })),
+    agents: plan.agents.map(({ agent, path, standing }) => ({
+      agent,
+      path,
+      standing,
+      ...heardOf(agent, heard),
+    })),
     programs: hookPrograms(situation, files),
     pending: readPendingFiles(git.repository, files),
     problems: readProblems(git.repository, files),
   };
   if (flags.json) this.terminal.json(found);
   else printStatus(this.terminal, found);
+}
+
+function heardOf(agent: string, heard: readonly HeardAgent[]): { readonly lastHeard?: string } {
+  const last = heard.find(({ tool }) => tool === agent);
+  return last === undefined ? {} : { lastHeard: new Date(last.at).toISOString() };
 }
 
 /** Those that are connected; Claude Code where none is. */
@@ -98,6 +116,7 @@ const standingTexts: Record<string, string> = {
   outdated: "of another version or installation",
   off: "off",
   committed: "left alone: the hook is committed",
+  refused: "left alone: the settings cannot be edited",
   shared: "left alone: the hook serves other repositories too",
   blocked: "blocked by a hook kept aside",
 };
@@ -113,7 +132,13 @@ function printStatus(terminal: Terminal, found: Status): void {
   terminal.out(
     formatTable([
       ...found.hooks.map(({ name, path, standing }) => [`  git ${name}`, shown(path), mark(standing)]),
-      ...found.agents.map(({ agent, path, standing }) => [`  ${agent}`, shown(path), mark(standing)]),
+      ...found.agents.map(({ agent, path, standing, lastHeard }) => [
+        `  ${agent}`,
+        shown(path),
+        standing === "on"
+          ? `${mark(standing)}, ${lastHeard === undefined ? "not heard yet" : `last heard ${lastHeard}`}`
+          : mark(standing),
+      ]),
       ...found.programs.map(({ entry, found: there }) => [
         "  program",
         printable(entry),

@@ -10,9 +10,15 @@ const editTools = new Set([
   "NotebookEdit",
   "mcp__acp__Write",
   "mcp__acp__Edit",
-  // Cursor and Factory Droid
+  // Cursor, Factory Droid, and agents whose lines are brought into this form
   "StrReplace",
   "Create",
+  "write_file",
+  "edit",
+  "replace",
+  "editor",
+  "save-file",
+  "str-replace-editor",
 ]);
 const pathFields = ["file_path", "notebook_path", "path", "filePath"];
 const subagentTools = new Set(["Task", "Agent"]);

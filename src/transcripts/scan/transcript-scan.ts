@@ -1,3 +1,4 @@
+import { claudeForms } from "../claude-form.ts";
 import { type Fields, fieldsOf } from "../json-fields.ts";
 import { scanClaudeLine } from "./claude-line.ts";
 import { scanCodexLine } from "./codex-line.ts";
@@ -15,6 +16,7 @@ const scanners: Readonly<Record<string, (line: Fields, number: number, facts: Tr
   cursor: scanClaudeLine,
   droid: scanClaudeLine,
   gemini: scanGeminiLine,
+  kilo: scanOpencodeLine,
   opencode: scanOpencodeLine,
   pi: scanPiLine,
 };
@@ -22,7 +24,7 @@ const scanners: Readonly<Record<string, (line: Fields, number: number, facts: Tr
 export function scanTranscriptLine(tool: string, line: Buffer, facts: TranscriptFacts): void {
   const number = facts.lines;
   facts.lines += 1;
-  const scan = scanners[tool];
+  const scan = scannerOf(tool);
   if (scan === undefined) return;
   const fields = parseLine(line);
   if (fields === undefined) return;
@@ -30,6 +32,15 @@ export function scanTranscriptLine(tool: string, line: Buffer, facts: Transcript
   for (const list of [facts.prompts, facts.tasks, facts.editedPaths]) {
     if (list.length > maxScanned) list.splice(0, list.length - maxScanned);
   }
+}
+
+function scannerOf(tool: string): (typeof scanners)[string] | undefined {
+  if (Object.hasOwn(scanners, tool)) return scanners[tool];
+  const formOf = Object.hasOwn(claudeForms, tool) ? claudeForms[tool] : undefined;
+  if (formOf === undefined) return undefined;
+  return (fields, number, facts) => {
+    for (const line of formOf(fields)) scanClaudeLine(line, number, facts);
+  };
 }
 
 function parseLine(line: Buffer): Fields | undefined {

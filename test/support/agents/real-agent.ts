@@ -40,6 +40,8 @@ export interface RealAgent {
   readonly leftovers?: (home: string) => readonly number[];
   readonly can: {
     readonly resume: boolean;
+    /** False: it writes no file whose name holds quotes. */
+    readonly quotedPaths?: false;
     /** Its transcript tells prompts. */
     readonly transcript: boolean;
   };
@@ -128,8 +130,6 @@ async function runProgram(
   clearTimeout(timer);
   child.stdout.destroy();
   child.stderr.destroy();
-  // biome-ignore lint/suspicious/noConsole: DEBUG
-  if (process.env["KEYFRAME_AGENT_OUTPUT"]) console.warn(output);
   if (code !== 0) throw new Error(`${program} ended with ${code}: ${output.slice(-4000)}`);
   return output;
 }

@@ -287,7 +287,7 @@ trust_level = "trusted"
       shell: ["run_shell_command", "command", { description: "run" }],
       read: ["read_file", "file_path"],
     }),
-    can: { resume: true, transcript: true },
+    can: { resume: true, transcript: true, quotedPaths: false },
   },
   {
     name: "droid",
