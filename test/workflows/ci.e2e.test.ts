@@ -414,6 +414,37 @@ test("a pipeline without the right to push says so and fails", () => {
   expect(result.stderr.toString()).toMatch(/notes were not pushed.*contents: write/s);
 });
 
+test("a remote that squashes is told once at a push and always by doctor, until a pipeline carries links", () => {
+  const doctor = () =>
+    JSON.parse(dev.keyframe("doctor", "--json").stdout) as { merges: { what: string; repair: string }[] };
+  dev.keyframe("enable");
+  makeChange("one");
+  openChange(1);
+  squash(1, "One (#1)");
+  startBranch("two");
+  agentCommit("e", "1\n");
+  openChange(2);
+  squash(2, "Two (#2)");
+  startBranch("three");
+  expect(doctor().merges).toEqual([
+    expect.objectContaining({
+      what: expect.stringMatching(/^2 of the last 3 commits of origin\/main were squashed/),
+      repair: expect.stringContaining("keyframe ci install"),
+    }),
+  ]);
+  const said = () => {
+    agentCommit(`f${Math.random()}`, "1\n");
+    const result = spawnSync("git", ["push", "origin", "HEAD:three"], { cwd: dev.folder, env: dev.env });
+    return result.stderr.toString();
+  };
+  expect(said()).toMatch(/keyframe: 2 of the last 3 .* squashed .*ci install/);
+  expect(said()).not.toContain("squashed");
+  dev.keyframe("ci", "install", "--forge", "github");
+  dev.commit("pipeline");
+  dev.sh("push", "-q", "origin", "HEAD:main");
+  expect(doctor().merges).toEqual([]);
+});
+
 describe("keyframe ci install", () => {
   test("writes GitHub's workflow once, and leaves somebody else's file alone", () => {
     const install = (...args: string[]) => dev.keyframe("ci", "install", "--forge", "github", ...args);

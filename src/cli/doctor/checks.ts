@@ -3,6 +3,7 @@ import { checkpointsCheck } from "./check-checkpoints.ts";
 import { hooksCheck } from "./check-hooks.ts";
 import { journalCheck } from "./check-journal.ts";
 import { locksCheck } from "./check-locks.ts";
+import { mergesCheck } from "./check-merges.ts";
 import { notesCheck } from "./check-notes.ts";
 import { remotesCheck } from "./check-remotes.ts";
 import { sandboxesCheck } from "./check-sandboxes.ts";
@@ -17,6 +18,7 @@ export const repositoryChecks: readonly DoctorCheck[] = [
   remotesCheck,
   checkpointsCheck,
   hooksCheck,
+  mergesCheck,
 ];
 
 /** What is this user's, inside of a repository and outside. */

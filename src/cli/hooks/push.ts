@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import { cleanText } from "../../base/clean-text.ts";
 import { errorText } from "../../base/errors.ts";
 import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
@@ -63,11 +64,29 @@ export async function pushInHook(
       return isFirst ? [v1Branch] : [];
     });
     for (const problem of problems) say(problem);
+    await tellOfSquashing(context, remote.name, say);
     return problems;
   } catch (error) {
     say(`checkpoints were not pushed: ${errorText(error)}`);
     return [errorText(error)];
   }
+}
+
+/** Said once: whoever wants it otherwise has heard of it, and `doctor` goes on saying it. */
+async function tellOfSquashing(
+  { git, files }: PushContext,
+  remoteName: string,
+  say: (text: string) => void,
+): Promise<void> {
+  const told = join(git.repository.commonDir, "keyframe", "told-of-squashing");
+  if (files.statIfExists(told) !== undefined) return;
+  const { describeSquashMerging, findSquashMerging } = await import("../../workflows/ci/squash-merging.ts");
+  const found = await findSquashMerging(git, remoteName);
+  if (found === undefined) return;
+  const { what, repair } = describeSquashMerging(found);
+  say(`${what}; ${repair}`);
+  files.makeFolder(dirname(told));
+  files.replaceLoosely(told, Buffer.alloc(0));
 }
 
 /** Lines of `<local ref> <local id> <remote ref> <remote id>`; a ref that is deleted there has a local id of zeros. */
