@@ -24,6 +24,12 @@ export interface StatMark {
   readonly inode: number;
 }
 
+export function sameMark(a: StatMark, b: StatMark): boolean {
+  return (
+    a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.sizeBytes === b.sizeBytes && a.inode === b.inode
+  );
+}
+
 /** How a change was seen: between the hooks of an edit tool, around a shell call, or by an editor at a save. */
 export type Evidence = "edit" | "shell" | "save";
 

@@ -624,6 +624,23 @@ describe("places", () => {
     expect(repo.note("nested")).toContain("g\n  s_");
   });
 
+  test("of many untracked files a shell call gets what it changed in any of them, and no more", async () => {
+    repo.write("base", "1");
+    await repo.commit();
+    const name = (index: number) => `many/${String(index).padStart(4, "0")}`;
+    for (let index = 0; index < 700; index += 1) repo.write(name(index), "by nobody", `line ${index}`);
+    repo.shellBegins("one");
+    repo.write(name(650), "by nobody", "line 650", "by the agent");
+    renameSync(repo.path(name(651)), repo.path("moved"));
+    repo.shellEnds("one");
+    repo.write(name(652), "by nobody", "line 652", "by a person meanwhile");
+    repo.shellBegins("two");
+    repo.write(name(652), "by nobody", "line 652", "by a person meanwhile", "by the agent");
+    repo.shellEnds("two");
+    await repo.commit();
+    expect([name(650), "moved", name(652), name(653)].map(repo.blame)).toEqual(["UUA", "UU", "UUUA", "UU"]);
+  });
+
   test("files behind a symlinked directory, and behind a symlink, are recorded where git has them", async () => {
     repo.write("real/f", "1");
     symlinkSync("real", repo.path("linked"));

@@ -3,7 +3,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import { splitLines } from "../../base/lines.ts";
 import { maxLinedFileBytes } from "../../journal/limits.ts";
 import type { LineOwnerRun, OwnerKey } from "../../journal/line-owners.ts";
-import type { PathState, StatMark } from "../../journal/path-state.ts";
+import { type PathState, type StatMark, sameMark } from "../../journal/path-state.ts";
 import type { FileStat, Files } from "../../system/files/files.ts";
 
 /** What a path holds now. */
@@ -84,15 +84,7 @@ export function markOf(stat: FileStat): StatMark {
 /** True if the file at the path is, by its times, size and inode, the one that was looked at. */
 export function isUnchanged(files: Files, absolute: string, mark: StatMark | null | undefined): boolean {
   const stat = files.statIfExists(absolute);
-  return (
-    stat !== undefined &&
-    mark !== null &&
-    mark !== undefined &&
-    stat.mtimeMs === mark.mtimeMs &&
-    stat.ctimeMs === mark.ctimeMs &&
-    stat.sizeBytes === mark.sizeBytes &&
-    stat.inode === mark.inode
-  );
+  return stat !== undefined && mark !== null && mark !== undefined && sameMark(markOf(stat), mark);
 }
 
 function captureLarge(files: Files, absolute: string, stat: FileStat): Capture {

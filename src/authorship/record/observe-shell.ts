@@ -16,6 +16,7 @@ import {
   writeShellBeginning,
   writeShellCall,
 } from "../../journal/shell-calls.ts";
+import { type UntrackedFile, UntrackedFiles } from "../../journal/untracked-files.ts";
 import { sessionKey } from "../note/keys.ts";
 import { type Capture, captureContent, capturePath, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
@@ -32,7 +33,7 @@ interface ShellProgress {
 type ShellStart = Extract<AgentEvent, { readonly kind: "before-shell" }>;
 type ShellEnd = Extract<AgentEvent, { readonly kind: "after-shell" }>;
 
-/** New files beyond this many are looked at but not read before a shell call. */
+/** New files beyond this many do not get a head each before a shell call: their contents are kept together. */
 const maxNewSnapshots = 300;
 /** New files above this size are looked at but not read, bytes. */
 const maxNewSnapshotBytes = 4 * 1024 * 1024;
@@ -66,15 +67,20 @@ export function observeShellStart(
       paths: wasClean,
     });
     let fresh = 0;
+    const kept = new UntrackedFiles(repository, files);
+    const together: UntrackedFile[] = [];
     for (const path of paths) {
       const absolute = join(repository.workTree ?? "", path);
       const head = journal.head(path);
       if (head !== undefined && isUnchanged(files, absolute, head.mark)) continue;
       const stat = files.statIfExists(absolute);
       if (head === undefined && stat !== undefined) {
-        fresh += 1;
-        if (fresh > maxNewSnapshots || stat.sizeBytes > maxNewSnapshotBytes) {
-          unread[path] = markOf(stat);
+        const isKept = kept.has(path, markOf(stat));
+        if (!isKept) fresh += 1;
+        if (isKept || fresh > maxNewSnapshots || stat.sizeBytes > maxNewSnapshotBytes) {
+          const mark = markOf(stat);
+          unread[path] = mark;
+          if (stat.sizeBytes <= maxNewSnapshotBytes) together.push({ path, absolute, mark });
           continue;
         }
       }
@@ -84,6 +90,9 @@ export function observeShellStart(
       const after = capturePath(files, absolute);
       recordEdit(journal, { path, after, cause, ...baseline, earlier: origins.earlierOf(path, after) });
     }
+    const left = kept.keep(together).length;
+    if (left > 0)
+      outcome.problems.push(`${left} new files are too many to be kept: changes in them are nobody's`);
   });
   writeShellBeginning(repository, files, { call: event, state: readGitState(repository, files) });
   writeShellCall(repository, files, {
@@ -161,10 +170,17 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
   );
   const origins = new GitOrigins(repository, call, deps);
   origins.prepare(captures, { isClean: (path) => !dirty.has(path) });
+  const kept = new UntrackedFiles(repository, files);
+  const keptBefore = (path: RepoPath): Buffer | undefined => {
+    const mark = call.unread[path];
+    return mark === undefined || journal.head(path) !== undefined ? undefined : kept.content(path, mark);
+  };
   const twins = findTwins(journal, { captures, committed, dirtyBefore: call.dirty });
+  for (const digest of Object.keys(call.unread).length === 0 ? [] : kept.digests())
+    if (!twins.has(digest)) twins.set(digest, "committed");
   let credited = 0;
   for (const [path, after] of captures) {
-    const content = committed.get(path);
+    const content = committed.has(path) ? committed.get(path) : keptBefore(path);
     if (after.kind === "file" && content === null && journal.head(path) === undefined) {
       const from = twins.get(after.digest);
       if (from !== undefined) {
