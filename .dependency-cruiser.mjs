@@ -121,7 +121,7 @@ const rooms = {
   "git/hooks": ["git's own hooks: installed, watched, removed", []],
   "system/files": ["files: durable writes, sparse files, changes", []],
   "system/process": ["processes: started, identified, read", ["files"]],
-  "system/locks": ["one writer at a time, across processes", ["files", "process"]],
+  "system/locks": ["one writer at a time, across processes", ["files", "process", "net"]],
   "system/net": ["sockets and HTTP", ["files"]],
   "system/machine": ["everything above as one value that is handed down", ["files", "process"]],
   "blocks/formats": ["codecs of manifest, layer and frame; no I/O", []],

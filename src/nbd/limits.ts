@@ -7,6 +7,8 @@ export const maxNameBytes = 4096;
 
 /** A client that has not chosen an export by then is cut off. */
 export const negotiationLimitMs = 30_000;
+/** How long a client may take to read the last answers and to close its end. */
+export const goodbyeLimitMs = 10_000;
 /** Options of one negotiation. */
 export const maxOptions = 1000;
 

@@ -31,18 +31,6 @@ export interface TransmissionOptions {
   onProgress(): void;
 }
 
-/**
- * The request phase of one connection. Requests are carried out as they come and answered as they end, in any order;
- * no more are taken while too much is under way or unread by the client.
- */
-export interface Transmission {
-  /**
-   * Takes requests from the input while it can. "blocked" wants no more input before the next call; "finished" comes
-   * after the client's goodbye when all is answered; "broken" is input that is not the protocol.
-   */
-  pump(): "hungry" | "blocked" | "finished" | "broken";
-}
-
 interface PendingWrite {
   readonly request: Request;
   readonly payload: Buffer;
@@ -52,216 +40,238 @@ interface PendingWrite {
 /** Reads at least this long are asked first whether they are zeros. */
 const minHoleCheckBytes = 32 * 1024;
 
-export function createTransmission(options: TransmissionOptions): Transmission {
-  const { agreement, input, replies, signal } = options;
-  const { device } = agreement.export;
-  const rules: RequestRules = {
-    sizeBytes: device.sizeBytes,
-    readOnly: device.readOnly,
-    blockStatus: agreement.blockStatus,
-  };
-  const readPrefixBytes = agreement.structuredReplies ? dataChunkPrefixBytes : simpleReplyBytes;
-  let requestsInFlight = 0;
-  let inFlightBytes = 0;
-  let pendingWrite: PendingWrite | undefined;
-  let skipBytes = 0;
-  let saidGoodbye = false;
+/**
+ * The request phase of one connection. Requests are carried out as they come and answered as they end, in any order;
+ * no more are taken while too much is under way or unread by the client.
+ */
+export class Transmission {
+  readonly #agreement: Agreement;
+  readonly #device: BlockDevice;
+  readonly #input: ByteQueue;
+  readonly #replies: ReplyWriter;
+  readonly #signal: AbortSignal;
+  readonly #onProgress: () => void;
+  readonly #rules: RequestRules;
+  readonly #readPrefixBytes: number;
+  #requestsInFlight = 0;
+  #inFlightBytes = 0;
+  #pendingWrite: PendingWrite | undefined;
+  #skipBytes = 0;
+  #saidGoodbye = false;
 
-  function pump(): ReturnType<Transmission["pump"]> {
+  constructor({ agreement, input, replies, signal, onProgress }: TransmissionOptions) {
+    this.#agreement = agreement;
+    this.#device = agreement.export.device;
+    this.#input = input;
+    this.#replies = replies;
+    this.#signal = signal;
+    this.#onProgress = onProgress;
+    this.#rules = {
+      sizeBytes: this.#device.sizeBytes,
+      readOnly: this.#device.readOnly,
+      blockStatus: agreement.blockStatus,
+    };
+    this.#readPrefixBytes = agreement.structuredReplies ? dataChunkPrefixBytes : simpleReplyBytes;
+  }
+
+  /**
+   * Takes requests from the input while it can. "blocked" wants no more input before the next call, which a request
+   * that ends brings; "leaving" comes after the client's goodbye while requests are under way, "finished" when all is
+   * answered; "broken" is input that is not the protocol.
+   */
+  pump(): "hungry" | "blocked" | "leaving" | "finished" | "broken" {
     for (;;) {
-      if (skipBytes > 0) skipBytes -= input.skip(skipBytes);
-      if (skipBytes > 0) return "hungry";
-      if (pendingWrite !== undefined && !fillWrite(pendingWrite)) return "hungry";
-      if (saidGoodbye) return requestsInFlight === 0 ? "finished" : "blocked";
-      if (isBusy()) return "blocked";
-      const header = input.take(requestBytes);
+      if (this.#skipBytes > 0) this.#skipBytes -= this.#input.skip(this.#skipBytes);
+      if (this.#skipBytes > 0) return "hungry";
+      if (this.#pendingWrite !== undefined && !this.#fillWrite(this.#pendingWrite)) return "hungry";
+      if (this.#saidGoodbye) return this.#requestsInFlight === 0 ? "finished" : "leaving";
+      if (this.#isBusy()) return "blocked";
+      const header = this.#input.take(requestBytes);
       if (header === undefined) return "hungry";
       const request = parseRequest(header);
       if (request === undefined) return "broken";
-      take(request);
+      this.#take(request);
     }
   }
 
-  function isBusy(): boolean {
+  #isBusy(): boolean {
     return (
-      requestsInFlight >= maxRequestsInFlight ||
-      inFlightBytes >= maxInFlightBytes ||
-      replies.queuedBytes() >= maxQueuedReplyBytes
+      this.#requestsInFlight >= maxRequestsInFlight ||
+      this.#inFlightBytes >= maxInFlightBytes ||
+      this.#replies.queuedBytes() >= maxQueuedReplyBytes
     );
   }
 
-  function take(request: Request): void {
+  #take(request: Request): void {
     if (request.command === commands.disconnect) {
-      saidGoodbye = true;
+      this.#saidGoodbye = true;
       return;
     }
-    const errno = checkRequest(request, rules);
+    const errno = checkRequest(request, this.#rules);
     if (errno !== undefined) {
       // the payload of a refused write follows all the same
-      if (request.command === commands.write) skipBytes = request.lengthBytes;
-      answerError(request, errno, "this request is not valid here");
+      if (request.command === commands.write) this.#skipBytes = request.lengthBytes;
+      this.#answerError(request, errno, "this request is not valid here");
       return;
     }
     if (request.command === commands.read) {
-      read(request);
+      this.#read(request);
       return;
     }
     if (request.command === commands.write) {
-      pendingWrite = { request, payload: Buffer.allocUnsafe(request.lengthBytes), filledBytes: 0 };
+      this.#pendingWrite = { request, payload: Buffer.allocUnsafe(request.lengthBytes), filledBytes: 0 };
       return;
     }
-    carryOut(request, 0, () => execute(request));
+    this.#carryOut(request, 0, () => this.#execute(request));
   }
 
-  function fillWrite(write: PendingWrite): boolean {
-    write.filledBytes += input.moveInto(write.payload, write.filledBytes);
+  #fillWrite(write: PendingWrite): boolean {
+    write.filledBytes += this.#input.moveInto(write.payload, write.filledBytes);
     if (write.filledBytes < write.payload.length) return false;
-    pendingWrite = undefined;
+    this.#pendingWrite = undefined;
     const { request, payload } = write;
-    carryOut(request, payload.length, () =>
-      withFua(request, () => device.write(payload, request.offsetBytes)),
+    this.#carryOut(request, payload.length, () =>
+      this.#withFua(request, () => this.#device.write(payload, request.offsetBytes)),
     );
     return true;
   }
 
-  function execute(request: Request): void | Promise<void> {
+  #execute(request: Request): void | Promise<void> {
     const range = { offsetBytes: request.offsetBytes, lengthBytes: request.lengthBytes };
     switch (request.command) {
       case commands.flush:
-        return device.flush();
+        return this.#device.flush();
       case commands.trim:
-        return withFua(request, () => device.trim(range));
+        return this.#withFua(request, () => this.#device.trim(range));
       case commands.writeZeroes: {
         const keepAllocated = (request.flags & commandFlags.noHole) !== 0;
-        return withFua(request, () => device.writeZeroes(range, { keepAllocated }));
+        return this.#withFua(request, () => this.#device.writeZeroes(range, { keepAllocated }));
       }
       case commands.cache:
-        return warmUp(device, range, signal);
+        return warmUp(this.#device, range, this.#signal);
       default:
         return;
     }
   }
 
-  function withFua(request: Request, change: () => void | Promise<void>): void | Promise<void> {
+  #withFua(request: Request, change: () => void | Promise<void>): void | Promise<void> {
     const changed = change();
     if ((request.flags & commandFlags.fua) === 0) return changed;
-    return changed === undefined ? device.flush() : changed.then(() => device.flush());
+    return changed === undefined ? this.#device.flush() : changed.then(() => this.#device.flush());
   }
 
   /** Runs the work, now or in the background, and answers with its success or its error. */
-  function carryOut(request: Request, payloadBytes: number, work: () => void | Promise<void>): void {
+  #carryOut(request: Request, payloadBytes: number, work: () => void | Promise<void>): void {
     let running: void | Promise<void>;
     try {
       running = work();
-      if (running === undefined) answerDone(request);
+      if (running === undefined) this.#answerDone(request);
     } catch (error) {
-      answerFailure(request, error);
+      this.#answerFailure(request, error);
       return;
     }
     if (running === undefined) return;
-    inBackground(payloadBytes, running, {
-      done: () => answerDone(request),
-      failed: (error) => answerFailure(request, error),
+    this.#inBackground(payloadBytes, running, {
+      done: () => this.#answerDone(request),
+      failed: (error) => this.#answerFailure(request, error),
     });
   }
 
-  function inBackground<T>(
+  #inBackground<T>(
     payloadBytes: number,
     running: Promise<T>,
     then: { readonly done: (result: T) => void; readonly failed: (error: unknown) => void },
   ): void {
-    requestsInFlight += 1;
-    inFlightBytes += payloadBytes;
+    this.#requestsInFlight += 1;
+    this.#inFlightBytes += payloadBytes;
     const ended = () => {
-      requestsInFlight -= 1;
-      inFlightBytes -= payloadBytes;
-      options.onProgress();
+      this.#requestsInFlight -= 1;
+      this.#inFlightBytes -= payloadBytes;
+      this.#onProgress();
     };
     void running.then(then.done, then.failed).then(ended);
   }
 
-  function read(request: Request): void {
+  #read(request: Request): void {
     try {
-      if (readsZeros(request)) replies.push(encodeHoleChunk(request));
-      else readData(request);
+      if (this.#readsZeros(request)) this.#replies.push(encodeHoleChunk(request));
+      else this.#readData(request);
     } catch (error) {
-      answerFailure(request, error);
+      this.#answerFailure(request, error);
     }
   }
 
-  function readData(request: Request): void {
-    const place = replies.reserve(readPrefixBytes + request.lengthBytes);
-    const target = place.bytes.subarray(place.start + readPrefixBytes, place.end);
+  #readData(request: Request): void {
+    const place = this.#replies.reserve(this.#readPrefixBytes + request.lengthBytes);
+    const target = place.bytes.subarray(place.start + this.#readPrefixBytes, place.end);
     let count: number | Promise<number>;
     try {
-      count = device.read(target, request.offsetBytes, signal);
+      count = this.#device.read(target, request.offsetBytes, this.#signal);
     } catch (error) {
-      giveBack(place);
+      this.#giveBack(place);
       throw error;
     }
     if (typeof count === "number") {
-      finishRead(place, request, count);
+      this.#finishRead(place, request, count);
       return;
     }
-    inBackground(request.lengthBytes, count, {
-      done: (later) => finishRead(place, request, later),
+    this.#inBackground(request.lengthBytes, count, {
+      done: (later) => this.#finishRead(place, request, later),
       failed: (error) => {
-        giveBack(place);
-        answerFailure(request, error);
+        this.#giveBack(place);
+        this.#answerFailure(request, error);
       },
     });
   }
 
-  function readsZeros(request: Request): boolean {
-    if (!agreement.structuredReplies || request.lengthBytes < minHoleCheckBytes) return false;
-    for (const extent of device.extents(request)) if (extent.kind === "data") return false;
+  #readsZeros(request: Request): boolean {
+    if (!this.#agreement.structuredReplies || request.lengthBytes < minHoleCheckBytes) return false;
+    for (const extent of this.#device.extents(request)) if (extent.kind === "data") return false;
     return true;
   }
 
-  function finishRead(place: ReplyPlace, request: Request, count: number): void {
+  #finishRead(place: ReplyPlace, request: Request, count: number): void {
     if (count !== request.lengthBytes) {
-      giveBack(place);
-      answerFailure(request, new Error("the disk ended before its size"));
+      this.#giveBack(place);
+      this.#answerFailure(request, new Error("the disk ended before its size"));
       return;
     }
-    if (agreement.structuredReplies) writeDataChunkPrefix(place.bytes, place.start, request);
+    if (this.#agreement.structuredReplies) writeDataChunkPrefix(place.bytes, place.start, request);
     else writeSimpleReply(place.bytes, place.start, request, 0);
-    replies.commit(place);
+    this.#replies.commit(place);
   }
 
   /** An error has another form than the data that the place was for. */
-  function giveBack(place: ReplyPlace): void {
+  #giveBack(place: ReplyPlace): void {
     place.end = place.start;
-    replies.commit(place);
+    this.#replies.commit(place);
   }
 
-  function answerDone(request: Request): void {
+  #answerDone(request: Request): void {
     if (request.command === commands.blockStatus) {
       const oneOnly = (request.flags & commandFlags.reqOne) !== 0;
-      const extents = statusExtents(device.extents(request), oneOnly);
-      replies.push(encodeBlockStatus(request, { contextId: baseAllocationId, extents }));
+      const extents = statusExtents(this.#device.extents(request), oneOnly);
+      this.#replies.push(encodeBlockStatus(request, { contextId: baseAllocationId, extents }));
       return;
     }
-    const place = replies.reserve(simpleReplyBytes);
+    const place = this.#replies.reserve(simpleReplyBytes);
     writeSimpleReply(place.bytes, place.start, request, 0);
-    replies.commit(place);
+    this.#replies.commit(place);
   }
 
-  function answerFailure(request: Request, error: unknown): void {
-    answerError(request, errnoFor(error), errorText(error));
+  #answerFailure(request: Request, error: unknown): void {
+    this.#answerError(request, errnoFor(error), errorText(error));
   }
 
-  function answerError(request: Request, errno: number, message: string): void {
-    if (agreement.structuredReplies) {
-      replies.push(encodeErrorChunk(request, errno, message));
+  #answerError(request: Request, errno: number, message: string): void {
+    if (this.#agreement.structuredReplies) {
+      this.#replies.push(encodeErrorChunk(request, errno, message));
       return;
     }
-    const place = replies.reserve(simpleReplyBytes);
+    const place = this.#replies.reserve(simpleReplyBytes);
     writeSimpleReply(place.bytes, place.start, request, errno);
-    replies.commit(place);
+    this.#replies.commit(place);
   }
-
-  return { pump };
 }
 
 const warmUpBytes = 1024 * 1024;

@@ -5,6 +5,7 @@ import { type BlockDevice, readOnlyDevice } from "../../src/blocks/block-device.
 import { serveConnection } from "../../src/nbd/connection.ts";
 import { createSlabPool } from "../../src/nbd/reply-writer.ts";
 import { createFakeClock } from "../../src/system/clock.ts";
+import { fuzzNbdMessages } from "../fuzz/nbd-messages.ts";
 import { createFakeSocket, type FakeSocket } from "../support/fake-socket.ts";
 import { eventually, patternBytes, settle } from "../support/memory-image.ts";
 import { memoryReader } from "../support/memory-reader.ts";
@@ -525,4 +526,8 @@ test("any bytes at all end in answers or a closed connection, never in an except
     ),
     { numRuns: 400 },
   );
+});
+
+test("whatever clients say and in whatever order, no connection outlives its client", async () => {
+  expect(await fuzzNbdMessages({ runs: 5_000, seed: 3 })).toBeGreaterThan(10);
 });

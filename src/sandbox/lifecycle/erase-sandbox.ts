@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import type { ProcessIdentity } from "../../system/process/process-table.ts";
 import { machineFiles } from "../qemu/qemu-arguments.ts";
@@ -20,6 +21,14 @@ export async function eraseSandbox(world: SandboxWorld, record: SandboxRecord): 
     world.files.removeTree(world.home.sandboxFolder(record.id));
     if (record.name !== undefined) releaseName(world, "sandbox", record.name, record.id);
   });
+  removeLocks(world, record);
+}
+
+/** Nobody looks for them any more: the sandbox's record is gone. */
+function removeLocks(world: SandboxWorld, record: SandboxRecord): void {
+  const folder = world.home.folder("locks");
+  for (const { name } of world.files.listIfExists(folder) ?? [])
+    if (name.includes(record.id)) world.files.removeTree(join(folder, name));
 }
 
 async function endMachine(world: SandboxWorld, record: SandboxRecord): Promise<void> {

@@ -32,7 +32,7 @@ export interface SandboxWorld {
 /** Where the state of sandboxes is: files of this user only. */
 export interface SandboxHome {
   readonly root: string;
-  /** Part of every lock's name: what makes it hard to guess. */
+  /** What the identities of guests are made from. */
   readonly secret: string;
   imageRecord(name: string): string;
   diskLayer(id: DiskLayerId, format: "qcow2" | "raw"): string;
@@ -54,7 +54,8 @@ export type HomeFolder =
   | "snapshots"
   | "memory"
   | "staging"
-  | "names";
+  | "names"
+  | "locks";
 
 const folders: readonly HomeFolder[] = [
   "images",
@@ -65,6 +66,7 @@ const folders: readonly HomeFolder[] = [
   "memory",
   "staging",
   "names",
+  "locks",
 ];
 
 /** KEYFRAME_SANDBOX_HOME, else below the user's data folder. */
@@ -116,7 +118,7 @@ export const snapshotsLock = "snapshots";
 
 /** One holder at a time, over all processes; given back by the kernel if the holder dies. */
 export function lockInHome(world: SandboxWorld, name: string, waitMs = 30_000): Promise<HeldLock> {
-  return acquireNamedLock(`${world.home.secret}-${name}`, { waitMs, clock: world.clock });
+  return acquireNamedLock(join(world.home.folder("locks"), name), { waitMs, clock: world.clock });
 }
 
 export async function withLock<T>(world: SandboxWorld, name: string, work: () => Promise<T>): Promise<T> {

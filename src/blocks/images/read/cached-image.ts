@@ -99,7 +99,7 @@ async function remember(
 ): Promise<void> {
   if (windows.length === 0) return;
   const order = { windowBytes: touchWindowBytes, windows };
-  files.replaceLoosely(touchesPath(folder), encodeTouchOrder(order));
+  files.replaceLoosely(touchesPath(folder), encodeTouchOrder(order), { mode: 0o600 });
   if (shared === undefined || !shared.isWritable) return;
   const signal = AbortSignal.timeout(shareLimitMs);
   await storeTouches({ ...shared, signal }, order).catch((error: unknown) =>
