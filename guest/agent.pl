@@ -195,6 +195,8 @@ sub raise_loopback {
     ioctl $socket, SIOCGIFFLAGS, $request or return;
     my (undef, $flags) = unpack 'a16 s', $request;
     ioctl $socket, SIOCSIFFLAGS, pack('a16 s x22', 'lo', $flags | 1);
+    # resolvers look for no IPv4 addresses, that of localhost included, where a machine has none but 127.0.0.1
+    add_own_address();
 }
 
 sub open_ports {
@@ -934,6 +936,7 @@ sub identity {
         my $text = $name->[0];
         syscall(SYS_SETHOSTNAME, $text, length $text) == 0 or push @problems, "host name: $!";
         cover("$image/etc/hostname", "$text\n") or push @problems, "host name: $!";
+        write_hosts($text, $f->{6} && $f->{6}[0] eq "\1") or push @problems, "hosts: $!";
     }
     if (my $machine = $f->{4}) { cover("$image/etc/machine-id", "$machine->[0]\n") or push @problems, "machine-id: $!" }
     if (my $boot = $f->{5}) {
@@ -946,6 +949,7 @@ sub identity {
         }
         elsif (%network) { lower_network() }
     }
+    push @problems, file_system_errors();
     my @lines = map { "problem: $_" } @problems;
     if (opendir my $folder, "$image/etc/keyframe/on-fork.d") {
         push @lines, map { "hook: /etc/keyframe/on-fork.d/$_" }
@@ -980,6 +984,30 @@ sub cover {
 }
 
 # in place of what is there, a link included: the image may point anywhere
+# A guest that knows its own names, whatever its image came from. Lines that the image has for other hosts stay; ours end
+# with a mark, so that the next name takes their place.
+sub write_hosts {
+    my ($name, $network) = @_;
+    my $path = "$image/etc/hosts";
+    my @kept;
+    if (open my $file, '<', $path) {
+        while (my $line = <$file>) {
+            next if $line =~ /# keyframe$/ || $line =~ /^\s*(?:127\.0\.0\.1|::1)\s/;
+            push @kept, $line =~ /\n\z/ ? $line : "$line\n";
+        }
+    }
+    my @own = ("127.0.0.1 localhost $name", '::1 localhost ip6-localhost ip6-loopback');
+    push @own, '198.18.0.1 host.keyframe.internal' if $network;
+    return write_file($path, join '', (map { "$_ # keyframe\n" } @own), @kept);
+}
+
+# what the kernel has found wrong with the file system since it was made
+sub file_system_errors {
+    open my $file, '<', '/sys/fs/ext4/vda/errors_count' or return;
+    my $count = <$file> // 0;
+    return $count > 0 ? 'file system: ' . ($count + 0) . ' errors were found: check it with fsck' : ();
+}
+
 sub write_file {
     my ($path, $text) = @_;
     unlink "$path.keyframe";
@@ -1037,15 +1065,18 @@ sub keep_file {
     return write_file($path, $text);
 }
 
-# "ip address add 198.18.0.2/32 dev lo; ip route add local 0.0.0.0/0 dev lo src 198.18.0.2", or the opposite. Resolvers
-# look for no IPv4 addresses where the machine has none but 127.0.0.1.
+# "ip route add local 0.0.0.0/0 dev lo src 198.18.0.2", or the opposite.
 sub route_all_here {
     my ($on) = @_;
-    my $address = pack('C C C C L', AF_INET, 32, 0, 0, 1) . attribute(2, GUEST_ADDRESS) . attribute(1, GUEST_ADDRESS);
     my $route = pack('C C C C C C C C L', AF_INET, 0, 0, 0, 255, 3, 254, 2, 0)
       . attribute(4, pack 'L', 1) . attribute(7, GUEST_ADDRESS);
-    return ask_netlink(20, 0x600, $address) && ask_netlink(24, 0x600, $route) if $on;
-    return ask_netlink(25, 0, $route) && ask_netlink(21, 0, $address);
+    return $on ? ask_netlink(24, 0x600, $route) : ask_netlink(25, 0, $route);
+}
+
+# "ip address add 198.18.0.2/32 dev lo"
+sub add_own_address {
+    my $address = pack('C C C C L', AF_INET, 32, 0, 0, 1) . attribute(2, GUEST_ADDRESS) . attribute(1, GUEST_ADDRESS);
+    return ask_netlink(20, 0x500, $address);
 }
 
 sub attribute { my ($type, $value) = @_; return pack 'S S a4', 8, $type, $value }

@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer as createTcpServer } from "node
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
 import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
+import { resumeSandbox } from "../../src/sandbox/lifecycle/resume-sandbox.ts";
 import { forkSnapshot, type StartOptions } from "../../src/sandbox/lifecycle/start-sandbox.ts";
-import { resumeSandbox } from "../../src/sandbox/lifecycle/suspend.ts";
 import { askKeeper, ensureKeeper } from "../../src/sandbox/network/keeper-client.ts";
 import { readForwards } from "../../src/sandbox/network/port-forwards.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";

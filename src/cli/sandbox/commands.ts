@@ -156,7 +156,8 @@ const resume = buildCommand<JsonFlags & { readonly ttl?: string }, [string], Cli
   },
   docs: {
     brief: "Continue a stopped sandbox",
-    fullDescription: "Continues a stopped sandbox.\n\nExample:\n  keyframe sandbox resume work",
+    fullDescription:
+      "Continues a stopped sandbox where it was, and one whose machine has died from its disk.\n\nExample:\n  keyframe sandbox resume work",
   },
 });
 

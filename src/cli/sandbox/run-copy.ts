@@ -1,8 +1,10 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
+import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import { copyIn, copyOut } from "../../sandbox/guest/copy-files.ts";
 import { withGuest } from "../../sandbox/guest/session.ts";
-import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
+import { withDiskOf } from "../../sandbox/lifecycle/resume-sandbox.ts";
+import { findSandbox, mustRun, sandboxState } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 
@@ -19,12 +21,16 @@ export async function copyFiles(
     throw new KeyframeError("usage", "one side must be <sandbox>:<path>, and only one");
   }
   const sandbox = findSandbox(world, (source ?? target)?.sandbox ?? "");
-  mustRun(world, sandbox);
-  const result = await withGuest(world, sandbox, (guest) =>
+  const copy = (guest: GuestChannel) =>
     source !== undefined
       ? copyOut(world.files, guest, source.path, resolvePath(this, to))
-      : copyIn(world.files, guest, resolvePath(this, from), target?.path ?? ""),
-  );
+      : copyIn(world.files, guest, resolvePath(this, from), target?.path ?? "");
+  const isReadable = ["stopped", "dead"].includes(sandboxState(world, sandbox));
+  if (source === undefined || !isReadable) mustRun(world, sandbox);
+  const result =
+    source !== undefined && isReadable
+      ? await withDiskOf(world, sandbox, copy)
+      : await withGuest(world, sandbox, copy);
   if (flags.json) this.terminal.json(result);
   else this.terminal.note(`copied ${result.fileCount} files, ${formatBytes(result.sizeBytes)}`);
   for (const path of result.skipped) this.terminal.note(`keyframe: skipped ${path}: not a plain file`);

@@ -136,5 +136,10 @@ export function printStarted(
         context.terminal.note(`keyframe: ${result.sandbox.record.id}: ${problem}`);
     }
   }
+  const [first] = results;
+  if (first?.ok === false && results.every((result) => !result.ok)) {
+    // nothing came of it: the reason is the command's, with its exit code and hint
+    throw first.error;
+  }
   if (results.some((result) => !result.ok)) context.process.exitCode = 1;
 }

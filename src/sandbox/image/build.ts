@@ -84,10 +84,21 @@ function debootstrapArguments(suite: string, packages: readonly string[], tar: s
     ...(packages.length === 0 ? [] : [`--include=${packages.join(",")}`]),
     '--aptopt=APT::Install-Recommends "false"',
     ...["doc", "man", "locale"].map((folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`),
+    ...guestHooks.map((hook) => `--customize-hook=${hook}`),
     suite,
     tar,
   ];
 }
+
+/**
+ * What makes a minimal system one to work in: a user beside root, who may become root where sudo is there; and without
+ * the resolver and the name of the machine that it was made on, which mmdebstrap leaves behind.
+ */
+const guestHooks: readonly string[] = [
+  'chroot "$1" useradd --create-home --shell /bin/bash user',
+  'if [ -d "$1/etc/sudoers.d" ]; then echo "user ALL=(ALL) NOPASSWD:ALL" > "$1/etc/sudoers.d/user"; chmod 440 "$1/etc/sudoers.d/user"; fi',
+  'rm -f "$1/etc/resolv.conf" "$1/etc/hostname"',
+];
 
 /**
  * An ext4 file system just large enough: the guest grows it to the size of its disk. 4 KiB blocks and the default

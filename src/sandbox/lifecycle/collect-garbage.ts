@@ -48,13 +48,13 @@ export interface GcPlan {
 }
 
 /**
- * Goes: sandboxes whose machine has ended without being stopped, snapshots that were never completed, states of
+ * Goes: sandboxes that never ran, machines of pools that have ended, snapshots that were never completed, states of
  * sandboxes that are gone, unnamed snapshots by the policy, and then every disk layer and memory image that nothing
  * that stays refers to. What a snapshot or a sandbox that stays stands on, stays.
  */
 export function planGc(view: GcView, policy: GcPolicy): GcPlan {
   const sandboxes = view.sandboxes
-    .filter(({ state }) => state === "dead" || state === "abandoned")
+    .filter(({ state, record }) => state === "abandoned" || (state === "dead" && !holdsWork(record)))
     .map(({ record }) => record);
   const goneSandboxes = new Set(sandboxes.map((each) => each.id));
   const staying = view.sandboxes.map(({ record }) => record).filter((each) => !goneSandboxes.has(each.id));
@@ -94,6 +94,11 @@ export function planGc(view: GcView, policy: GcPolicy): GcPlan {
     staging: view.staging,
     strays: view.strays,
   };
+}
+
+/** A machine that died leaves its disk: only whoever owns it says that it may go (`sandbox rm`). */
+function holdsWork(record: SandboxRecord): boolean {
+  return record.status !== "pooled" && record.scratch !== true;
 }
 
 function unprotectedByPolicy(view: GcView, policy: GcPolicy): Set<SnapshotId> {

@@ -44,9 +44,20 @@ export async function findSandboxProblems(
   for (const record of listSandboxes(world)) {
     const state = sandboxState(world, record);
     if (state === "running") problems.push(...(await lookAtMachine(world, record, repair)));
+    if (state === "dead" && record.status === "running") problems.push(describeDead(record));
     if (state === "stopped") problems.push(...findStaleSockets(world, record, repair));
   }
   return [...problems, ...describePlan(world, await collectGarbage(world, { dryRun: !repair }))];
+}
+
+/** Its disk holds work: no repair removes it. */
+function describeDead(record: SandboxRecord): SandboxProblem {
+  const label = record.name ?? record.id;
+  return {
+    kind: "dead-sandbox",
+    subject: record.id,
+    what: `its machine ended without being stopped: \`keyframe sandbox resume ${label}\` starts it from its disk, \`keyframe sandbox rm ${label}\` removes it`,
+  };
 }
 
 function findDamagedRecords(world: SandboxWorld): SandboxProblem[] {
@@ -149,7 +160,7 @@ function describePlan(world: SandboxWorld, plan: GcPlan): SandboxProblem[] {
       ({ id }): SandboxProblem => ({
         kind: "dead-sandbox",
         subject: id,
-        what: "its machine ended without being stopped, or never started",
+        what: "its machine never ran, or ended while it was kept ready",
         repair,
       }),
     ),

@@ -1,11 +1,12 @@
 import { isKeyframeError } from "../../base/errors.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import { listSnapshots } from "../store/snapshot-store.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
+import { freeUnusedLayers } from "./free-layers.ts";
 import { removeSnapshot } from "./remove-snapshot.ts";
 
-/** Ends the machine if it runs and removes what only this sandbox has. */
+/** Ends the machine if it runs and removes what only this sandbox has, its disk layers included. */
 export async function removeSandbox(world: SandboxWorld, record: SandboxRecord): Promise<void> {
   await eraseSandbox(world, record);
   // the states that only `resume` would have used; one that others stand on by now stays
@@ -15,4 +16,5 @@ export async function removeSandbox(world: SandboxWorld, record: SandboxRecord):
       if (!isKeyframeError(error, "in-use", "not-ready")) throw error;
     });
   }
+  await withLock(world, snapshotsLock, () => freeUnusedLayers(world, record.disk));
 }

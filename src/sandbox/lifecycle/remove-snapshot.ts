@@ -7,6 +7,7 @@ import type { SandboxRecord, SnapshotRecord } from "../store/records.ts";
 import { listSandboxes, sandboxState } from "../store/sandbox-store.ts";
 import { listSnapshots, releaseName, snapshotFiles, snapshotState } from "../store/snapshot-store.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
+import { freeUnusedLayers } from "./free-layers.ts";
 
 export interface RemoveOptions {
   /** Also the snapshots that stand on it. */
@@ -61,13 +62,16 @@ export function planRemoval(
 }
 
 /**
- * Removes a snapshot and what the options allow. Disk layers that nothing uses any more are left to `gc`. Interrupted, it leaves whole snapshots: leaves go first, and each record before its files.
+ * Removes a snapshot and what the options allow. Disk layers that nothing uses any more go with it. Interrupted, it leaves whole snapshots: leaves go first, and each record before its files.
  */
 export async function removeSnapshot(
   world: SandboxWorld,
   target: SnapshotRecord,
   options: RemoveOptions,
 ): Promise<RemovalPlan> {
+  if (options.cascade === true && options.force === true) {
+    throw new KeyframeError("usage", "--force removes what stands on it too: it goes without --cascade");
+  }
   return withLock(world, snapshotsLock, async () => {
     const plan = planRemoval(
       target,
@@ -87,6 +91,10 @@ export async function removeSnapshot(
       await endBlockServer(world, snapshot.id);
       eraseSnapshot(world, snapshot);
     }
+    await freeUnusedLayers(
+      world,
+      [...plan.sandboxes, ...plan.snapshots].flatMap(({ disk }) => disk),
+    );
     return plan;
   });
 }

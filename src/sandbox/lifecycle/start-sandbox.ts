@@ -3,11 +3,11 @@ import { fault } from "../../system/fault.ts";
 import { planIdentity, renewGuest } from "../guest/renew-identity.ts";
 import { openGuestSession } from "../guest/session.ts";
 import type { Accelerator, Machine, MachineShape, MachineStart } from "../hypervisor.ts";
-import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId } from "../ids.ts";
+import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId, type SnapshotId } from "../ids.ts";
 import { prepareGuestKernel } from "../image/guest-kernel.ts";
 import { ensureBlockServer } from "../lazy/block-server.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "../limits.ts";
-import { ensureMemoryImage, ensureZeroMemory } from "../memory/cache.ts";
+import { checkMemoryFiles, ensureMemoryImage, ensureZeroMemory } from "../memory/cache.ts";
 import { ensureKeeper } from "../network/keeper-client.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
@@ -174,6 +174,7 @@ function childName(name: ObjectName | undefined, index: number, count: number): 
 export async function planRestore(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
   const remote = openChain(world, snapshot).findLast((link) => link.remote !== undefined);
   await checkSnapshotDisk(world, snapshot);
+  checkMemoryFiles(world, snapshot);
   return {
     shape: snapshot.shape,
     ...(remote === undefined ? {} : { remote }),
@@ -207,6 +208,10 @@ export interface SandboxPlan extends StartOptions {
   /** The snapshot of the base's chain whose data has to be shown by a block server. */
   readonly remote?: ReadySnapshot;
   readonly generation: number;
+  /** What the sandbox that continues here was stopped with: kept until it runs. */
+  readonly suspended?: SnapshotId;
+  /** It only reads: nothing that it writes is anybody's work. */
+  readonly scratch?: true;
   /** Disk layers under the new top. */
   readonly below: readonly LayerRef[];
   readonly start: MachineStart;
@@ -246,7 +251,7 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
       ...(plan.lifetimeMs === undefined ? {} : { lifetimeMs: plan.lifetimeMs }),
     });
     const { process, memoryPath } = machine.address;
-    const { starter: _starter, ...rest } = starting;
+    const { starter: _starter, continues: _continues, suspended: _suspended, ...rest } = starting;
     const running: SandboxRecord = { ...rest, status: "running", machine: { process, memoryPath } };
     fault("start:after-machine");
     const identity = planIdentity(world, running);
@@ -295,6 +300,9 @@ async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan
       ...(plan.base === undefined ? {} : { base: plan.base.id }),
       status: "starting",
       starter: world.processTable.self(),
+      ...(plan.id === undefined ? {} : { continues: true as const }),
+      ...(plan.suspended === undefined ? {} : { suspended: plan.suspended }),
+      ...(plan.scratch === undefined ? {} : { scratch: plan.scratch }),
       shape: plan.shape,
       generation: plan.generation,
       env: { ...plan.env },

@@ -49,6 +49,22 @@ export async function ensureMemoryImage(
   });
 }
 
+/**
+ * Throws `damaged` if a file that the memory is made from is missing or cut off, also where the flat image is there
+ * already and would hide it.
+ */
+export function checkMemoryFiles(world: SandboxWorld, snapshot: ReadySnapshot): void {
+  for (const link of openChain(world, snapshot)) {
+    if (link.remote !== undefined) continue;
+    const path = snapshotFiles(world, link.id).memory;
+    const sizeBytes = world.files.statIfExists(path)?.sizeBytes;
+    if (sizeBytes !== undefined && sizeBytes >= link.memory.fileBytes) continue;
+    const found =
+      sizeBytes === undefined ? "is missing" : `has ${sizeBytes} of ${link.memory.fileBytes} bytes`;
+    throw new KeyframeError("damaged", `the memory of snapshot ${link.name ?? link.id} ${found}: ${path}`);
+  }
+}
+
 /** Finds the flat memory of a snapshot, or has it made: once, whoever else wants it. */
 export async function ensureMemoryFrom(
   world: SandboxWorld,

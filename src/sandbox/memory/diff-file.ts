@@ -173,7 +173,10 @@ export function openMemoryDiff(path: string, tableDigest: string): MemoryDiffRea
       throw new KeyframeError("damaged", `${path} is damaged: it ends before its last page`);
     }
     if (header.tableDigest !== tableDigest) {
-      throw new KeyframeError("damaged", `${path} is not the memory that its snapshot was made with`);
+      throw new KeyframeError(
+        "damaged",
+        `${path} is not the memory that its snapshot was made with: expected ${tableDigest}, found ${header.tableDigest}`,
+      );
     }
     const bytes = Buffer.alloc(memoryDiffTableBytes(header.runCount));
     file.read(memoryDiffHeaderBytes, bytes);
@@ -184,10 +187,11 @@ export function openMemoryDiff(path: string, tableDigest: string): MemoryDiffRea
       readRun(run) {
         const content = pages.subarray(0, run.pageCount * pageBytes);
         file.read(dataOffset + run.dataPage * pageBytes, content);
-        if (hash("sha256", content, "hex") !== run.digest) {
+        const actual = hash("sha256", content, "hex");
+        if (actual !== run.digest) {
           throw new KeyframeError(
             "damaged",
-            `${path} is damaged: pages ${run.firstPage} to ${run.firstPage + run.pageCount - 1} do not match their digest`,
+            `${path} is damaged: pages ${run.firstPage} to ${run.firstPage + run.pageCount - 1} do not match their digest: expected ${run.digest}, found ${actual}`,
             {
               hint: "`keyframe snapshot verify` lists everything that is affected",
             },

@@ -107,7 +107,7 @@ export async function checkDiskLayer(
   if (options.expected !== undefined && record.sha256 !== options.expected) {
     throw new KeyframeError(
       "damaged",
-      `disk layer ${layer.id} is not the one that its snapshot was made with`,
+      `disk layer ${layer.id} is not the one that its snapshot was made with: expected ${options.expected}, found ${record.sha256}`,
     );
   }
   if (record.remote === true) {
@@ -119,8 +119,12 @@ export async function checkDiskLayer(
   }
   const seen = seenAs(mustStat(world, path));
   if (options.deep !== true && sameFile(seen, record.file)) return;
-  if ((await digestFile(world, path)) !== record.sha256) {
-    throw new KeyframeError("damaged", `disk layer ${path} does not match its digest`);
+  const actual = await digestFile(world, path);
+  if (actual !== record.sha256) {
+    throw new KeyframeError(
+      "damaged",
+      `disk layer ${path} does not match its digest: expected ${record.sha256}, found ${actual}`,
+    );
   }
   writeRecord(world.files, world.home.diskLayerRecord(layer.id), { ...record, file: seen });
 }

@@ -80,6 +80,10 @@ const sandboxRecord = z.object({
   network: z.object({ allow: z.array(z.string().max(maxNetworkRuleLength)).max(maxNetworkRules) }).optional(),
   /** Stopped when nobody has used it for so long. */
   idleMs: z.int().positive().optional(),
+  /** It had run before this start: if the start is abandoned, it is what it was. */
+  continues: z.literal(true).optional(),
+  /** Made to read another one's disk: nothing in it is anybody's work. */
+  scratch: z.literal(true).optional(),
   /** What `resume` starts from. */
   suspended: snapshotId.optional(),
   expiresAtMs: z.number().optional(),

@@ -34,9 +34,9 @@ export function* readSandboxes(world: SandboxWorld): Generator<SandboxRecord> {
 export function sandboxState(world: SandboxWorld, record: SandboxRecord): SandboxState {
   if (record.status === "stopped") return "stopped";
   if (record.status === "starting") {
-    return record.starter !== undefined && world.processTable.isRunning(record.starter)
-      ? "starting"
-      : "abandoned";
+    if (record.starter !== undefined && world.processTable.isRunning(record.starter)) return "starting";
+    if (record.continues !== true) return "abandoned";
+    return record.suspended === undefined ? "dead" : "stopped";
   }
   return record.machine !== undefined && world.processTable.isRunning(record.machine.process)
     ? record.status
@@ -74,7 +74,10 @@ export function mustRun(world: SandboxWorld, record: SandboxRecord): NonNullable
     });
   }
   throw new KeyframeError("guest-gone", `sandbox ${label} is not running: ${state}`, {
-    hint: `\`keyframe sandbox logs ${label}\` may show why; \`keyframe sandbox rm ${label}\` removes what is left`,
+    hint:
+      state === "dead"
+        ? `\`keyframe sandbox resume ${label}\` starts it from its disk, \`keyframe sandbox logs ${label}\` may show why it ended`
+        : `\`keyframe sandbox rm ${label}\` removes what is left`,
   });
 }
 

@@ -149,8 +149,12 @@ export function readDeviceState(world: SandboxWorld, snapshot: ReadySnapshot): B
   const path = snapshotFiles(world, snapshot.id).deviceState;
   const bytes = world.files.readIfExists(path);
   if (bytes === undefined) throw new KeyframeError("damaged", `${path} is missing`);
-  if (sha256Hex(bytes) !== snapshot.deviceState.sha256) {
-    throw new KeyframeError("damaged", `${path} does not match its digest`);
+  const actual = sha256Hex(bytes);
+  if (actual !== snapshot.deviceState.sha256) {
+    throw new KeyframeError(
+      "damaged",
+      `${path} does not match its digest: expected ${snapshot.deviceState.sha256}, found ${actual}`,
+    );
   }
   return bytes;
 }

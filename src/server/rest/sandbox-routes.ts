@@ -154,7 +154,8 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       const writing = await branch(c.req.valid("param").sandbox, name);
       if (wait !== false) return c.json(describeSnapshot(world, await writing.durable), 201);
       server.background.add(`snapshot ${writing.id}`, writing.durable);
-      return c.json(describeSnapshot(world, library.findSnapshot(world, writing.id)), 202);
+      const described = describeSnapshot(world, library.findSnapshot(world, writing.id));
+      return c.json({ ...described, pauseMs: writing.pause.totalMs, pause: writing.pause }, 202);
     },
   );
 
@@ -231,6 +232,9 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   }
 
   function describeResults(results: readonly ForkResult[]) {
+    // nothing came of it: the reason is the request's
+    const [first] = results;
+    if (first?.ok === false && results.every((each) => !each.ok)) throw first.error;
     return results.map(describeResult);
   }
 

@@ -82,7 +82,10 @@ const world = fc
         ? []
         : [
             {
-              record: sandbox(index, { base: from.record.id }),
+              record: sandbox(index, {
+                base: from.record.id,
+                ...(index % 2 === 0 ? { status: "pooled" as const } : {}),
+              }),
               state: state as "running" | "dead" | "stopped",
             },
           ];
@@ -126,8 +129,9 @@ test("whatever is collected, what stays has all that it needs, and nothing that 
         for (const layer of record.disk) expect(layers).not.toContain(layer.id);
       }
       for (const { record, state } of view.sandboxes) {
-        expect(gone.has(record.id)).toBe(state === "dead");
-        if (state === "dead") continue;
+        // a dead machine's disk holds work: only `rm` removes it
+        expect(gone.has(record.id)).toBe(state === "dead" && record.status === "pooled");
+        if (gone.has(record.id)) continue;
         expect(gone).not.toContain(record.base);
         expect(plan.memoryImages).not.toContain(record.base);
         for (const layer of record.disk) expect(layers).not.toContain(layer.id);

@@ -1,0 +1,123 @@
+import { KeyframeError } from "../../base/errors.ts";
+import type { GuestChannel } from "../guest/channel.ts";
+import { withGuest } from "../guest/session.ts";
+import { prepareGuestKernel } from "../image/guest-kernel.ts";
+import { removeDiskLayer } from "../store/disk-layers.ts";
+import { type SandboxWorld, withLock } from "../store/home.ts";
+import { type LayerRef, readDiskLayerRecord, type SandboxRecord } from "../store/records.ts";
+import { findSandbox, sandboxState, saveSandboxRecord } from "../store/sandbox-store.ts";
+import { findSnapshot, listSnapshots, mustBeReady, snapshotState } from "../store/snapshot-store.ts";
+import { eraseSandbox } from "./erase-sandbox.ts";
+import { planRestore, type SandboxPlan, type StartedSandbox, startSandbox } from "./start-sandbox.ts";
+
+/**
+ * Continues a sandbox under its id and name: a stopped one where it was, one whose machine has died from its disk, as a
+ * computer after a power cut. If that fails, it stays what it was.
+ */
+export async function resumeSandbox(
+  world: SandboxWorld,
+  record: SandboxRecord,
+  options: { readonly lifetimeMs?: number } = {},
+): Promise<StartedSandbox> {
+  return withLock(world, `resume-${record.id}`, async () => {
+    const now = findSandbox(world, record.id);
+    const plan = await planResume(world, now);
+    try {
+      return await startSandbox(world, {
+        ...plan,
+        id: now.id,
+        ...(now.name === undefined ? {} : { name: now.name }),
+        ...(now.image === undefined ? {} : { image: now.image }),
+        ...(now.suspended === undefined ? {} : { suspended: now.suspended }),
+        ...(options.lifetimeMs === undefined ? {} : { lifetimeMs: options.lifetimeMs }),
+        ...(now.network === undefined ? {} : { network: now.network }),
+        ...(now.idleMs === undefined ? {} : { idleMs: now.idleMs }),
+        env: now.env,
+      });
+    } catch (error) {
+      saveSandboxRecord(world, now);
+      throw error;
+    }
+  });
+}
+
+async function planResume(world: SandboxWorld, record: SandboxRecord): Promise<SandboxPlan> {
+  const state = sandboxState(world, record);
+  if (state === "stopped" && record.suspended !== undefined)
+    return planRestore(world, mustBeReady(world, findSnapshot(world, record.suspended)));
+  if (state !== "dead") {
+    throw new KeyframeError("refused", `sandbox ${record.name ?? record.id} is not stopped`);
+  }
+  const plan = await planDiskBoot(world, record);
+  sayWhatElseThereIs(world, record);
+  return plan;
+}
+
+/** Its memory is lost; a snapshot of an earlier moment may have both. */
+function sayWhatElseThereIs(world: SandboxWorld, record: SandboxRecord): void {
+  const latest = listSnapshots(world).findLast(
+    (each) => each.sandbox === record.id && snapshotState(world, each) === "ready",
+  );
+  const label = record.name ?? record.id;
+  const also =
+    latest === undefined
+      ? ""
+      : `; \`keyframe sandbox run ${latest.name ?? latest.id}\` starts from memory and disk of ${new Date(latest.createdAtMs).toISOString()}`;
+  world.warn(`the machine of ${label} ended without being stopped: it starts from its disk${also}`);
+}
+
+/**
+ * Lets work be done in a machine of its own on the disk of a sandbox that does not run. What it writes is lost: the
+ * disk stays as it was. The file system of a guest is read by a guest, never by this machine.
+ */
+export async function withDiskOf<T>(
+  world: SandboxWorld,
+  record: SandboxRecord,
+  work: (guest: GuestChannel) => Promise<T>,
+): Promise<T> {
+  const { record: reader } = await startSandbox(world, {
+    ...(await planDiskBoot(world, record)),
+    lifetimeMs: readerLifetimeMs,
+    scratch: true,
+  });
+  try {
+    return await withGuest(world, reader, work);
+  } finally {
+    await eraseSandbox(world, reader);
+    const [top] = reader.disk;
+    if (top !== undefined) removeDiskLayer(world, top.id);
+  }
+}
+
+const readerLifetimeMs = 24 * 60 * 60 * 1000;
+
+async function planDiskBoot(world: SandboxWorld, record: SandboxRecord): Promise<SandboxPlan> {
+  const disk = writtenLayers(world, record);
+  const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
+  return {
+    shape: record.shape,
+    generation: record.generation + 1,
+    below: disk,
+    start: { kind: "boot", kernelPath: kernel.kernelPath, initrdPath: kernel.initrdPath },
+  };
+}
+
+/** A layer is recorded before its file is made: a first one without a file was never written to. */
+function writtenLayers(world: SandboxWorld, record: SandboxRecord): readonly LayerRef[] {
+  const [top, ...below] = record.disk;
+  for (const layer of record.disk) {
+    if (readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id))?.remote !== true) continue;
+    throw new KeyframeError("not-here", `the disk of ${record.name ?? record.id} is partly in a store`, {
+      hint: "`keyframe snapshot pull` without --lazy brings it here",
+    });
+  }
+  const isThere = (layer: LayerRef) =>
+    world.files.statIfExists(world.home.diskLayer(layer.id, layer.kind)) !== undefined;
+  const layers = top !== undefined && !isThere(top) ? below : record.disk;
+  const missing = layers.find((layer) => !isThere(layer));
+  if (layers.length > 0 && missing === undefined) return layers;
+  throw new KeyframeError(
+    "damaged",
+    `the disk of ${record.name ?? record.id} lacks its layer ${missing?.id ?? "at the top"}`,
+  );
+}
