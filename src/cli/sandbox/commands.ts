@@ -38,6 +38,7 @@ const run = buildCommand<RunFlags, [string], CliContext>({
       name: textFlag("Name of the sandbox; children of one call get -1, -2, ...", "name"),
       count: countFlag("How many, from a snapshot; 1 by default"),
       pool: countFlag("Keep so many machines ready for the snapshot, in the background; see `sandbox pool`"),
+      cold: switchFlag("Boot from the image, instead of starting where an earlier machine had booted"),
       fresh: switchFlag(
         "Start machines that stand exactly where the snapshot does, none that was kept ready",
       ),

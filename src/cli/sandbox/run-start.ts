@@ -29,6 +29,7 @@ export interface RunFlags {
   readonly count?: number;
   readonly pool?: number;
   readonly fresh?: boolean;
+  readonly cold?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,6 +42,7 @@ export async function runSandbox(this: CliContext, flags: RunFlags, what: string
   const results = await createSandboxes(world, {
     from: what,
     pool: flags.fresh !== true,
+    cold: flags.cold === true,
     ...(flags.name === undefined ? {} : { name: parseObjectName(flags.name) }),
     env: parseEnv(flags.env ?? []),
     ...(flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) }),

@@ -14,6 +14,7 @@ import {
   mustBeReady,
   snapshotState,
 } from "../../sandbox/store/snapshot-store.ts";
+import { listOwnSnapshots } from "../../sandbox/store/warm-starts.ts";
 import { packSnapshot, unpackSnapshot } from "../../sandbox/transfer/pack.ts";
 import type { CliContext } from "../command/context.ts";
 import { exitCodes } from "../command/exit-codes.ts";
@@ -27,7 +28,7 @@ interface JsonFlags {
 
 export function listSnapshotsCommand(this: CliContext, flags: JsonFlags): void {
   const world = sandboxWorld(this);
-  const all = listSnapshots(world);
+  const all = listOwnSnapshots(world);
   if (flags.json) {
     this.terminal.json(all.map((record) => describeSnapshot(world, record)));
     return;

@@ -1,18 +1,14 @@
 import { join } from "node:path";
-import type { Files } from "../../system/files/files.ts";
 import { type DiskLayerId, parseDiskLayerId, parseSnapshotId, type SnapshotId } from "../ids.ts";
 import { clearDeadBlockServer, endBlockServer } from "../lazy/block-server.ts";
 import { removeMemoryImage } from "../memory/cache.ts";
 import { removeDiskLayer } from "../store/disk-layers.ts";
 import { isLeftInStaging, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
-import {
-  type ImageRecord,
-  readImageRecord,
-  type SandboxRecord,
-  type SnapshotRecord,
-} from "../store/records.ts";
+import { listImages } from "../store/list-images.ts";
+import type { ImageRecord, SandboxRecord, SnapshotRecord } from "../store/records.ts";
 import { listSandboxes, type SandboxState, sandboxState } from "../store/sandbox-store.ts";
 import { listSnapshots, type SnapshotState, snapshotState } from "../store/snapshot-store.ts";
+import { listWarmStarts, type WarmStart } from "../store/warm-starts.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
 import { eraseSnapshot } from "./remove-snapshot.ts";
 
@@ -31,6 +27,7 @@ export interface GcView {
   readonly snapshots: readonly { readonly record: SnapshotRecord; readonly state: SnapshotState }[];
   readonly diskLayers: readonly DiskLayerId[];
   readonly memoryImages: readonly SnapshotId[];
+  readonly warmStarts: readonly WarmStart[];
   /** Names in the staging folder whose process has ended. */
   readonly staging: readonly string[];
   /** Folders and claims whose record is not there. */
@@ -69,10 +66,14 @@ export function planGc(view: GcView, policy: GcPolicy): GcPlan {
   const isNeeded = (id: SnapshotId) =>
     left.some((each) => each.record.parent?.id === id) ||
     staying.some((each) => each.base === id || each.suspended === id);
+  const imageLayers = new Set(view.images.map((image) => image.layer));
+  const ofGoneImage = new Set(
+    view.warmStarts.filter(({ layer }) => !imageLayers.has(layer)).map(({ snapshot }) => snapshot),
+  );
   const mayGo = ({ record, state }: (typeof left)[number], unprotected: ReadonlySet<SnapshotId>) => {
     if (state !== "ready" || isNeeded(record.id)) return false;
     if (record.suspendOf !== undefined && !stayingIds.has(record.suspendOf)) return true;
-    return unprotected.has(record.id);
+    return unprotected.has(record.id) || ofGoneImage.has(record.id);
   };
   const unprotected = unprotectedByPolicy(view, policy);
   // a leaf that goes may make a leaf of what it stood on
@@ -103,9 +104,10 @@ function holdsWork(record: SandboxRecord): boolean {
 
 function unprotectedByPolicy(view: GcView, policy: GcPolicy): Set<SnapshotId> {
   if (policy.olderThanMs === undefined && policy.keep === undefined) return new Set();
+  const warm = new Set(view.warmStarts.map(({ snapshot }) => snapshot));
   const unnamed = view.snapshots
     .map(({ record }) => record)
-    .filter((record) => record.name === undefined && record.suspendOf === undefined)
+    .filter((each) => each.name === undefined && each.suspendOf === undefined && !warm.has(each.id))
     .sort((a, b) => b.createdAtMs - a.createdAtMs)
     .slice(policy.keep ?? 0);
   const { olderThanMs } = policy;
@@ -147,6 +149,7 @@ function viewHome(world: SandboxWorld): GcView {
     memoryImages: names("memory").flatMap((name) =>
       name.endsWith(".mem") ? (parseSnapshotId(name.slice(0, -4)) ?? []) : [],
     ),
+    warmStarts: listWarmStarts(world),
     staging: names("staging").filter((name) => isLeftInStaging(world, name)),
     strays: [
       ...names("sandboxes")
@@ -175,12 +178,6 @@ async function applyGc(world: SandboxWorld, plan: GcPlan): Promise<void> {
   for (const id of plan.memoryImages) removeMemoryImage(world, id);
   for (const name of plan.staging) world.files.removeTree(join(world.home.folder("staging"), name));
   for (const path of plan.strays) world.files.removeTree(path);
-}
-
-export function listImages(files: Files, folder: string): ImageRecord[] {
-  return (files.listIfExists(folder) ?? []).flatMap((entry) =>
-    entry.name.endsWith(".json") ? (readImageRecord(files, join(folder, entry.name)) ?? []) : [],
-  );
 }
 
 /** The ids of what goes, by kind. */

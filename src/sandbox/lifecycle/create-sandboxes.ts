@@ -7,6 +7,7 @@ import type { SandboxWorld } from "../store/home.ts";
 import { readImageRecord } from "../store/records.ts";
 import { findSnapshot, listSnapshots, mustBeReady } from "../store/snapshot-store.ts";
 import { bootSandbox, type ForkResult, forkSnapshot, type StartOptions } from "./start-sandbox.ts";
+import { startWarm } from "./warm-start.ts";
 
 export interface CreateRequest extends StartOptions {
   /** An image or a snapshot. A name may be both: an id is always a snapshot's, and an image is asked first. */
@@ -17,6 +18,8 @@ export interface CreateRequest extends StartOptions {
   readonly pool?: boolean;
   /** From an image only, as the next two: a snapshot has its own. 512 by default. */
   readonly memoryMiB?: number;
+  /** From an image only: boot, instead of starting where an earlier machine had booted. */
+  readonly cold?: boolean;
   /** 1 by default. */
   readonly cpus?: number;
   /** 4 GiB by default. */
@@ -41,6 +44,7 @@ export async function createSandboxes(
     diskBytes,
     accelerator,
     progress,
+    cold = false,
     ...options
   } = request;
   if (!isImage(world, from)) {
@@ -63,13 +67,17 @@ export async function createSandboxes(
   }
   const acceleration = await chooseAcceleration(world, accelerator);
   progress(`accelerator: ${acceleration.accelerator} (${acceleration.reason})`);
-  const sandbox = await bootSandbox(world, findImage(world, parseObjectName(from)), {
+  const image = findImage(world, parseObjectName(from));
+  const boot = {
     ...options,
     memoryMiB: memoryMiB ?? 512,
     cpus: cpus ?? 1,
     diskBytes: diskBytes ?? 4 * 1024 ** 3,
     accelerator: acceleration.accelerator,
-  });
+  };
+  const sandbox = cold
+    ? await bootSandbox(world, image, boot)
+    : await startWarm(world, image, boot, progress);
   return [{ ok: true, sandbox }];
 }
 

@@ -1,10 +1,10 @@
 import type { DiskLayerId } from "../ids.ts";
 import { removeDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, withLock } from "../store/home.ts";
+import { listImages } from "../store/list-images.ts";
 import type { LayerRef } from "../store/records.ts";
 import { listSandboxes } from "../store/sandbox-store.ts";
 import { listSnapshots } from "../store/snapshot-store.ts";
-import { listImages } from "./collect-garbage.ts";
 
 /**
  * Removes those of the layers that no image, sandbox or snapshot names any more. The caller holds the snapshots' lock:

@@ -41,6 +41,8 @@ export interface BootOptions extends StartOptions {
   readonly cpus: number;
   readonly diskBytes: number;
   readonly accelerator: Accelerator;
+  /** Nothing that it writes is anybody's work. */
+  readonly scratch?: true;
 }
 
 export interface StartedSandbox {
@@ -73,7 +75,8 @@ export async function bootSandbox(
   });
 }
 
-function planShape(options: BootOptions): MachineShape {
+/** @throws KeyframeError `invalid-input` beyond the limits */
+export function planShape(options: BootOptions): MachineShape {
   mustBeWithin("memory, MiB,", options.memoryMiB, memoryMiB);
   mustBeWithin("number of processors", options.cpus, cpuCount);
   mustBeWithin("disk, bytes,", options.diskBytes, diskBytes);

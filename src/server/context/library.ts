@@ -1,7 +1,7 @@
 import { openGuestSession } from "../../sandbox/guest/session.ts";
 import { buildImage, findImage } from "../../sandbox/image/build.ts";
 import { branchSandbox } from "../../sandbox/lifecycle/branch.ts";
-import { collectGarbage, listImages } from "../../sandbox/lifecycle/collect-garbage.ts";
+import { collectGarbage } from "../../sandbox/lifecycle/collect-garbage.ts";
 import { createSandboxes } from "../../sandbox/lifecycle/create-sandboxes.ts";
 import { fillPool } from "../../sandbox/lifecycle/fill-pool.ts";
 import { removeSandbox } from "../../sandbox/lifecycle/remove-sandbox.ts";
@@ -13,8 +13,10 @@ import { suspendSandbox } from "../../sandbox/lifecycle/suspend.ts";
 import { closePort, listPorts, openPort } from "../../sandbox/network/forward-port.ts";
 import { compactSnapshot } from "../../sandbox/snapshot/compact.ts";
 import { verifySnapshot } from "../../sandbox/snapshot/verify.ts";
+import { listImages } from "../../sandbox/store/list-images.ts";
 import { findSandbox, listSandboxes, mustRun, sandboxState } from "../../sandbox/store/sandbox-store.ts";
 import { findSnapshot, listSnapshots, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
+import { listOwnSnapshots } from "../../sandbox/store/warm-starts.ts";
 import { packSnapshot, unpackSnapshot } from "../../sandbox/transfer/pack.ts";
 import { pullLazily, pullSnapshot } from "../../sandbox/transfer/pull.ts";
 import { pushSnapshot } from "../../sandbox/transfer/push.ts";
@@ -36,6 +38,7 @@ export const sandboxLibrary = {
   listPorts,
   listSandboxes,
   listSnapshots,
+  listOwnSnapshots,
   mustBeReady,
   mustRun,
   openGuestSession,

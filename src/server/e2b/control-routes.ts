@@ -166,7 +166,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     const query = snapshotQuery.parse(c.req.query());
     const of = query.sandboxID === undefined ? undefined : parseE2bId(query.sandboxID);
     const all = library
-      .listSnapshots(world)
+      .listOwnSnapshots(world)
       .filter((each) => each.state === "ready" && each.suspendOf === undefined)
       .filter((each) => query.sandboxID === undefined || each.sandbox === of)
       .filter((each) => query.name === undefined || each.name === query.name);

@@ -35,7 +35,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     }),
     (c) =>
       c.json(
-        library.listSnapshots(world).map((record) => describeSnapshot(world, record)),
+        library.listOwnSnapshots(world).map((record) => describeSnapshot(world, record)),
         200,
       ),
   );

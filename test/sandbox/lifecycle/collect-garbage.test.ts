@@ -103,6 +103,7 @@ const world = fc
       diskLayers,
       memoryImages: snapshots.map(({ record }) => record.id),
       staging: [],
+      warmStarts: [],
       strays: [],
     };
     return {
@@ -154,6 +155,7 @@ test("without a policy no complete snapshot goes; with one, the newest stay and 
     diskLayers: [],
     memoryImages: [],
     staging: [],
+    warmStarts: [],
     strays: [],
   };
   expect(planGc(view, {}).snapshots).toEqual([]);
