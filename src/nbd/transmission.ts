@@ -28,7 +28,7 @@ export interface TransmissionOptions {
   /** Fires when the connection is gone: nobody waits for answers any more. */
   readonly signal: AbortSignal;
   /** A request ended outside of `pump`: call it again. */
-  onProgress(): void;
+  readonly onProgress: () => void;
 }
 
 interface PendingWrite {
