@@ -2,14 +2,24 @@ import type { Span } from "./redaction-matchers.ts";
 import { isPlaceholder } from "./redaction-values.ts";
 
 /** Passwords where a program takes them without a name: command lines, `.netrc`, cookies, Docker's and Azure's forms. */
-export function* matchPlacedSecrets(text: string): Generator<Span> {
+export function matchPlacedSecrets(text: string): Generator<Span> {
+  return placedSecrets(text, places);
+}
+
+/** The same in plain text of several lines. */
+export function* matchPlacedSecretsAcrossLines(text: string): Generator<Span> {
+  yield* placedSecrets(text, places);
+  yield* placedSecrets(text, placesAcrossLines);
+}
+
+function* placedSecrets(text: string, known: ReadonlyMap<string, readonly Place[]>): Generator<Span> {
   const search = new RegExp(anyKeyword);
   for (let hit = search.exec(text); hit !== null; hit = search.exec(text)) {
     if (hit[0] === "ookie") {
       yield* matchCookies(text, hit.index);
       continue;
     }
-    for (const { pattern, accepts } of places.get(hit[0].replace(/\\/g, "")) ?? []) {
+    for (const { pattern, accepts } of known.get(hit[0].replace(/\\/g, "")) ?? []) {
       pattern.lastIndex = hit.index;
       const match = pattern.exec(text);
       const value = match?.[1] ?? "";
@@ -42,29 +52,34 @@ const mysqlPassword: Place = {
   pattern: /(?:mysql|mariadb)[\w-]{0,10} [^\n|;]{0,200}?(?<= )-p([^\s"'\\]{3,200})/y,
   accepts: any,
 };
-// .netrc, on one line or several
+// .netrc on one line, its newlines escaped or spaces
 const netrc: Place = {
-  pattern: /login(?:\s|\\+n){1,4}[^\s\\]{1,200}(?:\s|\\+n){1,8}password(?:\s|\\+n){1,4}([^\s"'\\]{3,200})/y,
+  pattern:
+    /login(?:[ \t]|\\+n){1,4}[^\s\\]{1,200}(?:[ \t]|\\+n){1,8}password(?:[ \t]|\\+n){1,4}([^\s"'\\]{3,200})/y,
+  accepts: any,
+};
+const netrcAcrossLines: Place = {
+  pattern: /login\s{1,4}\S{1,200}\s{1,8}password\s{1,4}(\S{3,200})/y,
   accepts: any,
 };
 // Docker's config.json and npm's _auth: base64 of name:password
 const dockerAuth: Place = {
-  pattern: /auth\\{0,7}"\s{0,4}:\s{0,4}\\{0,7}"([A-Za-z0-9+/=]{8,400})/y,
+  pattern: /auth\\{0,7}"[ \t]{0,4}:[ \t]{0,4}\\{0,7}"([A-Za-z0-9+/=]{8,400})/y,
   accepts: isBasicAuth,
 };
 const npmAuth: Place = {
-  pattern: /_auth\s{0,4}=\s{0,4}\\{0,7}"?([A-Za-z0-9+/=]{8,400})/y,
+  pattern: /_auth[ \t]{0,4}=[ \t]{0,4}\\{0,7}"?([A-Za-z0-9+/=]{8,400})/y,
   accepts: isBasicAuth,
 };
 const basic: Place = { pattern: /[Bb]asic {1,4}([A-Za-z0-9+/]{6,400}={0,2})/y, accepts: isBasicAuth };
 const authorization: Place = {
   pattern:
-    /uthorization\\{0,7}["']?\s{0,4}[:=]\s{0,4}\\{0,7}["']?(?:[Bb]earer|[Tt]oken) {1,4}([A-Za-z0-9+/=._~-]{8,2000})/y,
+    /uthorization\\{0,7}["']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,7}["']?(?:[Bb]earer|[Tt]oken) {1,4}([A-Za-z0-9+/=._~-]{8,2000})/y,
   accepts: any,
 };
 const keyHeader: Place = {
   pattern:
-    /[Xx]-\w{3,6}-(?:[Kk]ey|[Tt]oken)\\{0,7}["']?\s{0,4}[:=]\s{0,4}\\{0,7}["']?([A-Za-z0-9+/=._~-]{8,2000})/y,
+    /[Xx]-\w{3,6}-(?:[Kk]ey|[Tt]oken)\\{0,7}["']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,7}["']?([A-Za-z0-9+/=._~-]{8,2000})/y,
   accepts: any,
 };
 // the signature of a shared access link
@@ -88,6 +103,7 @@ const places: ReadonlyMap<string, readonly Place[]> = new Map<string, readonly P
   ["sig=", [sharedAccess]],
   ...headers,
 ]);
+const placesAcrossLines: ReadonlyMap<string, readonly Place[]> = new Map([["login", [netrcAcrossLines]]]);
 
 /** True for base64 of printable `name:password`. */
 function isBasicAuth(value: string): boolean {
@@ -97,7 +113,7 @@ function isBasicAuth(value: string): boolean {
 
 const cookieHeader = /ookie\\{0,7}["']?[:=] {0,4}\\{0,7}["']?([^\n"'\\]{8,4000})/y;
 const sessionCookie =
-  /(?:^|[;,]\s{0,4})((?:[\w.-]{0,60}(?:sess|sid|auth|token|jwt|login|remember|csrf|xsrf)[\w.-]{0,60}))=([^;,\s]{8,2000})/gi;
+  /(?:^|[;,][ \t]{0,4})((?:[\w.-]{0,60}(?:sess|sid|auth|token|jwt|login|remember|csrf|xsrf)[\w.-]{0,60}))=([^;,\s]{8,2000})/gi;
 
 /** Cookies that log somebody in, in what a request or a browser shows. */
 function* matchCookies(text: string, at: number): Generator<Span> {

@@ -105,29 +105,6 @@ function startsWord(text: string, at: number): boolean {
   return !/[A-Za-z0-9_]/.test(text[at - 1] ?? "") || /\\[nrtbf]/.test(text.slice(at - 2, at));
 }
 
-/** A private key block on one line of JSON, its newlines escaped; without its end it runs to the end of the base64. */
-export function matchPrivateKeys(text: string): Generator<Span> {
-  return privateKeys(text, /(?:[A-Za-z0-9+/=,:. -]|\\+[nr])*/y);
-}
-
-/** The same in plain text of several lines. */
-export function matchPrivateKeysAcrossLines(text: string): Generator<Span> {
-  return privateKeys(text, /(?:[A-Za-z0-9+/=,:. \r\n-]|\\+[nr])*/y);
-}
-
-function* privateKeys(text: string, body: RegExp): Generator<Span> {
-  const begin = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----/g;
-  for (let match = begin.exec(text); match !== null; match = begin.exec(text)) {
-    const bodyStart = match.index + match[0].length;
-    body.lastIndex = bodyStart;
-    const run = body.exec(text)?.[0] ?? "";
-    const ending = /-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----/.exec(run);
-    const end = bodyStart + (ending === null ? run.length : ending.index + ending[0].length);
-    if (run.length > 20) yield { start: match.index, end, rule: "private-key" };
-    begin.lastIndex = end;
-  }
-}
-
 /** Three base64url parts of a JSON web token. */
 export function* matchWebTokens(text: string): Generator<Span> {
   const pattern = /eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,8000}\.[A-Za-z0-9_-]{10,2000}/g;

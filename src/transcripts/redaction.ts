@@ -3,17 +3,16 @@ import { sha256Hex } from "../base/digest.ts";
 import { readLinesAsync } from "../base/lines.ts";
 import { maxTranscriptLineBytes } from "./limits.ts";
 import { matchAssignments } from "./redaction-assignments.ts";
-import { matchPlacedSecrets } from "./redaction-commands.ts";
+import { matchPlacedSecrets, matchPlacedSecretsAcrossLines } from "./redaction-commands.ts";
 import {
   createPrefixMatcher,
   type Matcher,
   matchAuthorizations,
-  matchPrivateKeys,
-  matchPrivateKeysAcrossLines,
   matchUrlPasswords,
   matchWebTokens,
   type Span,
 } from "./redaction-matchers.ts";
+import { matchPrivateKeys, matchPrivateKeysAcrossLines } from "./redaction-private-keys.ts";
 import { type PrefixRule, prefixRules } from "./redaction-rules.ts";
 import { hiddenCharacter, unescapeJson } from "./unescape.ts";
 
@@ -45,10 +44,9 @@ export function createRedactor(userRules: readonly PrefixRule[] = []): Redactor 
     matchUrlPasswords,
     matchAuthorizations,
     matchAssignments,
-    matchPlacedSecrets,
   ];
-  const forLines = [...matchers, matchPrivateKeys];
-  const forText = [...matchers, matchPrivateKeysAcrossLines];
+  const forLines = [...matchers, matchPlacedSecrets, matchPrivateKeys];
+  const forText = [...matchers, matchPlacedSecretsAcrossLines, matchPrivateKeysAcrossLines];
   const counts = new Map<string, number>();
 
   /** The text is one character a byte (latin1), so that spans are byte ranges and odd bytes survive. */

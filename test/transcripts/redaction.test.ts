@@ -46,15 +46,15 @@ describe("redaction", () => {
     expect(lines(text)).toBe(expected);
   });
 
-  // entropy per character: 16 different ones have 4 bits, hexadecimal digits never more than 4
+  // where the name only begins like one that asks for a secret; entropy per character: 16 different ones have 4 bits, hexadecimal digits never more than 4
   test.each([
-    ["16 characters, all different", `client_secret: "${"a1b2c3d4"}${"e5f6g7h8"}"`, true],
-    ["16 characters, some twice, 3.5 bits", `client_secret: "${"x1y2z3w4"}${"x1y2u5v6"}"`, true],
-    ["16 characters, few different, 3 bits", `client_secret: "${"x1y2z3w4"}${"x1y2z3w4"}"`, false],
-    ["hexadecimal, 3 bits", `api_key=${"01234abc"}${"01234abc"}`, true],
-    ["hexadecimal, 2 bits", `api_key=${"0a1b0a1b"}${"0a1b0a1b"}`, false],
+    ["16 characters, all different", `secretName: "${"a1b2c3d4"}${"e5f6g7h8"}"`, true],
+    ["16 characters, some twice, 3.5 bits", `secretName: "${"x1y2z3w4"}${"x1y2u5v6"}"`, true],
+    ["16 characters, few different, 3 bits", `secretName: "${"x1y2z3w4"}${"x1y2z3w4"}"`, false],
+    ["hexadecimal, 3 bits", `apiKeyName=${"01234abc"}${"01234abc"}`, true],
+    ["hexadecimal, 2 bits", `apiKeyName=${"0a1b0a1b"}${"0a1b0a1b"}`, false],
     ["a word and a number", "api_key=development-key-1", false],
-    ["15 characters", `client_secret: "${"a1b2c3d4"}${"e5f6g7h"}"`, false],
+    ["15 characters", `secretName: "${"a1b2c3d4"}${"e5f6g7h"}"`, false],
   ])("a value counts as a secret from a certain randomness on: %s", (_, text, isSecret) => {
     expect(lines(text).includes("REDACTED")).toBe(isSecret);
   });
