@@ -15,6 +15,7 @@ import { withFetched } from "../checkpoints/remote/fetched-stores.ts";
 import { openCheckpointStores } from "../checkpoints/stores/stores.ts";
 import { type Git, openGit } from "../git/git.ts";
 import type { Oid } from "../git/ids.ts";
+import { fixedLineChoice } from "../git/objects/line-choice.ts";
 import { openObjectReader } from "../git/objects/objects.ts";
 import { mustFindRepository, type Repository } from "../git/repository.ts";
 import { type Machine, nodeMachine } from "../system/machine/machine.ts";
@@ -100,7 +101,14 @@ async function ownersOf(
   { revision }: OwnersOptions,
 ): Promise<readonly OwnedLine[]> {
   if (revision?.startsWith("-")) throw new KeyframeError("invalid-input", `not a revision: ${revision}`);
-  const args = ["blame", "--porcelain", ...(revision === undefined ? [] : [revision]), "--", path];
+  const args = [
+    ...fixedLineChoice,
+    "blame",
+    "--porcelain",
+    ...(revision === undefined ? [] : [revision]),
+    "--",
+    path,
+  ];
   const blamed = await machine.processes.run("git", args, { cwd: directory });
   if (blamed.code !== 0) {
     throw new KeyframeError("not-found", `no owners of ${path}: ${blamed.stderr.trim()}`, {

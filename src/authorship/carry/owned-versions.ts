@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../base/json.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
+import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
 import { parseBlamePorcelain } from "../blame/porcelain.ts";
 import type { LineRange, OwnerRun, OwnerRuns } from "../rules/owner-runs.ts";
@@ -16,16 +17,6 @@ export interface OwnedVersion {
   /** Of the notes that the owners come from. */
   readonly metadata: readonly JsonObject[];
 }
-
-/** Line choice is the same on every machine, whatever the user's configuration says. */
-const fixedConfig = [
-  "-c",
-  "diff.indentHeuristic=true",
-  "-c",
-  "diff.algorithm=myers",
-  "-c",
-  "blame.ignoreRevsFile=",
-];
 
 export interface VersionLimits {
   /** The commit that is asked about: what it wrote itself came from nowhere in this version. */
@@ -51,7 +42,16 @@ export async function readOwnedVersion(
   const { self, unanswered, notAfterSeconds } = limits;
   const blob = await reader.read(`${commit}:${path}`);
   if (blob?.type !== "blob") return undefined;
-  const args = [...fixedConfig, "blame", "--porcelain", commit, "--", path];
+  const args = [
+    ...fixedLineChoice,
+    "-c",
+    "blame.ignoreRevsFile=",
+    "blame",
+    "--porcelain",
+    commit,
+    "--",
+    path,
+  ];
   const result = await git.run(args, { okCodes: [0, 128], timeoutMs: blameTimeoutMs });
   if (result.code !== 0) return undefined;
   const lines = parseBlamePorcelain(result.stdout);

@@ -1,5 +1,6 @@
 import type { Git } from "../../git/git.ts";
 import { isNullOid, type Oid } from "../../git/ids.ts";
+import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import type { LineOwner, OwnerLookup } from "../blame/owner-lookup.ts";
 import { parseBlamePorcelain } from "../blame/porcelain.ts";
 import type { LineRange } from "../rules/owner-runs.ts";
@@ -26,7 +27,7 @@ export function openDiffOwners(git: Git, lookup: OwnerLookup): DiffOwners {
   async function blame(side: DiffSide, path: string, ranges: readonly LineRange[]) {
     const limits =
       ranges.length > maxRanges ? [] : ranges.flatMap(({ first, last }) => ["-L", `${first},${last}`]);
-    const args = ["blame", "--porcelain", ...limits];
+    const args = [...fixedLineChoice, "blame", "--porcelain", ...limits];
     const okCodes = [0, 128];
     if (side.kind === "commit") return git.run([...args, side.commit, "--", path], { okCodes });
     if (side.kind === "worktree") return git.run([...args, "--", path], { okCodes });

@@ -1,7 +1,7 @@
 import { type Comparison, type LineSource, taken } from "./comparison.ts";
 import type { ContentLines } from "./content-lines.ts";
 import { matchMovedLines } from "./moved-lines.ts";
-import { diffSequences } from "./sequence-diff.ts";
+import { diffLines } from "./sequence-diff.ts";
 import { isSolid } from "./tokens.ts";
 
 const nowhere = -1;
@@ -11,7 +11,7 @@ const nowhere = -1;
  * moved, and single lines with a word that stand once on either side. Both contents are of one interner.
  */
 export function identicalLines(old: ContentLines, next: ContentLines): Int32Array {
-  const comparison: Comparison = { old, next, changes: diffSequences(old.ids, next.ids) };
+  const comparison: Comparison = { old, next, changes: diffLines(old, next) };
   const sources = keptLines(comparison);
   const used = matchMovedLines(comparison, sources, "exact");
   const places = Int32Array.from(sources, (source) => (source === taken ? nowhere : (source[0] ?? nowhere)));

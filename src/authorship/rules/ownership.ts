@@ -9,7 +9,7 @@ import { type Comparison, type LineSource, taken } from "./comparison.ts";
 import { createLineInterner } from "./content-lines.ts";
 import { matchMovedLines } from "./moved-lines.ts";
 import { inheritThroughReformatting } from "./reformatting.ts";
-import { type Change, diffSequences } from "./sequence-diff.ts";
+import { type Change, diffLines } from "./sequence-diff.ts";
 
 /** Content and who owns each of its lines. */
 export interface OwnedContent {
@@ -46,7 +46,7 @@ export function applyEdit(before: OwnedContent, after: Uint8Array, edit: Edit): 
   const interner = createLineInterner();
   const old = interner.intern(before.content);
   const next = interner.intern(after);
-  const changes = diffSequences(old.ids, next.ids);
+  const changes = diffLines(old, next);
   const sources = sourceLines({ old, next, changes }, edit.kind);
   const oldOwners = decodeLineOwners(before.runs, old.ids.length);
   const owners: OwnerKey[] = [];

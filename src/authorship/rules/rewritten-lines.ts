@@ -1,5 +1,5 @@
 import { createLineInterner } from "./content-lines.ts";
-import { diffSequences } from "./sequence-diff.ts";
+import { diffLines } from "./sequence-diff.ts";
 import { tokenize } from "./tokens.ts";
 
 /** Old and new lines (0-based) of a region in which one text took the place of another that it was made from. */
@@ -20,7 +20,7 @@ export function rewrittenRegions(before: Uint8Array, after: Uint8Array): Rewritt
   const interner = createLineInterner();
   const old = interner.intern(before);
   const next = interner.intern(after);
-  return diffSequences(old.ids, next.ids).flatMap(({ oldStart, oldCount, newStart, newCount }) => {
+  return diffLines(old, next).flatMap(({ oldStart, oldCount, newStart, newCount }) => {
     if (oldCount === 0 || newCount === 0) return [];
     const words = wordsOf(Array.from({ length: oldCount }, (_, at) => old.line(oldStart + at)));
     const kept = new Set(wordsOf(Array.from({ length: newCount }, (_, at) => next.line(newStart + at))));
@@ -38,7 +38,7 @@ export function sharedCuts(before: Uint8Array, produced: Uint8Array, after: Uint
   const cuts = others.map(
     (next) =>
       new Set(
-        diffSequences(old.ids, next.ids).flatMap(({ oldStart, oldCount }) =>
+        diffLines(old, next).flatMap(({ oldStart, oldCount }) =>
           Array.from({ length: oldCount }, (_, at) => oldStart + at),
         ),
       ),

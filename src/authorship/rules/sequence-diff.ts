@@ -1,4 +1,6 @@
 import { diff as myersDiff } from "fast-myers-diff";
+import { placeChanges } from "./change-groups.ts";
+import type { ContentLines } from "./content-lines.ts";
 
 /** A replaced region between two sequences; positions are 0-based, either count may be 0, never both. */
 export interface Change {
@@ -12,16 +14,25 @@ export interface Change {
 const patienceThreshold = 8000;
 
 /**
- * The changes that turn `before` into `after`, in order and apart from one another. Myers inside; a group that could
- * stand at several places stands at the last, as in git, so that "added" means the same lines in both.
+ * The changes that turn one content into another, in order and apart from one another. Myers inside; a group that could
+ * stand at several places stands where git puts it, so that "added" means the same lines in both.
  */
+export function diffLines(old: ContentLines, next: ContentLines): Change[] {
+  return placeChanges(findChanges(old.ids, next.ids), old, next);
+}
+
+/** The same of sequences that are no lines: a group that could stand at several places stands at the last. */
 export function diffSequences(before: Uint32Array, after: Uint32Array): Change[] {
+  return slideDown(joinAdjacent(findChanges(before, after)), before, after);
+}
+
+function findChanges(before: Uint32Array, after: Uint32Array): Change[] {
   const changes: Change[] = [];
   diffRegion(
     { before, after, changes },
     { oldStart: 0, oldEnd: before.length, newStart: 0, newEnd: after.length },
   );
-  return slideDown(joinAdjacent(changes), before, after);
+  return changes;
 }
 
 interface Work {

@@ -14,7 +14,7 @@ import type { Files } from "../../system/files/files.ts";
 import { createLineInterner } from "../rules/content-lines.ts";
 import type { OwnedContent } from "../rules/ownership.ts";
 import { rewrittenRegions } from "../rules/rewritten-lines.ts";
-import { diffSequences } from "../rules/sequence-diff.ts";
+import { diffLines } from "../rules/sequence-diff.ts";
 
 /** What waits for a commit, by path. Contents are read when they are asked for. */
 export interface PendingPath {
@@ -74,7 +74,7 @@ export function withoutCommitted(
 /** True if a content has every line of another, in order: what that one lacks, this one lacks by it. */
 function isExtended(content: Uint8Array, by: Uint8Array): boolean {
   const interner = createLineInterner();
-  const changes = diffSequences(interner.intern(content).ids, interner.intern(by).ids);
+  const changes = diffLines(interner.intern(content), interner.intern(by));
   return changes.every(({ oldCount }) => oldCount === 0);
 }
 
@@ -88,7 +88,7 @@ function ownersOfUncommitted(
   const next = interner.intern(current.content);
   const owners = decodeLineOwners(current.runs, next.ids.length);
   let settledFrom = 0;
-  for (const change of [...diffSequences(old.ids, next.ids), undefined]) {
+  for (const change of [...diffLines(old, next), undefined]) {
     const settledTo = change?.newStart ?? next.ids.length;
     for (let line = settledFrom; line < settledTo; line += 1) owners[line] = null;
     settledFrom = settledTo + (change?.newCount ?? 0);

@@ -5,6 +5,7 @@ import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { isNullOid, type Oid } from "../../git/ids.ts";
+import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { openPromptFinder } from "../../journal/session-log.ts";
 import type { Files } from "../../system/files/files.ts";
@@ -76,7 +77,7 @@ export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineO
     }
   };
   return async ({ path, line }) => {
-    const args = ["-C", cwd, "blame", "--porcelain", "-L", `${line},${line}`, "--", path];
+    const args = ["-C", cwd, ...fixedLineChoice, "blame", "--porcelain", "-L", `${line},${line}`, "--", path];
     const result = await git.run(args, { okCodes: [0, 128] });
     if (result.code !== 0) {
       const why = result.stderr.trim().slice(0, 300);
@@ -96,7 +97,16 @@ export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineO
 }
 
 async function blameAt(git: Git, commit: Oid, { path, line }: BlameLine): Promise<BlameLine[]> {
-  const args = ["blame", "--porcelain", "-L", `${line},${line}`, commit, "--", `:(top,literal)${path}`];
+  const args = [
+    ...fixedLineChoice,
+    "blame",
+    "--porcelain",
+    "-L",
+    `${line},${line}`,
+    commit,
+    "--",
+    `:(top,literal)${path}`,
+  ];
   const result = await git.run(args, { okCodes: [0, 128] });
   return result.code === 0 ? parseBlamePorcelain(result.stdout) : [];
 }

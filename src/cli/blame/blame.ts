@@ -7,6 +7,7 @@ import type { PendingOwners } from "../../authorship/blame/pending-owners.ts";
 import { type BlameLine, parseBlamePorcelain } from "../../authorship/blame/porcelain.ts";
 import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { openGit } from "../../git/git.ts";
+import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import { openPromptFinder } from "../../journal/session-log.ts";
@@ -78,7 +79,11 @@ async function printBlame(
 ): Promise<void> {
   const stdin = wanted.readsStandardInput ? readDescriptor(0, maxContentsBytes) : "";
   const run = (options: readonly string[]) =>
-    context.processes.run("git", ["blame", ...options], { cwd: context.cwd, env: context.env, stdin });
+    context.processes.run("git", [...fixedLineChoice, "blame", ...options], {
+      cwd: context.cwd,
+      env: context.env,
+      stdin,
+    });
   const porcelain = ["--porcelain", ...wanted.originArguments];
   // text needs both; the porcelain formats carry the origins themselves, unless they are reversed
   const ownOrigins = wanted.format !== "text" && wanted.format !== "incremental" && !wanted.reverse;

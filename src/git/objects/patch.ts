@@ -28,8 +28,8 @@ export interface CommitPatch {
 
 /**
  * The changes of many commits against their first parent (root commits against nothing), in the order asked, from one
- * `git diff-tree` process. Renames are followed. Line choice is that of `git blame` (Myers, no indent heuristic), so
- * that "added by the commit" means the same in both.
+ * `git diff-tree` process. Renames are followed. Line choice is that of `git blame` as it comes (Myers, indent
+ * heuristic), so that "added by the commit" means the same in both, whatever the user's configuration says.
  */
 export async function* readCommitPatches(git: Git, commits: readonly Oid[]): AsyncGenerator<CommitPatch> {
   if (commits.length === 0) return;
@@ -47,15 +47,83 @@ export interface ParentPair {
   readonly parent: Oid | undefined;
 }
 
+/** Commits of one process: what attributes hide is asked again, and the order stays. */
+const pairsAtOnce = 500;
+
 /** As `readCommitPatches`, against the parents that are named; one patch per pair, also where nothing changed. */
 export async function* readParentPatches(
   git: Git,
   pairs: readonly ParentPair[],
 ): AsyncGenerator<CommitPatch> {
-  if (pairs.length === 0) return;
-  const args = ["diff-tree", "--stdin", "--root", "--always", "-r", ...patchOptions];
+  for (let from = 0; from < pairs.length; from += pairsAtOnce) {
+    const some = pairs.slice(from, from + pairsAtOnce);
+    const held: CommitPatch[] = [];
+    for await (const patch of readPairs(git, some, [])) {
+      // while no file is held for binary, patches go on at once
+      if (held.length === 0 && !hasBinary(patch)) yield patch;
+      else held.push(patch);
+    }
+    yield* await withHiddenText(git, some, held);
+  }
+}
+
+function readPairs(
+  git: Git,
+  pairs: readonly ParentPair[],
+  options: readonly string[],
+): AsyncGenerator<CommitPatch> {
+  const args = ["diff-tree", "--stdin", "--root", "--always", "-r", ...patchOptions, ...options];
   const input = pairs.map(({ commit, parent }) => `${commit} ${parent ?? ""}`.trim()).join("\n");
-  yield* runPatch(git, args, `${input}\n`);
+  return runPatch(git, args, `${input}\n`);
+}
+
+/** Text that `-diff` or a driver hides from diffs has owners all the same: blame knows no attributes. */
+async function withHiddenText(
+  git: Git,
+  pairs: readonly ParentPair[],
+  patches: readonly CommitPatch[],
+): Promise<readonly CommitPatch[]> {
+  const hidden = await findHiddenPaths(git, patches);
+  const asked = new Set(
+    patches.filter((patch) => patch.files.some((file) => isHidden(file, hidden))).map(({ commit }) => commit),
+  );
+  if (asked.size === 0) return patches;
+  const shown = new Map<string, CommitPatch>();
+  const again = pairs.filter(({ commit }) => asked.has(commit));
+  for await (const patch of readPairs(git, again, ["--text"])) shown.set(patch.commit, patch);
+  return patches.map((patch) => ({
+    ...patch,
+    files: patch.files.map((file) => {
+      const text = shown.get(patch.commit)?.files.find(({ newPath }) => newPath === file.newPath);
+      return isHidden(file, hidden) && text !== undefined ? text : file;
+    }),
+  }));
+}
+
+/** Of the paths that git held for binary those of which attributes say so; the others are binary by their content. */
+async function findHiddenPaths(git: Git, patches: readonly CommitPatch[]): Promise<ReadonlySet<string>> {
+  const paths = new Set(
+    patches.flatMap(({ files }) => files.flatMap(({ binary, newPath }) => (binary && newPath) || [])),
+  );
+  if (paths.size === 0) return new Set();
+  const input = [...paths].map((path) => `${path}\0`).join("");
+  const { stdout } = await git.run(["check-attr", "--stdin", "-z", "diff"], {
+    stdin: input,
+    okCodes: [0, 128],
+  });
+  const fields = stdout.toString("utf8").split("\0");
+  const hidden = new Set<string>();
+  for (let at = 0; at + 2 < fields.length; at += 3)
+    if (fields[at + 2] !== "unspecified") hidden.add(fields[at] ?? "");
+  return hidden;
+}
+
+function isHidden({ binary, newPath }: FilePatch, hidden: ReadonlySet<string>): boolean {
+  return binary && newPath !== undefined && hidden.has(newPath);
+}
+
+function hasBinary({ files }: CommitPatch): boolean {
+  return files.some(({ binary, newPath }) => binary && newPath !== undefined);
 }
 
 /** The changes between two trees or commits. */
@@ -84,7 +152,7 @@ const patchOptions = [
   "--no-color",
   "--no-ext-diff",
   "--no-textconv",
-  "--no-indent-heuristic",
+  "--indent-heuristic",
   "--diff-algorithm=myers",
   "--inter-hunk-context=0",
   "--ignore-submodules=none",
@@ -151,6 +219,8 @@ function createPatchParser() {
       if (contentLines > 0) {
         // "\ No newline at end of file" follows a content line and is not one
         if (bytes[0] !== 0x5c) contentLines -= 1;
+        // shown as text because attributes say so or were overruled
+        if (file !== undefined && !file.binary && bytes.includes(0)) markBinary(file);
         return;
       }
       const line = bytes.toString("utf8");
@@ -173,6 +243,11 @@ function createPatchParser() {
   };
 }
 
+function markBinary(file: OpenFile): void {
+  file.binary = true;
+  file.hunks = [];
+}
+
 /** Takes one header line of a file; answers how many content lines follow it. */
 function readFileLine(file: OpenFile, line: string): number {
   const hunk = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/.exec(line);
@@ -180,12 +255,13 @@ function readFileLine(file: OpenFile, line: string): number {
     // "Subproject commit <id>" is git's way to show a submodule, not a line of a file
     if (file.submodule) return Number(hunk[2] ?? 1) + Number(hunk[4] ?? 1);
     const [, oldStart, oldCount = "1", newStart, newCount = "1"] = hunk;
-    file.hunks.push({
-      oldStart: Number(oldStart),
-      oldCount: Number(oldCount),
-      newStart: Number(newStart),
-      newCount: Number(newCount),
-    });
+    if (!file.binary)
+      file.hunks.push({
+        oldStart: Number(oldStart),
+        oldCount: Number(oldCount),
+        newStart: Number(newStart),
+        newCount: Number(newCount),
+      });
     return Number(oldCount) + Number(newCount);
   }
   if (/^(new file mode |deleted file mode |index .* )160000$/.test(line)) file.submodule = true;

@@ -4,6 +4,7 @@ import { type BlameLine, parseBlamePorcelain, textOfBytes } from "../../authorsh
 import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { isNullOid, type Oid } from "../../git/ids.ts";
+import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { openPromptFinder, type PromptFinder } from "../../journal/session-log.ts";
 import type { AskContext } from "./ask-context.ts";
@@ -48,6 +49,7 @@ export async function readFileOwners(
   { path, revision, range }: FileOwnersRequest,
 ): Promise<OwnedLine[]> {
   const args = [
+    ...fixedLineChoice,
     "blame",
     "--porcelain",
     ...(range === undefined ? [] : ["-L", `${range.first},${range.last}`]),

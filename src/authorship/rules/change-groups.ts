@@ -1,0 +1,144 @@
+import type { ContentLines } from "./content-lines.ts";
+import type { Change } from "./sequence-diff.ts";
+import { bestSplit } from "./split-score.ts";
+
+/**
+ * Places changes where git's diff and blame place them. A group of changed lines between equal ones can often stand at
+ * several places: it joins a group that it touches, lines up with a change on the other side if it can, and else stands
+ * where indentation and blank lines make the best cut (git's indent heuristic, on by default since 2.14).
+ */
+export function placeChanges(changes: readonly Change[], old: ContentLines, next: ContentLines): Change[] {
+  if (changes.length === 0) return [];
+  const sides = { old: new Side(old), next: new Side(next) };
+  for (const { oldStart, oldCount, newStart, newCount } of changes) {
+    sides.old.mark(oldStart, oldCount);
+    sides.next.mark(newStart, newCount);
+  }
+  compact(sides.old, sides.next);
+  compact(sides.next, sides.old);
+  return readChanges(sides.old, sides.next);
+}
+
+/** One side of a comparison, and the group of changed lines that is looked at: `start` to before `end`, maybe none. */
+class Side {
+  readonly lines: ContentLines;
+  /** 1 for a changed line; one more than there are lines, never set. */
+  readonly changed: Uint8Array;
+  start = 0;
+  end = 0;
+
+  constructor(lines: ContentLines) {
+    this.lines = lines;
+    this.changed = new Uint8Array(lines.ids.length + 1);
+  }
+
+  get size(): number {
+    return this.end - this.start;
+  }
+
+  mark(start: number, count: number): void {
+    this.changed.fill(1, start, start + count);
+  }
+
+  first(): void {
+    this.start = 0;
+    this.end = 0;
+    this.#growDown();
+  }
+
+  /** To the group after the next equal line; false at the end. */
+  next(): boolean {
+    if (this.end === this.lines.ids.length) return false;
+    this.start = this.end + 1;
+    this.end = this.start;
+    this.#growDown();
+    return true;
+  }
+
+  previous(): void {
+    this.end = this.start - 1;
+    this.start = this.end;
+    this.#growUp();
+  }
+
+  /** Moves the group by one line, and joins it with one that it then touches; false if the lines differ. */
+  slideDown(): boolean {
+    const { ids } = this.lines;
+    if (this.end >= ids.length || ids[this.start] !== ids[this.end]) return false;
+    this.changed[this.start++] = 0;
+    this.changed[this.end++] = 1;
+    this.#growDown();
+    return true;
+  }
+
+  slideUp(): boolean {
+    const { ids } = this.lines;
+    if (this.start === 0 || ids[this.start - 1] !== ids[this.end - 1]) return false;
+    this.changed[--this.start] = 1;
+    this.changed[--this.end] = 0;
+    this.#growUp();
+    return true;
+  }
+
+  #growDown(): void {
+    while (this.changed[this.end] === 1) this.end += 1;
+  }
+
+  #growUp(): void {
+    while (this.start > 0 && this.changed[this.start - 1] === 1) this.start -= 1;
+  }
+}
+
+/** Places the groups of one side; `other` stays at the group that stands between the same equal lines. */
+function compact(side: Side, other: Side): void {
+  side.first();
+  other.first();
+  do {
+    if (side.size > 0) placeGroup(side, other);
+  } while (side.next() && other.next());
+}
+
+function placeGroup(side: Side, other: Side): void {
+  const up = () => {
+    const moved = side.slideUp();
+    if (moved) other.previous();
+    return moved;
+  };
+  let size: number;
+  let earliestEnd: number;
+  let alignedEnd: number | undefined;
+  do {
+    size = side.size;
+    while (up());
+    earliestEnd = side.end;
+    alignedEnd = other.size > 0 ? side.end : undefined;
+    while (side.slideDown()) {
+      other.next();
+      if (other.size > 0) alignedEnd = side.end;
+    }
+    // joining another group gives new places to slide to
+  } while (size !== side.size);
+  if (side.end === earliestEnd) return;
+  if (alignedEnd !== undefined) {
+    while (other.size === 0 && up());
+    return;
+  }
+  const best = bestSplit(side.lines, { size, earliestEnd, latestEnd: side.end });
+  while (side.end > best && up());
+}
+
+function readChanges(old: Side, next: Side): Change[] {
+  const changes: Change[] = [];
+  let [oldAt, newAt] = [0, 0];
+  const isDone = () => oldAt >= old.lines.ids.length && newAt >= next.lines.ids.length;
+  while (!isDone()) {
+    const [oldStart, newStart] = [oldAt, newAt];
+    while (old.changed[oldAt] === 1) oldAt += 1;
+    while (next.changed[newAt] === 1) newAt += 1;
+    const [oldCount, newCount] = [oldAt - oldStart, newAt - newStart];
+    if (oldCount > 0 || newCount > 0) changes.push({ oldStart, oldCount, newStart, newCount });
+    oldAt += 1;
+    newAt += 1;
+  }
+  return changes;
+}
