@@ -1,5 +1,12 @@
 import type { ContentLines } from "./content-lines.ts";
-import type { Change } from "./sequence-diff.ts";
+
+/** A replaced region between two sequences; positions are 0-based, either count may be 0, never both. */
+export interface Change {
+  readonly oldStart: number;
+  readonly oldCount: number;
+  readonly newStart: number;
+  readonly newCount: number;
+}
 
 /** Two contents and what turns one into the other. */
 export interface Comparison {

@@ -5,11 +5,12 @@ import {
   type OwnerKey,
   sessionOfOwner,
 } from "../../journal/line-owners.ts";
+import type { Change } from "./comparison.ts";
 import { type Comparison, type LineSource, taken } from "./comparison.ts";
 import { createLineInterner } from "./content-lines.ts";
 import { matchMovedLines } from "./moved-lines.ts";
 import { inheritThroughReformatting } from "./reformatting.ts";
-import { type Change, diffLines } from "./sequence-diff.ts";
+import { diffLines } from "./sequence-diff.ts";
 
 /** Content and who owns each of its lines. */
 export interface OwnedContent {

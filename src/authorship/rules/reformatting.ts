@@ -1,5 +1,6 @@
+import type { Change } from "./comparison.ts";
 import { type Comparison, type LineSource, taken } from "./comparison.ts";
-import { type Change, diffSequences } from "./sequence-diff.ts";
+import { diffSequences } from "./sequence-diff.ts";
 import { isBlank, type Token, tokenize } from "./tokens.ts";
 
 /** A region with more tokens than this is compared by whole lines only. */

@@ -1,14 +1,7 @@
 import { diff as myersDiff } from "fast-myers-diff";
 import { placeChanges } from "./change-groups.ts";
+import type { Change } from "./comparison.ts";
 import type { ContentLines } from "./content-lines.ts";
-
-/** A replaced region between two sequences; positions are 0-based, either count may be 0, never both. */
-export interface Change {
-  readonly oldStart: number;
-  readonly oldCount: number;
-  readonly newStart: number;
-  readonly newCount: number;
-}
 
 /** Above this many elements on both sides together, unique common elements split the work first (patience). */
 const patienceThreshold = 8000;
