@@ -158,6 +158,7 @@ const rooms = {
   "server/requests": ["what every request passes, whatever its interface", []],
   "server/context": ["what routes share", ["requests"]],
   "server/e2b": ["the interface of the e2b package", ["requests", "context"]],
+  "server/page": ["the page and what it asks", ["requests"]],
   "server/rest": ["the interface of our own", ["requests", "context", "e2b"]],
   "race/checks": ["what is run in each lane, and how two results differ", []],
   "race/adopt": ["a lane's commits brought to the user's branch", []],

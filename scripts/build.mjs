@@ -4,7 +4,8 @@
 //   node scripts/build.mjs [--outdir <directory>] [--faults]
 //
 // --faults keeps the fault points (src/system/fault.ts), at which tests kill the program. What ships has none.
-import { chmodSync, copyFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -77,3 +78,27 @@ await build({
 // zstd for Node versions without their own: its glue code, always in a chunk, loads the binary from its own folder
 const zstdPackage = createRequire(import.meta.url).resolve("@bokuweb/zstd-wasm");
 copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), join(outdir, "chunks", "zstd.wasm"));
+
+// the page of `keyframe web`: one script, one style, names that hold a digest of the content
+const page = await build({
+  entryPoints: { app: "web/main.tsx", style: "web/style.css" },
+  bundle: true,
+  minify: true,
+  write: false,
+  platform: "browser",
+  target: ["chrome123", "firefox120", "safari17.5"],
+  format: "iife",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  legalComments: "none",
+  outdir: join(outdir, "web"),
+});
+mkdirSync(join(outdir, "web"), { recursive: true });
+let index = readFileSync("web/index.html", "utf8");
+for (const { path, contents } of page.outputFiles) {
+  const kind = path.endsWith(".css") ? "style" : "script";
+  const name = `${kind}-${createHash("sha256").update(contents).digest("hex").slice(0, 12)}.${kind === "style" ? "css" : "js"}`;
+  writeFileSync(join(outdir, "web", name), contents);
+  index = index.replace(`%${kind}%`, name);
+}
+writeFileSync(join(outdir, "web", "index.html"), index);

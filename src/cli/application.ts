@@ -40,6 +40,7 @@ import { timelineCommand } from "./timeline/timeline-command.ts";
 import { tokensCommand } from "./tokens/tokens-command.ts";
 import { traceCommand } from "./trace/trace-command.ts";
 import { versionCommand } from "./version/version-command.ts";
+import { webRoutes } from "./web/web-command.ts";
 
 export const rootRoutes = buildRouteMap<string, CliContext>({
   routes: {
@@ -66,6 +67,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     fork: forkCommand,
     race: raceRoutes,
     mcp: mcpCommand,
+    web: webRoutes,
     migrate: migrateCommand,
     image: imageCommands,
     sandbox: sandboxRoutes,

@@ -1,0 +1,261 @@
+// Covers src/server/page/**, src/cli/web/** and web/**: the page in Debian's Chromium, over a repository that agents worked in.
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { startAgentSession } from "../support/agent-session.ts";
+import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
+
+const chromiumPath = "/usr/bin/chromium";
+const hasChromium = existsSync(chromiumPath);
+const axeSource = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
+/** Written by agents and people everywhere: none of it may run, none of it may leave its place. */
+const hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>\u202e\u001b[31m`;
+
+let repository: TestRepository;
+let server: ChildProcessWithoutNullStreams;
+let url = "";
+let browser: Browser;
+
+beforeAll(async () => {
+  repository = createTestRepository();
+  repository.write("src/parser.ts", "export const by = 'a person';\n");
+  repository.write("long.txt", Array.from({ length: 50_000 }, (_, line) => `line ${line}\n`).join(""));
+  repository.commit("Start");
+  repository.keyframe(["enable"]);
+  const session = startAgentSession(repository, "8b9f5a4e-0000-4000-8000-00000000000b", {
+    through: "program",
+  });
+  await session.prompt("make the parser retry");
+  await session.write("src/parser.ts", "export const by = 'a person';\nexport const retries = 3;\n");
+  await session.write("src/evil.ts", `// ${hostile}\n`);
+  session.say(`it retries now ${hostile}`);
+  await session.stop();
+  repository.commit(`Retry ${hostile}`);
+  await session.prompt("and log it");
+  await session.write("src/log.ts", "log();\n");
+  await session.stop();
+  ({ server, url } = await startPage());
+  if (hasChromium) {
+    browser = await chromium.launch({
+      executablePath: chromiumPath,
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
+  }
+});
+afterAll(async () => {
+  await browser?.close();
+  server?.kill("SIGTERM");
+  repository.remove();
+});
+
+async function startPage(
+  ...args: string[]
+): Promise<{ server: ChildProcessWithoutNullStreams; url: string }> {
+  const child = spawn(process.execPath, [keyframeProgram, "web", "open", "--no-open", ...args], {
+    cwd: repository.folder,
+    env: repository.env,
+  });
+  let output = "";
+  for await (const chunk of child.stdout) {
+    output += String(chunk);
+    if (output.includes("\n")) break;
+  }
+  return { server: child, url: output.trim() };
+}
+
+async function open(hash = "", options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
+  const page = await browser.newPage(options);
+  onTestFinished(() => page.close());
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(error.message));
+  page.on("request", (asked) => {
+    if (!asked.url().startsWith(url.split("#")[0] ?? "") && !asked.url().startsWith("data:"))
+      problems.push(`asked for ${asked.url()}`);
+  });
+  onTestFinished(() => expect(problems).toEqual([]));
+  await page.goto(url);
+  if (hash !== "") await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+  await page.waitForSelector("main section h1");
+  return page;
+}
+
+function get(
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
+  const at = new URL(url);
+  return new Promise((resolve, reject) => {
+    request(
+      { host: "127.0.0.1", port: at.port, path, headers: { host: at.host, ...headers } },
+      (response) => {
+        const pieces: Buffer[] = [];
+        response.on("data", (piece: Buffer) => pieces.push(piece));
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(pieces).toString(),
+          }),
+        );
+      },
+    )
+      .on("error", reject)
+      .end();
+  });
+}
+const token = () => ({ authorization: `Bearer ${/token=([0-9a-f]+)/.exec(url)?.[1]}` });
+
+test.skipIf(!hasChromium)(
+  "a newcomer finds which prompt wrote a line: files, a line, the conversation",
+  async () => {
+    const page = await open();
+    await page.getByRole("link", { name: "files" }).click();
+    await page.getByRole("link", { name: "src/parser.ts" }).click();
+    await page.getByRole("button", { name: "line 2: where it came from" }).click();
+    const card = page.getByRole("complementary");
+    expect(await card.textContent()).toContain("make the parser retry");
+    await card.getByRole("link", { name: "Open the conversation" }).click();
+    await page.getByRole("heading", { name: "make the parser retry" }).waitFor();
+    expect(await page.locator(".conversation").textContent()).toContain("it retries now");
+    expect(await page.locator("body").textContent()).not.toMatch(/[\u202a-\u202e]/);
+  },
+);
+
+test.skipIf(!hasChromium)(
+  "the timeline shows commits and turns, filters them, and follows the repository",
+  async () => {
+    const page = await open();
+    const titles = () => page.locator(".moment .title").allTextContents();
+    expect((await titles()).slice(0, 2)).toEqual(["and log it", "make the parser retry"]);
+    await page.getByLabel("Filter the timeline").fill("start");
+    expect(await titles()).toEqual(["Start"]);
+    await page.getByLabel("Filter the timeline").fill("");
+    repository.git("commit", "-q", "--allow-empty", "-m", "while the page is open");
+    await page.getByRole("link", { name: "while the page is open" }).waitFor({ timeout: 20_000 });
+  },
+);
+
+test.skipIf(!hasChromium)("a commit shows its diff with owners, in one column and side by side", async () => {
+  const page = await open("#/commit/HEAD~1");
+  expect(await page.locator("tr.added td.mark.agent").count()).toBeGreaterThan(0);
+  await page.getByLabel("side by side").check();
+  expect(await page.locator("table.split").count()).toBeGreaterThan(0);
+});
+
+test.skipIf(!hasChromium)("fifty thousand lines are scrolled with few rows in the document", async () => {
+  const page = await open("#/file/long.txt");
+  await page.waitForSelector(".line");
+  expect(await page.locator(".line").count()).toBeLessThan(400);
+  await page.evaluate("scrollTo(0, document.body.scrollHeight)");
+  await page.getByText("line 49999", { exact: true }).waitFor();
+});
+
+test.skipIf(!hasChromium)("keys lead everywhere", async () => {
+  const page = await open();
+  await page.keyboard.press("f");
+  await page.getByRole("heading", { name: "Files" }).waitFor();
+  await page.keyboard.press("p");
+  await page.getByRole("heading", { name: "People and agents" }).waitFor();
+  await page.keyboard.press("/");
+  await page.locator("#search:focus").waitFor();
+  await page.keyboard.type("retry");
+  await page.keyboard.press("Enter");
+  await page.getByText("places in conversations").waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+});
+
+const views: readonly (readonly [string, string])[] = [
+  ["timeline", ""],
+  ["files", "#/files"],
+  ["file", "#/file/src%2Fparser.ts?line=2"],
+  ["commit", "#/commit/HEAD~1"],
+  ["checkpoint", "#/checkpoint/HEAD~1"],
+  ["people", "#/people"],
+  ["races", "#/races"],
+  ["search", "#/search?q=retry"],
+];
+
+test.skipIf(!hasChromium).each(views)(
+  "%s: nothing hostile runs, axe finds nothing, light, dark and narrow",
+  async (name, hash) => {
+    for (const [kind, options] of [
+      ["light", { colorScheme: "light" as const }],
+      ["dark", { colorScheme: "dark" as const }],
+      ["narrow", { colorScheme: "light" as const, viewport: { width: 380, height: 760 } }],
+    ] as const) {
+      const page = await open(hash, options);
+      await page.locator("[aria-busy]").waitFor({ state: "detached" });
+      expect(await page.title()).toBe("Keyframe");
+      expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+      await page.evaluate(axeSource);
+      const violations = await page.evaluate<string[]>(
+        "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0]?.html))",
+      );
+      expect(violations).toEqual([]);
+      const screenshots = process.env["KEYFRAME_TEST_SCREENSHOTS"];
+      if (screenshots !== undefined) {
+        mkdirSync(screenshots, { recursive: true });
+        writeFileSync(join(screenshots, `${name}-${kind}.png`), await page.screenshot());
+      }
+    }
+  },
+);
+
+test("the repository's content needs the token; the page itself does not, and nothing may frame or feed it", async () => {
+  const page = await get("/");
+  expect(page.status).toBe(200);
+  expect(page.headers["content-security-policy"]).toContain("default-src 'none'");
+  expect(page.body).not.toContain("parser");
+  expect((await get("/api/timeline")).status).toBe(401);
+  expect((await get("/api/timeline", { authorization: "Bearer 0" })).status).toBe(401);
+  expect((await get("/api/timeline", token())).status).toBe(200);
+});
+
+test.each([
+  ["another host name", { host: "evil.example:80" }, 403],
+  ["another origin", { origin: "https://evil.example" }, 403],
+  ["another site's page", { "sec-fetch-site": "cross-site" }, 403],
+])("a request of %s is refused", async (_name, headers, status) => {
+  expect((await get("/api/timeline", { ...token(), ...headers })).status).toBe(status);
+});
+
+test.each([
+  "/api/diff/--output=x",
+  "/api/file/..%2F..%2F..%2Fetc%2Fpasswd",
+  "/api/moment/%00",
+  "/api/nothing",
+  "/api/file/%ff",
+  "/api/timeline?limit=x",
+  "/../package.json",
+  "/api/__proto__",
+])("%s is a 4xx", async (path) => {
+  const { status } = await get(path, token());
+  expect([path, status >= 400 && status < 500]).toEqual([path, true]);
+});
+
+test.skipIf(!hasChromium)("an export opens from its files alone", async () => {
+  const site = join(repository.folder, "..", "site");
+  const result = repository.keyframe(["web", "export", site]);
+  expect([result.code, result.stderr]).toEqual([0, ""]);
+  const page = await browser.newPage();
+  onTestFinished(() => page.close());
+  await page.goto(pathToFileURL(join(site, "index.html")).href);
+  await page.getByRole("link", { name: /Retry/ }).first().click();
+  await page.getByRole("heading", { name: "make the parser retry" }).waitFor();
+  expect(await page.title()).toBe("Keyframe");
+  expect(repository.keyframe(["web", "export", site]).stderr).toContain("exists already");
+});
