@@ -10,7 +10,7 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
     "Conversations",
     ["list", "explain", "search", "tokens", "resume", "rewind", "session", "push", "fetch", "migrate"],
   ],
-  ["Moments", ["timeline", "mark", "fork", "race"]],
+  ["Moments", ["timeline", "mark", "fork", "race", "web"]],
   ["Machines", ["sandbox", "snapshot", "image", "serve"]],
   ["Plumbing", ["settle", "ci", "journal", "checkpoint", "hook", "mcp", "trace", "completion", "version"]],
 ];
