@@ -7,12 +7,21 @@ import { closeCalls } from "../authorship/record/close-calls.ts";
 import { observe } from "../authorship/record/observe.ts";
 import { errorText } from "../base/errors.ts";
 import { maxHookPayloadBytes } from "../base/limits.ts";
+import { isMarked } from "../checkpoints/sessions/directory.ts";
 import {
   advanceSession,
   isSessionEvent,
   type SessionEvent,
   unannouncedPrompt,
 } from "../checkpoints/sessions/events.ts";
+import {
+  bindGuest,
+  forgetGuests,
+  guestsOfEdit,
+  guestsOfSession,
+  markStartedElsewhere,
+  openGuestBook,
+} from "../checkpoints/sessions/guests.ts";
 import { gitHooks } from "../git/hooks/hook-names.ts";
 import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
 import { findRepository, lookForRepository, type Repository } from "../git/repository.ts";
@@ -129,6 +138,7 @@ async function observeAgent(
     closeCalls(whole, adapter, machine);
     return observe(whole, machine);
   });
+  await advanceGuests(run, whole, { home: repository, name });
   if (repository?.workTree === undefined) return;
   if (wantsSettle)
     await inTime(run, repository, "settle", async () =>
@@ -161,6 +171,42 @@ async function advance(
   await inTime(run, repository, `${name} ${wants}`, async () =>
     (await recorder.trace.span("load", chunks.loadSession))(repository, machine, { event, wants }),
   );
+}
+
+/**
+ * An agent started in one repository (or above several) works in others as well: where those are enabled, each gets the
+ * conversation too. A turn begins there with the first edit and ends with the agent's turn.
+ */
+async function advanceGuests(
+  run: HookRun,
+  event: AgentEvent,
+  { home, name }: { readonly home: Repository | undefined; readonly name: string },
+): Promise<void> {
+  if (!("agent" in event) || event.kind === "prompt" || event.kind === "session-start") return;
+  const { machine } = run;
+  const book = openGuestBook(process.env, homedir());
+  const isSession = isSessionEvent(event);
+  const guests = isSession
+    ? guestsOfSession(book, machine, event.agent).filter(({ gitDir }) => gitDir !== home?.gitDir)
+    : guestsOfEdit(event, home, machine);
+  for (const guest of guests) {
+    try {
+      const there = { ...event, cwd: guest.workTree ?? event.cwd };
+      if (isSessionEvent(there)) {
+        if (there.kind === "turn-end" && !isMarked(machine, guest, { id: event.agent.id, mark: "at-work" }))
+          continue;
+        await advance(run, there, { repository: guest, name });
+        continue;
+      }
+      const begun = unannouncedPrompt(there, guest, machine);
+      if (begun === undefined || !bindGuest(book, machine, event.agent, guest)) continue;
+      await advance(run, begun, { repository: guest, name });
+      if (home?.workTree !== undefined) markStartedElsewhere(machine, { guest, home, id: event.agent.id });
+    } catch (error) {
+      leaveProblem(guest, name, errorText(error));
+    }
+  }
+  if (event.kind === "session-end") forgetGuests(book, machine, event.agent);
 }
 
 /** The event without its transcript, where that is not one of the agent's: what is stored of it would be pushed. */

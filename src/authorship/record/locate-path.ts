@@ -2,6 +2,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parseRepoPath, type RepoPath } from "../../git/ids.ts";
 import { lookForRepository, type Repository } from "../../git/repository.ts";
 import type { TrustDeps } from "../../git/repository-trust.ts";
+import { isSwitchedOn } from "../../state/switch.ts";
 import type { Files } from "../../system/files/files.ts";
 
 export type LocatedPath =
@@ -19,7 +20,7 @@ const maxPathBytes = 4096;
 
 /**
  * Where a path from a hook payload lies. Trusted only if it names a file of the work tree that the agent works in (or
- * of a linked worktree or submodule of it), not in `.git`. A symlinked directory on the way counts as the place that it
+ * of a linked worktree or submodule of it), or of a repository in which Keyframe is enabled, not in `.git`. A symlinked directory on the way counts as the place that it
  * leads to: git knows the file by that one. `absolute` stays as the payload spells it.
  */
 export function locatePath(text: string, cwd: string, deps: TrustDeps): LocatedPath {
@@ -48,7 +49,8 @@ export function locatePath(text: string, cwd: string, deps: TrustDeps): LocatedP
   if (inTree === "" || inTree === ".." || inTree.startsWith(`..${sep}`))
     return refused(text, "is not a file of the work tree");
   if (inTree.split(sep).includes(".git")) return refused(text, "lies inside a git directory");
-  if (!isSameTree(repository, cwd, deps))
+  // a repository that was enabled takes part wherever the agent was started
+  if (!isSameTree(repository, cwd, deps) && !isSwitchedOn(repository, files))
     return refused(text, "belongs to another repository than the agent's folder");
   return { kind: "inside", repository, path: parseRepoPath(inTree.split(sep).join("/")), absolute };
 }

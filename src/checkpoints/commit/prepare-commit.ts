@@ -210,8 +210,11 @@ async function prepareSession(git: Git, deps: CommitDeps, linked: LinkedSession)
             startLine,
           },
     prompts: texts.length > 0 ? texts : recordedPrompts(repository, deps, agent),
+    // of a conversation that was started in another repository they count there
     tokens:
-      record === undefined || record.facts.tokens.calls === 0
+      record === undefined ||
+      record.facts.tokens.calls === 0 ||
+      (state !== undefined && textOfState(state, "started_in") !== undefined)
         ? undefined
         : subtractTokens(record.facts.tokens, record.tokensAtStart),
   };

@@ -22,6 +22,7 @@ const stateOrder = [
   "attribution_base_commit",
   "worktree_path",
   "worktree_id",
+  "started_in",
   "started_at",
   "ended_at",
   "phase",
