@@ -234,3 +234,43 @@ describe("a commit whose trailers were lost", () => {
     expect(sessionsOf("b:1")).toEqual(["s-b"]);
   });
 });
+
+describe("a squash that a server made", () => {
+  const squash = async (message: (ids: readonly string[]) => string) => {
+    repository.gitBytes(["checkout", "-q", "-b", "topic"]);
+    await turn("s-a", "a", "alpha one\nalpha two\n");
+    commit("-m", "a");
+    await turn("s-b", "b", "beta one\nbeta two\n");
+    commit("-m", "b");
+    const ids = [...trailers("HEAD~1"), ...trailers()];
+    const tree = repository.git("rev-parse", "HEAD^{tree}");
+    const merged = repository.git("commit-tree", tree, "-p", "main", "-m", message(ids));
+    repository.gitBytes(["checkout", "-q", "main"]);
+    repository.gitBytes(["reset", "-q", "--hard", merged]);
+    return ids;
+  };
+
+  test("with the title only is found by the branch that ends in the same tree", async () => {
+    const ids = await squash(() => "Add both (#1)");
+    expect(sessionsOf("a:1")).toEqual(["s-a"]);
+    expect(sessionsOf("b:2")).toEqual(["s-b"]);
+    const { stdout, stderr } = repository.keyframe(["explain", "HEAD", "--short"]);
+    for (const id of ids) expect(stdout).toContain(`Checkpoint: ${id}`);
+    expect(stderr).toContain("same tree");
+    const resumed = repository.keyframe(["resume", "HEAD", "--dry-run"]);
+    expect(resumed.stdout).toMatch(/claude -r s-[ab]\n.*claude -r s-[ab]/);
+  });
+
+  test("that names all ids shows the conversation of a line, not all of them", async () => {
+    await squash(
+      (ids) => `Add both (#1)\n\n* a\n\nEntire-Checkpoint: ${ids[0]}\n\n* b\n\nEntire-Checkpoint: ${ids[1]}`,
+    );
+    expect(sessionsOf("b:1")).toEqual(["s-b"]);
+    // as a clone of somebody else has it: no branch, no notes
+    repository.gitBytes(["branch", "-q", "-D", "topic"]);
+    repository.gitBytes(["update-ref", "-d", "refs/notes/ai"]);
+    repository.gitBytes(["reflog", "expire", "--expire=now", "--all"]);
+    expect(sessionsOf("a:2")).toEqual(["s-a"]);
+    expect(sessionsOf("b:1")).toEqual(["s-b"]);
+  });
+});

@@ -55,15 +55,15 @@ export async function condense(
     const subagents = subagentsOf(git, deps, { session, record });
     for (const [path, source] of subagents.tasks) tasks.set(path, source);
     const fresh = sessionMetadata({ prepared, session, subagents, attribution });
+    const metadata = mergeSessionMetadata(stored.get(session.agent.id), fresh);
+    const prompts = promptsOf(session, record, metadata);
     const write: SessionWrite = {
-      metadata: mergeSessionMetadata(stored.get(session.agent.id), fresh),
+      metadata,
       transcript: cut.map(({ source }) => source),
       ...(session.transcript === undefined || cut.length === 0
         ? {}
         : { contentHash: { bytes: Buffer.from(`sha256:${session.transcript.sha256}`) } }),
-      ...(session.prompts.length === 0
-        ? {}
-        : { prompt: { bytes: Buffer.from(session.prompts.join(promptSeparator)) } }),
+      ...(prompts.length === 0 ? {} : { prompt: { bytes: Buffer.from(prompts.join(promptSeparator)) } }),
     };
     sessions.push(await addCompact(deps, write, { kind, copy: copyOf(git, session) }));
   }
@@ -76,6 +76,26 @@ export async function condense(
   const keys = [...attribution.agentLines.keys()];
   root.set("combined_attribution", encodeAttribution(attribution, keys, prepared.at));
   return { write: { id: prepared.id, root, sessions, tasks }, chunks };
+}
+
+/** Where a commit's earlier work is in the checkpoint already, the prompts that led to it are as well. */
+function promptsOf(
+  { transcript, prompts }: PreparedSession,
+  record: CaptureRecord | undefined,
+  metadata: JsonObject,
+): readonly string[] {
+  const start = metadata.get("checkpoint_transcript_start");
+  const from = typeof start === "number" ? start : 0;
+  if (
+    transcript === undefined ||
+    record?.generation !== transcript.generation ||
+    from >= transcript.startLine
+  )
+    return prompts;
+  const earlier = record.facts.prompts.filter(({ line }) => line >= from && line < transcript.startLine);
+  // where nothing was asked since, the prompt before is repeated
+  const isRepeated = prompts.length === 1 && prompts[0] === earlier.at(-1)?.text;
+  return [...earlier.map(({ text }) => text), ...(isRepeated ? [] : prompts)];
 }
 
 async function chunksOfSession(

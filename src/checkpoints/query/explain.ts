@@ -1,14 +1,16 @@
 import { listSome } from "../../base/list-some.ts";
 import type { Git } from "../../git/git.ts";
-import { isOid } from "../../git/ids.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
 import { lineCompactorOf } from "../../transcripts/compact/agents.ts";
 import type { CompactLine } from "../../transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../transcripts/compact/compactor.ts";
 import { transcriptLines } from "../../transcripts/document-lines.ts";
+import { titleOf } from "../../transcripts/title.ts";
 import type { StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import type { SessionMetadata, Summary } from "../record/metadata.ts";
 import { addTokens, noTokens, type TokenUsage } from "../record/token-usage.ts";
+import type { CheckpointStores } from "../stores/stores.ts";
 import {
   type LinkedCommit,
   linksByCheckpoint,
@@ -19,11 +21,13 @@ import {
 import {
   type Absence,
   type CheckpointPlaces,
+  listCheckpointPlaces,
   type ReadSession,
   readCheckpoints,
   readPrompts,
 } from "./read-checkpoints.ts";
 import type { TranscriptReader } from "./read-transcript.ts";
+import { findPredecessors, predecessorKey, promptsInScope } from "./scope-prompts.ts";
 
 export interface ExplainedSession {
   readonly sessionId: string | undefined;
@@ -33,7 +37,10 @@ export interface ExplainedSession {
   readonly kind: string | undefined;
   readonly tokens: TokenUsage | undefined;
   readonly summary: Summary | undefined;
+  /** All that the record holds. */
   readonly prompts: readonly string[];
+  /** What a person would call it: the first line that says something of the prompts that led to this checkpoint. */
+  readonly title: string | undefined;
   readonly transcriptStart: number;
   readonly chunks: number;
   /** What could not be read, in words. */
@@ -58,6 +65,7 @@ export async function explainCheckpoint(
   git: Git,
   id: CheckpointId,
   places: CheckpointPlaces,
+  stores?: CheckpointStores,
 ): Promise<{ readonly explanation: Explanation; readonly sessions: readonly ReadSession[] }> {
   const [[checkpoint], links, authors] = await Promise.all([
     readCheckpoints(git, [[id, places]]),
@@ -72,16 +80,15 @@ export async function explainCheckpoint(
     git,
     sessions.map(({ files }) => files),
   );
+  const before = await readBefore(git, { id, sessions, prompts, stores });
   const root = checkpoint?.root ?? "never recorded";
   const known = typeof root === "string" ? undefined : root;
   const naming = linksByCheckpoint(links).get(id) ?? [];
   const commits = naming.length > 0 ? naming : await readNamedCommit(git, id, known?.commit);
   const explained = sessions.map((session) => {
     const oid = session.files.prompt;
-    return explainSession(
-      session,
-      oid === undefined ? "never recorded" : (prompts.get(oid) ?? "missing here"),
-    );
+    const own = oid === undefined ? "never recorded" : (prompts.get(oid) ?? "missing here");
+    return explainSession(session, own, before.get(session.files.index) ?? []);
   });
   return {
     sessions,
@@ -115,9 +122,45 @@ function createdMs({ metadata }: ReadSession): number {
   return typeof metadata === "string" ? 0 : Date.parse(metadata.createdAt ?? "") || 0;
 }
 
+/** The prompts of each session's checkpoint before, by folder number; looked for only where that can matter. */
+async function readBefore(
+  git: Git,
+  {
+    id,
+    sessions,
+    prompts,
+    stores,
+  }: {
+    readonly id: CheckpointId;
+    readonly sessions: readonly ReadSession[];
+    readonly prompts: ReadonlyMap<Oid, readonly string[] | Absence>;
+    readonly stores: CheckpointStores | undefined;
+  },
+): Promise<Map<number, readonly string[]>> {
+  const before = new Map<number, readonly string[]>();
+  const hasSeveral = [...prompts.values()].some((own) => typeof own !== "string" && own.length > 1);
+  if (!hasSeveral || stores === undefined) return before;
+  const all = await readCheckpoints(git, await listCheckpointPlaces(stores, { raw: false }));
+  const predecessors = findPredecessors(all);
+  const found = sessions.flatMap(({ files: { index } }) => {
+    const session = predecessors.get(predecessorKey(id, index));
+    return session === undefined ? [] : [{ index, files: session.files }];
+  });
+  const read = await readPrompts(
+    git,
+    found.map(({ files }) => files),
+  );
+  for (const { index, files } of found) {
+    const own = files.prompt === undefined ? undefined : read.get(files.prompt);
+    if (typeof own === "object") before.set(index, own);
+  }
+  return before;
+}
+
 function explainSession(
   { files, metadata }: ReadSession,
   prompts: readonly string[] | Absence,
+  before: readonly string[],
 ): ExplainedSession {
   const known: Partial<SessionMetadata> = typeof metadata === "string" ? {} : metadata;
   const unread: string[] = [];
@@ -134,6 +177,7 @@ function explainSession(
     tokens: known.tokenUsage,
     summary: known.summary,
     prompts: typeof prompts === "string" ? [] : prompts,
+    title: typeof prompts === "string" ? undefined : titleOf(promptsInScope(prompts, before)),
     transcriptStart: known.transcriptStart ?? 0,
     chunks: files.transcript.length,
     unread,

@@ -1,5 +1,7 @@
 import type { Git } from "../../git/git.ts";
+import type { Oid } from "../../git/ids.ts";
 import { openSmallObjectReader, type SmallObjectReader } from "../../git/objects/object-stream.ts";
+import { titleOf } from "../../transcripts/title.ts";
 import { isFetchedPlace, type StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { addTokens, noTokens, type TokenUsage } from "../record/token-usage.ts";
@@ -13,6 +15,7 @@ import {
   readCheckpoints,
   readPrompts,
 } from "./read-checkpoints.ts";
+import { findPredecessors, predecessorKey, promptsInScope } from "./scope-prompts.ts";
 
 export interface CheckpointFilter {
   readonly branch?: string;
@@ -50,8 +53,10 @@ export interface ListedCheckpoint {
   readonly tokens: TokenUsage;
   /** The same by session, as recorded. */
   readonly usages: readonly SessionUsage[];
-  /** The first prompt of the newest session. */
+  /** The first prompt of the newest session that led to this checkpoint. */
   readonly prompt: string | undefined;
+  /** What a person would call it: the first line of those prompts that says something. */
+  readonly title: string | undefined;
   /** What could not be read, in words: "metadata of session 0: missing here". */
   readonly unread: readonly string[];
 }
@@ -96,6 +101,7 @@ async function* listThrough(
     readCheckpoints(git, places, objects),
     withAuthors || filter.author !== undefined ? readAuthors(git, places) : new Map<CheckpointId, string>(),
   ]);
+  const predecessors = findPredecessors(read);
   const matching = read
     .map((checkpoint) => ({ ...summarise(checkpoint), author: authors.get(checkpoint.id) }))
     .filter((checkpoint) => passes(checkpoint, filter))
@@ -104,17 +110,24 @@ async function* listThrough(
   const [firstRead = 1, nextReads = 1] = promptsPerRead;
   for (let from = 0; from < matching.length; from += from === 0 ? firstRead : nextReads) {
     const page = matching.slice(from, from + (from === 0 ? firstRead : nextReads));
-    const prompts = await readPrompts(
-      git,
-      page.flatMap(({ newest }) => newest?.files ?? []),
-      objects,
+    const before = new Map(
+      page.map(({ id, newest }) => [id, predecessors.get(predecessorKey(id, newest?.files.index ?? -1))]),
     );
+    const sessions = page.flatMap(({ id, newest }) =>
+      [newest?.files ?? [], before.get(id)?.files ?? []].flat(),
+    );
+    const prompts = await readPrompts(git, sessions, objects);
+    const promptsOf = (session: ReadSession | undefined) => {
+      const found = prompts.get(session?.files.prompt ?? ("" as Oid));
+      return typeof found === "object" ? found : [];
+    };
     for (const { newest, createdMs: _, ...checkpoint } of page) {
       const oid = newest?.files.prompt;
       const found = oid === undefined ? undefined : prompts.get(oid);
       const unread =
         typeof found === "string" ? [...checkpoint.unread, `prompt: ${found}`] : checkpoint.unread;
-      yield { ...checkpoint, unread, prompt: typeof found === "string" ? undefined : found?.[0] };
+      const scope = promptsInScope(promptsOf(newest), promptsOf(before.get(checkpoint.id)));
+      yield { ...checkpoint, unread, prompt: scope[0], title: titleOf(scope) };
     }
   }
 }
@@ -133,7 +146,7 @@ async function readAuthors(
   return authors;
 }
 
-type Summarised = Omit<ListedCheckpoint, "prompt" | "author"> & {
+type Summarised = Omit<ListedCheckpoint, "prompt" | "title" | "author"> & {
   readonly newest: ReadSession | undefined;
   readonly createdMs: number;
 };
@@ -180,7 +193,10 @@ function summarise({ id, places, root, sessions }: ReadCheckpoint): Summarised {
 }
 
 /** Pure, so that every filter is a row of a table in the tests. */
-export function passes(checkpoint: Omit<ListedCheckpoint, "prompt">, filter: CheckpointFilter): boolean {
+export function passes(
+  checkpoint: Omit<ListedCheckpoint, "prompt" | "title">,
+  filter: CheckpointFilter,
+): boolean {
   const has = (text: string | undefined, part: string) =>
     text?.toLowerCase().includes(part.toLowerCase()) === true;
   const { branch, author, agent, session, file, since, until } = filter;

@@ -1,12 +1,15 @@
 import { type LinkedCommit, linksByCheckpoint, readLinkedCommits } from "../../checkpoints/query/links.ts";
 import {
   listCheckpointPlaces,
+  type ReadSession,
   readCheckpoints,
   readPrompts,
 } from "../../checkpoints/query/read-checkpoints.ts";
+import { findPredecessors, predecessorKey, promptsInScope } from "../../checkpoints/query/scope-prompts.ts";
 import type { CheckpointId } from "../../checkpoints/record/ids.ts";
 import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
 import type { Git } from "../../git/git.ts";
+import { titleOf } from "../../transcripts/title.ts";
 import type { CliContext } from "../command/context.ts";
 import { firstLine } from "../output/checkpoint-text.ts";
 import { printable } from "../output/terminal.ts";
@@ -61,15 +64,25 @@ async function readFirstPrompts(
     git,
     [...places].filter(([id]) => links.has(id)),
   );
-  const prompts = await readPrompts(
-    git,
-    read.flatMap(({ sessions }) => sessions.at(-1)?.files ?? []),
+  const predecessors = findPredecessors(read);
+  const newest = read.map(({ id, sessions }) => {
+    const session = sessions.at(-1);
+    const before = predecessors.get(predecessorKey(id, session?.files.index ?? -1));
+    return { id, session, before };
+  });
+  const sessions = newest.flatMap(({ session, before }) =>
+    [session, before].flatMap((one) => one?.files ?? []),
   );
+  const prompts = await readPrompts(git, sessions);
+  const promptsOf = (session: ReadSession | undefined): readonly string[] => {
+    const oid = session?.files.prompt;
+    const found = oid === undefined ? undefined : prompts.get(oid);
+    return typeof found === "object" ? found : [];
+  };
   return new Map(
-    read.map(({ id, sessions }) => {
-      const oid = sessions.at(-1)?.files.prompt;
-      const found = oid === undefined ? undefined : prompts.get(oid);
-      return [id, typeof found === "string" ? undefined : found?.[0]];
-    }),
+    newest.map(({ id, session, before }) => [
+      id,
+      titleOf(promptsInScope(promptsOf(session), promptsOf(before))),
+    ]),
   );
 }

@@ -46,7 +46,7 @@ export async function explain(this: CliContext, flags: ExplainFlags, word?: stri
   try {
     for (const [index, resolved] of found.entries()) {
       if (index > 0 && !flags.json && !flags.rawTranscript) this.terminal.out("");
-      await explainOne(this, { git, transcripts, resolved, owner, flags });
+      await explainOne(this, { git, stores, transcripts, resolved, owner, flags });
     }
   } finally {
     await transcripts.close();
@@ -85,6 +85,7 @@ async function resolveLinked(
 
 interface Subject {
   readonly git: Git;
+  readonly stores: CheckpointStores;
   readonly transcripts: TranscriptReader;
   readonly resolved: ResolvedCheckpoint;
   readonly owner: LineOwner | undefined;
@@ -93,7 +94,7 @@ interface Subject {
 
 async function explainOne(
   context: CliContext,
-  { git, transcripts, resolved, owner, flags }: Subject,
+  { git, stores, transcripts, resolved, owner, flags }: Subject,
 ): Promise<void> {
   const { id, places } = resolved;
   if (places === undefined) {
@@ -106,7 +107,7 @@ async function explainOne(
     );
   }
   const { explanation, sessions } = await context.trace.span("explain", () =>
-    explainCheckpoint(git, id, places),
+    explainCheckpoint(git, id, places, stores),
   );
   // the line's session may be in another checkpoint of the commit, or in none
   const ownerSession = explanation.sessions.some(({ sessionId }) => sessionId === owner?.sessionId);

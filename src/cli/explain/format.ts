@@ -30,7 +30,7 @@ export function formatExplanation(explanation: Explanation, { chosen, short, own
     ),
     "",
     ...(owner?.prompt === undefined ? [] : [`Prompt of this line: ${firstLine(owner.prompt, 200)}`]),
-    `Intent: ${printable(session?.summary?.intent ?? firstLine(session?.prompts[0], 100)) || "(no prompt recorded)"}`,
+    `Intent: ${printable(session?.summary?.intent ?? firstLine(session?.title, 100)) || "(no prompt recorded)"}`,
     `Outcome: ${printable(session?.summary?.outcome ?? "(not generated)")}`,
     ...formatSummary(session),
     ...[...explanation.unread, ...(session?.unread ?? [])].map((what) => `! ${what}`),

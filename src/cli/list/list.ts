@@ -43,7 +43,7 @@ export async function list(this: CliContext, { json, limit, ...filter }: ListFla
 }
 
 function describe({ terminal }: CliContext, checkpoint: ListedCheckpoint): string {
-  const { id, createdAt, branch, agents, filesTouched, prompt, unread } = checkpoint;
+  const { id, createdAt, branch, agents, filesTouched, title, unread } = checkpoint;
   const facts = [
     localTime(createdAt),
     printable(agents.join(", ")) || "unknown agent",
@@ -52,7 +52,7 @@ function describe({ terminal }: CliContext, checkpoint: ListedCheckpoint): strin
   facts.push(`${filesTouched.length} ${filesTouched.length === 1 ? "file" : "files"}`);
   const head = `${terminal.style("yellow", id)}  ${facts.join("  ")}`;
   const said =
-    prompt === undefined ? "(no prompt recorded)" : firstLine(prompt, Math.max(20, terminal.columns - 4));
+    title === undefined ? "(no prompt recorded)" : firstLine(title, Math.max(20, terminal.columns - 4));
   return [head, `    ${said}`, ...unread.map((what) => `    ! ${what}`)].join("\n");
 }
 
