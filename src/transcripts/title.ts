@@ -42,6 +42,6 @@ const leadIn =
 
 function saysSomething(line: string): boolean {
   const isCommand = /^\/[a-z][\w:-]*$/i.test(line);
-  const isInterruption = /^\[Request interrupted by user/.test(line);
+  const isInterruption = line.startsWith("[Request interrupted by user");
   return !(isCommand || isInterruption || agreement.test(line) || leadIn.test(line));
 }
