@@ -113,6 +113,7 @@ const rooms = {
     "what can be deleted",
     ["record", "sessions", "query", "capture", "commit", "rewind"],
   ],
+  "checkpoints/remove": ["content taken out of the history of every store", ["record", "query"]],
   "checkpoints/doctor": ["what is damaged, and its repair", ["record", "stores", "query", "migrate"]],
   "git/objects": ["objects read and written in bulk", []],
   "git/refs": ["refs and notes moved by compare-and-swap", ["objects"]],

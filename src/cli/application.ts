@@ -25,8 +25,10 @@ import { mcpCommand } from "./mcp/mcp-command.ts";
 import { migrateCommand } from "./migrate/migrate-command.ts";
 import { pushCommand } from "./push/push-command.ts";
 import { raceRoutes } from "./race/race-command.ts";
+import { redactCommand } from "./redact/redact-command.ts";
 import { resumeCommand } from "./resume/resume-command.ts";
 import { rewindCommand } from "./rewind/rewind-command.ts";
+import { rmCommand } from "./rm/rm-command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/search-command.ts";
 import { serveCommand } from "./serve/serve-command.ts";
@@ -69,6 +71,8 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     mcp: mcpCommand,
     web: webRoutes,
     migrate: migrateCommand,
+    redact: redactCommand,
+    rm: rmCommand,
     image: imageCommands,
     sandbox: sandboxRoutes,
     snapshot: snapshotRoutes,

@@ -7,6 +7,7 @@ import type { RefPush } from "../../git/remote/push.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import type { CheckpointTree, StoreKind } from "../record/checkpoint-tree.ts";
 import { type CheckpointId, idOfCheckpointRef, shardedPath } from "../record/ids.ts";
+import { isRemoved, type Removed } from "../record/removed.ts";
 import { v1Branch, v2Current, v2Main } from "../stores/store-refs.ts";
 import { listShardedTree } from "../stores/stored-state.ts";
 import { onlySide } from "../stores/v2-store.ts";
@@ -24,6 +25,8 @@ export interface Divergence {
   readonly theirs: readonly FetchedTip[];
   readonly pushed: ReadonlyMap<string, PushedRef>;
   readonly nowSeconds: number;
+  /** What was removed, here or there: ours of it is not joined, and neither is a history that holds it. */
+  readonly removed: Removed;
 }
 
 export interface JoinedRefs {
@@ -59,16 +62,17 @@ async function joinV1(context: SyncContext, remote: Remote, divergence: Divergen
   if (theirs === undefined) return { pushes: [{ ref: v1Branch, oid: ours }], problems: [] };
   const { workplace: git } = divergence;
   const base = (await tipsHere(git, divergence.pushed)).find(({ ref }) => ref === v1Branch)?.oid;
+  const kept = leaveOut(await shardedTrees(git, "v1", ours), divergence.removed);
   const joined = await joinTrees(context, remote, {
     workplace: git,
-    ours: await shardedTrees(git, "v1", ours),
+    ours: kept.trees,
     theirs: await shardedTrees(git, "v1", theirs),
     base: base === undefined ? undefined : await shardedTrees(git, "v1", base),
   });
   if (joined.changed.size === 0) return { pushes: [], problems: joined.problems };
   const oid = await writeJoinCommit(git, {
     identity: await committerIdentity(context.git),
-    parents: [theirs, ours],
+    parents: kept.isWhole ? [theirs, ours] : [theirs],
     folders: new Map([...joined.changed].map(([id, files]) => [shardedPath(id), files])),
     message: joinMessage([...joined.changed.keys()]),
     nowSeconds: divergence.nowSeconds,
@@ -89,9 +93,10 @@ async function joinV2(context: SyncContext, remote: Remote, divergence: Divergen
       files: await listShardedTree(git, tip.oid),
     })),
   );
+  const kept = leaveOut(await v2Trees(git, ourTips), divergence.removed);
   const joined = await joinTrees(context, remote, {
     workplace: git,
-    ours: await v2Trees(git, ourTips),
+    ours: kept.trees,
     theirs: await v2Trees(git, divergence.theirs),
     base: before.length === 0 ? undefined : await v2Trees(git, before),
   });
@@ -108,7 +113,7 @@ async function joinV2(context: SyncContext, remote: Remote, divergence: Divergen
   for (const [ref, folders] of byRef) {
     const theirs = divergence.theirs.find((tip) => tip.ref === ref)?.oid;
     const ours = divergence.ours.get(ref);
-    const parents = [theirs, ours].filter((oid) => oid !== undefined);
+    const parents = [theirs, kept.isWhole ? ours : undefined].filter((oid) => oid !== undefined);
     const oid = await writeJoinCommit(git, {
       identity: await committerIdentity(context.git),
       parents,
@@ -130,9 +135,10 @@ async function joinOwnRefs(
   const before = await tipsHere(git, divergence.pushed);
   const theirTips = divergence.theirs.filter(({ ref }) => divergence.ours.has(ref));
   const ourTips = [...divergence.ours].map(([ref, oid]) => ({ ref, oid }));
+  const kept = leaveOut(await ownRefTrees(git, ourTips), divergence.removed);
   const joined = await joinTrees(context, remote, {
     workplace: git,
-    ours: await ownRefTrees(git, ourTips),
+    ours: kept.trees,
     theirs: await ownRefTrees(git, theirTips),
     base: await ownRefTrees(
       git,
@@ -144,6 +150,7 @@ async function joinOwnRefs(
     const id = idOfCheckpointRef(ref);
     const files = id === undefined ? undefined : joined.changed.get(id);
     const theirs = theirTips.find((tip) => tip.ref === ref)?.oid;
+    if (id !== undefined && !kept.trees.has(id)) continue;
     if (theirs === undefined) pushes.push({ ref, oid: ours });
     else if (id !== undefined && files !== undefined) {
       const oid = await writeJoinCommit(git, {
@@ -157,6 +164,15 @@ async function joinOwnRefs(
     }
   }
   return { pushes, problems: joined.problems };
+}
+
+/** What of ours may go to the remote. */
+function leaveOut(
+  trees: TreesById,
+  removed: Removed,
+): { readonly trees: TreesById; readonly isWhole: boolean } {
+  const kept = new Map([...trees].filter(([, tree]) => !isRemoved(removed, tree)));
+  return { trees: kept, isWhole: kept.size === trees.size };
 }
 
 function joinMessage(ids: readonly CheckpointId[]): string {

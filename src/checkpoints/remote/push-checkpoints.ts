@@ -1,5 +1,6 @@
 import { notesRef } from "../../authorship/note/notes-ref.ts";
 import { errorText, KeyframeError } from "../../base/errors.ts";
+import { borrowFetched } from "../../git/fetched-objects.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
@@ -8,6 +9,8 @@ import { openQuarantine } from "../../git/remote/quarantine.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import type { Clock } from "../../system/clock.ts";
 import { fault } from "../../system/fault.ts";
+import { idOfCheckpointRef } from "../record/ids.ts";
+import { nothingRemoved, type Removed, removedRef } from "../record/removed.ts";
 import { readStoreRefs, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
 import { fetchCheckpointTips, healRepository, remember, type SyncContext } from "./fetch-tips.ts";
 import { type Group, groupOf } from "./find-unpushed.ts";
@@ -15,12 +18,15 @@ import { joinRemote } from "./join-remote.ts";
 import { fetchAndMergeNotes } from "./merge-notes.ts";
 import { pushInChunks } from "./push-chunks.ts";
 import {
+  type FetchedRemote,
   type PushedRef,
   readChunkMemory,
   readPushed,
   writeChunkMemory,
   writePushed,
 } from "./remote-state.ts";
+
+import { joinRemoved, readRemovedList } from "./removed-list.ts";
 
 export interface PushContext extends SyncContext {
   readonly clock: Pick<Clock, "monotonicMs">;
@@ -168,7 +174,14 @@ async function firstPushes(
   remote: Remote,
   { group, refs }: Pick<GroupPush, "group" | "refs">,
 ): Promise<readonly RefPush[]> {
-  const pushes = [...refs].map(([ref, oid]): RefPush => ({ ref, oid }));
+  const all = [...refs].map(([ref, oid]): RefPush => ({ ref, oid }));
+  const removed =
+    group === "refs" ? await readRemoved(borrowFetched(context.git, context.files)) : nothingRemoved;
+  // a ref that was deleted at the remote would simply be made again
+  const pushes = all.filter(({ ref }) => {
+    const id = idOfCheckpointRef(ref);
+    return id === undefined || !removed.checkpoints.has(id);
+  });
   if (group !== "v2") return pushes;
   // after an archive was cut off, the current generation begins anew: the archive holds what the remote's one holds
   const pushed = readPushed({ repository: context.git.repository, files: context.files }, remote);
@@ -188,6 +201,12 @@ async function firstPushes(
   );
 }
 
+/** What was removed: here, and at a remote as far as it was fetched. */
+async function readRemoved(git: Git, fetched: FetchedRemote["tips"] = []): Promise<Removed> {
+  const tips = [await resolveRevision(git, removedRef), fetched.find(({ ref }) => ref === removedRef)?.oid];
+  return joinRemoved(await Promise.all(tips.map((tip) => readRemovedList(git, tip))));
+}
+
 /** Looks at the remote and makes commits of both sides' work. */
 async function rejoin(
   context: PushContext,
@@ -201,7 +220,8 @@ async function rejoin(
     const oid = await resolveRevision(git, notesRef);
     return inRepository(context, oid === undefined ? [] : [{ ref: notesRef, oid }], problems);
   }
-  const patterns = group === "v2" ? [v2Main, `${v2FullPrefix}*`] : [...refs.keys()];
+  const stores = group === "v2" ? [v2Main, `${v2FullPrefix}*`] : [...refs.keys()];
+  const patterns = [...stores, removedRef];
   const { remote: fetched } = await fetchCheckpointTips(context, remote, patterns);
   const place = { repository: git.repository, files: context.files };
   const belongs = (ref: string) => groupOf(ref) === group;
@@ -217,6 +237,7 @@ async function rejoin(
       theirs,
       pushed: new Map([...readPushed(place, remote)].filter(([ref]) => belongs(ref))),
       nowSeconds: context.nowSeconds,
+      removed: await readRemoved(quarantine.git, fetched.tips),
     });
     const whole = new Set(theirs.flatMap((tip) => (tip.whole ? [tip.ref] : [])));
     return {

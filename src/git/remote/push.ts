@@ -73,6 +73,33 @@ export async function pushRefs(
 }
 
 /**
+ * Takes refs away from a remote, each only while it holds what is expected. Returns why one was refused, by ref.
+ * @throws KeyframeError `remote-failed`, `timed-out` if the remote could not be asked at all
+ */
+export async function deleteRemoteRefs(
+  git: Git,
+  remote: Remote,
+  refs: readonly { readonly ref: string; readonly oid: Oid }[],
+  options: Pick<PushOptions, "onProgress" | "idleTimeoutMs"> = {},
+): Promise<Map<string, string>> {
+  const refused = new Map<string, string>();
+  if (refs.length === 0) return refused;
+  const leases = refs.map(({ ref, oid }) => `--force-with-lease=${ref}:${oid}`);
+  const args = ["push", "--porcelain", "--progress", "--no-verify", ...leases, "--", remote.pushUrl];
+  const result = await runOverNetwork(git, remote, [...args, ...refs.map(({ ref }) => `:${ref}`)], options);
+  let answered = 0;
+  for (const line of result.stdout.split("\n")) {
+    const [flag, names, summary = ""] = line.split("\t");
+    if (names === undefined) continue;
+    answered += 1;
+    if (flag === "!") refused.set(names.slice(names.indexOf(":") + 1), summary);
+  }
+  if (answered === 0)
+    throw remoteFailure(remote, `cannot delete ${refs[0]?.ref ?? "anything"}`, result.stderr);
+  return refused;
+}
+
+/**
  * Every tree of the remote's commit is compared, not only those on the way to what is new: a file that lies elsewhere there
  * would be sent again, and it is not here. For the same reason nothing is sent as a difference to it.
  */

@@ -27,6 +27,7 @@ async function* listed(rows: readonly Row[]): AsyncGenerator<ListedCheckpoint> {
       tokens: usage,
       usages: [{ sessionId: session, tokens: usage, isOwn }],
       prompt: undefined,
+      title: undefined,
       unread: [],
     };
   }
