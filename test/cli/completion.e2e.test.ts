@@ -22,6 +22,7 @@ describe("completion", () => {
     [["en"], ["enable"]],
     [["enable", "--s"], ["--shared"]],
     [["enable", "--agent", "clau"], ["claude"]],
+    [["enable", "--agent", "codex,cop"], ["codex,copilot"]],
     [["completion", "z"], ["zsh"]],
     [["no-such-command", ""], []],
   ])("proposes for %j", (words, expected) => {

@@ -22,6 +22,12 @@ function parseAgents(text: string): readonly string[] {
   });
 }
 
+/** The names that may stand after the last comma. */
+function proposeAgents(partial: string): readonly string[] {
+  const before = partial.slice(0, partial.lastIndexOf(",") + 1);
+  return agentNames.map((name) => before + name).filter((words) => words.startsWith(partial));
+}
+
 export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
   loader: async () => (await import("./enable.ts")).enable,
   parameters: {
@@ -31,6 +37,7 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
         parse: parseAgents,
         optional: true,
         placeholder: "names",
+        proposeCompletions: (partial) => proposeAgents(partial),
         brief: "Only these agents, by comma (default: Claude Code and all that are found)",
       },
       global: {
