@@ -29,6 +29,7 @@ import { redactCommand } from "./redact/redact-command.ts";
 import { resumeCommand } from "./resume/resume-command.ts";
 import { rewindCommand } from "./rewind/rewind-command.ts";
 import { rmCommand } from "./rm/rm-command.ts";
+import { runCommand } from "./run/run-command.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/search-command.ts";
 import { serveCommand } from "./serve/serve-command.ts";
@@ -50,6 +51,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     disable: disableCommand,
     status: statusCommand,
     agents: agentsCommand,
+    run: runCommand,
     blame: blameCommand,
     stats: statsCommand,
     show: showCommand,

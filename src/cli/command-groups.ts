@@ -4,7 +4,21 @@ import { rootRoutes } from "./application.ts";
 export const commandGroups: readonly (readonly [title: string, commands: readonly string[]])[] = [
   [
     "Everyday",
-    ["enable", "disable", "status", "blame", "diff", "log", "show", "stats", "doctor", "clean", "demo"],
+    [
+      "enable",
+      "disable",
+      "status",
+      "agents",
+      "run",
+      "blame",
+      "diff",
+      "log",
+      "show",
+      "stats",
+      "doctor",
+      "clean",
+      "demo",
+    ],
   ],
   [
     "Conversations",
