@@ -10,6 +10,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
+import { bundledPackages, writeThirdParties } from "./third-parties.mjs";
 
 const { values: options } = parseArgs({
   options: { outdir: { type: "string", default: "dist" }, faults: { type: "boolean", default: false } },
@@ -32,49 +33,63 @@ const shared = {
   legalComments: "none",
   sourcemap: false,
   logLevel: "warning",
+  metafile: true,
 };
-await build({
-  ...shared,
-  entryPoints: { keyframe: "src/bin/keyframe.ts" },
-  format: "cjs",
-  outExtension: { ".js": ".cjs" },
-  minify: true,
-  external: [...shared.external],
-  outdir,
-});
+const metafiles = [];
+metafiles.push(
+  (
+    await build({
+      ...shared,
+      entryPoints: { keyframe: "src/bin/keyframe.ts" },
+      format: "cjs",
+      outExtension: { ".js": ".cjs" },
+      minify: true,
+      external: [...shared.external],
+      outdir,
+    })
+  ).metafile,
+);
 chmodSync(join(outdir, "keyframe.cjs"), 0o755);
 // What hooks load beyond the entry: one file each. Node takes about a millisecond for every ES module that it has to find.
-await build({
-  ...shared,
-  entryPoints: {
-    "cli/hooks/settle": "src/cli/hooks/settle.ts",
-    "cli/hooks/push": "src/cli/hooks/push.ts",
-    "cli/hooks/session": "src/cli/hooks/session.ts",
-    "cli/hooks/commit": "src/cli/hooks/commit.ts",
-    "cli/hooks/restore-hooks": "src/cli/hooks/restore-hooks.ts",
-  },
-  format: "cjs",
-  outExtension: { ".js": ".cjs" },
-  minify: true,
-  logOverride: { "empty-import-meta": "error" },
-  outdir,
-});
-await build({
-  ...shared,
-  entryPoints: {
-    "cli/main": "src/cli/main.ts",
-    index: "src/index.ts",
-  },
-  format: "esm",
-  splitting: true,
-  minifySyntax: true,
-  minifyWhitespace: true,
-  chunkNames: "chunks/[name]-[hash]",
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url), __dirname = import.meta.dirname;',
-  },
-  outdir,
-});
+metafiles.push(
+  (
+    await build({
+      ...shared,
+      entryPoints: {
+        "cli/hooks/settle": "src/cli/hooks/settle.ts",
+        "cli/hooks/push": "src/cli/hooks/push.ts",
+        "cli/hooks/session": "src/cli/hooks/session.ts",
+        "cli/hooks/commit": "src/cli/hooks/commit.ts",
+        "cli/hooks/restore-hooks": "src/cli/hooks/restore-hooks.ts",
+      },
+      format: "cjs",
+      outExtension: { ".js": ".cjs" },
+      minify: true,
+      logOverride: { "empty-import-meta": "error" },
+      outdir,
+    })
+  ).metafile,
+);
+metafiles.push(
+  (
+    await build({
+      ...shared,
+      entryPoints: {
+        "cli/main": "src/cli/main.ts",
+        index: "src/index.ts",
+      },
+      format: "esm",
+      splitting: true,
+      minifySyntax: true,
+      minifyWhitespace: true,
+      chunkNames: "chunks/[name]-[hash]",
+      banner: {
+        js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url), __dirname = import.meta.dirname;',
+      },
+      outdir,
+    })
+  ).metafile,
+);
 // zstd for Node versions without their own: its glue code, always in a chunk, loads the binary from its own folder
 const zstdPackage = createRequire(import.meta.url).resolve("@bokuweb/zstd-wasm");
 copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), join(outdir, "chunks", "zstd.wasm"));
@@ -85,6 +100,7 @@ const page = await build({
   bundle: true,
   minify: true,
   write: false,
+  metafile: true,
   platform: "browser",
   target: ["chrome123", "firefox120", "safari17.5"],
   format: "iife",
@@ -102,3 +118,5 @@ for (const { path, contents } of page.outputFiles) {
   index = index.replace(`%${kind}%`, name);
 }
 writeFileSync(join(outdir, "web", "index.html"), index);
+metafiles.push(page.metafile);
+writeThirdParties(bundledPackages(metafiles), outdir);

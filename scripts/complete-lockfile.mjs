@@ -1,6 +1,7 @@
 // Completes package-lock.json after `npm install`: a registry mirror may lack the builds of a tool for other platforms,
-// and npm then leaves their entries out although `npm ci` asks for them. Each gets an entry without a digest, which
-// keeps it optional and bound to its platform.
+// and npm then leaves their entries out although `npm ci` asks for them. Each gets an entry that keeps it optional and
+// bound to its platform, with the digest that the registry names for exactly that version.
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 
 const lock = JSON.parse(readFileSync("package-lock.json", "utf8"));
@@ -31,6 +32,16 @@ for (const parent of Object.values(lock.packages)) {
     };
     added += 1;
   }
+}
+for (const [key, entry] of Object.entries(lock.packages)) {
+  if (key === "" || entry.link || entry.integrity !== undefined) continue;
+  const name = key.slice(key.lastIndexOf("node_modules/") + "node_modules/".length);
+  const said = execFileSync("npm", ["view", `${name}@${entry.version}`, "dist.integrity"], {
+    encoding: "utf8",
+  }).trim();
+  if (!said.startsWith("sha512-"))
+    throw new Error(`the registry names no digest for ${name}@${entry.version}`);
+  lock.packages[key] = { version: entry.version, integrity: said, ...entry };
 }
 lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
 writeFileSync("package-lock.json", `${JSON.stringify(lock, null, 2)}\n`);

@@ -17,7 +17,7 @@ const installed = join(prefix, "lib/node_modules/keyframe-cli");
 beforeAll(() => {
   for (const folder of [copy, prefix, home]) mkdirSync(folder);
   const { files } = JSON.parse(readFileSync("package.json", "utf8")) as { files: readonly string[] };
-  for (const name of ["package.json", "README.md", ...files.filter((file) => file !== "dist")])
+  for (const name of ["package.json", "README.md", "LICENSE", ...files.filter((file) => file !== "dist")])
     cpSync(name, join(copy, name), { recursive: true });
   execFileSync(process.execPath, ["scripts/build.mjs", "--outdir", join(copy, "dist")]);
   execFileSync("npx", ["tsc", "-p", "tsconfig.types.json", "--outDir", join(copy, "dist", "types")]);
@@ -69,4 +69,26 @@ test("what ships has no fault points, no tests and nothing of this machine", () 
     expect(text.includes(resolve(".")), name).toBe(false);
   }
   expect(statSync(join(installed, "dist/keyframe.cjs")).mode & 0o111).not.toBe(0);
+});
+
+test("what is bundled is named with its licence and its digest, and the package has its own", () => {
+  const read = (path: string) => readFileSync(join(installed, path), "utf8");
+  expect(read("LICENSE")).toContain("Apache License");
+  expect(read("SECURITY.md")).toContain("report");
+  const texts = read("dist/THIRD_PARTY_LICENSES");
+  const bill = JSON.parse(read("dist/sbom.cdx.json")) as {
+    components: {
+      name: string;
+      version: string;
+      hashes?: object[];
+      licenses: { license: { id: string } }[];
+    }[];
+  };
+  const names = bill.components.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(["zod", "hono", "@stricli/core", "@bokuweb/zstd-wasm"]));
+  for (const { name, version, hashes, licenses } of bill.components) {
+    expect(texts).toContain(`${name} ${version} (${licenses[0]?.license.id})`);
+    expect([name, hashes?.length]).toEqual([name, 1]);
+  }
+  expect(texts).not.toContain("undefined");
 });

@@ -317,3 +317,37 @@ describe.skipIf(!isRoot)(`${title}: what git decides is what we decide`, () => {
     }
   });
 });
+
+describe.skipIf(!isRoot)(`${title}: what is kept of the user's work`, () => {
+  test("is unreadable to others, whatever the umask", () => {
+    const folder = folderOf(victim, "repo");
+    const home = at(`home-${victim.uid}`);
+    const transcripts = folderOf(victim, `home-${victim.uid}/.claude/projects/x`);
+    for (const path of [".claude", ".claude/projects"]) chownSync(join(home, path), victim.uid, victim.gid);
+    git(victim, ["init", "-q"], { cwd: folder });
+    const inTheOpen = (words: string, stdin = "") =>
+      run(victim, ["sh", "-c", `umask 0; exec '${process.execPath}' '${program}' ${words}`], {
+        cwd: folder,
+        stdin,
+      });
+    expect(inTheOpen("enable").stderr).toBe("");
+    writeFileSync(
+      join(transcripts, "t.jsonl"),
+      `${JSON.stringify({ type: "user", message: { role: "user", content: "hi" } })}\n`,
+    );
+    chownSync(join(transcripts, "t.jsonl"), victim.uid, victim.gid);
+    const edit = { tool_name: "Write", tool_use_id: "t1", tool_input: { file_path: join(folder, "a") } };
+    const more = { transcript_path: join(transcripts, "t.jsonl") };
+    inTheOpen("hook claude", payload("UserPromptSubmit", folder, { ...more, prompt: "my question" }));
+    inTheOpen("hook claude", payload("PreToolUse", folder, { ...more, ...edit }));
+    writeFileSync(join(folder, "a"), "1\n");
+    inTheOpen("hook claude", payload("PostToolUse", folder, { ...more, ...edit }));
+    inTheOpen("hook claude", payload("Stop", folder, more));
+    const kept = (user: User) =>
+      run(user, ["find", join(folder, ".git/keyframe"), "-type", "f", "-readable"], { cwd: "/" }).stdout;
+    expect(kept(victim)).toContain("capture");
+    expect(kept(attacker)).toBe("");
+    const settings = run(victim, ["find", home, "-name", "settings*.json", "-perm", "/022"], { cwd: "/" });
+    expect(settings.stdout).toBe("");
+  });
+});

@@ -87,9 +87,17 @@ export function isUnchanged(files: Files, absolute: string, mark: StatMark | nul
   return stat !== undefined && mark !== null && mark !== undefined && sameMark(markOf(stat), mark);
 }
 
+/** What a hook reads of one file at most. */
+const maxDigestedBytes = 256 * 1024 * 1024;
+
 function captureLarge(files: Files, absolute: string, stat: FileStat): Capture {
   const hash = createHash("sha256");
-  for (const chunk of files.readChunks(absolute)) hash.update(chunk);
+  if (stat.sizeBytes <= maxDigestedBytes) for (const chunk of files.readChunks(absolute)) hash.update(chunk);
+  else {
+    // a hook cannot read gigabytes: such a file has no lines, so whether it was written since is all that counts
+    hash.update(JSON.stringify(markOf(stat)));
+    hash.update(files.readTail(absolute, binaryProbeBytes));
+  }
   return {
     kind: "file",
     mode: stat.mode,

@@ -5,6 +5,7 @@ import type { FileState } from "../../base/file-change.ts";
 import type { Git } from "../../git/git.ts";
 import { readFileState } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
+import { ifReachable } from "../../system/files/if-reachable.ts";
 
 /** A file that connects an agent, as it is found. */
 export interface AgentFile {
@@ -66,7 +67,7 @@ export function findAgents(
   workTree: string | undefined,
 ): ReadonlySet<string> {
   const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
-  const isThere = (path: string) => files.statTargetIfExists(path) !== undefined;
+  const isThere = (path: string) => ifReachable(() => files.statTargetIfExists(path)) !== undefined;
   const found = agentConnections.filter(
     ({ programs, homeMarks, repositoryMarks }) =>
       programs.some((program) => folders.some((folder) => isThere(join(folder, program)))) ||

@@ -155,7 +155,9 @@ export const nodeFiles: Files = {
         .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)),
     ),
   makeFolder: (path, options) =>
-    void translated(path, "create", () => mkdirSync(path, { recursive: true, mode: options?.mode })),
+    void translated(path, "create", () =>
+      mkdirSync(path, { recursive: true, mode: options?.mode ?? privateMode(path) }),
+    ),
   makeTemporaryFolder: (prefix) =>
     translated(tmpdir(), "create a folder in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
@@ -207,6 +209,14 @@ export const nodeFiles: Files = {
   syncFolder: (path) => translated(path, "sync", () => syncFolder(path)),
   removeTree: (path) => translated(path, "remove", () => rmSync(path, { recursive: true, force: true })),
 };
+
+/**
+ * What Keyframe keeps beside a repository (prompts, transcripts, uncommitted content) is the user's alone, whatever the
+ * umask: directories below `<git directory>/keyframe` are made for their owner, so modes further down do not matter.
+ */
+function privateMode(path: string): number | undefined {
+  return /\.git(?:\/[^\n]*)?\/keyframe(?:\/|$)/.test(path) ? 0o700 : undefined;
+}
 
 /** The name that a crashed `replace` leaves behind: `<path>.<pid>.<n>.tmp`. */
 export const temporaryName = /\.(\d+)\.\d+\.tmp$/;
