@@ -13,6 +13,7 @@ import type { JournalEvent } from "./journal-event.ts";
 import {
   type Base,
   type Epoch,
+  hasShellCalls,
   isOwned,
   listEpochs,
   lockPath,
@@ -130,7 +131,9 @@ function beginEpoch(
   files: Files,
   { before, base }: { before: readonly Epoch[]; base: Base },
 ): Epoch {
-  for (const epoch of before) if (isSpent(epoch, files)) files.removeTree(epoch.folder);
+  // what a shell call was begun with is compared when it ends, on whatever commit HEAD is then
+  const isWatched = hasShellCalls(repository, files);
+  for (const epoch of before) if (!isWatched && isSpent(epoch, files)) files.removeTree(epoch.folder);
   const epoch = makeEpoch(repository, (before.at(-1)?.sequence ?? 0) + 1, base);
   files.makeFolder(pathsFolder(epoch));
   return epoch;

@@ -38,6 +38,11 @@ export function shellCallsFolder(repository: Repository): string {
   return join(journalFolder(repository), "shell");
 }
 
+/** True if some agent's shell call has begun and not ended, as far as its record tells. */
+export function hasShellCalls(repository: Repository, files: Files): boolean {
+  return (files.listIfExists(shellCallsFolder(repository)) ?? []).some(({ name }) => name.endsWith(".json"));
+}
+
 export function makeEpoch(repository: Repository, sequence: number, base: Base): Epoch {
   return {
     sequence,

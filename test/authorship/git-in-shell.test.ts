@@ -414,6 +414,21 @@ describe("what the agent writes in the same call is its own", () => {
   });
 });
 
+test.each([
+  ["makes commits", "git revert --no-edit HEAD && git revert --no-edit HEAD"],
+  ["switches", "git switch -qc other HEAD~"],
+  [
+    "commits a part of it",
+    "printf 'base\\ntheirs\\n' >.git/part && git update-index --cacheinfo 100644,$(git hash-object -w .git/part),f && git commit -qm part",
+  ],
+])("what a person left uncommitted is not the call's that %s", async (_title, script) => {
+  await commitBy("U", "q", "one");
+  repo.write("f", "base", "theirs", "more");
+  shell(script);
+  await repo.commit();
+  expect(repo.blame("f")).toBe("UUU");
+});
+
 test("a commit of a person's terminal during the call is not the call's", async () => {
   repo.shellBegins("1");
   repo.write("p", "by a person");

@@ -47,6 +47,8 @@ export interface CommittedPath {
   readonly isStanding?: boolean;
   /** True if the commit takes lines out of the file. */
   readonly cuts?: boolean;
+  /** True while a shell call is open: what it was begun with is compared when it ends. */
+  readonly isWatched?: boolean;
 }
 
 /**
@@ -57,17 +59,17 @@ export function withoutCommitted(
   files: Files,
   pending: PendingPath,
   committed: Uint8Array | null,
-  { isStanding = false, cuts = false }: CommittedPath = {},
+  { isStanding = false, cuts = false, isWatched = false }: CommittedPath = {},
 ): PendingPath | undefined {
   const { head, epoch } = pending;
-  if (committed === null) return head.current.kind === "absent" ? keepBegun(pending) : pending;
-  if (sha256Hex(committed) === head.current.digest) return keepBegun(pending);
+  if (committed === null) return head.current.kind === "absent" ? keepBegun(pending, isWatched) : pending;
+  if (sha256Hex(committed) === head.current.digest) return keepBegun(pending, isWatched);
   const content = readStateContent(files, epoch, head, head.current);
   if (content === undefined || head.current.unlined !== undefined)
-    return isProduced(head) ? pending : keepBegun(pending);
+    return isProduced(head) ? pending : keepBegun(pending, isWatched);
   const runs = ownersOfUncommitted({ content, runs: head.current.runs }, committed, isStanding);
   const isWaiting = isProduced(head) && !(cuts && isExtended(content, committed));
-  if (ownersIn(runs).size === 0 && !isWaiting) return keepBegun(pending);
+  if (ownersIn(runs).size === 0 && !isWaiting) return keepBegun(pending, isWatched);
   return { epoch, head: { ...head, current: { ...head.current, runs }, earlier: [], counters: {} } };
 }
 
@@ -99,9 +101,9 @@ function ownersOfUncommitted(
   return encodeLineOwners(owners);
 }
 
-/** A path with no pending line stays only while an agent's call on it is under way: its state is the one before. */
-function keepBegun({ head, epoch }: PendingPath): PendingPath | undefined {
-  if (head.begun.length === 0) return undefined;
+/** A path with no pending line stays only while a call of an agent's is under way: its state is the one before. */
+function keepBegun({ head, epoch }: PendingPath, isWatched: boolean): PendingPath | undefined {
+  if (head.begun.length === 0 && !isWatched) return undefined;
   const count = head.current.runs.reduce((sum, [lines]) => sum + lines, 0);
   const runs: LineOwnerRun[] = count === 0 ? [] : [[count, null]];
   return { epoch, head: { ...head, current: { ...head.current, runs }, earlier: [], counters: {} } };

@@ -8,7 +8,14 @@ import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts"
 import type { Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
 import { carryHead, withJournal, withJournalLock } from "../../journal/journal.ts";
-import { type Epoch, isOwned, journalFolder, listEpochs, ownedPath } from "../../journal/layout.ts";
+import {
+  type Epoch,
+  hasShellCalls,
+  isOwned,
+  journalFolder,
+  listEpochs,
+  ownedPath,
+} from "../../journal/layout.ts";
 import { lockTimeoutMs } from "../../journal/limits.ts";
 import { listShellCalls } from "../../journal/shell-calls.ts";
 import { recordProblem } from "../../state/problems.ts";
@@ -277,6 +284,7 @@ async function afterCommit(
     const committed = blob?.type === "blob" ? blob.content : null;
     const standing = committed === null ? undefined : readStanding(git.repository, deps, path);
     const left = withoutCommitted(deps.files, waiting, committed, {
+      isWatched: hasShellCalls(git.repository, deps.files),
       isStanding: committed !== null && standing?.equals(committed) === true,
       cuts: patch.files.some(
         ({ newPath, hunks }) =>

@@ -133,10 +133,17 @@ function keyframeExtension(
       };
     }
   }
-  const inferred = pairings.map(({ from, by }): JsonObject => ({ from, by }));
-  if (Object.keys(traces).length === 0 && Object.keys(sessions).length === 0 && inferred.length === 0)
+  if (Object.keys(traces).length === 0 && Object.keys(sessions).length === 0 && pairings.length === 0)
     return undefined;
-  return { sessions, traces, ...(inferred.length > 0 ? { inferred } : {}) };
+  return { sessions, traces, ...(pairings.length > 0 ? { inferred: inferredFrom(pairings) } : {}) };
+}
+
+function inferredFrom(pairings: readonly Pairing[]): JsonObject {
+  const unique = (values: readonly string[]) => [...new Set(values)];
+  return {
+    evidence: unique(pairings.map(({ by }) => by)).join(", "),
+    from: unique(pairings.map(({ from }) => from)),
+  };
 }
 
 function inheritedTrace(trace: string, inherited: readonly JsonObject[]): JsonObject | undefined {
