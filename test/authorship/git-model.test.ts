@@ -55,7 +55,7 @@ const moves = {
   restack:
     "git diff --quiet HEAD && t=$(git rev-parse HEAD^{tree}) && git update-ref HEAD $(git commit-tree -p HEAD~ -m restack $t)",
   mv: "git mv one moved && git commit -qm moved && git mv moved one && git commit -qm back",
-  copy: "cp one copy",
+  copy: "git diff --quiet HEAD -- one && cp one copy && git add copy && git commit -qm copied",
   gc: "git gc -q",
 } as const;
 const move = fc.record({
@@ -167,43 +167,34 @@ async function runProgram(operations: readonly Operation[]): Promise<string[]> {
   }
 }
 
+// thousands of runs: KEYFRAME_MODEL_RUNS=5000 KEYFRAME_MODEL_SEED=1 npx vitest run --project unit test/authorship/git-model.test.ts
 const runs = Number(process.env["KEYFRAME_MODEL_RUNS"] ?? 12);
 const seed = Number(process.env["KEYFRAME_MODEL_SEED"] ?? 20_261_130);
 
-test("through any program of git, by a person or an agent's shell, no line is credited to somebody else", async () => {
-  let lost = 0;
+test("through any program of git, by a person or an agent's shell, each line keeps its writer", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 4, maxLength: 12 }), async (operations) => {
-      const wrong = await runProgram(operations);
-      lost += wrong.filter((line) => line.includes(" is U,")).length;
-      if (process.env["KEYFRAME_MODEL_LOST"] === undefined)
-        expect(wrong.filter((line) => !line.includes(" is U,"))).toEqual([]);
-      else expect(wrong).toEqual([]);
+      expect(await runProgram(operations)).toEqual([]);
     }),
+    // shrinking takes long: the seed repeats the failure
     { numRuns: runs, seed, endOnFailure: process.env["KEYFRAME_MODEL_SHRINK"] === undefined },
   );
-  if (process.env["KEYFRAME_MODEL_RUNS"] !== undefined) console.info(`${lost} lines lost their writer`);
-}, 1_000_000);
+}, 10_000_000);
 
-test.skipIf(process.env["KEYFRAME_MODEL_PROGRAM"] === undefined)(
-  "the given program",
-  async () => {
-    const operations = JSON.parse(process.env["KEYFRAME_MODEL_PROGRAM"] ?? "[]") as Operation[];
-    const world = new World();
-    await world.begin();
-    for (const next of operations) {
-      await world.perform(next);
-      console.log(
-        JSON.stringify(next),
-        "\n",
-        world.repo.git("log", "--oneline", "--all", "--graph", "-8"),
-        "\n",
-        world.repo.git("status", "--short"),
-        "\n",
-        spawnSync("head", ["-50", "one", "two"], { cwd: world.repo.folder, encoding: "utf8" }).stdout,
-      );
-    }
-    console.log(await world.findWrong(), world.repo.folder);
-  },
-  100_000,
-);
+// programs that once failed
+const failures: readonly (readonly [title: string, program: readonly Operation[]])[] = [
+  [
+    "commits of a call that move HEAD over what a person left uncommitted",
+    [
+      { kind: "edit", file: "one", by: "B", at: 8, remove: 1, viaShell: false },
+      { kind: "move", what: "split", by: "shell", settles: true },
+      { kind: "edit", file: "two", by: "U", at: 2, remove: 0, viaShell: false },
+      { kind: "move", what: "revert twice", by: "shell", settles: true },
+      { kind: "move", what: "bypassed", by: "person", settles: false },
+    ],
+  ],
+];
+
+test.each(failures)("%s", async (_title, program) => {
+  expect(await runProgram(program)).toEqual([]);
+});

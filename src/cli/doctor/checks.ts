@@ -5,6 +5,7 @@ import { journalCheck } from "./check-journal.ts";
 import { locksCheck } from "./check-locks.ts";
 import { mergesCheck } from "./check-merges.ts";
 import { notesCheck } from "./check-notes.ts";
+import { ownersCheck } from "./check-owners.ts";
 import { remotesCheck } from "./check-remotes.ts";
 import { sandboxesCheck } from "./check-sandboxes.ts";
 import { sessionsCheck } from "./check-sessions.ts";
@@ -14,6 +15,7 @@ export const repositoryChecks: readonly DoctorCheck[] = [
   locksCheck,
   journalCheck,
   notesCheck,
+  ownersCheck,
   sessionsCheck,
   remotesCheck,
   checkpointsCheck,
