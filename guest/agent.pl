@@ -87,7 +87,6 @@ sub T_NETWORK ()    { 0x08 }
 sub T_EXEC ()       { 0x10 }
 sub T_PUT ()        { 0x11 }
 sub T_GET ()        { 0x12 }
-sub T_LIST ()       { 0x13 }
 sub T_FILES ()      { 0x14 }
 sub T_CONNECT ()    { 0x15 }
 sub T_STDIN ()      { 0x18 }
@@ -357,6 +356,8 @@ sub orphan {
     my ($stream) = @_;
     return reset_socket($stream) if $stream->{socket};
     $stream->{orphan} = 1;
+    # what it unpacks ends in the middle: it puts away what is half
+    if ($stream->{files} && $stream->{in}) { ignore_write($stream->{in}); close delete $stream->{in} }
     delete $streams{$stream->{key}};
     $stream->{key} = "orphan/$stream->{pid}/" . ++$orphan_count;
     $streams{$stream->{key}} = $stream;
@@ -494,7 +495,7 @@ sub start {
     my $f = fields($payload);
     my $stream = {
         port => $port, id => $id, key => "$port->{number}/$id", credit => WINDOW, in_buffer => '', in_unacknowledged => 0,
-        keep => $f->{8} ? 1 : 0, pty => $f->{4} ? 1 : 0,
+        keep => $f->{8} ? 1 : 0, files => $type == T_FILES, pty => $f->{4} ? 1 : 0,
     };
     pipe my $result_read, my $result_write or return refuse($port, $id, 'pipe', $!);
     my ($child_in, $child_out, $child_err, $terminal);
@@ -644,8 +645,7 @@ sub run_file {
     }
     my $path = in_home($f->{1}[0]);
     if ($type == T_PUT) { put_file($path, unpack 'V', $f->{7}[0]) or return "write $path" }
-    elsif ($type == T_GET) { get_file($path) or return "read $path" }
-    else { list_tree($path) or return "list $path" }
+    else { get_file($path) or return "read $path" }
     syscall(SYS_EXIT_GROUP, 0);
 }
 
@@ -699,27 +699,6 @@ sub get_file {
     return 1;
 }
 
-# type, permission bits, size, path below the root of the walk; links are named, not followed
-sub list_tree {
-    my ($root) = @_;
-    my @todo = ('');
-    lstat $root or return 0;
-    my $out = '';
-    while (@todo) {
-        my $name = shift @todo;
-        my $path = $name eq '' ? $root : "$root/$name";
-        my @stat = $name eq '' ? stat $path : lstat $path;
-        next unless @stat;
-        my $kind = $name ne '' && -l _ ? 'l' : -d _ ? 'd' : -f _ ? 'f' : 'o';
-        $out .= pack('(V/a)*', join(' ', $kind, sprintf('%o', $stat[2] & 07777), $stat[7]), $name);
-        if ($kind eq 'd' && opendir my $folder, $path) {
-            push @todo, map { $name eq '' ? $_ : "$name/$_" } grep { $_ ne '.' && $_ ne '..' } sort readdir $folder;
-        }
-    }
-    for (my $at = 0; $at < length $out;) { $at += syswrite(STDOUT, $out, length($out) - $at, $at) // return 0 }
-    return 1;
-}
-
 # Looks at and changes entries of folders. Errors are in $!.
 sub manage_files {
     my ($verb, $given, $more) = @_;
@@ -739,6 +718,8 @@ sub manage_files {
         return rename($path, $target) && put_entries($target);
     }
     if ($verb eq 'space') { return put_space($path) }
+    if ($verb eq 'pack') { return pack_tree($path) }
+    if ($verb eq 'unpack') { return unpack_tree($path) }
     $! = 22;
     return 0;
 }
@@ -799,6 +780,126 @@ sub remove_tree {
     opendir my $folder, $path or return 0;
     for my $name (grep { $_ ne '.' && $_ ne '..' } readdir $folder) { remove_tree("$path/$name", $stat[0]) or return 0 }
     return rmdir $path;
+}
+
+# A file or a folder with all below it as a tar, for a copy: one process, whatever the number of files. Links below the
+# path are named, not followed.
+sub pack_tree {
+    my ($root) = @_;
+    my @todo = ('');
+    stat $root or return 0;
+    while (@todo) {
+        my $name = shift @todo;
+        my $path = $name eq '' ? $root : "$root/$name";
+        my @stat = $name eq '' ? stat $path : lstat $path;
+        next unless @stat;
+        my $kind = $name ne '' && -l _ ? '2' : -d _ ? '5' : -f _ ? '0' : '6';
+        my $size = $kind eq '0' ? $stat[7] : 0;
+        my $link = $kind eq '2' ? readlink $path : '';
+        put_out(tar_header($name eq '' ? '.' : "./$name", $kind, $stat[2] & 07777, $size, $stat[9], $link // '')) or return 0;
+        if ($kind eq '0') { put_content($path, $size) or return 0 }
+        if ($kind eq '5') {
+            opendir my $folder, $path or return 0;
+            unshift @todo, map { $name eq '' ? $_ : "$name/$_" } grep { $_ ne '.' && $_ ne '..' } sort readdir $folder;
+        }
+    }
+    return put_out("\0" x 1024);
+}
+
+# as many bytes as were announced: a file may grow and shrink meanwhile
+sub put_content {
+    my ($path, $size) = @_;
+    sysopen my $file, $path, O_RDONLY or return 0;
+    my $left = $size;
+    while ($left > 0) {
+        my $got = sysread $file, my $data, $left < 262144 ? $left : 262144;
+        return 0 unless defined $got;
+        $data = "\0" x ($left < 262144 ? $left : 262144) unless $got;
+        put_out($data) or return 0;
+        $left -= length $data;
+    }
+    return put_out("\0" x (-$size % 512));
+}
+
+sub put_out {
+    my ($data) = @_;
+    for (my $at = 0; $at < length $data;) { $at += syswrite(STDOUT, $data, length($data) - $at, $at) // return 0 }
+    return 1;
+}
+
+sub tar_header {
+    my ($name, $type, $mode, $size, $time, $link) = @_;
+    my $out = '';
+    for my $long (['L', $name], ['K', $link]) {
+        my ($kind, $text) = @$long;
+        next if length $text <= 100;
+        $out .= tar_block('././@LongLink', $kind, 0, length($text) + 1, 0, '') . "$text\0" . "\0" x (-(length($text) + 1) % 512);
+    }
+    return $out . tar_block($name, $type, $mode, $size, $time, $link);
+}
+
+sub tar_block {
+    my ($name, $type, $mode, $size, $time, $link) = @_;
+    my $sized = $size < 8**11 ? sprintf('%011o', $size) : pack 'N Q>', 0x80000000, $size;
+    my $block = pack 'a100 a8 a8 a8 a12 a12 a8 a1 a100 a8 x247', $name, sprintf('%07o', $mode), '0000000', '0000000', $sized,
+      sprintf('%011o', $time < 0 ? 0 : $time), ' ' x 8, $type, $link, "ustar  \0";
+    substr($block, 148, 8, sprintf("%06o\0 ", unpack '%32C*', $block));
+    return $block;
+}
+
+# What the host packs. Where nothing was, the whole appears at once; each file that was there is replaced at once.
+sub unpack_tree {
+    my ($root) = @_;
+    make_parents($root);
+    my $staged = lstat $root ? $root : "$root.keyframe-$$";
+    my $long;
+    my $fail = sub { my $why = $!; remove_tree($staged) if $staged ne $root; $! = $why || 5; return 0 };
+    while (1) {
+        my $block = take_in(512) // return $fail->();
+        last if $block !~ /[^\0]/;
+        my ($name, $mode, $sized, $type) = unpack 'Z100 a8 x16 a12 x20 a1', $block;
+        my $size = ord $sized >= 0x80 ? unpack 'x4 Q>', $sized : oct $sized =~ s/[^0-7]//gr;
+        if ($type eq 'L') { $long = take_in($size + (-$size % 512)) // return $fail->(); $long =~ s/\0.*//s; next }
+        $name = $long // $name;
+        undef $long;
+        $name =~ s{^\./?}{};
+        $name =~ s{/+\z}{};
+        my $path = $name eq '' ? $staged : "$staged/$name";
+        $mode = oct($mode =~ s/[^0-7]//gr) & 07777;
+        if ($type eq '5') { -d $path or (make_parents($path), mkdir $path and chmod $mode, $path) or return $fail->() }
+        elsif ($type eq '0') { take_file($path, $mode, $size) or return $fail->() }
+    }
+    return 1 if $staged eq $root;
+    return rename($staged, $root) || $fail->();
+}
+
+sub take_file {
+    my ($path, $mode, $size) = @_;
+    if (-d $path) { $! = 21; return 0 }
+    make_parents($path);
+    my $temporary = "$path.keyframe-$$";
+    sysopen my $file, $temporary, O_CREATE, $mode or return 0;
+    my $fail = sub { my $why = $!; unlink $temporary; $! = $why || 5; return 0 };
+    for (my $left = $size; $left > 0;) {
+        my $data = take_in($left < 262144 ? $left : 262144) // return $fail->();
+        for (my $at = 0; $at < length $data;) { $at += syswrite($file, $data, length($data) - $at, $at) // return $fail->() }
+        $left -= length $data;
+    }
+    defined take_in(-$size % 512) or return $fail->();
+    chmod $mode, $temporary;
+    close $file;
+    return rename($temporary, $path) || $fail->();
+}
+
+# exactly so many bytes; undefined if the host has broken off
+sub take_in {
+    my ($count) = @_;
+    my $data = '';
+    while (length $data < $count) {
+        my $got = sysread STDIN, $data, $count - length $data, length $data;
+        return undef unless $got;
+    }
+    return $data;
 }
 
 # bytes of the file system that holds the path: all, free

@@ -1,9 +1,15 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { copyOut } from "../../src/sandbox/guest/copy-files.ts";
 import { guestFrameTypes as types } from "../../src/sandbox/guest/frame.ts";
 import { collectCommand } from "../../src/sandbox/guest/session.ts";
 import { mayConnect, parseNetworkRule } from "../../src/sandbox/network/rules.ts";
+import { nodeFiles } from "../../src/system/files/files.ts";
 import { fuzzGuestFrames } from "../fuzz/guest-frames.ts";
-import { createFakeGuest, openFakeChannel, uint32 } from "../support/fake-guest.ts";
+import { createFakeGuest, type FakeGuest, openFakeChannel, uint32 } from "../support/fake-guest.ts";
+import { scratchFolder } from "../support/scratch.ts";
+import { type TarMemberSpec, tarOf } from "../support/tar-of.ts";
 
 // Whoever has root in a guest says on its port what he likes: the host must neither end, nor hold more than it allowed.
 
@@ -128,6 +134,72 @@ test.each([
     expect(mayConnect([parseNetworkRule(rule)], target, [])).toBe(false);
   expect(mayConnect([parseNetworkRule(address)], target, [])).toBe(true);
 });
+
+const link = (path: string, linkTarget: string) => ({ path, kind: "symlink" as const, linkTarget });
+
+test.each<[string, (outside: string) => TarMemberSpec[], string]>([
+  ["a path that climbs", () => [{ path: "./", kind: "folder" }, { path: "./../outside/evil" }], "refused"],
+  ["an absolute path", (to) => [{ path: "./", kind: "folder" }, { path: `${to}/evil` }], "refused"],
+  [
+    "a file below a link of its own",
+    (to) => [{ path: "./", kind: "folder" }, link("./x", to), { path: "./x/evil" }],
+    "not-found",
+  ],
+  [
+    "a file that is named twice",
+    () => [{ path: "./", kind: "folder" }, { path: "./a" }, { path: "./a" }],
+    "io-failed",
+  ],
+  [
+    "a file where the folder should be, and one below it",
+    () => [{ path: "." }, { path: "./a" }],
+    "not-found",
+  ],
+])("%s in a copy out of a guest writes nothing", async (_, members, code) => {
+  const folder = scratchFolder();
+  const outside = join(folder, "outside");
+  mkdirSync(outside);
+  const fake = packing(tarOf(members(outside)));
+  const guest = await openFakeChannel(fake);
+  await expect(copyOut(nodeFiles, guest, "/srv", join(folder, "in"))).rejects.toMatchObject({ code });
+  expect(readdirSync(folder)).toEqual(["outside"]);
+  expect(readdirSync(outside)).toEqual([]);
+  guest.close();
+});
+
+test("a copy out of a guest that is cut off leaves what was there; links are named and not made", async () => {
+  const folder = scratchFolder();
+  mkdirSync(join(folder, "in"));
+  writeFileSync(join(folder, "in/a"), "old");
+  const tar = tarOf([
+    { path: "./", kind: "folder" },
+    { path: "./a", content: "new", mode: 0o4755 },
+    link("./b", "/etc/shadow"),
+    { path: "./c", content: "x".repeat(5000) },
+  ]);
+  const cut = await openFakeChannel(packing(tar.subarray(0, tar.length - 3000)));
+  await expect(copyOut(nodeFiles, cut, "/srv", join(folder, "in"))).rejects.toMatchObject({
+    code: "damaged",
+  });
+  expect(readdirSync(folder)).toEqual(["in"]);
+  expect(readFileSync(join(folder, "in/a"), "utf8")).toBe("old");
+  const whole = await openFakeChannel(packing(tar));
+  const result = await copyOut(nodeFiles, whole, "/srv", join(folder, "in"));
+  expect(result).toEqual({ fileCount: 2, sizeBytes: 5003, skipped: ["/srv/b"] });
+  expect(readdirSync(join(folder, "in"))).toEqual(["a", "c"]);
+  expect(statSync(join(folder, "in/a")).mode & 0o7777).toBe(0o755);
+});
+
+/** Answers every request for files with these bytes. */
+function packing(bytes: Buffer): FakeGuest {
+  const fake = createFakeGuest(({ type, stream }) => {
+    if (type !== types.files) return;
+    for (let at = 0; at < bytes.length; at += 60_000)
+      fake.say(types.stdout, stream, bytes.subarray(at, at + 60_000));
+    fake.say(types.exit, stream, Buffer.alloc(6));
+  });
+  return fake;
+}
 
 test("any frames end in a conversation that goes on or in an error of ours", async () => {
   expect(await fuzzGuestFrames({ runs: 20_000, seed: 1 })).toBeGreaterThan(5);

@@ -12,9 +12,7 @@ export interface GuestChannel {
   putFile(path: string, options: Omit<FileRequest, "arguments">): GuestCommand;
   /** A file of the image as standard output. */
   getFile(path: string, options?: Pick<FileRequest, "user">): GuestCommand;
-  /** Standard output is for parseFileList. */
-  listFiles(path: string): GuestCommand;
-  /** Looks at or changes entries of folders: what src/sandbox/guest/files.ts asks for. */
+  /** Looks at or changes entries of folders, packs and unpacks: what files.ts and copy-files.ts ask for. */
   manageFiles(request: FileRequest): GuestCommand;
   /** Connects to a server at a TCP port of the guest's 127.0.0.1: its input and output are the command's. */
   connect(port: number): GuestCommand;

@@ -84,9 +84,6 @@ export class GuestConversation implements GuestChannel {
   getFile(path: string, options?: Pick<FileRequest, "user">): GuestCommand {
     return this.#begin(guestFrameTypes.get, encodeFileRequest({ ...options, arguments: [path] }));
   }
-  listFiles(path: string): GuestCommand {
-    return this.#begin(guestFrameTypes.list, encodeFileRequest({ arguments: [path] }));
-  }
   manageFiles(request: FileRequest): GuestCommand {
     return this.#begin(guestFrameTypes.files, encodeFileRequest(request));
   }

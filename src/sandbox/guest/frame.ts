@@ -22,7 +22,6 @@ export const guestFrameTypes = {
   exec: 0x10,
   put: 0x11,
   get: 0x12,
-  list: 0x13,
   files: 0x14,
   connect: 0x15,
   stdin: 0x18,

@@ -1,5 +1,3 @@
-import { must } from "../../base/assert.ts";
-
 // Payloads that hold several values are fields: tag (1 byte), length (4 bytes, little-endian), bytes. A tag may repeat.
 
 export interface CommandRequest {
@@ -57,7 +55,7 @@ export interface FileRequest {
   readonly user?: string;
 }
 
-/** For put, get, list and files. */
+/** For put, get and files. */
 export function encodeFileRequest(request: FileRequest): Buffer {
   const fields: [number, Uint8Array | string][] = request.arguments.map((part) => [commandTags.argv, part]);
   fields.push([commandTags.mode, uint32(request.mode ?? 0o644)]);
@@ -138,40 +136,18 @@ export function parseCommandFailure(payload: Buffer): { readonly errno: number; 
   return { errno: payload.readUInt32LE(0), text: payload.toString("utf8", 4) };
 }
 
-export interface GuestFileEntry {
-  readonly kind: "file" | "folder" | "symlink" | "other";
-  readonly mode: number;
-  readonly sizeBytes: number;
-  /** Below the listed path; empty for the listed path itself. */
-  readonly path: string;
-}
+export type GuestFileKind = "file" | "folder" | "symlink" | "other";
 
-const entryKinds: Readonly<Record<string, GuestFileEntry["kind"]>> = {
+const entryKinds: Readonly<Record<string, GuestFileKind>> = {
   f: "file",
   d: "folder",
   l: "symlink",
   o: "other",
 };
 
-/** The output of `list`: pairs of texts, each with a 4-byte length: "<kind> <octal mode> <size>" and the path. */
-export function parseFileList(output: Buffer): GuestFileEntry[] {
-  const texts = parseTexts(output);
-  const entries: GuestFileEntry[] = [];
-  for (let index = 0; index + 1 < texts.length; index += 2) {
-    const [kind = "o", mode = "0", size = "0"] = must(texts[index], "a list has pairs").split(" ");
-    entries.push({
-      kind: entryKinds[kind] ?? "other",
-      mode: Number.parseInt(mode, 8),
-      sizeBytes: Number(size),
-      path: must(texts[index + 1], "a list has pairs"),
-    });
-  }
-  return entries;
-}
-
 /** A file as `files` describes it. What a guest says is not trusted: it may be anything that has this form. */
 export interface GuestFileInfo {
-  readonly kind: GuestFileEntry["kind"];
+  readonly kind: GuestFileKind;
   readonly mode: number;
   readonly sizeBytes: number;
   readonly modifiedAtMs: number;

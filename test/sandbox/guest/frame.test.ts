@@ -6,7 +6,7 @@ import {
   type GuestFrame,
   maxGuestPayloadBytes,
 } from "../../../src/sandbox/guest/frame.ts";
-import { parseFileList } from "../../../src/sandbox/guest/message.ts";
+import { parseFileInfos } from "../../../src/sandbox/guest/message.ts";
 
 const frames = fc.array(
   fc.record({
@@ -74,10 +74,11 @@ test("a payload that does not fit is refused before anything is sent", () => {
 
 test("a list of files that was cut short gives the entries that are whole", () => {
   const text = (value: string) => Buffer.concat([Buffer.from([value.length, 0, 0, 0]), Buffer.from(value)]);
-  const list = Buffer.concat([text("f 644 12"), text("a/b"), text("d 755 0"), text("c")]);
-  expect(parseFileList(list)).toEqual([
-    { kind: "file", mode: 0o644, sizeBytes: 12, path: "a/b" },
-    { kind: "folder", mode: 0o755, sizeBytes: 0, path: "c" },
+  const entry = (facts: string, path: string) => [facts, "root", "root", "", path].map(text);
+  const list = Buffer.concat([...entry("f 644 12 5", "/a/b"), ...entry("d 755 0 6", "/c")]);
+  expect(parseFileInfos(list)).toMatchObject([
+    { kind: "file", mode: 0o644, sizeBytes: 12, modifiedAtMs: 5000, path: "/a/b" },
+    { kind: "folder", mode: 0o755, sizeBytes: 0, path: "/c" },
   ]);
-  expect(parseFileList(list.subarray(0, list.length - 6))).toHaveLength(1);
+  expect(parseFileInfos(list.subarray(0, list.length - 6))).toHaveLength(1);
 });
