@@ -145,7 +145,7 @@ const rooms = {
   "sandbox/tar": ["tars of root file systems and copies, read and written as streams", []],
   "sandbox/image": ["a bootable image from a source", ["store", "tar"]],
   "sandbox/qemu": ["the QEMU process and QMP", ["store", "image"]],
-  "sandbox/guest": ["the conversation with the program in the guest", ["store", "qemu"]],
+  "sandbox/guest": ["the conversation with the program in the guest", ["store", "qemu", "tar"]],
   "sandbox/memory": ["memory images and their differences", ["store"]],
   "sandbox/lazy": ["disk and memory that arrive while they are used", ["store", "memory"]],
   "sandbox/network": ["what a guest may reach, ports, names", ["store", "qemu", "guest"]],
