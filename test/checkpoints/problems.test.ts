@@ -22,7 +22,13 @@ test("trailers are found wherever old writers put them, and only the last block 
   const [a, b] = [generatedId(1), generatedId(2)];
   const ulid = "01KX37KN6NXDTV10FKNCBPTP2Y";
   const quoted = `Quote\n\nsee Entire-Checkpoint: ${b} there\n\nEntire-Checkpoint: ${a}\nSigned-off-by: T <t@e>\n`;
-  expect(namedCheckpoints(quoted)).toEqual([b, a]);
+  expect(namedCheckpoints(quoted)).toEqual([a]);
+  expect(namedCheckpoints(`Explain\n\nThe line\nEntire-Checkpoint: ${b}\nis what links.\n`)).toEqual([]);
+  expect(
+    namedCheckpoints(
+      `Both (#1)\n\n* a\n\nEntire-Checkpoint: ${b}\n\n* b\n\n    Entire-Checkpoint: ${a}\n    X: y\n`,
+    ),
+  ).toEqual([b, a]);
   expect(trailingCheckpoints(quoted)).toEqual([a]);
   expect(namedCheckpoints(`fix: x Entire-Checkpoint: ${a}`)).toEqual([a]);
   expect(trailingCheckpoints(`fix: x Entire-Checkpoint: ${a}`)).toEqual([]);

@@ -66,3 +66,10 @@ test("of records that hold the prompts of a whole session, those that led to the
   expect(rows).toEqual([...prompts].reverse().map((prompt) => [prompt, prompt]));
   expect(repository.keyframe(["explain", idOf(3), "--short"]).stdout).toContain("Intent: third thing\n");
 });
+
+test("a first turn that is under way is listed with its prompt", async () => {
+  expect(repository.keyframe(["enable"]).code).toBe(0);
+  await startAgentSession(repository, "s-running").prompt("Find out why it is slow");
+  const { sessions } = JSON.parse(repository.keyframe(["session", "list", "--json"]).stdout);
+  expect(sessions).toMatchObject([{ id: "s-running", prompt: "Find out why it is slow" }]);
+});

@@ -27,6 +27,8 @@ export interface CheckpointFilter {
   readonly session?: string;
   /** A path that was touched, or a folder above it. */
   readonly file?: string;
+  /** Part of a prompt that led to it, in any case. */
+  readonly text?: string;
   /** ISO dates, inclusive; a date without a time means the whole day in UTC. */
   readonly since?: string;
   readonly until?: string;
@@ -106,7 +108,10 @@ async function* listThrough(
     .map((checkpoint) => ({ ...summarise(checkpoint), author: authors.get(checkpoint.id) }))
     .filter((checkpoint) => passes(checkpoint, filter))
     .sort((a, b) => b.createdMs - a.createdMs || (a.id < b.id ? -1 : 1))
-    .slice(0, limit);
+    // which of them have the text is known only when their prompts are read
+    .slice(0, filter.text === undefined ? limit : undefined);
+  const wanted = filter.text?.toLowerCase();
+  let left = limit;
   const [firstRead = 1, nextReads = 1] = promptsPerRead;
   for (let from = 0; from < matching.length; from += from === 0 ? firstRead : nextReads) {
     const page = matching.slice(from, from + (from === 0 ? firstRead : nextReads));
@@ -127,6 +132,9 @@ async function* listThrough(
       const unread =
         typeof found === "string" ? [...checkpoint.unread, `prompt: ${found}`] : checkpoint.unread;
       const scope = promptsInScope(promptsOf(newest), promptsOf(before.get(checkpoint.id)));
+      if (wanted !== undefined && !scope.some((prompt) => prompt.toLowerCase().includes(wanted))) continue;
+      if (left <= 0) return;
+      left -= 1;
       yield { ...checkpoint, unread, prompt: scope[0], title: titleOf(scope) };
     }
   }

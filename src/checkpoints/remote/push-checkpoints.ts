@@ -11,7 +11,7 @@ import type { Clock } from "../../system/clock.ts";
 import { fault } from "../../system/fault.ts";
 import { idOfCheckpointRef } from "../record/ids.ts";
 import { nothingRemoved, type Removed, removedRef } from "../record/removed.ts";
-import { readStoreRefs, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
+import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
 import { fetchCheckpointTips, healRepository, remember, type SyncContext } from "./fetch-tips.ts";
 import { type Group, groupOf } from "./find-unpushed.ts";
 import { joinRemote } from "./join-remote.ts";
@@ -116,7 +116,7 @@ async function pushGroup(
             report.pushed.push(ref);
             if (isJoin && oid !== local) report.joined.push(ref);
             if (local !== undefined) done.set(ref, { local, remote: oid });
-          } else report.problems.push(`${ref} was refused by ${remote.name}: ${outcome.refused}`);
+          } else report.problems.push(describeRefusal(ref, remote, outcome.refused));
           left.delete(ref);
         }
         record(attempt, done);
@@ -138,6 +138,16 @@ async function pushGroup(
     }
   }
   report.problems.push(`${[...left.keys()][0]} kept moving at ${remote.name}: run \`keyframe push\` again`);
+}
+
+/** A host that protects branches says no to checkpoints for good: what helps is another place for them. */
+export function describeRefusal(ref: string, { name }: Pick<Remote, "name">, why: string): string {
+  const isRule = /protect|declined|denied|not allowed|permission|GH\d{3}|prohibited/i.test(why);
+  const remedy =
+    ref === v1Branch
+      ? "let its rules except entire/checkpoints/v1, keep checkpoints at another remote (`git config keyframe.remote <name>`), or on refs that are no branches (`keyframe migrate --to refs`)"
+      : "let its rules except it, or keep checkpoints at another remote (`git config keyframe.remote <name>`)";
+  return `${ref} was refused by ${name}: ${why}${isRule ? `; ${remedy}` : ""}`;
 }
 
 /** What is to be pushed, and the git directory that has it whole. */

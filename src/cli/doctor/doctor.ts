@@ -43,7 +43,7 @@ async function examine<Context extends MachineContext>(
     terminal.json({ ...Object.fromEntries(byName), repaired: Math.max(0, repaired) });
   } else {
     for (const [{ label }, findings] of left)
-      for (const finding of findings) terminal.out(describe(terminal, label, finding));
+      for (const group of groupByCause(findings)) terminal.out(describeGroup(terminal, label, group));
     if (repaired > 0) terminal.out(`repaired ${repaired}`);
     if (countOf(left) === 0 && !failed) terminal.out("all is well");
   }
@@ -92,4 +92,33 @@ function describe(terminal: Terminal, label: string, { kind, subject, what, repa
   const head = terminal.style(damage ? "red" : "yellow", label.padEnd(10));
   const text = kind === label ? printable(what) : `${kind}: ${printable(what)}`;
   return `${head}  ${printable(subject)}: ${text}\n${" ".repeat(12)}${printableText(repair)}`;
+}
+
+/** More than so many findings of one cause are told as one. */
+const maxAlike = 3;
+
+/** Findings with the same cause and the same repair, whatever the subject's name is in it. */
+function groupByCause(findings: readonly Finding[]): readonly (readonly Finding[])[] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const { kind, subject, repair, damage } = finding;
+    const key = JSON.stringify([kind, repair.replaceAll(subject, "<id>"), damage]);
+    groups.set(key, [...(groups.get(key) ?? []), finding]);
+  }
+  return [...groups.values()].flatMap((group) =>
+    group.length > maxAlike ? [group] : group.map((finding) => [finding]),
+  );
+}
+
+function describeGroup(terminal: Terminal, label: string, group: readonly Finding[]): string {
+  const [first] = group;
+  if (first === undefined) return "";
+  if (group.length === 1) return describe(terminal, label, first);
+  const { kind, what, repair, damage } = first;
+  const subjects = group.map(({ subject }) => printable(subject));
+  const head = terminal.style(damage ? "red" : "yellow", label.padEnd(10));
+  const named = subjects.slice(0, maxAlike).join(", ");
+  const indent = " ".repeat(12);
+  const advice = printableText(repair.replaceAll(first.subject, "<id>"));
+  return `${head}  ${kind}: ${group.length} times, such as ${printable(what)}\n${indent}${named} and ${subjects.length - maxAlike} more; --json names all\n${indent}${advice}`;
 }

@@ -23,7 +23,7 @@ export const explainCommand = buildCommand<ExplainFlags, [string?], CliContext>(
         kind: "parsed",
         parse: String,
         optional: true,
-        brief: "Show this session of the checkpoint (beginning of its id)",
+        brief: "Show this session of the checkpoint: its number, or the beginning of its id",
         placeholder: "id",
       },
       short: yes("Leave out files and transcript"),

@@ -22,7 +22,7 @@ export function formatExplanation(explanation: Explanation, { chosen, short, own
     `Session: ${printable(session?.sessionId ?? "(unknown)")}${others(explanation, chosen)}`,
     `Created: ${localTime(session?.createdAt ?? explanation.createdAt)}`,
     `Author: ${printable(explanation.author ?? "(unknown)")}`,
-    `Tokens: ${totalTokens(explanation.tokens)}`,
+    `Tokens: ${tokensOf(explanation, session)}`,
     "",
     `Commits: (${explanation.commits.length})`,
     ...explanation.commits.map(
@@ -46,8 +46,16 @@ export function formatExplanation(explanation: Explanation, { chosen, short, own
   return lines.join("\n");
 }
 
+/** Those of the session above, and of all where there are several. */
+function tokensOf({ tokens, sessions }: Explanation, session: ExplainedSession | undefined): string {
+  if (sessions.length < 2 || session?.tokens === undefined) return String(totalTokens(tokens));
+  return `${totalTokens(session.tokens)} (all sessions: ${totalTokens(tokens)})`;
+}
+
 function others({ sessions }: Explanation, chosen: number): string {
-  return sessions.length < 2 ? "" : ` (${chosen + 1} of ${sessions.length}; the others with --session)`;
+  return sessions.length < 2
+    ? ""
+    : ` (${chosen + 1} of ${sessions.length}; the others with --session <number>)`;
 }
 
 function formatSummary(session: ExplainedSession | undefined): string[] {

@@ -24,15 +24,17 @@ export async function pushInHook(
   { clock, files, processes, processTable, trace }: Machine,
   { remoteName, pushed }: { readonly remoteName: string; readonly pushed: string },
 ): Promise<readonly string[]> {
-  const say = (text: string) => void process.stderr.write(`keyframe: ${cleanText(text)}\n`);
+  const isQuiet = isQuietPush(processTable);
+  const warn = (text: string) => void process.stderr.write(`keyframe: ${cleanText(text)}\n`);
+  const say = (text: string) => (isQuiet ? undefined : warn(text));
   const leaked = countPrivateRefs(pushed);
   // the push is the user's, and a hook cannot take refs out of it
   if (leaked > 0) {
-    say(
+    warn(
       `this push takes ${leaked} private refs of this machine along (refs/keyframe/: files and prompts of your rewind points)`,
     );
     const remote = /^[\w.-]+$/.test(remoteName) ? remoteName : "<remote>";
-    say(`the same without them: git push --prune ${remote} '+refs/*:refs/*' '^refs/keyframe/*'`);
+    warn(`the same without them: git push --prune ${remote} '+refs/*:refs/*' '^refs/keyframe/*'`);
   }
   const git = openGit(repository, processes);
   const remote = await findElectedRemote(git);
@@ -63,11 +65,11 @@ export async function pushInHook(
       if (pending.size > (isFirst ? 1 : 0)) say(`pushing checkpoints and notes to ${remote.name}`);
       return isFirst ? [v1Branch] : [];
     });
-    for (const problem of problems) say(problem);
+    for (const problem of problems) warn(problem);
     await tellOfSquashing(context, remote.name, say);
     return problems;
   } catch (error) {
-    say(`checkpoints were not pushed: ${errorText(error)}`);
+    warn(`checkpoints were not pushed: ${errorText(error)}`);
     return [errorText(error)];
   }
 }
@@ -87,6 +89,16 @@ async function tellOfSquashing(
   say(`${what}; ${repair}`);
   files.makeFolder(dirname(told));
   files.replaceLoosely(told, Buffer.alloc(0));
+}
+
+const maxAncestors = 8;
+
+/** `git push -q` says only what went wrong, and so does what it starts. */
+function isQuietPush(processTable: Machine["processTable"]): boolean {
+  return processTable.ancestors(maxAncestors).some(({ pid, program }) => {
+    const args = program === "git" ? processTable.argumentsOf(pid) : [];
+    return args.includes("push") && args.some((arg) => arg === "--quiet" || /^-[a-zA-Z]*q/.test(arg));
+  });
 }
 
 /** Lines of `<local ref> <local id> <remote ref> <remote id>`; a ref that is deleted there has a local id of zeros. */

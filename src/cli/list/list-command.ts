@@ -14,6 +14,7 @@ export const listCommand = buildCommand<ListFlags, [], CliContext>({
       agent: text("Only by agents whose name contains this", "name"),
       session: text("Only sessions whose id begins with this", "id"),
       file: text("Only checkpoints that touched this file or folder", "path"),
+      text: text("Only checkpoints whose prompts contain this", "text"),
       since: text("Only from this date on", "date"),
       until: text("Only up to this date", "date"),
       limit: { kind: "parsed", parse: Number, optional: true, brief: "At most this many", placeholder: "n" },

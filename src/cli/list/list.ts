@@ -13,6 +13,7 @@ export interface ListFlags {
   readonly agent?: string;
   readonly session?: string;
   readonly file?: string;
+  readonly text?: string;
   readonly since?: string;
   readonly until?: string;
   readonly limit?: number;

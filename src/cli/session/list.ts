@@ -1,4 +1,6 @@
 import { readCapture } from "../../checkpoints/capture/record.ts";
+import { recordedPrompts } from "../../checkpoints/capture/recorded-prompts.ts";
+import { readCaptureSettings } from "../../checkpoints/capture/settings.ts";
 import { listSessionStates } from "../../checkpoints/sessions/directory.ts";
 import { listOfState, phaseOf, type SessionState, textOfState } from "../../checkpoints/sessions/state.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
@@ -15,6 +17,9 @@ export function listSessions(this: CliContext, { json }: SessionFlags): void {
   const all = listSessionStates(this, repository);
   const sessions = all
     .flatMap(({ id, state }) => (state === undefined ? [] : [describe(id, state)]))
+    .map((session) =>
+      session.prompt === "" ? { ...session, prompt: runningPrompt(this, repository, session) } : session,
+    )
     .sort((a, b) => (a.lastInteractionAt < b.lastInteractionAt ? 1 : -1));
   const damaged = all.flatMap(({ id, problem }) => (problem === undefined ? [] : [{ id, problem }]));
   if (json) {
@@ -32,6 +37,17 @@ export function listSessions(this: CliContext, { json }: SessionFlags): void {
   if (rows.length === 0) this.terminal.note("no sessions yet");
   else this.terminal.out(formatTable(rows));
   for (const { id, problem } of damaged) this.terminal.note(`${printable(id)}: ${printable(problem)}`);
+}
+
+/** The prompt of a first turn that is under way: no transcript was taken over yet, so what hooks saw is all there is. */
+function runningPrompt(
+  context: CliContext,
+  repository: Repository,
+  { id, agent }: { readonly id: string; readonly agent: string },
+): string {
+  const { redactor } = readCaptureSettings(repository, context);
+  const tool = toolNameOf(agent);
+  return recordedPrompts(repository, { files: context.files, redactor }, { tool, id }).at(-1) ?? "";
 }
 
 /** `keyframe session show` */
