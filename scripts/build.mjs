@@ -61,6 +61,7 @@ metafiles.push(
         "cli/hooks/session": "src/cli/hooks/session.ts",
         "cli/hooks/commit": "src/cli/hooks/commit.ts",
         "cli/hooks/restore-hooks": "src/cli/hooks/restore-hooks.ts",
+        "cli/hooks/agents": "src/cli/hooks/agents.ts",
       },
       format: "cjs",
       outExtension: { ".js": ".cjs" },

@@ -1,7 +1,7 @@
 import type { AgentEvent } from "../agents/agent-event.ts";
 import { placeTranscript } from "../agents/conversations/transcript-folders.ts";
+import { builtInAdapters } from "../agents/hooks/built-in-adapters.ts";
 import { completeEvent } from "../agents/hooks/complete-event.ts";
-import { findAgentAdapter } from "../agents/hooks/registry.ts";
 import { decodePayload } from "../agents/payload.ts";
 import { closeCalls } from "../authorship/record/close-calls.ts";
 import { observe } from "../authorship/record/observe.ts";
@@ -64,6 +64,7 @@ export interface HookChunks {
   readonly loadSession: () => Promise<typeof import("../cli/hooks/session.ts").sessionInHook>;
   readonly loadCommit: () => Promise<typeof import("../cli/hooks/commit.ts").commitInHook>;
   readonly loadHooks: () => Promise<typeof import("../cli/hooks/restore-hooks.ts").hooksInHook>;
+  readonly loadAgents: () => Promise<typeof import("../cli/hooks/agents.ts").findAgentAdapter>;
 }
 
 /**
@@ -107,7 +108,8 @@ async function observeAgent(
 ): Promise<void> {
   const { recorder, machine, chunks } = run;
   const { trace } = recorder;
-  const adapter = findAgentAdapter(name);
+  const adapter =
+    builtInAdapters.find((each) => each.name === name) ?? (await trace.span("load", chunks.loadAgents))(name);
   if (adapter === undefined) return leaveProblem(here, "hook", `no agent is called ${JSON.stringify(name)}`);
   const decoded = trace.span("input", () => decodePayload(readInput()));
   const eventName = words.find((word) => !word.startsWith("--"));

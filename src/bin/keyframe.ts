@@ -14,6 +14,7 @@ if (argv[0] === "hook" && !argv.includes("--help")) {
     loadCommit: async () => (loadFile("commit") as typeof import("../cli/hooks/commit.ts")).commitInHook,
     loadHooks: async () =>
       (loadFile("restore-hooks") as typeof import("../cli/hooks/restore-hooks.ts")).hooksInHook,
+    loadAgents: async () => (loadFile("agents") as typeof import("../cli/hooks/agents.ts")).findAgentAdapter,
   });
 } else runCommandLine();
 

@@ -17,12 +17,16 @@ export interface HeardAgent {
 export function noteHeard(repository: Repository, files: Files, { tool, at, event }: HeardAgent): void {
   const path = join(heardFolder(repository), tool);
   try {
+    // a hook runs on every edit: what was heard a moment ago need not be written again
+    if (at - (files.statIfExists(path)?.mtimeMs ?? 0) < heardEveryMs) return;
     files.makeFolder(dirname(path));
     files.replaceLoosely(path, Buffer.from(`${at} ${event}\n`), { mode: 0o600 });
   } catch {
     // nothing depends on it
   }
 }
+
+const heardEveryMs = 60_000;
 
 export function listHeard(repository: Repository, files: Files): HeardAgent[] {
   return (files.listIfExists(heardFolder(repository)) ?? []).flatMap(({ name }) => {

@@ -1,10 +1,8 @@
 import type { AgentAdapter } from "../agent-event.ts";
 import { asFields } from "../fields.ts";
-import { agentV1Adapter } from "./agent-v1.ts";
-import { claudeAdapter } from "./claude.ts";
+import { builtInAdapters } from "./built-in-adapters.ts";
 import { commandProfiles } from "./command-profiles.ts";
 import { editorProfiles } from "./editor-profiles.ts";
-import { knownHumanAdapter } from "./known-human.ts";
 import { senderOf } from "./payload-sender.ts";
 import { pluginProfiles } from "./plugin-profiles.ts";
 import type { HookProfile } from "./profile.ts";
@@ -19,9 +17,7 @@ export const hookProfiles: readonly HookProfile[] = [
 
 /** Every program whose hook payloads Keyframe reads. */
 export const agentAdapters: readonly AgentAdapter[] = [
-  claudeAdapter,
-  agentV1Adapter,
-  knownHumanAdapter,
+  ...builtInAdapters,
   ...hookProfiles.map(createProfileAdapter).map(withSharedCommand),
 ];
 
