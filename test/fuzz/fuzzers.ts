@@ -1,0 +1,27 @@
+import { fuzzGuestFrames } from "./guest-frames.ts";
+import {
+  fuzzMetadata,
+  fuzzNotes,
+  fuzzPayloads,
+  fuzzSettings,
+  fuzzText,
+  fuzzTranscripts,
+  fuzzTrees,
+} from "./left-inputs.ts";
+import { fuzzNbdMessages } from "./nbd-messages.ts";
+
+/** Looks at so many inputs; a wrong answer is an exception. The seed makes a failing run again. */
+export type Fuzzer = (options: { readonly runs: number; readonly seed: number }) => number | Promise<number>;
+
+/** By the name that `npm run fuzz -- <name>` takes. */
+export const fuzzers: Readonly<Record<string, Fuzzer>> = {
+  payloads: fuzzPayloads,
+  notes: fuzzNotes,
+  trees: fuzzTrees,
+  metadata: fuzzMetadata,
+  settings: fuzzSettings,
+  transcripts: fuzzTranscripts,
+  text: fuzzText,
+  guest: fuzzGuestFrames,
+  nbd: fuzzNbdMessages,
+};
