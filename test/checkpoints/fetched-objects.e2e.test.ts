@@ -132,6 +132,34 @@ test("a linked worktree reads what another fetched, and a path with a colon is o
   mustWalkEverywhere(b);
 });
 
+test("packs of many fetches become one by themselves", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const [a, b] = [clones.clone("a"), clones.clone("b")];
+  await work(a, 1);
+  expect(a.keyframe("push").code).toBe(0);
+  expect(b.keyframe("fetch").code).toBe(0);
+  const folder = join(b.folder, ".git/keyframe/fetched/objects/pack");
+  const packs = () => readdirSync(folder).filter((name) => name.endsWith(".idx")).length;
+  // each of one blob of its own
+  for (let number = 0; packs() <= 32; number += 1) {
+    const base = join(folder, "pack");
+    const oid = execFileSync("git", ["hash-object", "-w", "--stdin"], {
+      cwd: a.folder,
+      env: a.env,
+      input: `${number}`,
+    });
+    execFileSync("git", ["pack-objects", "-q", base], {
+      cwd: a.folder,
+      env: a.env,
+      input: oid,
+      stdio: "pipe",
+    });
+  }
+  expect(b.keyframe("fetch").code).toBe(0);
+  expect(packs()).toBe(1);
+  expect(b.keyframe("explain", idOf(1), "--short").code).toBe(0);
+});
+
 describe("a repository in which an earlier version fetched", () => {
   const keepText = "keyframe: checkpoints of a remote\n";
   const packsOf = (clone: Clone) => join(clone.folder, ".git/objects/pack");

@@ -27,3 +27,6 @@ export const maxFetchedPacks = 8;
 
 /** A turn of which nothing was heard for so long counts as never ended, where its agent's process is not known. */
 export const maxSilenceMs = 24 * 60 * 60 * 1000;
+
+/** From this many on a fetch joins them by itself. */
+export const mostFetchedPacks = 32;

@@ -1,12 +1,15 @@
+import { errorText } from "../../base/errors.ts";
 import { borrowFetched } from "../../git/fetched-objects.ts";
 import type { Oid } from "../../git/ids.ts";
 import { incompleteTrees } from "../../git/objects/tree.ts";
 import { type FetchContext, fetchTrees, fetchWhole } from "../../git/remote/fetch.ts";
+import { joinFetchedPacks, listFetchedPacks } from "../../git/remote/fetched-packs.ts";
 import { listMisplacedPacks, moveMisplaced } from "../../git/remote/misplaced-objects.ts";
 import type { Have } from "../../git/remote/quarantine.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { fault } from "../../system/fault.ts";
 import { type CheckpointId, checkpointRef, checkpointRefPrefix } from "../record/ids.ts";
+import { mostFetchedPacks } from "../record/limits.ts";
 import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../stores/store-refs.ts";
 import { type FetchedRemote, readFetchedRemote, writeFetchedRemote } from "./remote-state.ts";
 
@@ -52,7 +55,21 @@ export async function fetchCheckpointTips(
   fault("fetch:after-adopt-before-tips");
   const tips = found.tips.map((tip) => ({ ...tip, whole: isKnownWhole(known, tip) }));
   const updated = remember(context, remote, { patterns, tips });
+  await keepFewPacks(context);
   return { remote: updated, receivedBytes: found.receivedBytes, treesOnly: true };
+}
+
+/** Each fetch and each push that joins brings packs, and git looks through all of them. */
+async function keepFewPacks(context: SyncContext): Promise<void> {
+  const packs = listFetchedPacks(context.git, context.files).filter(({ isWhole }) => isWhole);
+  if (packs.length <= mostFetchedPacks) return;
+  try {
+    const names = packs.map(({ name }) => name);
+    await context.trace.span("join packs", () => joinFetchedPacks(context.git, context, names));
+  } catch (error) {
+    // another process joins them at the same time, or something holds it up: the next fetch tries again
+    context.note(`packs of fetches stay apart for now: ${errorText(error)}`);
+  }
 }
 
 /** Once in the life of a repository in which an earlier version fetched. */
