@@ -65,7 +65,7 @@ test.each(["../../../escaped", "/tmp/escaped", "a/b", "-rf", "..", ""])(
     point(branch, tree([["40000", "00", tree([["40000", "0000000001", root]])]]));
     const b = clones.clone("b");
     const result = b.keyframe("resume", idOf(1));
-    expect([result.code, result.stdout]).toEqual([0, ""]);
+    expect([result.code, result.stdout]).toEqual([4, ""]);
     expect(result.stderr).toContain("cannot be given a conversation");
     expect(filesBelow(b.home).filter((name) => name.endsWith(".jsonl"))).toEqual([]);
   },

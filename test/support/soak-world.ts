@@ -208,7 +208,7 @@ function push(world: World, place: Place): void {
 }
 
 function resume(world: World, place: Place): void {
-  if (world.made.size > 0) keyframe(place, "resume", "--force", world.random.pick([...world.made]));
+  if (world.made.size > 0) keyframe(place, "resume", world.random.pick([...world.made]));
 }
 
 function newSession(world: World, place: Place): void {
