@@ -132,6 +132,25 @@ test("a linked worktree reads what another fetched, and a path with a colon is o
   mustWalkEverywhere(b);
 });
 
+test("a partial clone of the user, which lacks files of its own branches, lists, pushes and reads", async () => {
+  clones = await makeSyncedClones();
+  const a = clones.clone("a");
+  await work(a, 1);
+  await work(a, 2);
+  expect(a.keyframe("push").code).toBe(0);
+  const b = clones.clone("b", "--no-single-branch", "--filter=blob:none");
+  for (const round of [1, 2]) expect([round, b.keyframe("fetch").code]).toEqual([round, 0]);
+  expect(b.keyframe("list").stdout).toContain(idOf(2));
+  await work(b, 3);
+  await work(a, 4);
+  expect(a.keyframe("push").code).toBe(0);
+  expect(b.keyframe("push").code).toBe(0);
+  expect(b.keyframe("fetch", "--checkpoint", idOf(4)).code).toBe(0);
+  expect(b.keyframe("explain", idOf(4), "--raw-transcript").stdout).toBe(transcripts[4]);
+  expect(clones.remote("ls-tree", "-r", "--name-only", branch).match(/\/0\/metadata\.json/g)).toHaveLength(4);
+  b.sh("fsck", "--full", "--no-dangling");
+});
+
 test("packs of many fetches become one by themselves", async () => {
   clones = await makeSyncedClones({ over: "folder" });
   const [a, b] = [clones.clone("a"), clones.clone("b")];

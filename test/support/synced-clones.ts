@@ -48,7 +48,8 @@ export interface SyncedClones {
   readonly server: GitServer | undefined;
   /** Runs git in the bare repository. */
   remote(...args: string[]): string;
-  clone(name: string): Clone;
+  /** `flags`: more of `git clone`. */
+  clone(name: string, ...flags: readonly string[]): Clone;
   close(): Promise<void>;
 }
 
@@ -80,7 +81,7 @@ export async function makeSyncedClones({
     remoteFolder,
     server,
     remote,
-    clone: (name) => makeClone({ root, name, url, byId, run }),
+    clone: (name, ...flags) => makeClone({ root, name, url, byId, flags, run }),
     async close() {
       await server?.close();
       rmSync(root, { recursive: true, force: true });
@@ -122,10 +123,11 @@ interface CloneRequest {
   readonly name: string;
   readonly url: string;
   readonly byId: boolean;
+  readonly flags: readonly string[];
   readonly run: (cwd: string, env: NodeJS.ProcessEnv, args: readonly string[]) => string;
 }
 
-function makeClone({ root, name, url, byId, run }: CloneRequest): Clone {
+function makeClone({ root, name, url, byId, flags, run }: CloneRequest): Clone {
   const home = join(root, `home-${name}`);
   const folder = join(root, name);
   mkdirSync(home);
@@ -138,7 +140,7 @@ function makeClone({ root, name, url, byId, run }: CloneRequest): Clone {
     ...identity(name),
   };
   // one branch only: checkpoints are not to come by themselves
-  run(root, env, ["clone", "-q", "--single-branch", url, folder]);
+  run(root, env, ["clone", "-q", "--single-branch", ...flags, url, folder]);
   if (!byId) run(folder, env, ["config", "protocol.version", "0"]);
   const git = openGit(mustFindRepository(folder, nodeMachine), nodeProcesses, env);
   const notes: string[] = [];

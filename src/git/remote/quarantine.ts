@@ -3,7 +3,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { ProcessIdentity, ProcessTable } from "../../system/process/process-table.ts";
-import { fetchedObjectsFolder } from "../fetched-objects.ts";
+import { fetchedObjectsFolder, prepareFetched } from "../fetched-objects.ts";
 import type { Git } from "../git.ts";
 import type { Oid } from "../ids.ts";
 import { readObjectFormat } from "../objects/bulk-writer.ts";
@@ -38,7 +38,7 @@ export interface Quarantine {
 }
 
 /** Files of a pack in the order in which they may appear: git finds a pack by its index. */
-export const packSuffixes = ["keep", "promisor", "pack", "rev", "idx"];
+export const packSuffixes = ["keep", "pack", "rev", "idx"];
 const adoptingMark = "adopting";
 
 export async function openQuarantine(
@@ -48,11 +48,11 @@ export async function openQuarantine(
 ): Promise<Quarantine> {
   const { commonDir } = git.repository;
   const fetched = fetchedObjectsFolder(git.repository);
-  for (const folder of ["info", "pack"]) files.makeFolder(join(fetched, folder));
   const all = incomingFolder(git);
   completeOrRemoveStale(git, { files, processTable });
   const gitDir = join(all, folderName(processTable.self(), files, all));
   const format = await readObjectFormat(git);
+  prepareFetched(git.repository, files, format);
   for (const folder of ["objects/info", "objects/pack", "refs/have"]) files.makeFolder(join(gitDir, folder));
   const write = (name: string, text: string) => files.replaceLoosely(join(gitDir, name), Buffer.from(text));
   write("objects/info/alternates", `${join(commonDir, "objects")}\n${fetched}\n`);
@@ -73,6 +73,7 @@ export async function openQuarantine(
   haves.forEach(({ oid }, index) => {
     write(`refs/have/${index}`, `${oid}\n`);
   });
+  promiseFetched(join(fetched, "pack"), join(gitDir, "objects", "pack"), files);
   // last: a folder without it is not looked at by git
   write("HEAD", "ref: refs/heads/none\n");
   const packFolder = join(gitDir, "objects", "pack");
@@ -81,21 +82,29 @@ export async function openQuarantine(
     git: gitIn(git, gitDir),
     receivedBytes: () =>
       (files.listIfExists(packFolder) ?? [])
-        .filter(({ name }) => name.endsWith(".pack"))
+        .filter(({ name, kind }) => name.endsWith(".pack") && kind === "file")
         .reduce((sum, { name }) => sum + (files.statIfExists(join(packFolder, name))?.sizeBytes ?? 0), 0),
     adopt() {
-      // the remote has it all: what a tree of these packs names and is not here can be had there
-      for (const { name } of files.listIfExists(packFolder) ?? []) {
-        const mark = join(packFolder, name.replace(/\.pack$/, ".promisor"));
-        if (name.endsWith(".pack") && files.statIfExists(mark) === undefined)
-          files.replaceLoosely(mark, Buffer.from(""));
-      }
       fault("fetch:before-adopt");
       files.replace(join(gitDir, adoptingMark), Buffer.from(""));
       moveIn(join(gitDir, "objects"), fetched, files);
     },
     close: () => files.removeTree(gitDir),
   };
+}
+
+/**
+ * The packs fetched before, as ones of which the remote has whatever they name. Only here: marked so where they lie, a
+ * reader in a partial clone of the user would want to fetch what is absent, and some versions of git die over it.
+ */
+function promiseFetched(from: string, to: string, files: Files): void {
+  const names = (files.listIfExists(from) ?? []).map(({ name }) => name);
+  for (const suffix of ["pack", "idx"]) {
+    for (const name of names.filter((each) => each.endsWith(`.${suffix}`)))
+      files.makeSymlink(join(from, name), join(to, name));
+  }
+  for (const name of names.filter((each) => each.endsWith(".pack")))
+    files.replaceLoosely(join(to, name.replace(/pack$/, "promisor")), Buffer.from(""));
 }
 
 function gitIn(git: Git, gitDir: string): Git {
@@ -118,7 +127,9 @@ function moveIn(from: string, to: string, files: Files): void {
       if (/^[0-9a-f]+$/.test(name)) files.rename(join(from, folder, name), join(to, folder, name));
     }
   }
-  const packs = list("pack");
+  const packs = (files.listIfExists(join(from, "pack")) ?? [])
+    .filter(({ kind }) => kind === "file")
+    .map(({ name }) => name);
   for (const suffix of packSuffixes) {
     fault("fetch:while-adopting");
     for (const name of packs) {
