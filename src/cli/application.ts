@@ -16,6 +16,7 @@ import { explainCommand } from "./explain/explain-command.ts";
 import { fetchCommand } from "./fetch/fetch-command.ts";
 import { forkCommand } from "./fork/fork-command.ts";
 import { hookCommand } from "./hook/hook-command.ts";
+import { humanCommand } from "./human/human-command.ts";
 import { imageCommands } from "./image/image-command.ts";
 import { journalCommand } from "./journal/journal-command.ts";
 import { listCommand } from "./list/list-command.ts";
@@ -52,6 +53,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     status: statusCommand,
     agents: agentsCommand,
     run: runCommand,
+    human: humanCommand,
     blame: blameCommand,
     stats: statsCommand,
     show: showCommand,

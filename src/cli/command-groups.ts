@@ -10,6 +10,7 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
       "status",
       "agents",
       "run",
+      "human",
       "blame",
       "diff",
       "log",

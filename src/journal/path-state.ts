@@ -30,8 +30,8 @@ export function sameMark(a: StatMark, b: StatMark): boolean {
   );
 }
 
-/** How a change was seen: between the hooks of an edit tool, around a shell call, or by an editor at a save. */
-export type Evidence = "edit" | "shell" | "save";
+/** How a change was seen: between the hooks of an edit tool, around a shell call, by an editor at a save, or not at all but stated by the person. */
+export type Evidence = "edit" | "shell" | "save" | "stated";
 
 /** All that is pending for one path: what settling a commit needs, without reading the log. */
 export interface Head {

@@ -47,7 +47,7 @@ export function blameJson(
 /** An owner as JSON: kind, key, and who. */
 export function ownerJson({ key, owner }: LineOwner): Json {
   return owner.kind === "human"
-    ? { kind: "human", key, identity: owner.identity }
+    ? { kind: "human", key, identity: owner.identity, ...(owner.isStated ? { stated: true } : {}) }
     : {
         kind: "agent",
         key,

@@ -15,6 +15,11 @@ export function humanKey(identity: string): string {
   return `h_${sha256Hex(identity).slice(0, keyDigits)}`;
 }
 
+/** `h_...` of a person for lines that are theirs on their word alone, told apart from those that an editor saw. */
+export function statedHumanKey(identity: string): string {
+  return humanKey(`${identity}\0stated`);
+}
+
 /** A new `t_...`: names one recorded edit, so that its lines can be told from others of the session. */
 export function traceKey(random: Random): string {
   return `t_${randomHex(random, keyDigits)}`;

@@ -3,7 +3,8 @@ import type { Owner } from "./owners.ts";
 
 /** How an owner is named in a column: `claude/sonnet-4-5`, `Alice Smith`. Not made safe for a terminal. */
 export function ownerLabel(owner: Owner): string {
-  return owner.kind === "agent" ? agentLabel(owner.agent) : humanName(owner.identity);
+  if (owner.kind === "agent") return agentLabel(owner.agent);
+  return owner.isStated ? `${humanName(owner.identity)} (stated)` : humanName(owner.identity);
 }
 
 /** Tool and model, without what the model's name only repeats: the tool, a vendor's date. */

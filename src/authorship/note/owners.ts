@@ -1,6 +1,6 @@
 import type { AgentId } from "../../agents/agent-event.ts";
 import { type JsonObject, numberField, objectField, stringField } from "../../base/json.ts";
-import { splitAgentLineKey } from "./keys.ts";
+import { splitAgentLineKey, statedHumanKey } from "./keys.ts";
 
 /** Who a key of an authorship log stands for. */
 export type Owner = AgentOwner | HumanOwner;
@@ -21,6 +21,8 @@ export interface HumanOwner {
   readonly key: string;
   /** `Name <email>`, or a bare name in old notes. */
   readonly identity: string;
+  /** True if the lines are theirs on their word alone. */
+  readonly isStated: boolean;
 }
 
 /** The owner behind a key; undefined if the metadata does not explain it, which makes its lines unknown. */
@@ -33,7 +35,8 @@ export function resolveOwner(metadata: JsonObject, key: string): Owner | undefin
   if (key.startsWith("h_")) {
     const record = objectField(objectField(metadata, "humans") ?? {}, key);
     const identity = record === undefined ? undefined : stringField(record, "author");
-    if (identity !== undefined) return { kind: "human", key, identity };
+    if (identity !== undefined)
+      return { kind: "human", key, identity, isStated: key === statedHumanKey(identity) };
   }
   return agentOwner(objectField(metadata, "prompts"), key);
 }

@@ -60,7 +60,8 @@ export function recordEdit(journal: Journal, edit: PathEdit): "credited" | "unch
     );
     return "uncredited";
   }
-  const kind = cause.evidence === "save" || cause.owner === null ? "person" : "agent";
+  const kind =
+    cause.evidence === "save" || cause.evidence === "stated" || cause.owner === null ? "person" : "agent";
   const made = applyEdit(known, linedContent(after), { author: cause.owner, kind });
   const { result, author } = judge(journal, edit, { made, isSame });
   const explained = edit.earlier?.states.map((state) => state.known) ?? [];
