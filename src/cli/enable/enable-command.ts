@@ -35,6 +35,7 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
       agent: {
         kind: "parsed",
         parse: parseAgents,
+        proposeCompletions: (partial: string) => agentNames.filter((name) => name.startsWith(partial)),
         optional: true,
         placeholder: "names",
         proposeCompletions: (partial) => proposeAgents(partial),
