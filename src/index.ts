@@ -6,19 +6,18 @@
  *
  * const repository = openRepository(process.cwd());
  * for (const { line, owner } of await repository.ownersOf("src/main.ts"))
- *   console.log(line, owner?.kind === "agent" ? owner.agent.tool : (owner?.identity ?? "nobody knows"));
+ *   console.log(line, owner?.name ?? "nobody knows");
  * ```
  */
-export type { AgentOwner, HumanOwner, Owner } from "./authorship/note/owners.ts";
 export { type ErrorCode, errorCodes } from "./base/error-codes.ts";
 export { isKeyframeError, KeyframeError } from "./base/errors.ts";
 export { keyframeVersion } from "./base/version.ts";
 export type { ExplainedSession, Explanation } from "./checkpoints/query/explain.ts";
 export type { CheckpointFilter, ListedCheckpoint } from "./checkpoints/query/list-checkpoints.ts";
+export type { KnownOwner, OwnedLine } from "./workflows/ask/file-owners.ts";
 export {
+  type CheckpointListOptions,
   type KeyframeRepository,
-  type ListOptions,
-  type OwnedLine,
   type OwnersOptions,
   openRepository,
 } from "./workflows/open-repository.ts";

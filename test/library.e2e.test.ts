@@ -42,7 +42,7 @@ test("the documented example runs as it is written", () => {
   expect(stdout.replaceAll(/[0-9a-f]{12}/g, "<id>")).toBe(
     [
       "1 ?: a line of nobody",
-      "2 claude: a line of Claude",
+      "2 claude claude-test-1: a line of Claude",
       "<id> Claude Code: write a poem",
       "  touched poem.txt",
       "checkpoint not found: no-such-word",
@@ -69,7 +69,7 @@ test("what cannot be answered is an error with a code", async () => {
   const opened = openRepository(repository.folder);
   await expect(opened.ownersOf("no-such-file")).rejects.toMatchObject({ code: "not-found" });
   await expect(opened.ownersOf("poem.txt", { revision: "--contents=/etc/passwd" })).rejects.toMatchObject({
-    code: "invalid-input",
+    code: "usage",
   });
   await expect(opened.explain("no-such-word")).rejects.toMatchObject({ code: "not-found" });
 });

@@ -4,8 +4,8 @@ import { KeyframeError } from "./errors.ts";
  * JSON that survives a rewrite: objects are Maps (any key keeps its place, "1" and "__proto__" included) and numbers
  * that JavaScript would print otherwise keep their text. Of a repeated key the last value counts.
  */
-export type JsonValue = null | boolean | string | number | RawNumber | JsonValue[] | JsonObject;
-export type JsonObject = Map<string, JsonValue>;
+export type JsonValue = null | boolean | string | number | RawNumber | JsonValue[] | JsonMap;
+export type JsonMap = Map<string, JsonValue>;
 
 /** A number by its text: `1.0`, `12345678901234567890`. */
 export interface RawNumber {
@@ -49,8 +49,8 @@ function parseValue(parser: Parser, depth: number): JsonValue {
   return String(Number(raw)) === raw ? Number(raw) : { raw };
 }
 
-function parseObject(parser: Parser, depth: number): JsonObject {
-  const object: JsonObject = new Map();
+function parseObject(parser: Parser, depth: number): JsonMap {
+  const object: JsonMap = new Map();
   parser.at += 1;
   if (closes(parser, "}")) return object;
   for (;;) {

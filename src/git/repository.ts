@@ -176,7 +176,7 @@ function readPointer(path: string, files: Files): string | undefined {
 
 const maxPointerBytes = 8192;
 
-export interface Head {
+export interface HeadRef {
   /** `refs/heads/main`, or undefined when HEAD is detached. */
   readonly ref: string | undefined;
   /** Undefined before the first commit of the branch. */
@@ -187,7 +187,7 @@ export interface Head {
  * HEAD as git stores it in files (loose or packed refs). Answers undefined where refs are stored otherwise (reftable):
  * ask git then.
  */
-export function readHeadFromFiles(repository: Repository, files: Files): Head | undefined {
+export function readHeadFromFiles(repository: Repository, files: Files): HeadRef | undefined {
   const text = files.readIfExists(join(repository.gitDir, "HEAD"))?.toString("utf8").trim();
   if (text === undefined || text === "ref: refs/heads/.invalid") return undefined;
   if (isOid(text)) return { ref: undefined, oid: text };

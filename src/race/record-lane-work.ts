@@ -17,7 +17,7 @@ export async function recordLaneWork(
   if (head === race.base.head && tree === race.base.tree) return undefined;
   const isCommitted = tree === (await lane.text(["rev-parse", "--verify", "HEAD^{tree}"]));
   if (!isCommitted) {
-    const message = `${titleOf(race.prompt)}\n\nLane ${name} of race ${race.id}\n`;
+    const message = `${laneTitleOf(race.prompt)}\n\nLane ${name} of race ${race.id}\n`;
     // signing may ask for a passphrase, and nobody is there to give it
     await lane.run(["-c", "commit.gpgSign=false", "commit", "--quiet", "-F", "-"], { stdin: message });
   }
@@ -31,7 +31,7 @@ export async function recordLaneWork(
 
 const maxTitleLength = 72;
 
-export function titleOf(prompt: string): string {
+export function laneTitleOf(prompt: string): string {
   const line =
     prompt
       .split("\n")

@@ -64,11 +64,11 @@ export interface MachineSnapshot {
  */
 export interface Hypervisor {
   /** Starts a machine. One that was restored stands still until `resume`. On failure nothing is left running. */
-  start(request: MachineRequest): Promise<Machine>;
-  attach(address: MachineAddress): Promise<Machine>;
+  start(request: MachineRequest): Promise<VirtualMachine>;
+  attach(address: MachineAddress): Promise<VirtualMachine>;
 }
 
-export interface Machine {
+export interface VirtualMachine {
   readonly address: MachineAddress;
   /** Program and version, e.g. "qemu 7.2.22". */
   version(): Promise<string>;

@@ -1,10 +1,10 @@
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "./json-fields.ts";
+import { fieldsOf, type LineFields, listOf, numberOf, textOf } from "./json-fields.ts";
 
 /**
  * Agents whose transcripts say the same as Claude Code's in other fields, by our name: a line of theirs as the lines that
  * Claude Code would have written. What is theirs alone (system prompts, tool texts, telemetry) has no such line.
  */
-export const claudeForms: Readonly<Record<string, (line: Fields) => readonly Fields[]>> = {
+export const claudeForms: Readonly<Record<string, (line: LineFields) => readonly LineFields[]>> = {
   qwen: qwenForm,
   kimi: kimiForm,
   cline: clineForm,
@@ -15,20 +15,20 @@ interface Said {
   readonly id?: string | undefined;
   readonly ts?: string | undefined;
   readonly model?: string | undefined;
-  readonly content: readonly Fields[];
-  readonly usage?: Fields | undefined;
+  readonly content: readonly LineFields[];
+  readonly usage?: LineFields | undefined;
 }
 
-function lineOf(role: "user" | "assistant", { id, ts, model, content, usage }: Said): Fields {
+function lineOf(role: "user" | "assistant", { id, ts, model, content, usage }: Said): LineFields {
   const message = { role, content, ...given({ id, model, usage }) };
   return { type: role, message, ...given({ timestamp: ts }) };
 }
 
-function given(fields: Fields): Fields {
+function given(fields: LineFields): LineFields {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-function toolUse(id: unknown, name: unknown, input: unknown): Fields {
+function toolUse(id: unknown, name: unknown, input: unknown): LineFields {
   return { type: "tool_use", ...given({ id, name, input }) };
 }
 
@@ -37,7 +37,7 @@ function usageOf(counts: {
   readonly output: unknown;
   readonly read?: unknown;
   readonly written?: unknown;
-}): Fields {
+}): LineFields {
   return {
     input_tokens: numberOf(counts.input) ?? 0,
     output_tokens: numberOf(counts.output) ?? 0,
@@ -47,7 +47,7 @@ function usageOf(counts: {
 }
 
 /** `{type, uuid, timestamp, model, usageMetadata, message{parts[{text} {functionCall} {functionResponse}]}}` */
-function qwenForm(line: Fields): readonly Fields[] {
+function qwenForm(line: LineFields): readonly LineFields[] {
   const kind = textOf(line["type"]);
   if (kind !== "user" && kind !== "assistant" && kind !== "tool_result") return [];
   const parts = listOf(fieldsOf(line["message"])?.["parts"]).map(fieldsOf);
@@ -69,7 +69,7 @@ function qwenForm(line: Fields): readonly Fields[] {
   return [lineOf("assistant", { ...said, model: textOf(line["model"]), usage })];
 }
 
-function geminiBlock(part: Fields): Fields[] {
+function geminiBlock(part: LineFields): LineFields[] {
   const text = textOf(part["text"]);
   if (text !== undefined) return [{ type: "text", text }];
   const call = fieldsOf(part["functionCall"]);
@@ -83,7 +83,7 @@ function geminiBlock(part: Fields): Fields[] {
 }
 
 /** Events of the wire: `turn.prompt`, `llm.request`, `usage.record`, and `context.append_loop_event` with an event in it. */
-function kimiForm(line: Fields): readonly Fields[] {
+function kimiForm(line: LineFields): readonly LineFields[] {
   const ts = isoTime(line["time"]);
   switch (line["type"]) {
     case "turn.prompt": {
@@ -112,7 +112,7 @@ function kimiForm(line: Fields): readonly Fields[] {
   }
 }
 
-function kimiLoopForm(event: Fields, ts: string | undefined): readonly Fields[] {
+function kimiLoopForm(event: LineFields, ts: string | undefined): readonly LineFields[] {
   switch (event["type"]) {
     case "content.part": {
       const part = fieldsOf(event["part"]);
@@ -134,7 +134,7 @@ function kimiLoopForm(event: Fields, ts: string | undefined): readonly Fields[] 
 }
 
 /** A message of the document: `{id, role, content[], ts, modelInfo{id}, metrics{}}`, blocks as Claude Code has them. */
-function clineForm(message: Fields): readonly Fields[] {
+function clineForm(message: LineFields): readonly LineFields[] {
   const role = textOf(message["role"]);
   if (role !== "user" && role !== "assistant") return [];
   const blocks = listOf(message["content"])
@@ -162,7 +162,7 @@ function stripUserInput(text: string): string {
 }
 
 /** An exchange: `{exchange{request_id, request_message, request_nodes[], response_text, response_nodes[]}, finishedAt}` */
-function auggieForm(line: Fields): readonly Fields[] {
+function auggieForm(line: LineFields): readonly LineFields[] {
   const exchange = fieldsOf(line["exchange"]);
   if (exchange === undefined) return [];
   const id = textOf(exchange["request_id"]);
@@ -185,7 +185,7 @@ function auggieForm(line: Fields): readonly Fields[] {
   ];
 }
 
-function nodesOf(nodes: unknown, name: string): Fields[] {
+function nodesOf(nodes: unknown, name: string): LineFields[] {
   return listOf(nodes).flatMap((node) => {
     const found = fieldsOf(fieldsOf(node)?.[name]);
     return found === undefined ? [] : [found];

@@ -1,8 +1,10 @@
 /** Tolerant access to parsed JSON from outside: a value of another type is as good as absent. */
-export type Fields = { readonly [key: string]: unknown };
+export type LineFields = { readonly [key: string]: unknown };
 
-export function fieldsOf(value: unknown): Fields | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+export function fieldsOf(value: unknown): LineFields | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as LineFields)
+    : undefined;
 }
 
 export function textOf(value: unknown): string | undefined {

@@ -9,7 +9,7 @@ import { openOverlay } from "../blocks/overlay/overlay.ts";
 import type { ObjectStore } from "../blocks/stores/interface/object-store.ts";
 
 /** An image that was found, before anything of it is read. */
-export interface FoundImage {
+export interface ImageToOpen {
   readonly source: ImageSource;
   /** 32 bytes that name the content: caches and overlays belong to it. */
   readonly id: Buffer;
@@ -39,7 +39,7 @@ export interface DeviceRequest {
 
 /** An image as a disk: through a cache if its bytes are elsewhere or a cache is wanted, under an overlay if one is. */
 export async function openDevice(
-  found: FoundImage,
+  found: ImageToOpen,
   request: DeviceRequest,
   system: CacheFolderSystem,
 ): Promise<BlockDevice> {
@@ -55,7 +55,11 @@ export async function openDevice(
 }
 
 /** Reads an image through the cache folder, unless its bytes are on this machine as they are. */
-export function openReader(found: FoundImage, request: CacheRequest, system: CacheFolderSystem): ImageReader {
+export function openReader(
+  found: ImageToOpen,
+  request: CacheRequest,
+  system: CacheFolderSystem,
+): ImageReader {
   const { source, id, local, stored } = found;
   if (!request.always && local !== undefined) return local;
   const { folder, shareTouches, always: _always, ...options } = request;

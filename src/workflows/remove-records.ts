@@ -9,7 +9,7 @@ import {
   writePushed,
 } from "../checkpoints/remote/remote-state.ts";
 import { joinRemoved, readRemovedList, writeRemovedList } from "../checkpoints/remote/removed-list.ts";
-import type { RefAt, Rewritten } from "../checkpoints/remove/rewrite-refs.ts";
+import type { RefTip, Rewritten } from "../checkpoints/remove/rewrite-refs.ts";
 import { readStoreRefs, v1Branch } from "../checkpoints/stores/store-refs.ts";
 import { fetchedObjectsFolder } from "../git/fetched-objects.ts";
 import type { Git } from "../git/git.ts";
@@ -21,7 +21,7 @@ import type { Remote } from "../git/remote/remote.ts";
 
 /** What is done to the refs of a repository or remote, and what must not come back. */
 export interface RemovalWork {
-  rewrite(git: Git, refs: readonly RefAt[]): Promise<Rewritten>;
+  rewrite(git: Git, refs: readonly RefTip[]): Promise<Rewritten>;
   /** Beside what is gone from the refs. */
   readonly checkpoints: Removed["checkpoints"];
 }
@@ -82,7 +82,7 @@ export async function removeRecords(
 }
 
 /** Every ref of this repository that holds checkpoints, copies of remotes' included. */
-export async function ownRefs(git: Git): Promise<RefAt[]> {
+export async function ownRefs(git: Git): Promise<RefTip[]> {
   const { v1, v2Main, v2Current, v2Archives, perCheckpoint } = await readStoreRefs(git);
   const shared = [...v1, v2Main, v2Current, ...v2Archives].filter((at) => at !== undefined);
   return [...shared, ...perCheckpoint.values()];

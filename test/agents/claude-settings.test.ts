@@ -1,7 +1,11 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hookCommand, isHookCommand, parseHookCommand } from "../../src/agents/settings/agent-program.ts";
+import {
+  agentHookCommand,
+  isHookCommand,
+  parseHookCommand,
+} from "../../src/agents/settings/agent-program.ts";
 import {
   addClaudeHooks,
   claudeHookCommands,
@@ -20,7 +24,7 @@ describe("adding hooks to Claude's settings", () => {
     const text = addClaudeHooks(undefined, here);
     expect(Object.keys(JSON.parse(text).hooks)).toEqual(claudeHookEvents);
     expect(text.endsWith("}\n")).toBe(true);
-    expect(claudeHookCommands(text)).toEqual([hookCommand(here, "claude")]);
+    expect(claudeHookCommands(text)).toEqual([agentHookCommand(here, "claude")]);
     expect(removeClaudeHooks(text)).toBe("{}\n");
   });
 
@@ -51,12 +55,12 @@ describe("adding hooks to Claude's settings", () => {
 
   test("replaces those of another installation, each once", () => {
     const old = addClaudeHooks(addClaudeHooks(undefined, here), onPath);
-    expect(claudeHookCommands(old)).toEqual([hookCommand(onPath, "claude")]);
+    expect(claudeHookCommands(old)).toEqual([agentHookCommand(onPath, "claude")]);
     expect(addClaudeHooks(old, here)).toBe(addClaudeHooks(undefined, here));
   });
 
   test("takes ours out of a group that somebody added to, and leaves theirs", () => {
-    const group = { hooks: [{ command: hookCommand(onPath, "claude") }, { command: "theirs" }] };
+    const group = { hooks: [{ command: agentHookCommand(onPath, "claude") }, { command: "theirs" }] };
     const text = JSON.stringify({ hooks: { Stop: [group], Old: [{ hooks: [group.hooks[0]] }] } });
     expect(read(removeClaudeHooks(text))).toEqual({ hooks: { Stop: [{ hooks: [{ command: "theirs" }] }] } });
     expect(read(addClaudeHooks(text, here)).hooks?.["Stop"]).toHaveLength(2);
@@ -119,7 +123,7 @@ describe("any settings", () => {
         expect(hasClaudeHooks(text)).toBe(false);
         const added = addClaudeHooks(text, here);
         expect(addClaudeHooks(added, here)).toBe(added);
-        expect(claudeHookCommands(added)).toEqual([hookCommand(here, "claude")]);
+        expect(claudeHookCommands(added)).toEqual([agentHookCommand(here, "claude")]);
         expect(jsonValue(parseJsonText(removeClaudeHooks(added)))).toEqual(whole);
       }),
       { numRuns: 100 },
@@ -148,19 +152,21 @@ describe("the hook command", () => {
     fc.assert(
       fc.property(path, path, (node, entry) => {
         const program = { kind: "installed", node, entry } as const;
-        const command = hookCommand(program, "claude");
+        const command = agentHookCommand(program, "claude");
         expect(isHookCommand(command, "claude")).toBe(true);
         expect(parseHookCommand(command, "claude")).toEqual(program);
       }),
     );
-    expect(parseHookCommand(hookCommand(onPath, "claude"), "claude")).toEqual(onPath);
+    expect(parseHookCommand(agentHookCommand(onPath, "claude"), "claude")).toEqual(onPath);
   });
 
   test("is silent and ends with 0 where Keyframe is gone, broken or not installed", () => {
     const gone = { kind: "installed", node: process.execPath, entry: "/gone/keyframe.cjs" } as const;
     const noNode = { ...gone, node: "/gone/node" };
     for (const program of [gone, noNode, onPath]) {
-      const result = spawnSync("/bin/sh", ["-c", hookCommand(program, "claude")], { env: { PATH: "/gone" } });
+      const result = spawnSync("/bin/sh", ["-c", agentHookCommand(program, "claude")], {
+        env: { PATH: "/gone" },
+      });
       expect([result.status, result.stdout.toString(), result.stderr.toString()]).toEqual([0, "", ""]);
     }
   });

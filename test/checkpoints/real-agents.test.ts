@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { JsonObject } from "../../src/base/json-document.ts";
+import type { JsonMap } from "../../src/base/json-document.ts";
 import { openTranscriptReader } from "../../src/checkpoints/query/read-transcript.ts";
 import { sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
 import { tryLoadStates } from "../../src/checkpoints/stores/stored-state.ts";
@@ -21,7 +21,7 @@ import {
 
 interface Scanned {
   readonly id: string;
-  readonly metadata: JsonObject;
+  readonly metadata: JsonMap;
   readonly start: number;
   /** Tokens up to the start of each line, and to the end. */
   readonly tokens: readonly TranscriptTokens[];
@@ -131,7 +131,7 @@ function added(tokens: readonly TranscriptTokens[], start: number): TranscriptTo
   return before === undefined ? [] : tokens.slice(start).map((sum) => subtractTokens(sum, before));
 }
 
-function usageIn(metadata: JsonObject): TranscriptTokens | undefined {
+function usageIn(metadata: JsonMap): TranscriptTokens | undefined {
   const usage = metadata.get("token_usage");
   if (!(usage instanceof Map)) return undefined;
   const count = (name: string) => Number(usage.get(name) ?? 0);

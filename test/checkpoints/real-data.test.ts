@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { encodeJsonDocument, type JsonObject, parseJsonDocument } from "../../src/base/json-document.ts";
+import { encodeJsonDocument, type JsonMap, parseJsonDocument } from "../../src/base/json-document.ts";
 import { findCheckpointProblems } from "../../src/checkpoints/doctor/find-problems.ts";
 import { applyMigration } from "../../src/checkpoints/migrate/migrate.ts";
 import { readMigrationPlan } from "../../src/checkpoints/migrate/read-plan.ts";
@@ -78,7 +78,7 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
           [...files].filter(([path]) => path.endsWith("metadata.json")).map(([, oid]) => oid),
         );
         for (const [oid, bytes] of await readSmallObjects(git, oids, 1e8)) {
-          const document = parseJsonDocument(String(bytes)) as JsonObject;
+          const document = parseJsonDocument(String(bytes)) as JsonMap;
           const order = document.has("sessions") ? rootOrder : sessionOrder;
           expect(`${encodeJsonDocument(orderKeys(document, order))}\n`, oid).toBe(String(bytes));
         }
@@ -87,7 +87,7 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
           if (state === undefined || !("root" in state) || state.root === undefined)
             throw new Error(`no state of ${id}`);
           const own = ["checkpoints_count", "files_touched", "token_usage", "sessions"];
-          const root: JsonObject = new Map([...state.root].filter(([key]) => !own.includes(key)));
+          const root: JsonMap = new Map([...state.root].filter(([key]) => !own.includes(key)));
           const sessions = sessionsOf(tree).map((files): SessionWrite => {
             const source = (oid: (typeof files)["prompt"]): BlobSource | undefined =>
               oid === undefined ? undefined : { oid };
@@ -250,7 +250,7 @@ describe.skipIf(!hasRealCheckpoints)("real checkpoints of other tools", () => {
         if (same === undefined) continue;
         compared += 1;
         for (const key of new Set([...metadata.keys(), ...same.keys()])) {
-          const text = (document: JsonObject) => encodeJsonDocument(document.get(key) ?? null);
+          const text = (document: JsonMap) => encodeJsonDocument(document.get(key) ?? null);
           if (text(metadata) !== text(same)) differing.set(key, (differing.get(key) ?? 0) + 1);
         }
       }

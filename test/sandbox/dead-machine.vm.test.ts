@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { collectGarbage } from "../../src/sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage } from "../../src/sandbox/lifecycle/collect-garbage.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { findSandbox, listSandboxes, sandboxState } from "../../src/sandbox/store/sandbox-store.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
@@ -35,7 +35,7 @@ async function kill(): Promise<void> {
 test("a killed machine's files are copied out, and it starts again from its disk under its name", async () => {
   await lab.sh(sandbox, "echo precious > /root/work && sync");
   await kill();
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   const doctor = lab.cli(["doctor", "--repair", "--json"], {}, lab.world.home.root);
   expect(doctor.stdout).toContain("sandbox resume work");
   const copied = lab.cli(["sandbox", "cp", "work:/root/work", join(folder, "work")]);
@@ -59,7 +59,7 @@ test("a later snapshot is offered, and a resume that is killed loses nothing", a
   const cut = lab.cli(["sandbox", "resume", "work"], { KEYFRAME_FAULT: "start:after-record" });
   expect(cut.signal ?? cut.code).not.toBe(0);
   expect(sandboxState(lab.world, now())).toBe("dead");
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   const resumed = lab.cli(["sandbox", "resume", "work"]);
   expect([resumed.code, resumed.stderr]).toEqual([0, expect.stringContaining("sandbox run later")]);
   expect(await lab.sh(now(), "cat /root/work /root/after")).toBe("precious\nafter");
@@ -79,7 +79,7 @@ test("a time to live that is over leaves the disk", async () => {
   expect(lab.cli(["sandbox", "resume", "work", "--ttl", "30s"]).code).toBe(0);
   await lab.sh(now(), "echo ttl > /root/ttl && sync");
   while (sandboxState(lab.world, now()) === "running") await lab.world.clock.sleep(100);
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   expect(lab.cli(["sandbox", "resume", "work"]).code).toBe(0);
   expect(await lab.sh(now(), "cat /root/ttl")).toBe("ttl");
 });

@@ -7,7 +7,7 @@ import { encodeCpio } from "../../src/sandbox/image/cpio.ts";
 import { unpackLz4Legacy } from "../../src/sandbox/image/lz4-legacy.ts";
 import { whiteoutOf } from "../../src/sandbox/image/whiteouts.ts";
 import { encodeEmptyOverlay, parseQcow2Header } from "../../src/sandbox/store/qcow2-header.ts";
-import { encodeTarHeader, parseTarHeader } from "../../src/sandbox/transfer/strict-tar.ts";
+import { encodePackHeader, parsePackHeader } from "../../src/sandbox/transfer/strict-tar.ts";
 
 test("an overlay's header reads back, and one that names other files or needs more is refused", () => {
   const header = encodeEmptyOverlay({
@@ -38,12 +38,12 @@ test("a tar header reads back, and every other header is refused", () => {
       fc.nat(511),
       fc.integer({ min: 1, max: 255 }),
       (name, sizeBytes, at, flip) => {
-        const header = encodeTarHeader({ name, sizeBytes });
-        expect(parseTarHeader(header)).toEqual({ name, sizeBytes });
+        const header = encodePackHeader({ name, sizeBytes });
+        expect(parsePackHeader(header)).toEqual({ name, sizeBytes });
         const bad = Buffer.from(header);
         bad.writeUInt8(bad.readUInt8(at) ^ flip, at);
         try {
-          expect(parseTarHeader(bad)).toBe("never read");
+          expect(parsePackHeader(bad)).toBe("never read");
         } catch (error) {
           expect(isKeyframeError(error, "damaged", "too-large")).toBe(true);
         }

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseObjectName } from "../../src/sandbox/ids.ts";
-import { findImage } from "../../src/sandbox/image/build.ts";
+import { findSandboxImage } from "../../src/sandbox/image/build.ts";
 import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
 import { bootSandbox } from "../../src/sandbox/lifecycle/start-sandbox.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
@@ -59,7 +59,7 @@ function addProgram(name: string): void {
 }
 
 async function inImage(name: string, check: (sandbox: SandboxRecord) => Promise<void>): Promise<void> {
-  const { record } = await bootSandbox(lab.world, findImage(lab.world, parseObjectName(name)), {
+  const { record } = await bootSandbox(lab.world, findSandboxImage(lab.world, parseObjectName(name)), {
     memoryMiB: 160,
     cpus: 1,
     diskBytes: 256 * 1024 ** 2,
@@ -133,5 +133,5 @@ test("an OCI layout becomes an image that runs: layers in order, deletions and o
   writeFileSync(damaged, "{}");
   const refused = lab.cli(["image", "build", "from-oci", "--from", layout]);
   expect([refused.code, refused.stderr]).toEqual([expect.any(Number), expect.stringContaining("damaged")]);
-  expect(findImage(lab.world, parseObjectName("from-oci")).source).toBe(layout);
+  expect(findSandboxImage(lab.world, parseObjectName("from-oci")).source).toBe(layout);
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { collectGarbage } from "../../src/sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage } from "../../src/sandbox/lifecycle/collect-garbage.ts";
 import { findSandbox, listSandboxes } from "../../src/sandbox/store/sandbox-store.ts";
 import { listSnapshots, snapshotFiles } from "../../src/sandbox/store/snapshot-store.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
@@ -70,9 +70,9 @@ test("a policy of gc keeps warm starts while their image is there, and they go w
   const policy = { olderThanMs: 0, keep: 0 };
   for (const name of ["one", "two", "cold", "again"]) expect(lab.cli(["sandbox", "rm", name]).code).toBe(0);
   expect(lab.cli(["snapshot", "rm", "branch"]).code).toBe(0);
-  await collectGarbage(lab.world, policy);
+  await collectSandboxGarbage(lab.world, policy);
   expect(listSnapshots(lab.world).map(({ id }) => id)).toContain(base);
   lab.world.files.remove(lab.world.home.imageRecord("debian"));
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   expect(listSnapshots(lab.world).map(({ id }) => id)).not.toContain(base);
 });

@@ -4,7 +4,7 @@ import { KeyframeError } from "../../src/base/errors.ts";
 import type { SandboxId } from "../../src/sandbox/ids.ts";
 import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
 import { encodeEnvelope, parseEnvelope } from "../../src/server/e2b/connect-protocol.ts";
-import { enforceLeases, type Lease, readLease, writeLease } from "../../src/server/e2b/lease.ts";
+import { enforceLeases, readLease, type SandboxLease, writeLease } from "../../src/server/e2b/lease.ts";
 import { multipartBoundary, parseMultipart } from "../../src/server/e2b/multipart.ts";
 import { encodeE2bId, parseE2bId } from "../../src/server/e2b/sandbox-ids.ts";
 import { parseMemoryInfo, parseProcessorTimes } from "../../src/server/e2b/sandbox-usage.ts";
@@ -294,7 +294,7 @@ test("the boundary is found as clients write it", () => {
     expect(multipartBoundary(type), type).toBeUndefined();
 });
 
-const lease = (endsAtMs: number, more: Partial<Lease> = {}): Lease => ({
+const lease = (endsAtMs: number, more: Partial<SandboxLease> = {}): SandboxLease => ({
   format: 1,
   templateId: "base",
   metadata: {},
@@ -312,7 +312,7 @@ test("a sandbox whose time is over is ended or paused as it was asked, others ar
       return record;
     },
   });
-  const add = (index: number, given: Lease | undefined, stopped = false) => {
+  const add = (index: number, given: SandboxLease | undefined, stopped = false) => {
     const id = `sb-00000000000${index}` as SandboxId;
     recordRunningSandbox(world, { id, ...(stopped ? { status: "stopped" as const } : {}) });
     if (given !== undefined) writeLease(server, id, given);

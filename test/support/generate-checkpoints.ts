@@ -1,5 +1,5 @@
 import { sha256Hex } from "../../src/base/digest.ts";
-import type { JsonObject, JsonValue } from "../../src/base/json-document.ts";
+import type { JsonMap, JsonValue } from "../../src/base/json-document.ts";
 import type { CheckpointId } from "../../src/checkpoints/record/ids.ts";
 import type { CheckpointWrite, SessionWrite } from "../../src/checkpoints/stores/store.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
@@ -74,7 +74,7 @@ export function sessionWrite(
   { sessionId, createdAt, transcript, fields }: GeneratedSession,
 ): SessionWrite {
   const chunks = Array.isArray(transcript) ? (transcript as Buffer[]) : [transcript as Buffer];
-  const metadata: JsonObject = new Map<string, JsonValue>([
+  const metadata: JsonMap = new Map<string, JsonValue>([
     ["cli_version", "0.6.2"],
     ["checkpoint_id", id],
     ["session_id", sessionId],
@@ -99,7 +99,7 @@ export function sessionWrite(
   };
 }
 
-export function tokens(input: number): JsonObject {
+export function tokens(input: number): JsonMap {
   return new Map([
     ["input_tokens", input],
     ["cache_creation_tokens", 0],

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { CommandRequest } from "../../src/sandbox/guest/message.ts";
 import { collectCommand, withGuest } from "../../src/sandbox/guest/session.ts";
 import { parseObjectName } from "../../src/sandbox/ids.ts";
-import { findImage } from "../../src/sandbox/image/build.ts";
+import { findSandboxImage } from "../../src/sandbox/image/build.ts";
 import {
   type BootOptions,
   bootSandbox,
@@ -60,7 +60,7 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
   cpSync(built, root, { recursive: true });
   const warnings: string[] = [];
   const world = openBareWorld(root, warnings);
-  const image = findImage(world, parseObjectName("debian"));
+  const image = findSandboxImage(world, parseObjectName("debian"));
   return {
     world,
     image,

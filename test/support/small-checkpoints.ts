@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { JsonValue } from "../../src/base/json-document.ts";
 import type { CheckpointId } from "../../src/checkpoints/record/ids.ts";
-import type { CheckpointWrite, WriteOptions } from "../../src/checkpoints/stores/store.ts";
+import type { CheckpointWrite, CheckpointWriteOptions } from "../../src/checkpoints/stores/store.ts";
 
-export const writeOptions: WriteOptions = {
+export const writeOptions: CheckpointWriteOptions = {
   message: (writes) => `Checkpoint: ${writes.map(({ id }) => id).join(", ")}\n`,
   nowSeconds: 1_770_000_000,
 };

@@ -1,10 +1,5 @@
-import {
-  encodeTarEntry,
-  nameOfText,
-  type TarEntry,
-  tarEnd,
-  tarPadding,
-} from "../../src/sandbox/tar/tar-entry.ts";
+import { tarPadding } from "../../src/base/ustar.ts";
+import { encodeTarEntry, nameOfText, type TarEntry, tarEnd } from "../../src/sandbox/tar/tar-entry.ts";
 
 export type TarMemberSpec = Partial<Omit<TarEntry, "path" | "sizeBytes">> & {
   readonly path: string;

@@ -11,7 +11,11 @@ export type AgentProgram =
  * A POSIX shell command that runs a hook. It prints nothing and ends with 0 whatever happens, even without Keyframe.
  * `words` follow the agent's name: the event, and where the hook may record.
  */
-export function hookCommand(program: AgentProgram, agent: string, words: readonly string[] = []): string {
+export function agentHookCommand(
+  program: AgentProgram,
+  agent: string,
+  words: readonly string[] = [],
+): string {
   const hook = ["hook", agent, ...words].join(" ");
   const run =
     program.kind === "installed"

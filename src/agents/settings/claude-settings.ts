@@ -1,5 +1,5 @@
 import { writingToolsMatcher } from "../hooks/claude-tools.ts";
-import { type AgentProgram, hookCommand } from "./agent-program.ts";
+import { type AgentProgram, agentHookCommand } from "./agent-program.ts";
 import { addJsonHooks, type JsonHookShape, jsonHookCommands, removeJsonHooks } from "./json-hooks.ts";
 
 const toolEvents = ["PreToolUse", "PostToolUse", "PostToolUseFailure"];
@@ -25,7 +25,9 @@ export function claudeHookShape(program: AgentProgram, words: readonly string[] 
     events: claudeHookEvents,
     entryOf: (event) => ({
       ...(toolEvents.includes(event) ? { matcher: writingToolsMatcher } : {}),
-      hooks: [{ type: "command", command: hookCommand(program, agent, words), timeout: hookTimeoutSeconds }],
+      hooks: [
+        { type: "command", command: agentHookCommand(program, agent, words), timeout: hookTimeoutSeconds },
+      ],
     }),
   };
 }

@@ -1,4 +1,4 @@
-import { hookCommand } from "./agent-program.ts";
+import { agentHookCommand } from "./agent-program.ts";
 import { claudeHookEvents, claudeHookShape } from "./claude-settings.ts";
 import { type HookFile, jsonHookFile, ownFile } from "./hook-file.ts";
 import { opencodePluginText, piExtensionText } from "./plugin-text.ts";
@@ -98,7 +98,7 @@ function copilotFile(path: string): HookFile {
     textOf: ({ program, words }) => {
       const hooks = copilotEvents.map((event) => [
         event,
-        [{ type: "command", bash: hookCommand(program, "copilot", [event, ...words]), timeoutSec: 30 }],
+        [{ type: "command", bash: agentHookCommand(program, "copilot", [event, ...words]), timeoutSec: 30 }],
       ]);
       return `${JSON.stringify({ version: 1, hooks: Object.fromEntries(hooks) }, null, 2)}\n`;
     },
@@ -112,7 +112,7 @@ function clineFile(folder: string, event: string): HookFile {
     head: "#!/bin/sh\n",
     isExecutable: true,
     textOf: ({ program, words }) =>
-      `${hookCommand(program, "cline", [event, ...words])}\nprintf '{"cancel":false}\\n'\n`,
+      `${agentHookCommand(program, "cline", [event, ...words])}\nprintf '{"cancel":false}\\n'\n`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { type AgentProgram, hookCommand, parseHookCommand } from "./agent-program.ts";
+import { type AgentProgram, agentHookCommand, parseHookCommand } from "./agent-program.ts";
 import { addJsonHooks, type JsonHookShape, jsonHookCommands, removeJsonHooks } from "./json-hooks.ts";
 
 /** How the hooks in a file start Keyframe. */
@@ -30,7 +30,7 @@ export function jsonHookFile(
 ): HookFile {
   const shape = ({ program, words }: HookStart): JsonHookShape => ({
     agent,
-    ...shapeOf((event) => hookCommand(program, agent, event === undefined ? words : [event, ...words])),
+    ...shapeOf((event) => agentHookCommand(program, agent, event === undefined ? words : [event, ...words])),
   });
   const { top } = shapeOf(() => "");
   return {

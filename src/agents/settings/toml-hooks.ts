@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { hookCommand, parseHookCommand } from "./agent-program.ts";
+import { agentHookCommand, parseHookCommand } from "./agent-program.ts";
 import type { HookFile } from "./hook-file.ts";
 
 const begin = "# keyframe: begin";
@@ -20,7 +20,7 @@ export function tomlHookFile(path: string, agent: string, events: readonly strin
         );
       const tables = events.map(
         (event) =>
-          `[[hooks]]\nevent = "${event}"\ncommand = ${JSON.stringify(hookCommand(program, agent, words))}\ntimeout = 30\n`,
+          `[[hooks]]\nevent = "${event}"\ncommand = ${JSON.stringify(agentHookCommand(program, agent, words))}\ntimeout = 30\n`,
       );
       const gap = rest === "" ? "" : rest.endsWith("\n") ? "\n" : "\n\n";
       return `${rest}${gap}${begin}\n${tables.join("")}${end}\n`;

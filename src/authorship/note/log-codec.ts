@@ -20,7 +20,7 @@ import {
 } from "./log.ts";
 
 /** Something in a note that could not be read; the rest of the note was. */
-export interface Problem {
+export interface NoteProblem {
   readonly kind:
     | "no-divider"
     | "bad-metadata"
@@ -40,7 +40,7 @@ export interface Problem {
 export interface ParsedAuthorshipLog {
   readonly log: AuthorshipLog;
   /** At most `maxProblems`. */
-  readonly problems: readonly Problem[];
+  readonly problems: readonly NoteProblem[];
   /**
    * False where writing the log back would lose what it says: a schema we do not know, the legacy JSON form, metadata
    * that is not readable. Such a note is read as far as possible and never rewritten.
@@ -76,8 +76,8 @@ export function parseAuthorshipLog(bytes: Uint8Array): ParsedAuthorshipLog {
   const glued = splitGluedNote(text);
   if (glued.length > 1) return readGlued(glued);
   if (isSorted(text)) return { log: emptyAuthorshipLog, problems: [sortedProblem], rewritable: false };
-  const problems: Problem[] = [];
-  const report = (problem: Problem) => {
+  const problems: NoteProblem[] = [];
+  const report = (problem: NoteProblem) => {
     if (problems.length < maxProblems) problems.push(problem);
   };
   if (!isUtf8(buffer)) report({ kind: "not-utf8", message: "the note is not UTF-8" });
@@ -112,7 +112,7 @@ function splitGluedNote(text: string): string[] {
   return [text];
 }
 
-const sortedProblem: Problem = {
+const sortedProblem: NoteProblem = {
   kind: "sorted",
   message:
     "git sorted the lines of several notes (notes.rewriteMode is cat_sort_uniq): none of it can be read",
@@ -172,7 +172,7 @@ export function isWritablePath(path: string): boolean {
   return path !== "" && !path.includes("\n");
 }
 
-type Report = (problem: Problem) => void;
+type Report = (problem: NoteProblem) => void;
 
 interface OpenFile {
   readonly path: string;

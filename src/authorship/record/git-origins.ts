@@ -1,5 +1,5 @@
 import { isNullOid, isOid, type Oid, type RepoPath } from "../../git/ids.ts";
-import { blobOid, type ObjectFinder, openObjectFinder } from "../../git/objects/object-presence.ts";
+import { blobOidLike, type ObjectFinder, openObjectFinder } from "../../git/objects/object-presence.ts";
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { type GitState, headMovesSince, readGitState } from "../../git/worktree/git-state.ts";
@@ -189,8 +189,8 @@ export class GitOrigins {
 
 /** The ids that content may have as a blob: as it is, and with the line ends that git stores. */
 function blobOids(content: Buffer, like: Oid): Oid[] {
-  const oids = [blobOid(content, like)];
+  const oids = [blobOidLike(content, like)];
   if (content.includes("\r\n"))
-    oids.push(blobOid(Buffer.from(content.toString("latin1").replaceAll("\r\n", "\n"), "latin1"), like));
+    oids.push(blobOidLike(Buffer.from(content.toString("latin1").replaceAll("\r\n", "\n"), "latin1"), like));
   return oids;
 }

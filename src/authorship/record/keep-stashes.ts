@@ -1,6 +1,6 @@
 import type { Oid, RepoPath } from "../../git/ids.ts";
 import { isOid } from "../../git/ids.ts";
-import { blobOid } from "../../git/objects/object-presence.ts";
+import { blobOidLike } from "../../git/objects/object-presence.ts";
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readStashes } from "../../git/worktree/git-state.ts";
@@ -73,7 +73,7 @@ function keepState(repository: Repository, { files }: ObserveDeps, { path, blob 
       for (const state of [head.current, ...head.earlier]) {
         if (state.unlined !== undefined || ownersIn(state.runs).size === 0) continue;
         const content = readStateContent(files, epoch, head, state);
-        if (content === undefined || blobOid(content, blob) !== blob) continue;
+        if (content === undefined || blobOidLike(content, blob) !== blob) continue;
         const { agents, humans, evidence } = head;
         writeKeptState(repository, files, {
           path,

@@ -2,7 +2,7 @@ import { type BlockBitset, createBlockBitset } from "../block-bitset.ts";
 import type { Presence } from "./presence.ts";
 
 /** A run of blocks, `[startBlock, endBlock)`. */
-export interface BlockRun {
+export interface BlockRange {
   readonly startBlock: number;
   readonly endBlock: number;
 }
@@ -20,12 +20,12 @@ export interface Arrivals {
   holdsMoreThanPresence(): boolean;
 }
 
-export function createArrivals(presence: Presence, chunk: BlockRun): Arrivals {
+export function createArrivals(presence: Presence, chunk: BlockRange): Arrivals {
   if (presence.granuleBlocks === 1) return { ...presence, holdsMoreThanPresence: () => false };
   return coarseArrivals(presence, chunk);
 }
 
-function coarseArrivals(presence: Presence, { startBlock: base, endBlock }: BlockRun): Arrivals {
+function coarseArrivals(presence: Presence, { startBlock: base, endBlock }: BlockRange): Arrivals {
   const here: BlockBitset = createBlockBitset(endBlock - base);
   let block = presence.nextPresent(base, endBlock);
   while (block < endBlock) {

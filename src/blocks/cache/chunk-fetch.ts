@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { BlockFile } from "../../system/files/block-file.ts";
 import type { ImageSource } from "../image-source.ts";
-import { type BlockRun, createArrivals } from "./arrivals.ts";
+import { type BlockRange, createArrivals } from "./arrivals.ts";
 import type { Presence } from "./presence.ts";
 import { pieces } from "./stream-pieces.ts";
 
@@ -40,7 +40,7 @@ export interface WaitOptions {
  */
 export interface ChunkFetch {
   /** Resolves when the blocks are in the file; rejects with the cause of a failed fetch or the signal's reason. */
-  wait(run: BlockRun, options: WaitOptions): Promise<void>;
+  wait(run: BlockRange, options: WaitOptions): Promise<void>;
   /** Fetches what is missing of the chunk. The caller has a fill slot for it. */
   fill(): void;
   /** Ends all streams and wakes every waiter with the cause. */
@@ -49,7 +49,7 @@ export interface ChunkFetch {
   settled(): Promise<void>;
 }
 
-interface Waiter extends BlockRun {
+interface Waiter extends BlockRange {
   readonly priority: "demand" | "prefetch";
   resolve(): void;
   reject(cause: unknown): void;
@@ -70,7 +70,7 @@ const maxSyncWriteBytes = 128 * 1024;
 /** Present blocks between two missing runs that are cheaper to fetch again than to open another stream for. */
 const mergeGapBytes = 64 * 1024;
 
-export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: FetchHost): ChunkFetch {
+export function createChunkFetch(chunkIndex: number, chunk: BlockRange, host: FetchHost): ChunkFetch {
   const { source, file } = host;
   const blockBytes = source.blockSizeBytes;
   const offsetOf = (block: number) => Math.min(block * blockBytes, source.sizeBytes);
@@ -97,7 +97,7 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: Fetc
     }
   }
 
-  function wait(run: BlockRun, { signal, priority }: WaitOptions): Promise<void> {
+  function wait(run: BlockRange, { signal, priority }: WaitOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         waiters.delete(waiter);
@@ -196,7 +196,7 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRun, host: Fetc
     return end;
   }
 
-  function demandEnd(block: number, waiter: BlockRun): number {
+  function demandEnd(block: number, waiter: BlockRange): number {
     const windowEnd = Math.ceil((block + 1) / host.demandBlocks) * host.demandBlocks;
     const limit = nextStreamStart(block, Math.min(chunk.endBlock, Math.max(windowEnd, waiter.endBlock)));
     return arrivals.nextPresent(block, limit);

@@ -1,16 +1,15 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { tarBlockBytes, tarChecksum } from "../../base/ustar.ts";
 
 // POSIX ustar, the part that a pack needs: plain files with short names. docs/formats/layer.md, "Packs".
 
-export const tarBlockBytes = 512;
-
-export interface TarEntry {
+export interface PackEntry {
   readonly name: string;
   readonly sizeBytes: number;
 }
 
 /** A header with fixed owner, mode and time, so that equal content makes equal packs. */
-export function encodeTarHeader({ name, sizeBytes }: TarEntry): Buffer {
+export function encodeTarHeader({ name, sizeBytes }: PackEntry): Buffer {
   const bytes = Buffer.alloc(tarBlockBytes);
   bytes.write(name, 0, 100, "latin1");
   bytes.write("0000644\0" + "0000000\0" + "0000000\0", 100, "latin1");
@@ -22,14 +21,14 @@ export function encodeTarHeader({ name, sizeBytes }: TarEntry): Buffer {
   bytes.write("00000000000\0", 136, "latin1");
   bytes.write("0", 156, "latin1");
   bytes.write("ustar\0" + "00", 257, "latin1");
-  bytes.write(`${checksum(bytes).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  bytes.write(`${tarChecksum(bytes).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return bytes;
 }
 
 /** Undefined for the block of zeros that ends an archive; throws `invalid-input` for all but plain files. */
-export function parseTarHeader(bytes: Buffer): TarEntry | undefined {
+export function parseTarHeader(bytes: Buffer): PackEntry | undefined {
   if (bytes.every((byte) => byte === 0)) return undefined;
-  if (Number.parseInt(bytes.toString("latin1", 148, 154), 8) !== checksum(bytes)) {
+  if (Number.parseInt(bytes.toString("latin1", 148, 154), 8) !== tarChecksum(bytes)) {
     throw new KeyframeError("damaged", "the pack is damaged: a header's checksum is wrong");
   }
   const name = text(bytes, 0, 100);
@@ -49,21 +48,7 @@ export function parseTarHeader(bytes: Buffer): TarEntry | undefined {
   return { name, sizeBytes };
 }
 
-/** Bytes that fill an entry up to whole blocks. */
-export function tarPadding(sizeBytes: number): number {
-  return (tarBlockBytes - (sizeBytes % tarBlockBytes)) % tarBlockBytes;
-}
-
 function text(bytes: Buffer, start: number, end: number): string {
   const zero = bytes.subarray(start, end).indexOf(0);
   return bytes.toString("latin1", start, zero === -1 ? end : start + zero);
-}
-
-/** The sum of all bytes, those of the checksum itself as spaces. */
-function checksum(bytes: Buffer): number {
-  let sum = 8 * 0x20;
-  bytes.forEach((byte, index) => {
-    if (index < 148 || index >= 156) sum += byte;
-  });
-  return sum;
 }

@@ -1,11 +1,12 @@
 import { dirname, join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
+import { tarBlockBytes, tarPadding } from "../../base/ustar.ts";
 import { fault } from "../../system/fault.ts";
 import type { BlockFile } from "../../system/files/block-file.ts";
 import { publishFile } from "../../system/files/publish-file.ts";
 import { randomHex } from "../../system/random.ts";
 import { encodeNameRecord } from "../formats/name-record.ts";
-import { encodeTarHeader, tarBlockBytes, tarPadding } from "../formats/tar-header.ts";
+import { encodeTarHeader } from "../formats/tar-header.ts";
 import type { ImageName } from "../ids.ts";
 import { layerKey, manifestKey, nameKey } from "../object-keys.ts";
 import { bytesContent } from "../stores/interface/object-content.ts";

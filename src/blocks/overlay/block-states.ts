@@ -1,5 +1,5 @@
 import { createBlockBitset } from "../block-bitset.ts";
-import type { BlockRun } from "../cache/arrivals.ts";
+import type { BlockRange } from "../cache/arrivals.ts";
 import type { StateRun } from "./map.ts";
 
 export type BlockState = StateRun["state"] | "parent";
@@ -9,7 +9,7 @@ export interface BlockStates {
   stateOf(block: number): BlockState;
   /** The run of equal state that starts at `startBlock`, cut at `endBlock`. */
   runAt(startBlock: number, endBlock: number): { readonly state: BlockState; readonly endBlock: number };
-  set(run: BlockRun, state: StateRun["state"]): void;
+  set(run: BlockRange, state: StateRun["state"]): void;
   /** All that the overlay holds. */
   heldRuns(): Generator<StateRun>;
   /** Runs that changed since the last call, which forgets them. */
@@ -41,13 +41,13 @@ export function createBlockStates(sizeBlocks: number, runs: readonly StateRun[])
     return { state, endBlock };
   }
 
-  function apply({ startBlock, endBlock }: BlockRun, state: StateRun["state"]): void {
+  function apply({ startBlock, endBlock }: BlockRange, state: StateRun["state"]): void {
     const [on, off] = state === "data" ? [data, zero] : [zero, data];
     on.set(startBlock, endBlock);
     off.clear(startBlock, endBlock);
   }
 
-  function markUnsaved({ startBlock, endBlock }: BlockRun): void {
+  function markUnsaved({ startBlock, endBlock }: BlockRange): void {
     unsaved.set(startBlock, endBlock);
     unsavedStart = Math.min(unsavedStart, startBlock);
     unsavedEnd = Math.max(unsavedEnd, endBlock);

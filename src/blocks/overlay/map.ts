@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { KeyframeError } from "../../base/errors.ts";
-import type { BlockRun } from "../cache/arrivals.ts";
+import type { BlockRange } from "../cache/arrivals.ts";
 
 /**
  * The `map` file of an overlay folder: which blocks the overlay holds. A header, then records that are only appended;
@@ -31,7 +31,7 @@ export interface OverlayMapHeader {
   readonly parentId: Buffer;
 }
 
-export interface StateRun extends BlockRun {
+export interface StateRun extends BlockRange {
   readonly state: "data" | "zero";
 }
 

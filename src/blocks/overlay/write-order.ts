@@ -1,4 +1,4 @@
-import type { BlockRun } from "../cache/arrivals.ts";
+import type { BlockRange } from "../cache/arrivals.ts";
 
 /**
  * Lets changes of different blocks run together and puts overlapping ones one after the other, so that a write of
@@ -6,19 +6,19 @@ import type { BlockRun } from "../cache/arrivals.ts";
  */
 export interface WriteOrder {
   /** Runs the change at once if nothing overlaps it, else when what overlaps has ended. */
-  run(blocks: BlockRun, change: () => void | Promise<void>): void | Promise<void>;
+  run(blocks: BlockRange, change: () => void | Promise<void>): void | Promise<void>;
   /** Resolves when no change is under way. */
   idle(): Promise<void>;
 }
 
-interface Change extends BlockRun {
+interface Change extends BlockRange {
   readonly ended: Promise<unknown>;
 }
 
 export function createWriteOrder(): WriteOrder {
   const underWay = new Set<Change>();
 
-  function overlapping(blocks: BlockRun): Promise<unknown> | undefined {
+  function overlapping(blocks: BlockRange): Promise<unknown> | undefined {
     let last: Promise<unknown> | undefined;
     for (const change of underWay) {
       if (change.startBlock < blocks.endBlock && blocks.startBlock < change.endBlock) last = change.ended;
@@ -26,7 +26,7 @@ export function createWriteOrder(): WriteOrder {
     return last;
   }
 
-  function track(blocks: BlockRun, work: Promise<void>): Promise<void> {
+  function track(blocks: BlockRange, work: Promise<void>): Promise<void> {
     const change: Change = { ...blocks, ended: work.then(end, end) };
     function end(): void {
       underWay.delete(change);
@@ -35,7 +35,7 @@ export function createWriteOrder(): WriteOrder {
     return work;
   }
 
-  async function after(blocks: BlockRun, change: () => void | Promise<void>): Promise<void> {
+  async function after(blocks: BlockRange, change: () => void | Promise<void>): Promise<void> {
     for (let before = overlapping(blocks); before !== undefined; before = overlapping(blocks)) await before;
     const work = change();
     if (work !== undefined) await track(blocks, work);

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { HttpClient, HttpRequest } from "../../system/net/http.ts";
-import { answerError, createdMsOf, lengthOf, rangedBody, rangeHeader } from "./interface/http-answers.ts";
+import { createdMsOf, errorOfAnswer, lengthOf, rangedBody, rangeHeader } from "./interface/http-answers.ts";
 import { checkKey, checkRange, objectNotFound } from "./interface/object-content.ts";
 import type { ObjectStore } from "./interface/object-store.ts";
 
@@ -27,7 +27,7 @@ export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStor
     const response = await ask({ method: "HEAD", signal }, key);
     response.discard();
     if (response.status === 404) return undefined;
-    if (response.status !== 200) throw answerError(response.status, location + key);
+    if (response.status !== 200) throw errorOfAnswer(response.status, location + key);
     return { sizeBytes: lengthOf(response, location + key), createdMs: createdMsOf(response) };
   }
 
@@ -50,7 +50,7 @@ export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStor
       }
       response.discard();
       if (response.status === 404) throw objectNotFound({ location }, key);
-      throw answerError(response.status, location + key);
+      throw errorOfAnswer(response.status, location + key);
     },
     async put() {
       throw readOnly();

@@ -1,6 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { tarBlockBytes, tarPadding } from "../../base/ustar.ts";
 import type { BlockFile } from "../../system/files/block-file.ts";
-import { parseTarHeader, tarBlockBytes, tarPadding } from "../formats/tar-header.ts";
+import { parseTarHeader } from "../formats/tar-header.ts";
 import { imageOfKey, layerOfKey, nameOfKey } from "../object-keys.ts";
 import { checkRange, objectNotFound, readFilePieces } from "./interface/object-content.ts";
 import type { ObjectStore } from "./interface/object-store.ts";

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { subagentTranscriptPath } from "../../agents/conversations/conversation-place.ts";
 import { isKeyframeError } from "../../base/errors.ts";
-import { encodeJsonDocument, type JsonObject, type JsonValue } from "../../base/json-document.ts";
+import { encodeJsonDocument, type JsonMap, type JsonValue } from "../../base/json-document.ts";
 import { readLines } from "../../base/lines.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
@@ -104,8 +104,8 @@ function taskFile(
     tokens,
     found,
   }: { readonly files: string[]; readonly tokens: TranscriptTokens; readonly found: boolean },
-): JsonObject {
-  const document: JsonObject = new Map<string, JsonValue>([["tool_use_id", task.toolUseId]]);
+): JsonMap {
+  const document: JsonMap = new Map<string, JsonValue>([["tool_use_id", task.toolUseId]]);
   const set = (key: string, value: JsonValue | undefined) => {
     if (value !== undefined && value !== "") document.set(key, value);
   };

@@ -2,7 +2,7 @@ import { ownersByPath } from "../../authorship/note/log.ts";
 import { parseAuthorshipLog } from "../../authorship/note/log-codec.ts";
 import { notesRef } from "../../authorship/note/notes-ref.ts";
 import { countLines } from "../../authorship/rules/owner-runs.ts";
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
@@ -68,7 +68,7 @@ export function encodeAttribution(
   { addedLines, humanLines, agentLines }: CommitAttribution,
   sessions: readonly string[],
   nowMs: number,
-): JsonObject {
+): JsonMap {
   const own = sessions.reduce((sum, session) => sum + (agentLines.get(session) ?? 0), 0);
   const known = humanLines + [...agentLines.values()].reduce((sum, lines) => sum + lines, 0);
   return new Map<string, number | string>([

@@ -1,5 +1,5 @@
 import { sessionKey } from "../../authorship/note/keys.ts";
-import type { JsonObject, JsonValue } from "../../base/json-document.ts";
+import type { JsonMap, JsonValue } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { type ObjectFormat, objectFormatOf } from "../../git/objects/bulk-writer.ts";
@@ -37,7 +37,7 @@ export async function condense(
   request: {
     readonly prepared: PreparedCheckpoint;
     readonly commit: Oid;
-    readonly stored: ReadonlyMap<string, JsonObject>;
+    readonly stored: ReadonlyMap<string, JsonMap>;
     /** Of the store that it is for. */
     readonly kind: StoreKind;
   },
@@ -67,7 +67,7 @@ export async function condense(
     };
     sessions.push(await addCompact(deps, write, { kind, copy: copyOf(git, session) }));
   }
-  const root: JsonObject = new Map<string, JsonValue>([
+  const root: JsonMap = new Map<string, JsonValue>([
     ["cli_version", writerVersion],
     ["strategy", strategyName],
   ]);
@@ -82,7 +82,7 @@ export async function condense(
 function promptsOf(
   { transcript, prompts }: PreparedSession,
   record: CaptureRecord | undefined,
-  metadata: JsonObject,
+  metadata: JsonMap,
 ): readonly string[] {
   const start = metadata.get("checkpoint_transcript_start");
   const from = typeof start === "number" ? start : 0;
@@ -152,9 +152,9 @@ function sessionMetadata({
   readonly session: PreparedSession;
   readonly subagents: SubagentFiles;
   readonly attribution: CommitAttribution;
-}): JsonObject {
+}): JsonMap {
   const { agent, transcript, tokens, turnId } = session;
-  const metadata: JsonObject = new Map<string, JsonValue>([
+  const metadata: JsonMap = new Map<string, JsonValue>([
     ["cli_version", writerVersion],
     ["checkpoint_id", prepared.id],
     ["session_id", agent.id],

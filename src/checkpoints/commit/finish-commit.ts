@@ -1,6 +1,6 @@
 import { sessionKey } from "../../authorship/note/keys.ts";
 import { errorText } from "../../base/errors.ts";
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import { recordProblem } from "../../state/problems.ts";
@@ -151,7 +151,7 @@ async function baseOf(
   git: Git,
   deps: CommitDeps,
   { prepared, place }: { readonly prepared: PreparedCheckpoint; readonly place: WritingPlace },
-): Promise<Map<string, JsonObject>> {
+): Promise<Map<string, JsonMap>> {
   if (!prepared.updates) return new Map();
   if (prepared.base !== undefined) return parseSessions(prepared.base);
   const stored = await readStoredSessions(git, place.tree);

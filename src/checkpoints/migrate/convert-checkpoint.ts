@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { sha256Hex } from "../../base/digest.ts";
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import { streamObjects } from "../../git/objects/object-stream.ts";
 import type { CompactVersion, SessionCompactors } from "../query/compact-sessions.ts";
@@ -49,7 +49,7 @@ export async function convertCheckpoint(
     for (const [name, source] of contentFiles(contentOf(files), layouts[to]))
       rest.others.set(`${slot}/${name}`, source);
   }
-  const root: JsonObject = new Map(state.root);
+  const root: JsonMap = new Map(state.root);
   if (to === "refs") root.delete("checkpoint_version");
   const whole = step.slots === undefined;
   return {
@@ -93,7 +93,7 @@ function takeTasks(
 async function convertSession(
   { git, transcripts, compactors, step, to }: Conversion,
   files: SessionFiles,
-  stored: JsonObject,
+  stored: JsonMap,
   warn: (text: string) => void,
 ): Promise<SessionWrite> {
   const metadata = new Map(layouts[step.from.store].decodeSession(stored));
@@ -160,7 +160,7 @@ interface CompactJob {
   readonly compactors: SessionCompactors;
   readonly step: MigrationStep;
   readonly files: SessionFiles;
-  readonly metadata: JsonObject;
+  readonly metadata: JsonMap;
   readonly warn: (text: string) => void;
 }
 

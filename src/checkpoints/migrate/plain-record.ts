@@ -1,4 +1,4 @@
-import { encodeJsonDocument, type JsonObject } from "../../base/json-document.ts";
+import { encodeJsonDocument, type JsonMap } from "../../base/json-document.ts";
 import type { Oid } from "../../git/ids.ts";
 import {
   type CheckpointTree,
@@ -68,7 +68,7 @@ export function plainRecord(tree: CheckpointTree, state: CheckpointState): Plain
   };
 }
 
-function plainSession(store: StoreKind, files: SessionFiles, stored: JsonObject | undefined): PlainSession {
+function plainSession(store: StoreKind, files: SessionFiles, stored: JsonMap | undefined): PlainSession {
   const metadata = stored === undefined ? undefined : layouts[store].decodeSession(stored);
   const id = metadata?.get("session_id");
   const start = metadata?.get("checkpoint_transcript_start") ?? metadata?.get("transcript_lines_at_start");
@@ -90,7 +90,7 @@ function plainSession(store: StoreKind, files: SessionFiles, stored: JsonObject 
   };
 }
 
-function textMembers(metadata: JsonObject | undefined, leftOut: readonly string[]): Map<string, string> {
+function textMembers(metadata: JsonMap | undefined, leftOut: readonly string[]): Map<string, string> {
   return new Map(
     [...(metadata ?? [])]
       .filter(([key]) => !leftOut.includes(key))

@@ -83,13 +83,13 @@ async function relateSessions(
   const { pairs } = pairSessions(source.sessions.map(pairable), target.sessions.map(pairable));
   for (const pair of pairs) {
     if (pair.isSame) continue;
-    relations.set(pair.source.files.index, await relateTranscripts(git, source.id, pair.source, pair.target));
+    relations.set(pair.source.files.index, await relateStored(git, source.id, pair.source, pair.target));
   }
   return relations;
 }
 
 /** By content; where a piece is not on this machine, nothing is known of both and so both are kept. */
-export async function relateTranscripts(
+export async function relateStored(
   git: Git,
   id: CheckpointId,
   { files: ours }: Pick<ReadSession, "files">,

@@ -6,7 +6,7 @@ import { tryLoadStates } from "../stores/stored-state.ts";
 import type { CheckpointStores } from "../stores/stores.ts";
 import { compareRecords } from "./compare-records.ts";
 import { type PlainRecord, plainRecord } from "./plain-record.ts";
-import { relateTranscripts } from "./read-plan.ts";
+import { relateStored } from "./read-plan.ts";
 
 /** What a comparison of everything found. */
 export interface MigrationCheck {
@@ -68,7 +68,7 @@ async function compareOne(
   if (typeof source !== "object") return [`its source cannot be read: ${source ?? "it has no files"}`];
   if (typeof target === "string") return [`it cannot be read in ${to}: ${target}`];
   return compareRecords(source, target, async (ours, theirs) => {
-    const relation = await relateTranscripts(git, id, { files: ours }, { files: theirs });
+    const relation = await relateStored(git, id, { files: ours }, { files: theirs });
     return relation === "same" || relation === "shorter";
   });
 }

@@ -18,7 +18,7 @@ export interface LineOfFile {
 }
 
 /** Who a line belongs to, as far as is known. */
-export interface LineOwner {
+export interface ExplainedLineOwner {
   /** The commit that brought the line in. */
   readonly commit: Oid;
   /** The line's file in that commit, and what it says, one character a byte. */
@@ -34,7 +34,7 @@ export interface LineOwner {
 }
 
 /** Undefined: the line is not committed yet. */
-export type LineOwnerLookup = (at: LineOfFile) => Promise<LineOwner | undefined>;
+export type LineOwnerLookup = (at: LineOfFile) => Promise<ExplainedLineOwner | undefined>;
 
 /** `src/a.ts:12`; undefined for anything else. */
 export function parseLineOfFile(word: string): LineOfFile | undefined {
@@ -54,7 +54,7 @@ export interface LineOwnerDeps {
  * commit without a note, such as a squash that a server made, is followed to commits that end in the same tree.
  */
 export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineOwnerLookup {
-  const ownerAt = async (origin: BlameLine): Promise<LineOwner> => {
+  const ownerAt = async (origin: BlameLine): Promise<ExplainedLineOwner> => {
     const reader = openObjectReader(git);
     try {
       const lookup = openOwnerLookup(openNoteSource(git, reader, files));

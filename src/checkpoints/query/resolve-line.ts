@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { type CommitLinks, findCheckpointsOfWork, findCommitLinks, type LinkDeps } from "./commit-links.ts";
-import type { LineOwner } from "./line-owner.ts";
+import type { ExplainedLineOwner } from "./line-owner.ts";
 import { type CheckpointPlaces, type ReadCheckpoint, readCheckpoints } from "./read-checkpoints.ts";
 import { openTranscriptReader } from "./read-transcript.ts";
 import type { ResolvedCheckpoint } from "./resolve-checkpoint.ts";
@@ -11,7 +11,10 @@ import type { ResolvedCheckpoint } from "./resolve-checkpoint.ts";
  * commit that brought it in, of several only the one in which it was written, where that can be told.
  * @throws KeyframeError `not-found` where nothing leads to a conversation
  */
-export async function resolveLine(deps: LinkDeps, owner: LineOwner): Promise<readonly ResolvedCheckpoint[]> {
+export async function resolveLine(
+  deps: LinkDeps,
+  owner: ExplainedLineOwner,
+): Promise<readonly ResolvedCheckpoint[]> {
   const links = await findCommitLinks(deps, owner.commit);
   const linked = await readLinked(deps, links);
   const own = await findOwn(deps, owner, linked);
@@ -49,7 +52,7 @@ async function readLinked(
 /** Of the session that owns the line: first among what the commit leads to, then anywhere. */
 async function findOwn(
   deps: LinkDeps,
-  owner: LineOwner,
+  owner: ExplainedLineOwner,
   linked: readonly ReadCheckpoint[],
 ): Promise<readonly CheckpointId[] | undefined> {
   const { agent, trace, path } = owner;
@@ -66,7 +69,7 @@ async function findOwn(
 /** The first of several whose session touched the file and whose transcript has the line's text. */
 async function chooseByText(
   { git }: LinkDeps,
-  { path, text }: LineOwner,
+  { path, text }: ExplainedLineOwner,
   linked: readonly ReadCheckpoint[],
 ): Promise<readonly CheckpointId[] | undefined> {
   const touching = linked.filter(({ sessions }) =>

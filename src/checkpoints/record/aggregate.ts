@@ -1,8 +1,8 @@
-import type { JsonObject, JsonValue } from "../../base/json-document.ts";
+import type { JsonMap, JsonValue } from "../../base/json-document.ts";
 import { maxFilesTouched, maxTokenDepth } from "./limits.ts";
 
 /** Sets the fields of a checkpoint that follow from its sessions. */
-export function mergeSessionsInto(root: JsonObject, sessions: readonly JsonObject[]): void {
+export function mergeSessionsInto(root: JsonMap, sessions: readonly JsonMap[]): void {
   root.set(
     "checkpoints_count",
     sessions.reduce((sum, session) => sum + whole(session.get("checkpoints_count")), 0),
@@ -24,7 +24,7 @@ export function mergeSessionsInto(root: JsonObject, sessions: readonly JsonObjec
 }
 
 /** Sorted by bytes, each once; a list past the limit is cut, because a metadata file must stay small. */
-function unionOfFiles(sessions: readonly JsonObject[]): JsonValue {
+function unionOfFiles(sessions: readonly JsonMap[]): JsonValue {
   const lists = sessions.map((session) => session.get("files_touched")).filter((list) => Array.isArray(list));
   const files = [...new Set(lists.flat().filter((path) => typeof path === "string"))];
   if (files.length === 0) return null;
@@ -39,8 +39,8 @@ const usageKeys = [
   "api_call_count",
 ];
 
-function sumUsage(usages: readonly JsonObject[], depth: number): JsonObject {
-  const sum: JsonObject = new Map();
+function sumUsage(usages: readonly JsonMap[], depth: number): JsonMap {
+  const sum: JsonMap = new Map();
   for (const key of usageKeys)
     sum.set(
       key,

@@ -1,13 +1,13 @@
-import type { JsonObject, JsonValue } from "../../base/json-document.ts";
+import type { JsonMap, JsonValue } from "../../base/json-document.ts";
 import { maxFilesTouched } from "./limits.ts";
 
 /**
  * A session's metadata when more of its work came into a commit that has it already: files are joined, steps and tokens
  * added, and the piece of the transcript that it is about begins where the first did.
  */
-export function mergeSessionMetadata(stored: JsonObject | undefined, fresh: JsonObject): JsonObject {
+export function mergeSessionMetadata(stored: JsonMap | undefined, fresh: JsonMap): JsonMap {
   if (stored === undefined) return fresh;
-  const merged: JsonObject = new Map([...stored, ...fresh]);
+  const merged: JsonMap = new Map([...stored, ...fresh]);
   merged.set("created_at", stored.get("created_at") ?? fresh.get("created_at") ?? "");
   merged.set("checkpoints_count", count(stored, "checkpoints_count") + count(fresh, "checkpoints_count"));
   const files = new Set([...list(stored.get("files_touched")), ...list(fresh.get("files_touched"))]);
@@ -27,7 +27,7 @@ export function mergeSessionMetadata(stored: JsonObject | undefined, fresh: Json
 function addUsage(a: JsonValue | undefined, b: JsonValue | undefined): JsonValue | undefined {
   if (!(a instanceof Map)) return b ?? a;
   if (!(b instanceof Map)) return a;
-  const sum: JsonObject = new Map(a);
+  const sum: JsonMap = new Map(a);
   for (const [key, value] of b) {
     const before = a.get(key);
     if (typeof value === "number" && typeof before === "number") sum.set(key, before + value);
@@ -37,7 +37,7 @@ function addUsage(a: JsonValue | undefined, b: JsonValue | undefined): JsonValue
   return sum;
 }
 
-function count(metadata: JsonObject, key: string): number {
+function count(metadata: JsonMap, key: string): number {
   const value = metadata.get(key);
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 
 /** Key order of a checkpoint's own `metadata.json`, as its readers and writers everywhere expect it. */
 export const rootOrder = [
@@ -60,7 +60,7 @@ export const sessionOrder = [
 ];
 
 /** The same members in the format's order; unknown keys follow the known key they stood behind. */
-export function orderKeys(object: JsonObject, order: readonly string[]): JsonObject {
+export function orderKeys(object: JsonMap, order: readonly string[]): JsonMap {
   const followers = new Map<string | undefined, string[]>();
   let known: string | undefined;
   for (const key of object.keys()) {
@@ -75,13 +75,9 @@ export function orderKeys(object: JsonObject, order: readonly string[]): JsonObj
 }
 
 /** `given` over what is stored: members that only a newer or other writer knows are kept. */
-export function keepUnknown(
-  stored: JsonObject | undefined,
-  given: JsonObject,
-  order: readonly string[],
-): JsonObject {
+export function keepUnknown(stored: JsonMap | undefined, given: JsonMap, order: readonly string[]): JsonMap {
   if (stored === undefined) return given;
-  const merged: JsonObject = new Map();
+  const merged: JsonMap = new Map();
   for (const [key, value] of stored) if (!order.includes(key) || given.has(key)) merged.set(key, value);
   for (const [key, value] of given) merged.set(key, value);
   return merged;

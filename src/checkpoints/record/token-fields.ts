@@ -1,9 +1,9 @@
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 import { noTranscriptTokens, type TranscriptTokens } from "../../transcripts/scan/transcript-facts.ts";
 
 /** Tokens as the format's metadata holds them; those of subagents nested. */
-export function encodeTokens(tokens: TranscriptTokens, subagents = noTranscriptTokens): JsonObject {
-  const fields: JsonObject = new Map([
+export function encodeTokens(tokens: TranscriptTokens, subagents = noTranscriptTokens): JsonMap {
+  const fields: JsonMap = new Map([
     ["input_tokens", tokens.input],
     ["cache_creation_tokens", tokens.cacheCreation],
     ["cache_read_tokens", tokens.cacheRead],

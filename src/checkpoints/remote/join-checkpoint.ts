@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../../base/json-document.ts";
+import type { JsonMap, JsonValue } from "../../base/json-document.ts";
 import type { Oid } from "../../git/ids.ts";
 import {
   type CheckpointTree,
@@ -55,7 +55,7 @@ export function joinCheckpoint({ ours, theirs, base }: CheckpointJoin): Checkpoi
 
 interface StoredSession {
   readonly files: SessionFiles;
-  readonly metadata: JsonObject;
+  readonly metadata: JsonMap;
 }
 
 function bySessionId({ tree, state }: Side): Map<string, StoredSession> {
@@ -96,24 +96,24 @@ function sameOids(a: readonly Oid[], b: readonly Oid[]): boolean {
   return a.length === b.length && a.every((oid, index) => oid === b[index]);
 }
 
-function sameMetadata(a: JsonObject | undefined, b: JsonObject | undefined): boolean {
+function sameMetadata(a: JsonMap | undefined, b: JsonMap | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return encodeMetadata(a).equals(encodeMetadata(b));
 }
 
-function outputTokens(metadata: JsonObject): number {
+function outputTokens(metadata: JsonMap): number {
   const usage = metadata.get("token_usage");
   return usage instanceof Map ? numberOf(usage, "output_tokens") : 0;
 }
 
-function numberOf(object: JsonObject, key: string): number {
+function numberOf(object: JsonMap, key: string): number {
   const value: JsonValue | undefined = object.get(key);
   return typeof value === "number" ? value : 0;
 }
 
 /** Ours where we have a value: a field that is null here and known there was found out by the other side. */
-function rootFields(ours: Side, theirs: Side): JsonObject {
-  const root: JsonObject = new Map();
+function rootFields(ours: Side, theirs: Side): JsonMap {
+  const root: JsonMap = new Map();
   for (const [key, value] of ours.state.root ?? []) {
     if (value !== null || !theirs.state.root?.has(key)) root.set(key, value);
   }

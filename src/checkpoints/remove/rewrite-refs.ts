@@ -5,12 +5,12 @@ import { idOfCheckpointRef } from "../record/ids.ts";
 import { pathsOf, type Removal } from "./removal.ts";
 import { rewriteHistory } from "./rewrite-history.ts";
 
-export interface RefAt {
+export interface RefTip {
   readonly ref: string;
   readonly oid: Oid;
 }
 
-export interface RewrittenRef extends RefAt {
+export interface RewrittenRef extends RefTip {
   /** Undefined: the ref goes. */
   readonly next: Oid | undefined;
 }
@@ -23,11 +23,15 @@ export interface Rewritten {
 }
 
 /** The refs with something taken out of all of their history; none has moved yet. */
-export async function removeFromRefs(git: Git, refs: readonly RefAt[], removal: Removal): Promise<Rewritten> {
+export async function removeFromRefs(
+  git: Git,
+  refs: readonly RefTip[],
+  removal: Removal,
+): Promise<Rewritten> {
   const rewritten: RewrittenRef[] = [];
   const gone = new Set<Oid>();
   const kept = new Set<Oid>();
-  const isOther = ({ ref }: RefAt) => {
+  const isOther = ({ ref }: RefTip) => {
     const id = idOfCheckpointRef(ref);
     return id !== undefined && !removal.checkpoints.has(id) && !removal.folders.has(id);
   };
@@ -54,7 +58,7 @@ export async function removeFromRefs(git: Git, refs: readonly RefAt[], removal: 
 /** The refs with new objects in place of old ones, wherever in their history those are. */
 export async function replaceInRefs(
   git: Git,
-  refs: readonly RefAt[],
+  refs: readonly RefTip[],
   replaced: ReadonlyMap<Oid, Oid>,
 ): Promise<Rewritten> {
   const rewritten: RewrittenRef[] = [];

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import {
   encodeJsonDocument,
-  type JsonObject,
+  type JsonMap,
   type JsonValue,
   parseJsonDocument,
 } from "../../base/json-document.ts";
@@ -12,7 +12,7 @@ import { parsePhase, type SessionPhase } from "./phase.ts";
  * The record of one session as tools of the format share it (docs/formats/sessions.md). Fields that only others know
  * keep their place and value; read and change it through the functions here.
  */
-export type SessionState = JsonObject;
+export type SessionState = JsonMap;
 
 /** Keys in the order that writers of the format use. */
 const stateOrder = [

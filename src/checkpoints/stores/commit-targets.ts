@@ -39,7 +39,7 @@ export interface CommitContext {
 }
 
 /** True if the target would leave its tree as it is. */
-export function isUnchanged(target: Pick<CommitTarget, "before" | "after">, format: ObjectFormat): boolean {
+export function keepsItsTree(target: Pick<CommitTarget, "before" | "after">, format: ObjectFormat): boolean {
   if (target.before.size !== target.after.size) return false;
   for (const [path, source] of target.after)
     if (target.before.get(path) !== oidOf(source, format)) return false;

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { encodeJsonDocument, type JsonObject, type JsonValue } from "../../base/json-document.ts";
+import { encodeJsonDocument, type JsonMap, type JsonValue } from "../../base/json-document.ts";
 import { mergeSessionsInto } from "../record/aggregate.ts";
 import { chunkFileName } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
@@ -16,17 +16,17 @@ export interface Layout {
   readonly tasksInSession: boolean;
   /** Hash file of the compact transcript, which then stands for the transcript in `sessions[]`. */
   readonly compactHashName: string | undefined;
-  encodeSession(metadata: JsonObject): JsonObject;
-  decodeSession(metadata: JsonObject): JsonObject;
+  encodeSession(metadata: JsonMap): JsonMap;
+  decodeSession(metadata: JsonMap): JsonMap;
 }
 
 /** A stored checkpoint as far as a write must know it. */
 export interface CheckpointState {
   readonly files: ReadonlyMap<string, BlobSource>;
   /** As stored. */
-  readonly root: JsonObject | undefined;
+  readonly root: JsonMap | undefined;
   /** Session metadata by folder number, as stored. */
-  readonly sessions: ReadonlyMap<number, JsonObject>;
+  readonly sessions: ReadonlyMap<number, JsonMap>;
 }
 
 export const emptyState: CheckpointState = { files: new Map(), root: undefined, sessions: new Map() };
@@ -121,7 +121,7 @@ export function* contentFiles(
   yield* session.others ?? [];
 }
 
-function newestSession(sessions: ReadonlyMap<number, JsonObject>): number {
+function newestSession(sessions: ReadonlyMap<number, JsonMap>): number {
   let newest = 0;
   let at = "";
   for (const [index, metadata] of sessions) {
@@ -133,15 +133,15 @@ function newestSession(sessions: ReadonlyMap<number, JsonObject>): number {
 
 interface Planned {
   readonly files: ReadonlyMap<string, BlobSource>;
-  readonly sessions: ReadonlyMap<number, JsonObject>;
+  readonly sessions: ReadonlyMap<number, JsonMap>;
   readonly layout: Layout;
 }
 
-function planRoot(before: CheckpointState, write: CheckpointWrite, planned: Planned): JsonObject {
+function planRoot(before: CheckpointState, write: CheckpointWrite, planned: Planned): JsonMap {
   const indexes = [...planned.sessions.keys()];
   // a whole record keeps the order in which it was given
   if (write.whole !== true) indexes.sort((a, b) => a - b);
-  const root: JsonObject = new Map(before.root);
+  const root: JsonMap = new Map(before.root);
   for (const [key, value] of write.root) root.set(key, value);
   root.set("checkpoint_id", write.id);
   const unknown = unknownPathMembers(root.get("sessions"));
@@ -172,8 +172,8 @@ const pathMembers = [
 ];
 
 /** Members of `sessions` that only another writer knows, by the folder number of their session. */
-function unknownPathMembers(stored: JsonValue | undefined): Map<number, JsonObject> {
-  const byIndex = new Map<number, JsonObject>();
+function unknownPathMembers(stored: JsonValue | undefined): Map<number, JsonMap> {
+  const byIndex = new Map<number, JsonMap>();
   for (const session of Array.isArray(stored) ? stored : []) {
     if (!(session instanceof Map)) continue;
     const path = session.get("metadata");
@@ -184,10 +184,10 @@ function unknownPathMembers(stored: JsonValue | undefined): Map<number, JsonObje
   return byIndex;
 }
 
-function sessionPaths(index: number, id: CheckpointId, { files, layout }: Planned): JsonObject {
+function sessionPaths(index: number, id: CheckpointId, { files, layout }: Planned): JsonMap {
   const path = (name: string) => `${layout.pathPrefix(id)}/${index}/${name}`;
   const at = (name: string) => (files.has(`${index}/${name}`) ? path(name) : "");
-  const paths: JsonObject = new Map([["metadata", at("metadata.json")]]);
+  const paths: JsonMap = new Map([["metadata", at("metadata.json")]]);
   const compact = at("transcript.jsonl");
   if (layout.compactHashName === undefined) {
     // named even where nothing was recorded: other readers expect them
@@ -204,6 +204,6 @@ function sessionPaths(index: number, id: CheckpointId, { files, layout }: Planne
   return paths;
 }
 
-export function encodeMetadata(metadata: JsonObject): Buffer {
+export function encodeMetadata(metadata: JsonMap): Buffer {
   return Buffer.from(`${encodeJsonDocument(metadata)}\n`);
 }

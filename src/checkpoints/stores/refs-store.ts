@@ -2,7 +2,7 @@ import type { Oid } from "../../git/ids.ts";
 import { listTrees } from "../../git/objects/tree.ts";
 import type { CheckpointTree } from "../record/checkpoint-tree.ts";
 import { type CheckpointId, checkpointRef } from "../record/ids.ts";
-import { type CommitTarget, commitTargets, isUnchanged, retryUntilFirst } from "./commit-targets.ts";
+import { type CommitTarget, commitTargets, keepsItsTree, retryUntilFirst } from "./commit-targets.ts";
 import type { Layout } from "./plan-write.ts";
 import type { CheckpointStore } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -54,7 +54,7 @@ export function openRefsStore(context: StoreContext): CheckpointStore {
           const at = refs.get(id);
           const before = stored.get(id) ?? new Map();
           const after = planned.get(id)?.files ?? new Map();
-          if (isUnchanged({ before, after }, commit.format)) return [];
+          if (keepsItsTree({ before, after }, commit.format)) return [];
           return [
             {
               ref: at?.ref ?? checkpointRef(id),

@@ -1,11 +1,11 @@
 import type { StoreKind } from "../record/checkpoint-tree.ts";
-import type { CheckpointWrite, WriteOptions } from "./store.ts";
+import type { CheckpointWrite, CheckpointWriteOptions } from "./store.ts";
 
 /** What a commit on a checkpoint ref is for. */
 export type WritePurpose = "checkpoint" | "finalize" | "summary" | "migration";
 
 /** The subjects and trailers that the tools of the format write and look for. */
-export function commitMessage(kind: StoreKind, purpose: WritePurpose): WriteOptions["message"] {
+export function commitMessage(kind: StoreKind, purpose: WritePurpose): CheckpointWriteOptions["message"] {
   return (writes) => {
     const [first] = writes;
     if (first === undefined) return "Checkpoint";

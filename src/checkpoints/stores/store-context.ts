@@ -2,7 +2,7 @@ import type { Git } from "../../git/git.ts";
 import { committerIdentity } from "../../git/identity.ts";
 import { type ObjectFormat, readObjectFormat } from "../../git/objects/bulk-writer.ts";
 import type { CommitContext } from "./commit-targets.ts";
-import type { WriteOptions } from "./store.ts";
+import type { CheckpointWriteOptions } from "./store.ts";
 import { readStoreRefs, type StoreRefs } from "./store-refs.ts";
 
 /** What the stores share: the repository, and facts about it that are asked for once. */
@@ -10,7 +10,7 @@ export interface StoreContext {
   readonly git: Git;
   /** The refs of all stores; stores that ask at the same moment share one answer. */
   readRefs(): Promise<StoreRefs>;
-  commitContext(options: WriteOptions, reason: string): Promise<CommitContext>;
+  commitContext(options: CheckpointWriteOptions, reason: string): Promise<CommitContext>;
 }
 
 export function openStoreContext(git: Git): StoreContext {

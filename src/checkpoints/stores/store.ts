@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { CheckpointTree, StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
@@ -9,7 +9,7 @@ export type BlobSource = { readonly oid: Oid } | { readonly bytes: Uint8Array };
 /** A session as it shall be stored. */
 export interface SessionWrite {
   /** As in v1: `checkpoint_transcript_start` counts raw lines. `session_id` is required. */
-  readonly metadata: JsonObject;
+  readonly metadata: JsonMap;
   /** Chunks in order (src/transcripts/chunks.ts). */
   readonly transcript: readonly BlobSource[];
   /** Numbers that the chunks pass over, because the record they come from lacks those. */
@@ -32,7 +32,7 @@ export interface CheckpointWrite {
    * Fields of the checkpoint itself. What follows from the sessions (`checkpoints_count`, `files_touched`,
    * `token_usage`, `sessions`) is computed, unless `whole` says that the record is complete as given.
    */
-  readonly root: JsonObject;
+  readonly root: JsonMap;
   readonly sessions: readonly SessionWrite[];
   /** Subagents' files by path below `tasks/`; where one is stored already, the stored one stays. */
   readonly tasks?: ReadonlyMap<string, BlobSource>;
@@ -42,7 +42,7 @@ export interface CheckpointWrite {
   readonly whole?: boolean;
 }
 
-export interface WriteOptions {
+export interface CheckpointWriteOptions {
   /** Subject and trailers of the commit that holds these checkpoints. */
   message(writes: readonly CheckpointWrite[]): string;
   /** Unix seconds. */
@@ -70,7 +70,10 @@ export interface CheckpointStore {
   list(options?: ListOptions): Promise<Map<CheckpointId, CheckpointTree>>;
   find(id: CheckpointId): Promise<CheckpointTree | undefined>;
   /** Writes all as one commit (one a checkpoint where each has its own ref). Answers the ids that changed. */
-  write(writes: readonly CheckpointWrite[], options: WriteOptions): Promise<readonly CheckpointId[]>;
+  write(
+    writes: readonly CheckpointWrite[],
+    options: CheckpointWriteOptions,
+  ): Promise<readonly CheckpointId[]>;
   /** How many checkpoints a bulk writer should hand over at once. */
   preferredBatch(): Promise<number>;
 }

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { encodeJsonDocument, type JsonObject, parseJsonDocument } from "../../base/json-document.ts";
+import { encodeJsonDocument, type JsonMap, parseJsonDocument } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import { readSmallObjects } from "../../git/objects/object-stream.ts";
 import type { CheckpointTree } from "../record/checkpoint-tree.ts";
@@ -13,8 +13,8 @@ import { layouts } from "./store-layouts.ts";
 export async function readStoredSessions(
   git: Git,
   tree: CheckpointTree | undefined,
-): Promise<Map<string, JsonObject>> {
-  const sessions = new Map<string, JsonObject>();
+): Promise<Map<string, JsonMap>> {
+  const sessions = new Map<string, JsonMap>();
   if (tree === undefined) return sessions;
   const oids = [...tree.files]
     .filter(([path]) => /^\d{1,6}\/metadata\.json$/.test(path))
@@ -33,12 +33,12 @@ export async function readStoredSessions(
   return sessions;
 }
 
-export function encodeSessions(sessions: ReadonlyMap<string, JsonObject>): Record<string, string> {
+export function encodeSessions(sessions: ReadonlyMap<string, JsonMap>): Record<string, string> {
   return Object.fromEntries([...sessions].map(([id, metadata]) => [id, encodeJsonDocument(metadata)]));
 }
 
-export function parseSessions(texts: Readonly<Record<string, string>>): Map<string, JsonObject> {
-  const sessions = new Map<string, JsonObject>();
+export function parseSessions(texts: Readonly<Record<string, string>>): Map<string, JsonMap> {
+  const sessions = new Map<string, JsonMap>();
   for (const [id, text] of Object.entries(texts)) {
     const metadata = parseJsonDocument(text);
     if (metadata instanceof Map) sessions.set(id, metadata);

@@ -1,5 +1,5 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
-import { type JsonObject, parseJsonDocument } from "../../base/json-document.ts";
+import { type JsonMap, parseJsonDocument } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { readSmallObjects } from "../../git/objects/object-stream.ts";
@@ -7,7 +7,7 @@ import { listTree } from "../../git/objects/tree.ts";
 import { type CheckpointId, isCheckpointId, shardedPath } from "../record/ids.ts";
 import { maxMetadataBytes } from "../record/limits.ts";
 import { type CheckpointState, emptyState } from "./plan-write.ts";
-import type { WriteOptions } from "./store.ts";
+import type { CheckpointWriteOptions } from "./store.ts";
 
 /** Files of each checkpoint of a sharded tree (`ab/cdef.../...`), by path below its folder. */
 export type FilesById = Map<CheckpointId, Map<string, Oid>>;
@@ -43,7 +43,7 @@ export async function listShardedTree(
 export async function loadStates(
   git: Git,
   stored: FilesById,
-  { replacesDamaged = false }: Pick<WriteOptions, "replacesDamaged"> = {},
+  { replacesDamaged = false }: Pick<CheckpointWriteOptions, "replacesDamaged"> = {},
 ): Promise<Map<CheckpointId, CheckpointState>> {
   const states = new Map<CheckpointId, CheckpointState>();
   for (const [id, state] of await tryLoadStates(git, stored)) {
@@ -75,8 +75,8 @@ function toState(
   contents: Contents,
 ): CheckpointState | KeyframeError {
   if (files.size === 0) return emptyState;
-  const sessions = new Map<number, JsonObject>();
-  let root: JsonObject | undefined;
+  const sessions = new Map<number, JsonMap>();
+  let root: JsonMap | undefined;
   try {
     for (const [path, oid] of files) {
       if (!isMetadataPath(path)) continue;
@@ -95,7 +95,7 @@ function isMetadataPath(path: string): boolean {
   return path === "metadata.json" || /^\d{1,6}\/metadata\.json$/.test(path);
 }
 
-function decode(content: Buffer | "missing" | "oversized" | undefined, path: string): JsonObject {
+function decode(content: Buffer | "missing" | "oversized" | undefined, path: string): JsonMap {
   if (content === undefined || content === "missing") {
     throw new KeyframeError("not-here", `${path} is recorded, but its content is not on this machine`, {
       hint: "run `keyframe fetch` first: without it a write could lose what others stored",

@@ -1,7 +1,7 @@
 import type { Oid } from "../../git/ids.ts";
 import type { CheckpointTree } from "../record/checkpoint-tree.ts";
 import { type CheckpointId, shardedPath } from "../record/ids.ts";
-import { commitTargets, isUnchanged, retryUntilFirst, underFolders } from "./commit-targets.ts";
+import { commitTargets, keepsItsTree, retryUntilFirst, underFolders } from "./commit-targets.ts";
 import { type CheckpointState, emptyState, type Layout, planCheckpoint } from "./plan-write.ts";
 import type { CheckpointStore } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
@@ -50,7 +50,7 @@ export function openV1Store(context: StoreContext): CheckpointStore {
         const changed = ids.filter((id) => {
           const before = stored.get(id) ?? new Map<string, Oid>();
           const after = planned.get(id)?.files ?? new Map();
-          return !isUnchanged({ before, after }, commit.format);
+          return !keepsItsTree({ before, after }, commit.format);
         });
         if (changed.length === 0) return [];
         const target = {

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 import { shardedPath } from "../record/ids.ts";
 import type { Layout } from "./plan-write.ts";
 
@@ -13,8 +13,8 @@ export const v2Layout: Layout = {
 };
 
 /** v2 counts in lines of the compact transcript; the raw count is kept beside, or the way back would lose it. */
-function encodeSession(metadata: JsonObject): JsonObject {
-  const encoded: JsonObject = new Map(metadata);
+function encodeSession(metadata: JsonMap): JsonMap {
+  const encoded: JsonMap = new Map(metadata);
   const raw = metadata.get("checkpoint_transcript_start") ?? metadata.get("transcript_lines_at_start");
   const compact = metadata.get("compact_transcript_start");
   encoded.delete("transcript_lines_at_start");
@@ -25,8 +25,8 @@ function encodeSession(metadata: JsonObject): JsonObject {
   return encoded;
 }
 
-function decodeSession(metadata: JsonObject): JsonObject {
-  const decoded: JsonObject = new Map(metadata);
+function decodeSession(metadata: JsonMap): JsonMap {
+  const decoded: JsonMap = new Map(metadata);
   const raw = metadata.get("raw_transcript_start");
   decoded.set("compact_transcript_start", metadata.get("checkpoint_transcript_start") ?? 0);
   decoded.delete("raw_transcript_start");

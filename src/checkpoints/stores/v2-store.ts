@@ -5,12 +5,12 @@ import { checkpointsPerGeneration } from "../record/limits.ts";
 import {
   type CommitTarget,
   commitTargets,
-  isUnchanged,
+  keepsItsTree,
   retryUntilFirst,
   underFolders,
 } from "./commit-targets.ts";
 import { createGenerationCache, type Generation, rotateFullGeneration } from "./generations.ts";
-import type { CheckpointStore, CheckpointWrite, WriteOptions } from "./store.ts";
+import type { CheckpointStore, CheckpointWrite, CheckpointWriteOptions } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
 import { readStoreRefs, type StoreRefs, v2Current, v2Main } from "./store-refs.ts";
 import { type FilesById, listShardedTree, loadStates } from "./stored-state.ts";
@@ -37,7 +37,7 @@ export function openV2Store(context: StoreContext): CheckpointStore {
     return trees;
   }
 
-  async function attempt(writes: readonly CheckpointWrite[], options: WriteOptions) {
+  async function attempt(writes: readonly CheckpointWrite[], options: CheckpointWriteOptions) {
     const commit = await context.commitContext(options, "keyframe: checkpoints");
     const refs = await readStoreRefs(git);
     const ids = [...new Set(writes.map(({ id }) => id))];
@@ -50,7 +50,7 @@ export function openV2Store(context: StoreContext): CheckpointStore {
     const planned = planAll(await loadStates(git, stored, options), writes, v2Layout);
     const changed = ids.filter((id) => {
       const before = stored.get(id) ?? new Map<string, Oid>();
-      return !isUnchanged({ before, after: planned.get(id)?.files ?? new Map() }, commit.format);
+      return !keepsItsTree({ before, after: planned.get(id)?.files ?? new Map() }, commit.format);
     });
     const message = options.message(writes.filter(({ id }) => changed.includes(id)));
     const part = (side: "main" | "raw", some: readonly CheckpointId[]) => ({
@@ -65,7 +65,7 @@ export function openV2Store(context: StoreContext): CheckpointStore {
         const here = changed.filter((id) => (homeOf(id)?.ref ?? v2Current) === ref);
         return { ...targetOf(ref, tipOf(refs, kept, ref)), ...part("raw", here), message };
       }),
-    ].filter((target) => !isUnchanged(target, commit.format));
+    ].filter((target) => !keepsItsTree(target, commit.format));
     if (targets.length === 0) return [];
     return (await commitTargets(targets, commit)) ? changed : undefined;
   }

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../base/json-document.ts";
+import type { JsonMap } from "../../base/json-document.ts";
 import { resumeSha256 } from "../../base/resumable-sha256.ts";
 import type { Git } from "../../git/git.ts";
 import { readObjectFormat } from "../../git/objects/bulk-writer.ts";
@@ -72,7 +72,7 @@ export async function finalizeTurn(
 }
 
 /** From where the checkpoint begins in the conversation to its end. */
-function promptsFrom({ facts }: CaptureRecord, metadata: JsonObject): string {
+function promptsFrom({ facts }: CaptureRecord, metadata: JsonMap): string {
   const start = metadata.get("checkpoint_transcript_start");
   const from = typeof start === "number" ? Math.min(start, facts.lines) : 0;
   const inScope = facts.prompts.filter(({ line }) => line >= from);

@@ -35,7 +35,6 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
       agent: {
         kind: "parsed",
         parse: parseAgents,
-        proposeCompletions: (partial: string) => agentNames.filter((name) => name.startsWith(partial)),
         optional: true,
         placeholder: "names",
         proposeCompletions: (partial) => proposeAgents(partial),

@@ -2,7 +2,7 @@ import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { type Explanation, explainCheckpoint, readConversation } from "../../checkpoints/query/explain.ts";
 import {
   createLineOwnerLookup,
-  type LineOwner,
+  type ExplainedLineOwner,
   parseLineOfFile,
 } from "../../checkpoints/query/line-owner.ts";
 import { listCheckpointPlaces, type ReadSession } from "../../checkpoints/query/read-checkpoints.ts";
@@ -60,7 +60,7 @@ async function resolveLinked(
     readonly git: Git;
     readonly stores: CheckpointStores;
     readonly word: string;
-    readonly owner: LineOwner | undefined;
+    readonly owner: ExplainedLineOwner | undefined;
     readonly json: boolean;
   },
 ): Promise<readonly ResolvedCheckpoint[] | undefined> {
@@ -88,7 +88,7 @@ interface Subject {
   readonly stores: CheckpointStores;
   readonly transcripts: TranscriptReader;
   readonly resolved: ResolvedCheckpoint;
-  readonly owner: LineOwner | undefined;
+  readonly owner: ExplainedLineOwner | undefined;
   readonly flags: ExplainFlags;
 }
 

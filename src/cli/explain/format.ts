@@ -1,5 +1,5 @@
 import type { ExplainedSession, Explanation } from "../../checkpoints/query/explain.ts";
-import type { LineOwner } from "../../checkpoints/query/line-owner.ts";
+import type { ExplainedLineOwner } from "../../checkpoints/query/line-owner.ts";
 import { totalTokens } from "../../checkpoints/record/token-usage.ts";
 import type { AssistantBlock, CompactLine } from "../../transcripts/compact/compact-line.ts";
 import { firstLine, localTime } from "../output/checkpoint-text.ts";
@@ -9,7 +9,7 @@ interface FormatOptions {
   /** Index of the session that is shown. */
   readonly chosen: number;
   readonly short: boolean;
-  readonly owner: LineOwner | undefined;
+  readonly owner: ExplainedLineOwner | undefined;
 }
 
 const maxShownFiles = 200;

@@ -6,7 +6,7 @@ import type { CliContext } from "../command/context.ts";
 import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Shows the ranges in which two images differ. */
-export async function diff(
+export async function diffStoredImages(
   this: CliContext,
   flags: StoreFlags,
   first: string,

@@ -9,7 +9,7 @@ export interface GcFlags extends StoreFlags {
 }
 
 /** Deletes what no image needs. */
-export async function gc(this: CliContext, flags: GcFlags): Promise<void> {
+export async function collectImages(this: CliContext, flags: GcFlags): Promise<void> {
   await withImages(this, flags, async ({ repository, signal }) => {
     const { store, clock, random } = repository;
     const options = { clock, random, graceMs: flags.grace ?? defaultGraceMs, signal };

@@ -11,7 +11,7 @@ import { storeFlag } from "./open/device-flags.ts";
 import type { StoreFlags } from "./open/open-repository.ts";
 import { parseLabel } from "./parse-label.ts";
 import { imageServeCommand } from "./serve/image-serve-command.ts";
-import type { TransferFlags } from "./transfer.ts";
+import type { ImageTransferFlags } from "./transfer.ts";
 
 const storeFlags = {
   store: storeFlag,
@@ -93,7 +93,7 @@ const infoCommand = buildCommand<StoreFlags, [string], CliContext>({
 });
 
 const verifyCommand = buildCommand<StoreFlags, string[], CliContext>({
-  loader: async () => (await import("./verify.ts")).verify,
+  loader: async () => (await import("./verify.ts")).verifyStoredImage,
   parameters: { flags: storeFlags, positional: { kind: "array", parameter: imageArgument } },
   docs: {
     brief: "Check every digest of images",
@@ -103,7 +103,7 @@ const verifyCommand = buildCommand<StoreFlags, string[], CliContext>({
 });
 
 const packCommand = buildCommand<StoreFlags, [string, string], CliContext>({
-  loader: async () => (await import("./transfer.ts")).pack,
+  loader: async () => (await import("./transfer.ts")).packStoredImage,
   parameters: { flags: storeFlags, positional: { kind: "tuple", parameters: [imageArgument, fileArgument] } },
   docs: {
     brief: "Write an image into one file",
@@ -112,8 +112,8 @@ const packCommand = buildCommand<StoreFlags, [string, string], CliContext>({
   },
 });
 
-const unpackCommand = buildCommand<TransferFlags, [string], CliContext>({
-  loader: async () => (await import("./transfer.ts")).unpack,
+const unpackCommand = buildCommand<ImageTransferFlags, [string], CliContext>({
+  loader: async () => (await import("./transfer.ts")).unpackStoredImage,
   parameters: {
     flags: { ...storeFlags, name: nameFlag },
     positional: { kind: "tuple", parameters: [fileArgument] },
@@ -125,8 +125,8 @@ const unpackCommand = buildCommand<TransferFlags, [string], CliContext>({
   },
 });
 
-const pushCommand = buildCommand<TransferFlags, [string, string], CliContext>({
-  loader: async () => (await import("./transfer.ts")).push,
+const pushCommand = buildCommand<ImageTransferFlags, [string, string], CliContext>({
+  loader: async () => (await import("./transfer.ts")).pushStoredImage,
   parameters: {
     flags: { ...storeFlags, name: nameFlag },
     positional: { kind: "tuple", parameters: [imageArgument, storeArgument] },
@@ -138,8 +138,8 @@ const pushCommand = buildCommand<TransferFlags, [string, string], CliContext>({
   },
 });
 
-const pullCommand = buildCommand<TransferFlags, [string, string], CliContext>({
-  loader: async () => (await import("./transfer.ts")).pull,
+const pullCommand = buildCommand<ImageTransferFlags, [string, string], CliContext>({
+  loader: async () => (await import("./transfer.ts")).pullStoredImage,
   parameters: {
     flags: { ...storeFlags, name: nameFlag },
     positional: { kind: "tuple", parameters: [imageArgument, storeArgument] },
@@ -152,7 +152,7 @@ const pullCommand = buildCommand<TransferFlags, [string, string], CliContext>({
 });
 
 const gcCommand = buildCommand<GcFlags, [], CliContext>({
-  loader: async () => (await import("./gc.ts")).gc,
+  loader: async () => (await import("./gc.ts")).collectImages,
   parameters: {
     flags: {
       ...storeFlags,
@@ -174,7 +174,7 @@ const gcCommand = buildCommand<GcFlags, [], CliContext>({
 });
 
 const diffCommand = buildCommand<StoreFlags, [string, string], CliContext>({
-  loader: async () => (await import("./diff.ts")).diff,
+  loader: async () => (await import("./diff.ts")).diffStoredImages,
   parameters: {
     flags: storeFlags,
     positional: { kind: "tuple", parameters: [imageArgument, imageArgument] },
@@ -200,7 +200,7 @@ const flattenCommand = buildCommand<FlattenFlags, [string], CliContext>({
 });
 
 const rmCommand = buildCommand<StoreFlags, [string], CliContext>({
-  loader: async () => (await import("./rm.ts")).rm,
+  loader: async () => (await import("./rm.ts")).removeStoredImages,
   parameters: { flags: storeFlags, positional: { kind: "tuple", parameters: [imageArgument] } },
   docs: {
     brief: "Remove a name, and the image when it was its last",

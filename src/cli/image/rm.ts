@@ -3,7 +3,7 @@ import type { CliContext } from "../command/context.ts";
 import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Removes a name, and the image when it was the last. */
-export async function rm(this: CliContext, flags: StoreFlags, image: string): Promise<void> {
+export async function removeStoredImages(this: CliContext, flags: StoreFlags, image: string): Promise<void> {
   await withImages(this, flags, async ({ repository, signal }) => {
     const removed = await removeImage(repository.store, image, signal);
     if (flags.json) return this.terminal.json(removed);

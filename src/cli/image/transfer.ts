@@ -9,14 +9,14 @@ import type { ObjectStore } from "../../blocks/stores/interface/object-store.ts"
 import type { CliContext } from "../command/context.ts";
 import { type ImageSession, type StoreFlags, withImages } from "./open/open-repository.ts";
 
-export interface TransferFlags extends StoreFlags {
+export interface ImageTransferFlags extends StoreFlags {
   readonly name?: string;
 }
 
 /** Copies an image from our store to another. */
-export async function push(
+export async function pushStoredImage(
   this: CliContext,
-  flags: TransferFlags,
+  flags: ImageTransferFlags,
   image: string,
   store: string,
 ): Promise<void> {
@@ -32,9 +32,9 @@ export async function push(
 }
 
 /** Copies an image from another store to ours. */
-export async function pull(
+export async function pullStoredImage(
   this: CliContext,
-  flags: TransferFlags,
+  flags: ImageTransferFlags,
   image: string,
   store: string,
 ): Promise<void> {
@@ -57,7 +57,7 @@ interface CopyJob {
   readonly to: ObjectStore;
 }
 
-async function copy(context: CliContext, flags: TransferFlags, job: CopyJob): Promise<void> {
+async function copy(context: CliContext, flags: ImageTransferFlags, job: CopyJob): Promise<void> {
   const { session, image, from, to } = job;
   const { signal, repository } = session;
   const found = await findImage(from, image, signal);
@@ -74,7 +74,7 @@ async function copy(context: CliContext, flags: TransferFlags, job: CopyJob): Pr
 }
 
 /** The name that is asked for, else the one by which the image was found, if it was found by name. */
-function targetName(flags: TransferFlags, image: string): ImageName | undefined {
+function targetName(flags: ImageTransferFlags, image: string): ImageName | undefined {
   if (flags.name !== undefined) return parseImageName(flags.name);
   return isIdPrefix(image) ? undefined : parseImageName(image);
 }
@@ -93,7 +93,12 @@ function report(
 }
 
 /** Writes an image into one file. */
-export async function pack(this: CliContext, flags: StoreFlags, image: string, file: string): Promise<void> {
+export async function packStoredImage(
+  this: CliContext,
+  flags: StoreFlags,
+  image: string,
+  file: string,
+): Promise<void> {
   await withImages(this, flags, async ({ repository, signal, progress }) => {
     const found = await findImage(repository.store, image, signal);
     const bar = progress("pack", "bytes");
@@ -113,7 +118,11 @@ export async function pack(this: CliContext, flags: StoreFlags, image: string, f
 }
 
 /** Takes the image of a pack into a store. */
-export async function unpack(this: CliContext, flags: TransferFlags, file: string): Promise<void> {
+export async function unpackStoredImage(
+  this: CliContext,
+  flags: ImageTransferFlags,
+  file: string,
+): Promise<void> {
   await withImages(this, flags, async ({ repository, signal, progress }) => {
     const bar = progress("unpack", "bytes");
     const unpacked = await unpackImage(repository, resolve(this.cwd, file), {

@@ -15,7 +15,11 @@ interface VerifiedReport {
 }
 
 /** Checks every digest of the images that are named, or of all. */
-export async function verify(this: CliContext, flags: StoreFlags, ...images: string[]): Promise<void> {
+export async function verifyStoredImage(
+  this: CliContext,
+  flags: StoreFlags,
+  ...images: string[]
+): Promise<void> {
   await withImages(this, flags, async (session) => {
     const verified = new Set<string>();
     const reports: VerifiedReport[] = [];

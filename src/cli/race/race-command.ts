@@ -16,7 +16,7 @@ export interface StartFlags {
   readonly json?: boolean;
 }
 
-export interface ShowFlags {
+export interface RaceShowFlags {
   readonly watch?: boolean;
   readonly markdown?: boolean;
   readonly json?: boolean;
@@ -31,7 +31,7 @@ export interface AdoptFlags {
   readonly json?: boolean;
 }
 
-export interface ListFlags {
+export interface RaceListFlags {
   readonly json?: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface DiffFlags {
   readonly race?: string;
 }
 
-export interface OpenFlags extends ListFlags, DiffFlags {}
+export interface OpenFlags extends RaceListFlags, DiffFlags {}
 
 export interface DropFlags {
   readonly worktrees?: boolean;
@@ -88,7 +88,7 @@ const startCommand = buildCommand<StartFlags, [], CliContext>({
   },
 });
 
-const lsCommand = buildCommand<ListFlags, [], CliContext>({
+const lsCommand = buildCommand<RaceListFlags, [], CliContext>({
   loader: async () => (await import("./show.ts")).listAll,
   parameters: { flags: { json: jsonFlag } },
   docs: {
@@ -97,7 +97,7 @@ const lsCommand = buildCommand<ListFlags, [], CliContext>({
   },
 });
 
-const showCommand = buildCommand<ShowFlags, [string?], CliContext>({
+const showCommand = buildCommand<RaceShowFlags, [string?], CliContext>({
   loader: async () => (await import("./show.ts")).showRace,
   parameters: {
     flags: {

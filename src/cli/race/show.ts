@@ -7,11 +7,11 @@ import { openRepositoryGit } from "../command/open-repository.ts";
 import { firstLine, localTime } from "../output/checkpoint-text.ts";
 import { formatTable } from "../output/terminal.ts";
 import { lanesOf, mustFindRace } from "./find-race.ts";
-import type { ListFlags, ShowFlags } from "./race-command.ts";
+import type { RaceListFlags, RaceShowFlags } from "./race-command.ts";
 import { markdownTable, raceTable } from "./table.ts";
 
 /** `keyframe race ls` */
-export function listAll(this: CliContext, { json }: ListFlags): void {
+export function listAll(this: CliContext, { json }: RaceListFlags): void {
   const git = openRepositoryGit(this);
   const races = listRaces(git.repository, this.files);
   if (json) {
@@ -44,7 +44,7 @@ export function listAll(this: CliContext, { json }: ListFlags): void {
 }
 
 /** `keyframe race show [id]` */
-export async function showRace(this: CliContext, flags: ShowFlags, id?: string): Promise<void> {
+export async function showRace(this: CliContext, flags: RaceShowFlags, id?: string): Promise<void> {
   const git = openRepositoryGit(this);
   const race = mustFindRace(git, this.files, id);
   const print = () => {

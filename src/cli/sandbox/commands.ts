@@ -14,7 +14,7 @@ import type { BranchFlags } from "./run-branch.ts";
 import type { ExecFlags } from "./run-exec.ts";
 import type { PoolFlags } from "./run-pool.ts";
 import type { PortFlags } from "./run-port.ts";
-import type { RunFlags } from "./run-start.ts";
+import type { SandboxRunFlags } from "./run-start.ts";
 
 interface JsonFlags {
   readonly json?: boolean;
@@ -22,7 +22,7 @@ interface JsonFlags {
 
 const sandboxArgument = textArgument("A sandbox: its id or name", "sandbox");
 
-const run = buildCommand<RunFlags, [string], CliContext>({
+const run = buildCommand<SandboxRunFlags, [string], CliContext>({
   loader: async () => (await import("./run-start.ts")).runSandbox,
   parameters: {
     flags: {

@@ -15,7 +15,7 @@ import type { CliContext } from "../command/context.ts";
 import { fillPoolInBackground } from "./run-pool.ts";
 import { resolvePath, sandboxWorld } from "./world.ts";
 
-export interface RunFlags {
+export interface SandboxRunFlags {
   readonly memory?: string;
   readonly cpus?: number;
   readonly disk?: string;
@@ -34,7 +34,7 @@ export interface RunFlags {
 }
 
 /** Starts one sandbox from an image, or some from a snapshot. */
-export async function runSandbox(this: CliContext, flags: RunFlags, what: string): Promise<void> {
+export async function runSandbox(this: CliContext, flags: SandboxRunFlags, what: string): Promise<void> {
   const world = sandboxWorld(this);
   if (flags.pool !== undefined && isImage(world, what)) {
     throw new KeyframeError("usage", "--pool needs a snapshot: what starts from an image starts alone");
@@ -75,7 +75,7 @@ export function parseEnv(pairs: readonly string[]): Record<string, string> {
 }
 
 /** Nothing unless asked for, also from a snapshot of a sandbox that had a network. */
-function parseNetwork(flags: RunFlags): { network?: { allow: string[] } } {
+function parseNetwork(flags: SandboxRunFlags): { network?: { allow: string[] } } {
   const allow = flags.allow ?? [];
   if (flags.net !== undefined && flags.net !== "none" && flags.net !== "user") {
     throw new KeyframeError("usage", `--net is none or user: ${flags.net}`);

@@ -1,6 +1,6 @@
 import { splitAgentLineKey } from "../../authorship/note/keys.ts";
 import { ownersByPath } from "../../authorship/note/log.ts";
-import { entriesOfRuns, type Problem } from "../../authorship/note/log-codec.ts";
+import { entriesOfRuns, type NoteProblem } from "../../authorship/note/log-codec.ts";
 import { agentLabel } from "../../authorship/note/owner-label.ts";
 import { type AgentOwner, type Owner, resolveOwner, traceDetails } from "../../authorship/note/owners.ts";
 import { countLines, type LineRange } from "../../authorship/rules/owner-runs.ts";
@@ -116,7 +116,7 @@ function promptLines(
   });
 }
 
-function problemSection(terminal: Terminal, problems: readonly Problem[]): string[] {
+function problemSection(terminal: Terminal, problems: readonly NoteProblem[]): string[] {
   if (problems.length === 0) return [];
   const lines = problems.map(({ line, message }) =>
     line === undefined ? message : `line ${line}: ${message}`,

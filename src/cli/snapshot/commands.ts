@@ -2,7 +2,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CliContext } from "../command/context.ts";
 import { countFlag, jsonFlag, switchFlag, textArgument, textFlag } from "../command/flags.ts";
 
-import type { ServeFlags } from "./serve.ts";
+import type { SnapshotServeFlags } from "./serve.ts";
 
 interface JsonFlags {
   readonly json?: boolean;
@@ -113,7 +113,7 @@ const unpack = buildCommand<Named, [string], CliContext>({
 const storeArgument = textArgument("Folder, http(s)://host/path or s3://bucket/prefix", "store");
 
 const push = buildCommand<Named, [string, string], CliContext>({
-  loader: async () => (await import("./transfer.ts")).push,
+  loader: async () => (await import("./transfer.ts")).pushStoredSnapshot,
   parameters: {
     flags: { name: textFlag("Name in the store; the snapshot's own by default", "name"), json: jsonFlag },
     positional: { kind: "tuple", parameters: [snapshotArgument, storeArgument] },
@@ -145,8 +145,8 @@ const pull = buildCommand<Named & { readonly lazy?: boolean }, [string, string],
   },
 });
 
-const serve = buildCommand<ServeFlags, [string], CliContext>({
-  loader: async () => (await import("./serve.ts")).serve,
+const serve = buildCommand<SnapshotServeFlags, [string], CliContext>({
+  loader: async () => (await import("./serve.ts")).serveSnapshotDisk,
   parameters: {
     flags: {
       home: textFlag("Folder of the state of sandboxes; as for every command by default", "path"),
@@ -166,7 +166,7 @@ const gc = buildCommand<
   [],
   CliContext
 >({
-  loader: async () => (await import("./snapshot.ts")).gc,
+  loader: async () => (await import("./snapshot.ts")).collectSnapshots,
   parameters: {
     flags: {
       olderThan: textFlag("Also unnamed snapshots older than this that nothing needs", "duration"),

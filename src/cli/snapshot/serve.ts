@@ -7,13 +7,17 @@ import type { CliContext } from "../command/context.ts";
 import { openImageSession } from "../image/open/open-repository.ts";
 import { sandboxWorld } from "../sandbox/world.ts";
 
-export interface ServeFlags {
+export interface SnapshotServeFlags {
   readonly home?: string;
   readonly idle?: string;
 }
 
 /** The block server of a lazily pulled snapshot, until nothing needs it. */
-export async function serve(this: CliContext, flags: ServeFlags, id: string): Promise<void> {
+export async function serveSnapshotDisk(
+  this: CliContext,
+  flags: SnapshotServeFlags,
+  id: string,
+): Promise<void> {
   const env = flags.home === undefined ? this.env : { ...this.env, KEYFRAME_SANDBOX_HOME: flags.home };
   const world = sandboxWorld({ ...this, env });
   const snapshot = mustBeReady(world, findSnapshot(world, id));

@@ -2,7 +2,7 @@ import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/quantities.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { collectGarbage, describeGcPlan } from "../../sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage, describeGcPlan } from "../../sandbox/lifecycle/collect-garbage.ts";
 import { removeSnapshot } from "../../sandbox/lifecycle/remove-snapshot.ts";
 import { compactSnapshot } from "../../sandbox/snapshot/compact.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
@@ -133,11 +133,11 @@ export async function unpack(
   else this.terminal.out(snapshot.name ?? snapshot.id);
 }
 
-export async function gc(
+export async function collectSnapshots(
   this: CliContext,
   flags: JsonFlags & { readonly olderThan?: string; readonly keep?: number; readonly dryRun?: boolean },
 ): Promise<void> {
-  const plan = await collectGarbage(sandboxWorld(this), {
+  const plan = await collectSandboxGarbage(sandboxWorld(this), {
     ...(flags.olderThan === undefined ? {} : { olderThanMs: parseDurationMs(flags.olderThan) }),
     ...(flags.keep === undefined ? {} : { keep: flags.keep }),
     dryRun: flags.dryRun === true,

@@ -14,7 +14,12 @@ export interface TransferFlags {
   readonly json?: boolean;
 }
 
-export async function push(this: CliContext, flags: TransferFlags, id: string, store: string): Promise<void> {
+export async function pushStoredSnapshot(
+  this: CliContext,
+  flags: TransferFlags,
+  id: string,
+  store: string,
+): Promise<void> {
   const world = sandboxWorld(this);
   const snapshot = mustBeReady(world, findSnapshot(world, id));
   await withImages(this, { store }, async ({ repository, signal, progress }) => {

@@ -6,12 +6,12 @@ import type { Head } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
 
 /** Lines of one file that wait for a commit, by owner. */
-export interface PendingFile {
+export interface PendingPathRow {
   readonly path: string;
-  readonly owners: readonly PendingOwner[];
+  readonly owners: readonly PendingShare[];
 }
 
-export interface PendingOwner {
+export interface PendingShare {
   readonly kind: "agent" | "human";
   /** `claude`, or `Name <email>`. */
   readonly name: string;
@@ -22,7 +22,7 @@ export interface PendingOwner {
 }
 
 /** What the journal of a worktree holds for the next commits, by path. */
-export function readPendingFiles(repository: Repository, files: Files): PendingFile[] {
+export function readPendingFiles(repository: Repository, files: Files): PendingPathRow[] {
   const heads = new Map<string, Head>();
   for (const epoch of listEpochs(repository, files)) {
     for (const head of readHeads(files, epoch)) heads.set(head.path, head);
@@ -33,7 +33,7 @@ export function readPendingFiles(repository: Repository, files: Files): PendingF
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function ownersOf(head: Head): PendingOwner[] {
+function ownersOf(head: Head): PendingShare[] {
   const lines = new Map<string, number>();
   for (const [count, owner] of head.current.runs) {
     if (owner === null) continue;
@@ -43,7 +43,7 @@ function ownersOf(head: Head): PendingOwner[] {
   return [...lines].map(([key, count]) => describeOwner(head, key, count));
 }
 
-function describeOwner(head: Head, key: string, lines: number): PendingOwner {
+function describeOwner(head: Head, key: string, lines: number): PendingShare {
   const agent = head.agents[key];
   if (agent === undefined) return { kind: "human", name: head.humans[key] ?? key, lines };
   return { kind: "agent", name: agent.tool, session: agent.id, model: agent.model, lines };

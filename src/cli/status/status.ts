@@ -10,7 +10,7 @@ import { connectedAgents, type EnablePlan, planEnable, type Situation } from "..
 import { agentFilePrograms } from "../enable/plan-agent-file.ts";
 import { enableOptions, openSituation } from "../enable/situation.ts";
 import { formatTable, printable, type Terminal } from "../output/terminal.ts";
-import { type PendingFile, readPendingFiles } from "./pending.ts";
+import { type PendingPathRow, readPendingFiles } from "./pending.ts";
 
 interface Status {
   readonly repository: string;
@@ -26,7 +26,7 @@ interface Status {
   }[];
   /** The installations that the agents' hooks start. */
   readonly programs: readonly HookProgram[];
-  readonly pending: readonly PendingFile[];
+  readonly pending: readonly PendingPathRow[];
   readonly problems: readonly Problem[];
 }
 
@@ -150,7 +150,7 @@ function printStatus(terminal: Terminal, found: Status): void {
   printProblems(terminal, found.problems);
 }
 
-function printPending(terminal: Terminal, pending: readonly PendingFile[]): void {
+function printPending(terminal: Terminal, pending: readonly PendingPathRow[]): void {
   if (pending.length === 0) {
     terminal.out("Nothing is pending.");
     return;

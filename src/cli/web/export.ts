@@ -10,7 +10,7 @@ import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { pageDirectory } from "./web.ts";
-import type { ExportFlags } from "./web-command.ts";
+import type { PageExportFlags } from "./web-command.ts";
 
 const defaultCommits = 50;
 const mostCommits = 2000;
@@ -18,7 +18,7 @@ const mostCommits = 2000;
 /** `keyframe web export <directory>`: each answer that the page would ask for as a script that hands it over. */
 export async function exportSite(
   this: CliContext,
-  { range, json }: ExportFlags,
+  { range, json }: PageExportFlags,
   directory: string,
 ): Promise<void> {
   const target = resolve(this.cwd, directory);

@@ -10,7 +10,7 @@ export interface WebFlags {
   readonly json?: boolean;
 }
 
-export interface ExportFlags {
+export interface PageExportFlags {
   readonly range?: string;
   readonly json?: boolean;
 }
@@ -34,7 +34,7 @@ const openCommand = buildCommand<WebFlags, [], CliContext>({
   },
 });
 
-const exportCommand = buildCommand<ExportFlags, [string], CliContext>({
+const exportCommand = buildCommand<PageExportFlags, [string], CliContext>({
   loader: async () => (await import("./export.ts")).exportSite,
   parameters: {
     flags: { range: textFlag("Commits to write (default: the newest 50 of HEAD)", "range"), json: jsonFlag },

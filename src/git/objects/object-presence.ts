@@ -37,7 +37,7 @@ export function openObjectFinder({ commonDir }: Repository, files: Files): Objec
 }
 
 /** The id that git gives to content as a blob, in the object format of `like`. */
-export function blobOid(content: Uint8Array, like: Oid): Oid {
+export function blobOidLike(content: Uint8Array, like: Oid): Oid {
   const hash = createHash(like.length === 40 ? "sha1" : "sha256");
   return hash.update(`blob ${content.length}\0`).update(content).digest("hex") as Oid;
 }

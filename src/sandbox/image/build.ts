@@ -6,16 +6,16 @@ import { freeBytesAt } from "../../system/files/free-space.ts";
 import { newDiskLayerId, type ObjectName } from "../ids.ts";
 import { digestFile, recordDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, stagingPath, withLock } from "../store/home.ts";
-import { type ImageRecord, type LayerRef, readImageRecord, writeRecord } from "../store/records.ts";
+import { type DiskLayerRef, type ImageRecord, readImageRecord, writeRecord } from "../store/records.ts";
 import { type FlattenedImage, flattenLayers, type ImageLayer } from "./flatten-layers.ts";
 import { readOciLayers } from "./oci-layout.ts";
 import { feedTool, outputOf, runTool } from "./run-tool.ts";
-import type { ImageSource } from "./source.ts";
+import type { RootfsSource } from "./source.ts";
 import { unpacked } from "./unpacked.ts";
 
 export interface ImageBuildOptions {
   readonly name: ObjectName;
-  readonly source: ImageSource;
+  readonly source: RootfsSource;
   /** As the user wrote it. */
   readonly sourceText: string;
   /** Debian packages beside the minimal system. */
@@ -132,7 +132,7 @@ function mustHaveRoom(folder: string, contentBytes: number): void {
 }
 
 async function publish(world: SandboxWorld, image: string, options: ImageBuildOptions): Promise<ImageRecord> {
-  const layer: LayerRef = { id: newDiskLayerId(world.random), kind: "raw" };
+  const layer: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "raw" };
   const target = world.home.diskLayer(layer.id, "raw");
   const file = openDataFile(image, "change");
   try {
@@ -160,7 +160,7 @@ async function publish(world: SandboxWorld, image: string, options: ImageBuildOp
 }
 
 /** By name; `not-found`. */
-export function findImage(world: SandboxWorld, name: ObjectName): ImageRecord {
+export function findSandboxImage(world: SandboxWorld, name: ObjectName): ImageRecord {
   const record = readImageRecord(world.files, world.home.imageRecord(name));
   if (record !== undefined) return record;
   throw new KeyframeError("not-found", `there is no image ${name}`, {

@@ -1,7 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { tarPadding } from "../../base/ustar.ts";
 import { maxImageContentBytes, maxImageEntries } from "../limits.ts";
 import { readTar } from "../tar/read-tar.ts";
-import { encodeTarEntry, type TarEntry, tarEnd, tarPadding, textOfName } from "../tar/tar-entry.ts";
+import { encodeTarEntry, type TarEntry, tarEnd, textOfName } from "../tar/tar-entry.ts";
 import { type ImageNode, ImageTree } from "./image-tree.ts";
 import { whiteoutOf } from "./whiteouts.ts";
 

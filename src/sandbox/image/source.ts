@@ -2,14 +2,18 @@ import { KeyframeError } from "../../base/errors.ts";
 import type { Files } from "../../system/files/files.ts";
 
 /** Where an image's files come from. */
-export type ImageSource =
+export type RootfsSource =
   | { readonly kind: "debian"; readonly suite: string }
   | { readonly kind: "folder"; readonly path: string }
   | { readonly kind: "tar"; readonly path: string }
   | { readonly kind: "oci"; readonly path: string };
 
 /** `debian:<suite>`, or a path: an OCI layout is a folder with an `oci-layout` file, a tar is a file. */
-export function parseImageSource(files: Files, text: string, resolve: (path: string) => string): ImageSource {
+export function parseImageSource(
+  files: Files,
+  text: string,
+  resolve: (path: string) => string,
+): RootfsSource {
   const suite = /^debian:([a-z][a-z0-9-]*)$/.exec(text)?.[1];
   if (suite !== undefined) return { kind: "debian", suite };
   const path = resolve(text);

@@ -5,7 +5,7 @@ import { type DataFile, openDataFile } from "../../system/files/data-file.ts";
 import { toFileError } from "../../system/files/files.ts";
 import type { MemoryMapping } from "../../system/process/process-memory.ts";
 import { nextTurn } from "../../system/turn.ts";
-import type { DiskLayerFile, Machine } from "../hypervisor.ts";
+import type { DiskLayerFile, VirtualMachine } from "../hypervisor.ts";
 import { newDiskLayerId, newSnapshotId, type ObjectName, type SandboxId, type SnapshotId } from "../ids.ts";
 import { maxPauseMs } from "../limits.ts";
 import {
@@ -20,7 +20,7 @@ import { preallocate } from "../memory/preallocate.ts";
 import { startResumeWatchdog } from "../qemu/resume-watchdog.ts";
 import { createDiskLayer, freezeDiskLayer, layersFrom, removeDiskLayer } from "../store/disk-layers.ts";
 import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
-import type { LayerRef, SandboxRecord, SnapshotRecord } from "../store/records.ts";
+import type { DiskLayerRef, SandboxRecord, SnapshotRecord } from "../store/records.ts";
 import { attachMachine, findSandbox, saveSandboxRecord } from "../store/sandbox-store.ts";
 import {
   claimName,
@@ -88,8 +88,8 @@ interface PreparedBranch {
   readonly sandbox: SandboxRecord;
   readonly snapshot: SnapshotRecord;
   /** The disk as the machine has it before the switch, top first. */
-  readonly disk: readonly LayerRef[];
-  readonly newTop: LayerRef;
+  readonly disk: readonly DiskLayerRef[];
+  readonly newTop: DiskLayerRef;
   readonly mapping: MemoryMapping;
   /** What the machine has mapped: the parent's image, or zeros. */
   readonly memoryPath: string;
@@ -109,7 +109,7 @@ interface CapturedMachine {
 async function prepareBranch(
   world: SandboxWorld,
   sandbox: SandboxRecord,
-  machine: Machine,
+  machine: VirtualMachine,
   options: BranchOptions,
 ): Promise<PreparedBranch> {
   const { memoryPath, process } = machine.address;
@@ -122,7 +122,7 @@ async function prepareBranch(
   const parent =
     sandbox.base === undefined ? undefined : mustBeReady(world, findSnapshot(world, sandbox.base));
   const disk = layersFrom(sandbox.disk, await machine.topDiskLayer());
-  const newTop: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
+  const newTop: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
   const snapshot: SnapshotRecord = {
     format: 1,
     id,
@@ -174,7 +174,7 @@ async function prepareBranch(
 
 async function captureOrUndo(
   world: SandboxWorld,
-  machine: Machine,
+  machine: VirtualMachine,
   prepared: PreparedBranch,
   options: BranchOptions,
 ): Promise<CapturedMachine> {
@@ -197,7 +197,7 @@ async function captureOrUndo(
 /** The pause. */
 async function capture(
   world: SandboxWorld,
-  machine: Machine,
+  machine: VirtualMachine,
   prepared: PreparedBranch,
   suspend: boolean,
 ): Promise<CapturedMachine> {
@@ -319,7 +319,7 @@ function removeSnapshotFiles(world: SandboxWorld, snapshot: SnapshotRecord): voi
   if (snapshot.name !== undefined) releaseName(world, "snapshot", snapshot.name, snapshot.id);
 }
 
-function layerFile(world: SandboxWorld, layer: LayerRef): DiskLayerFile {
+function layerFile(world: SandboxWorld, layer: DiskLayerRef): DiskLayerFile {
   return { path: world.home.diskLayer(layer.id, layer.kind), format: layer.kind };
 }
 

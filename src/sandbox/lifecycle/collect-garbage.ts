@@ -4,7 +4,7 @@ import { clearDeadBlockServer, endBlockServer } from "../lazy/block-server.ts";
 import { removeMemoryImage } from "../memory/cache.ts";
 import { removeDiskLayer } from "../store/disk-layers.ts";
 import { isLeftInStaging, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
-import { listImages } from "../store/list-images.ts";
+import { listSandboxImages } from "../store/list-images.ts";
 import type { ImageRecord, SandboxRecord, SnapshotRecord } from "../store/records.ts";
 import { listSandboxes, type SandboxState, sandboxState } from "../store/sandbox-store.ts";
 import { listSnapshots, type SnapshotState, snapshotState } from "../store/snapshot-store.ts";
@@ -119,7 +119,7 @@ function unprotectedByPolicy(view: GcView, policy: GcPolicy): Set<SnapshotId> {
 }
 
 /** Plans and, unless `dryRun`, removes. Nothing is started, removed or unpacked meanwhile. */
-export async function collectGarbage(
+export async function collectSandboxGarbage(
   world: SandboxWorld,
   policy: GcPolicy & { readonly dryRun?: boolean },
 ): Promise<GcPlan> {
@@ -140,7 +140,7 @@ function viewHome(world: SandboxWorld): GcView {
   const known = new Set<string>([...sandboxes, ...snapshots].map((each) => each.id));
   return {
     nowMs: world.clock.nowMs(),
-    images: listImages(world.files, world.home.folder("images")),
+    images: listSandboxImages(world.files, world.home.folder("images")),
     sandboxes: sandboxes.map((record) => ({ record, state: sandboxState(world, record) })),
     snapshots: snapshots.map((record) => ({ record, state: snapshotState(world, record) })),
     diskLayers: [

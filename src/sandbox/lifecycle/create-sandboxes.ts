@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { Accelerator } from "../hypervisor.ts";
 import { parseObjectName, parseSnapshotId } from "../ids.ts";
-import { findImage } from "../image/build.ts";
+import { findSandboxImage } from "../image/build.ts";
 import { chooseAcceleration } from "../qemu/acceleration.ts";
 import type { SandboxWorld } from "../store/home.ts";
 import { readImageRecord } from "../store/records.ts";
@@ -67,7 +67,7 @@ export async function createSandboxes(
   }
   const acceleration = await chooseAcceleration(world, accelerator);
   progress(`accelerator: ${acceleration.accelerator} (${acceleration.reason})`);
-  const image = findImage(world, parseObjectName(from));
+  const image = findSandboxImage(world, parseObjectName(from));
   const boot = {
     ...options,
     memoryMiB: memoryMiB ?? 512,

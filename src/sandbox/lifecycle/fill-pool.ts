@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { collectCommand, withGuest } from "../guest/session.ts";
-import type { Machine } from "../hypervisor.ts";
+import type { VirtualMachine } from "../hypervisor.ts";
 import type { SnapshotId } from "../ids.ts";
 import { maxPoolSize } from "../limits.ts";
 import { startDeadline } from "../qemu/deadline.ts";
@@ -9,7 +9,7 @@ import type { SandboxRecord } from "../store/records.ts";
 import type { ReadySnapshot } from "../store/snapshot-store.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
 import { listPool, wakeGuest } from "./pool.ts";
-import { planRestore, type SandboxPlan, startSandbox } from "./start-sandbox.ts";
+import { planFromSnapshot, type SandboxPlan, startSandbox } from "./start-sandbox.ts";
 
 export interface PoolOptions {
   /** How many are to be ready. */
@@ -72,7 +72,7 @@ async function planMember(
   idleMs: number,
 ): Promise<SandboxPlan> {
   return {
-    ...(await planRestore(world, snapshot)),
+    ...(await planFromSnapshot(world, snapshot)),
     async settle(machine, running) {
       await warmUp(world, machine, running);
       const { process } = machine.address;
@@ -92,7 +92,7 @@ async function planMember(
  * Lets the guest do what it will do first when it is taken, so that the emulator has translated it and the pages are
  * its own: a command, and being woken. Then it is stopped.
  */
-async function warmUp(world: SandboxWorld, machine: Machine, running: SandboxRecord): Promise<void> {
+async function warmUp(world: SandboxWorld, machine: VirtualMachine, running: SandboxRecord): Promise<void> {
   await withGuest(world, running, async (guest) => void (await collectCommand(guest, { argv: ["true"] })));
   for (let round = 0; round < wakeRounds; round += 1) {
     // the end of a conversation has been dealt with when the next one is answered

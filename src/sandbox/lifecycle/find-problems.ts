@@ -11,7 +11,7 @@ import {
 } from "../store/records.ts";
 import { attachMachine, listSandboxes, sandboxRecordPath, sandboxState } from "../store/sandbox-store.ts";
 import { snapshotFiles } from "../store/snapshot-store.ts";
-import { collectGarbage, type GcPlan } from "./collect-garbage.ts";
+import { collectSandboxGarbage, type GcPlan } from "./collect-garbage.ts";
 
 export interface SandboxProblem {
   readonly kind:
@@ -47,7 +47,7 @@ export async function findSandboxProblems(
     if (state === "dead" && record.status === "running") problems.push(describeDead(record));
     if (state === "stopped") problems.push(...findStaleSockets(world, record, repair));
   }
-  return [...problems, ...describePlan(world, await collectGarbage(world, { dryRun: !repair }))];
+  return [...problems, ...describePlan(world, await collectSandboxGarbage(world, { dryRun: !repair }))];
 }
 
 /** Its disk holds work: no repair removes it. */

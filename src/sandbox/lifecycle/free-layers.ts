@@ -1,8 +1,8 @@
 import type { DiskLayerId } from "../ids.ts";
 import { removeDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, withLock } from "../store/home.ts";
-import { listImages } from "../store/list-images.ts";
-import type { LayerRef } from "../store/records.ts";
+import { listSandboxImages } from "../store/list-images.ts";
+import type { DiskLayerRef } from "../store/records.ts";
 import { listSandboxes } from "../store/sandbox-store.ts";
 import { listSnapshots } from "../store/snapshot-store.ts";
 
@@ -10,10 +10,10 @@ import { listSnapshots } from "../store/snapshot-store.ts";
  * Removes those of the layers that no image, sandbox or snapshot names any more. The caller holds the snapshots' lock:
  * nobody begins to name one meanwhile.
  */
-export async function freeUnusedLayers(world: SandboxWorld, layers: readonly LayerRef[]): Promise<void> {
+export async function freeUnusedLayers(world: SandboxWorld, layers: readonly DiskLayerRef[]): Promise<void> {
   await withLock(world, "images", async () => {
     const used = new Set<DiskLayerId>([
-      ...listImages(world.files, world.home.folder("images")).map((image) => image.layer),
+      ...listSandboxImages(world.files, world.home.folder("images")).map((image) => image.layer),
       ...[...listSandboxes(world), ...listSnapshots(world)].flatMap(({ disk }) => disk.map(({ id }) => id)),
     ]);
     for (const { id } of layers) if (!used.has(id)) removeDiskLayer(world, id);

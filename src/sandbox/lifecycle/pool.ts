@@ -2,7 +2,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { fault } from "../../system/fault.ts";
 import { planIdentity } from "../guest/renew-identity.ts";
 import { openGuestSession } from "../guest/session.ts";
-import type { Machine } from "../hypervisor.ts";
+import type { VirtualMachine } from "../hypervisor.ts";
 import type { SnapshotId } from "../ids.ts";
 import { startDeadline } from "../qemu/deadline.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
@@ -122,7 +122,7 @@ async function wake(world: SandboxWorld, claimed: SandboxRecord): Promise<TakenS
 export async function wakeGuest(
   world: SandboxWorld,
   record: SandboxRecord,
-  attaching: Promise<Machine>,
+  attaching: Promise<VirtualMachine>,
 ): Promise<readonly string[]> {
   attaching.catch(() => undefined); // awaited below, after steps that may fail first
   const identity = planIdentity(world, record).guest;

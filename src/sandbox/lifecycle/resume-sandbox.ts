@@ -4,11 +4,11 @@ import { withGuest } from "../guest/session.ts";
 import { prepareGuestKernel } from "../image/guest-kernel.ts";
 import { removeDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, withLock } from "../store/home.ts";
-import { type LayerRef, readDiskLayerRecord, type SandboxRecord } from "../store/records.ts";
+import { type DiskLayerRef, readDiskLayerRecord, type SandboxRecord } from "../store/records.ts";
 import { findSandbox, sandboxState, saveSandboxRecord } from "../store/sandbox-store.ts";
 import { findSnapshot, listSnapshots, mustBeReady, snapshotState } from "../store/snapshot-store.ts";
 import { eraseSandbox } from "./erase-sandbox.ts";
-import { planRestore, type SandboxPlan, type StartedSandbox, startSandbox } from "./start-sandbox.ts";
+import { planFromSnapshot, type SandboxPlan, type StartedSandbox, startSandbox } from "./start-sandbox.ts";
 
 /**
  * Continues a sandbox under its id and name: a stopped one where it was, one whose machine has died from its disk, as a
@@ -44,7 +44,7 @@ export async function resumeSandbox(
 async function planResume(world: SandboxWorld, record: SandboxRecord): Promise<SandboxPlan> {
   const state = sandboxState(world, record);
   if (state === "stopped" && record.suspended !== undefined)
-    return planRestore(world, mustBeReady(world, findSnapshot(world, record.suspended)));
+    return planFromSnapshot(world, mustBeReady(world, findSnapshot(world, record.suspended)));
   if (state !== "dead") {
     throw new KeyframeError("refused", `sandbox ${record.name ?? record.id} is not stopped`);
   }
@@ -103,7 +103,7 @@ async function planDiskBoot(world: SandboxWorld, record: SandboxRecord): Promise
 }
 
 /** A layer is recorded before its file is made: a first one without a file was never written to. */
-function writtenLayers(world: SandboxWorld, record: SandboxRecord): readonly LayerRef[] {
+function writtenLayers(world: SandboxWorld, record: SandboxRecord): readonly DiskLayerRef[] {
   const [top, ...below] = record.disk;
   for (const layer of record.disk) {
     if (readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id))?.remote !== true) continue;
@@ -111,7 +111,7 @@ function writtenLayers(world: SandboxWorld, record: SandboxRecord): readonly Lay
       hint: "`keyframe snapshot pull` without --lazy brings it here",
     });
   }
-  const isThere = (layer: LayerRef) =>
+  const isThere = (layer: DiskLayerRef) =>
     world.files.statIfExists(world.home.diskLayer(layer.id, layer.kind)) !== undefined;
   const layers = top !== undefined && !isThere(top) ? below : record.disk;
   const missing = layers.find((layer) => !isThere(layer));

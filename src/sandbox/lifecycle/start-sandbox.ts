@@ -2,7 +2,7 @@ import { errorText, KeyframeError } from "../../base/errors.ts";
 import { fault } from "../../system/fault.ts";
 import { planIdentity, renewGuest } from "../guest/renew-identity.ts";
 import { openGuestSession } from "../guest/session.ts";
-import type { Accelerator, Machine, MachineShape, MachineStart } from "../hypervisor.ts";
+import type { Accelerator, MachineShape, MachineStart, VirtualMachine } from "../hypervisor.ts";
 import { newDiskLayerId, newSandboxId, type ObjectName, type SandboxId, type SnapshotId } from "../ids.ts";
 import { prepareGuestKernel } from "../image/guest-kernel.ts";
 import { ensureBlockServer } from "../lazy/block-server.ts";
@@ -11,7 +11,7 @@ import { checkMemoryFiles, ensureMemoryImage, ensureZeroMemory } from "../memory
 import { ensureKeeper } from "../network/keeper-client.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
-import type { ImageRecord, LayerRef, SandboxRecord } from "../store/records.ts";
+import type { DiskLayerRef, ImageRecord, SandboxRecord } from "../store/records.ts";
 import { saveSandboxRecord } from "../store/sandbox-store.ts";
 import {
   checkSnapshotDisk,
@@ -62,7 +62,7 @@ export async function bootSandbox(
   options: BootOptions,
 ): Promise<StartedSandbox> {
   const shape = planShape(options);
-  const layer: LayerRef = { id: image.layer, kind: "raw" };
+  const layer: DiskLayerRef = { id: image.layer, kind: "raw" };
   await checkDiskLayer(world, layer);
   const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
   return startSandbox(world, {
@@ -127,7 +127,7 @@ export async function forkSnapshot(
       `the number of children must be from 1 to ${maxForkCount}: ${options.count}`,
     );
   }
-  const planRestored = once(() => planRestore(world, snapshot));
+  const planRestored = once(() => planFromSnapshot(world, snapshot));
   const start = async (index: number): Promise<StartedSandbox> => {
     const startedAtMs = world.clock.monotonicMs();
     const { env = {}, lifetimeMs, network, idleMs } = options;
@@ -174,7 +174,7 @@ function childName(name: ObjectName | undefined, index: number, count: number): 
 }
 
 /** What every machine from a snapshot starts with, after all that it is made of has been checked. */
-export async function planRestore(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
+export async function planFromSnapshot(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
   const remote = openChain(world, snapshot).findLast((link) => link.remote !== undefined);
   await checkSnapshotDisk(world, snapshot);
   checkMemoryFiles(world, snapshot);
@@ -216,10 +216,10 @@ export interface SandboxPlan extends StartOptions {
   /** It only reads: nothing that it writes is anybody's work. */
   readonly scratch?: true;
   /** Disk layers under the new top. */
-  readonly below: readonly LayerRef[];
+  readonly below: readonly DiskLayerRef[];
   readonly start: MachineStart;
   /** The last step, when the guest has its identity: answers what is recorded. */
-  readonly settle?: (machine: Machine, running: SandboxRecord) => Promise<SandboxRecord>;
+  readonly settle?: (machine: VirtualMachine, running: SandboxRecord) => Promise<SandboxRecord>;
 }
 
 /**
@@ -231,8 +231,8 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
   const id = plan.id ?? newSandboxId(world.random);
   const folder = world.home.sandboxFolder(id);
   const isNew = plan.id === undefined;
-  let machine: Machine | undefined;
-  let layer: LayerRef | undefined;
+  let machine: VirtualMachine | undefined;
+  let layer: DiskLayerRef | undefined;
   try {
     const starting = await recordStart(world, id, plan);
     layer = starting.disk[0];
@@ -293,7 +293,7 @@ async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan
   return withLock(world, snapshotsLock, async () => {
     if (plan.id === undefined && plan.name !== undefined) claimName(world, "sandbox", plan.name, id);
     if (plan.base !== undefined) mustBeReady(world, findSnapshot(world, plan.base.id));
-    const layer: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
+    const layer: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
     const starting: SandboxRecord = {
       format: 1,
       id,

@@ -7,7 +7,7 @@ import { machineFacts } from "../../system/machine/machine-facts.ts";
 import { connectUnixSocket, maxSocketPathBytes } from "../../system/net/unix-socket.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
 import type { ProcessTable } from "../../system/process/process-table.ts";
-import type { Hypervisor, Machine, MachineAddress, MachineRequest } from "../hypervisor.ts";
+import type { Hypervisor, MachineAddress, MachineRequest, VirtualMachine } from "../hypervisor.ts";
 import { maxDeviceStateBytes } from "../limits.ts";
 import { planConfinement } from "./confine.ts";
 import {
@@ -42,7 +42,7 @@ export function createQemu(world: QemuWorld): Hypervisor {
   };
 }
 
-async function startMachine(world: QemuWorld, request: MachineRequest): Promise<Machine> {
+async function startMachine(world: QemuWorld, request: MachineRequest): Promise<VirtualMachine> {
   const { files, processTable } = world;
   const longest = `${request.folder}/${machineFiles.watchdog}`;
   if (Buffer.byteLength(longest) > maxSocketPathBytes) {
@@ -158,7 +158,7 @@ async function loadDeviceState(folder: string, monitor: QmpClient, state: Uint8A
   }
 }
 
-function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClient): Machine {
+function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClient): VirtualMachine {
   const topDiskLayer = async () => String(findDisk(await monitor.execute("query-block"))["node-name"]);
   let topNode: string | undefined;
   return {

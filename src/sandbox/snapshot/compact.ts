@@ -9,7 +9,7 @@ import { imagePages, writeMemoryDiff } from "../memory/diff-file.ts";
 import { pageBytes } from "../memory/page-runs.ts";
 import { digestFile, diskLayerFiles, recordDiskLayer, removeDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
-import type { LayerRef, SnapshotRecord } from "../store/records.ts";
+import type { DiskLayerRef, SnapshotRecord } from "../store/records.ts";
 import {
   checkSnapshotDisk,
   claimName,
@@ -36,7 +36,7 @@ export async function compactSnapshot(
   for (const link of openChain(world, source)) mustBeLocal(link);
   await checkSnapshotDisk(world, source);
   const id = newSnapshotId(world.random);
-  const layer: LayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
+  const layer: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
   const { parent: _parent, name: _name, seal: _seal, suspendOf: _suspendOf, ...kept } = source;
   const writing: SnapshotRecord = {
     ...kept,
@@ -96,7 +96,7 @@ async function flattenMemory(
   }
 }
 
-async function flattenDisk(world: SandboxWorld, source: ReadySnapshot, layer: LayerRef): Promise<string> {
+async function flattenDisk(world: SandboxWorld, source: ReadySnapshot, layer: DiskLayerRef): Promise<string> {
   const path = world.home.diskLayer(layer.id, "qcow2");
   const from = `json:${JSON.stringify(nested(diskLayerFiles(world, source.disk)))}`;
   const result = await world.processes.run("qemu-img", ["convert", "-O", "qcow2", from, path], {

@@ -8,7 +8,7 @@ import type { DiskLayerId } from "../ids.ts";
 import { maxDiskLayers } from "../limits.ts";
 import type { SandboxWorld } from "./home.ts";
 import { encodeEmptyOverlay } from "./qcow2-header.ts";
-import { type DiskLayerRecord, type LayerRef, readDiskLayerRecord, writeRecord } from "./records.ts";
+import { type DiskLayerRecord, type DiskLayerRef, readDiskLayerRecord, writeRecord } from "./records.ts";
 
 // A disk is a stack of layers: files of one folder, each written by one machine while it is on top and by nobody
 // afterwards. A layer that has a record is frozen.
@@ -16,8 +16,8 @@ import { type DiskLayerRecord, type LayerRef, readDiskLayerRecord, writeRecord }
 /** Makes the file of a new, empty layer on top of others. Whoever will use it has recorded its id before. */
 export function createDiskLayer(
   world: SandboxWorld,
-  layer: LayerRef,
-  below: readonly LayerRef[],
+  layer: DiskLayerRef,
+  below: readonly DiskLayerRef[],
   virtualBytes: number,
 ): void {
   const parent = below[0];
@@ -40,7 +40,7 @@ export function createDiskLayer(
 /** For the hypervisor. `served` are the layers that a block server shows under their ids. */
 export function diskLayerFiles(
   world: SandboxWorld,
-  layers: readonly LayerRef[],
+  layers: readonly DiskLayerRef[],
   served?: { readonly socketPath: string; readonly layers: ReadonlySet<string> },
 ): DiskLayers {
   return layers.map(({ id, kind }) => ({
@@ -54,7 +54,7 @@ export function diskLayerFiles(
  * The layers of a disk whose top is `top`. A record may begin with layers that were prepared and never switched to:
  * the machine knows what is on top.
  */
-export function layersFrom(recorded: readonly LayerRef[], top: string): LayerRef[] {
+export function layersFrom(recorded: readonly DiskLayerRef[], top: string): DiskLayerRef[] {
   const at = recorded.findIndex((layer) => layer.id === top);
   if (at === -1)
     throw new KeyframeError("damaged", `the machine's disk has a layer that is not recorded: ${top}`);
@@ -65,7 +65,7 @@ export function layersFrom(recorded: readonly LayerRef[], top: string): LayerRef
  * Records a layer that no machine writes any more. Waits until its bytes are on the disk, then takes its digest.
  * A layer that is recorded already keeps its record.
  */
-export async function freezeDiskLayer(world: SandboxWorld, layer: LayerRef): Promise<DiskLayerRecord> {
+export async function freezeDiskLayer(world: SandboxWorld, layer: DiskLayerRef): Promise<DiskLayerRecord> {
   const known = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
   if (known !== undefined) return known;
   const path = world.home.diskLayer(layer.id, layer.kind);
@@ -79,7 +79,7 @@ export async function freezeDiskLayer(world: SandboxWorld, layer: LayerRef): Pro
 }
 
 /** Writes the record of a layer whose digest was just computed. */
-export function recordDiskLayer(world: SandboxWorld, layer: LayerRef, sha256: string): DiskLayerRecord {
+export function recordDiskLayer(world: SandboxWorld, layer: DiskLayerRef, sha256: string): DiskLayerRecord {
   const path = world.home.diskLayer(layer.id, layer.kind);
   const record: DiskLayerRecord = {
     format: 1,
@@ -98,7 +98,7 @@ export function recordDiskLayer(world: SandboxWorld, layer: LayerRef, sha256: st
  */
 export async function checkDiskLayer(
   world: SandboxWorld,
-  layer: LayerRef,
+  layer: DiskLayerRef,
   options: { readonly expected?: string; readonly deep?: boolean } = {},
 ): Promise<void> {
   const path = world.home.diskLayer(layer.id, layer.kind);

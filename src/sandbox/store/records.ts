@@ -54,7 +54,7 @@ export type DiskLayerRecord = z.infer<typeof diskLayerRecord>;
 
 /** One layer of a disk, as others name it. */
 const layerRef = z.object({ id: diskLayerId, kind: z.enum(["qcow2", "raw"]) });
-export type LayerRef = z.infer<typeof layerRef>;
+export type DiskLayerRef = z.infer<typeof layerRef>;
 
 const sandboxRecord = z.object({
   format: z.literal(1),

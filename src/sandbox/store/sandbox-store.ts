@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
-import type { Machine } from "../hypervisor.ts";
+import type { VirtualMachine } from "../hypervisor.ts";
 import { parseSandboxId, type SandboxId } from "../ids.ts";
 import type { SandboxWorld } from "./home.ts";
 import { readSandboxRecord, type SandboxRecord, writeRecord } from "./records.ts";
@@ -82,7 +82,7 @@ export function mustRun(world: SandboxWorld, record: SandboxRecord): NonNullable
 }
 
 /** Adopts the machine of a running sandbox. The caller holds the sandbox's lock and detaches. */
-export function attachMachine(world: SandboxWorld, record: SandboxRecord): Promise<Machine> {
+export function attachMachine(world: SandboxWorld, record: SandboxRecord): Promise<VirtualMachine> {
   const machine = mustRun(world, record);
   return world.hypervisor.attach({ folder: world.home.sandboxFolder(record.id), ...machine });
 }

@@ -1,13 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
-import {
-  entryKinds,
-  parseRawHeader,
-  type RawTarHeader,
-  type TarEntry,
-  tarBlockBytes,
-  tarPadding,
-  textOfName,
-} from "./tar-entry.ts";
+import { tarBlockBytes, tarPadding } from "../../base/ustar.ts";
+import { entryKinds, parseRawHeader, type RawTarHeader, type TarEntry, textOfName } from "./tar-entry.ts";
 
 export interface TarMember {
   readonly entry: TarEntry;

@@ -1,4 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { tarBlockBytes, tarChecksum, tarPadding } from "../../base/ustar.ts";
 
 // POSIX ustar with GNU's long names and binary numbers: what root file systems and copies are carried in.
 //
@@ -15,8 +16,6 @@ import { KeyframeError } from "../../base/errors.ts";
 //   257     8     "ustar" and a version
 //   329     16    major and minor number of a device
 //   345     155   prefix of the path, POSIX only
-
-export const tarBlockBytes = 512;
 
 export type TarEntryKind = "file" | "folder" | "symlink" | "hardlink" | "character" | "block" | "fifo";
 
@@ -76,7 +75,7 @@ export function nameOfText(text: string): string {
 /** Undefined for the block of zeros that ends an archive; `damaged` if the checksum or a number is wrong. */
 export function parseRawHeader(block: Buffer): RawTarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
-  if (Number.parseInt(block.toString("latin1", 148, 156), 8) !== checksum(block)) {
+  if (Number.parseInt(block.toString("latin1", 148, 156), 8) !== tarChecksum(block)) {
     throw new KeyframeError("damaged", "the tar is damaged: the checksum of a header is wrong");
   }
   const prefix = block.toString("latin1", 257, 263) === "ustar\0" ? text(block, 345, 500) : "";
@@ -110,11 +109,6 @@ export function encodeTarEntry(entry: TarEntry): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Zeros after a member's bytes. */
-export function tarPadding(sizeBytes: number): number {
-  return (tarBlockBytes - (sizeBytes % tarBlockBytes)) % tarBlockBytes;
-}
-
 export const tarEnd: Buffer = Buffer.alloc(2 * tarBlockBytes);
 
 function header(path: string, type: string, entry: Partial<TarEntry>): Buffer {
@@ -130,7 +124,7 @@ function header(path: string, type: string, entry: Partial<TarEntry>): Buffer {
   block.write("ustar  \0", 257, "latin1");
   writeNumber(block, 329, 8, entry.major ?? 0);
   writeNumber(block, 337, 8, entry.minor ?? 0);
-  block.write(`${checksum(block).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  block.write(`${tarChecksum(block).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
   return block;
 }
 
@@ -168,13 +162,4 @@ function text(block: Buffer, start: number, end: number): string {
 
 function padded(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.alloc(tarPadding(bytes.length))]);
-}
-
-/** The sum of all bytes, those of the checksum itself as spaces. */
-function checksum(block: Buffer): number {
-  let sum = 8 * 0x20;
-  for (let index = 0; index < block.length; index += 1) {
-    if (index < 148 || index >= 156) sum += block.readUInt8(index);
-  }
-  return sum;
 }

@@ -2,12 +2,13 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import * as z from "zod";
 import { KeyframeError } from "../../base/errors.ts";
+import { tarBlockBytes, tarPadding } from "../../base/ustar.ts";
 import { type DataFile, openDataFile } from "../../system/files/data-file.ts";
 import type { ObjectName } from "../ids.ts";
 import { diskBytes, maxChainDepth, maxRecordBytes } from "../limits.ts";
 import { digestFile } from "../store/disk-layers.ts";
 import { type SandboxWorld, snapshotsLock, stagingPath, withLock } from "../store/home.ts";
-import { type LayerRef, parseSnapshotRecord } from "../store/records.ts";
+import { type DiskLayerRef, parseSnapshotRecord } from "../store/records.ts";
 import {
   checkSnapshotDisk,
   mustBeLocal,
@@ -18,7 +19,7 @@ import {
   snapshotFiles,
 } from "../store/snapshot-store.ts";
 import { checkStaged, checkTakenChain, moveIn } from "./import-snapshot.ts";
-import { encodeTarHeader, parseTarHeader, tarBlockBytes, tarPadding } from "./strict-tar.ts";
+import { encodePackHeader, parsePackHeader } from "./strict-tar.ts";
 
 // A pack is a tar of plain files (docs/formats/snapshot-pack.md): pack.json, then for each snapshot from the root to
 // the head its memory and device state, then the disk layers. What must follow is derived from the records in
@@ -78,12 +79,12 @@ export async function packSnapshot(
       file.write(at, bytes);
       at += bytes.length;
     };
-    append(encodeTarHeader({ name: "pack.json", sizeBytes: header.length }));
+    append(encodePackHeader({ name: "pack.json", sizeBytes: header.length }));
     append(header);
     append(Buffer.alloc(tarPadding(header.length)));
     for (const [index, member] of members.entries()) {
       const sizeBytes = described[index]?.sizeBytes ?? 0;
-      append(encodeTarHeader({ name: member.name, sizeBytes }));
+      append(encodePackHeader({ name: member.name, sizeBytes }));
       for (const piece of world.files.readChunks(member.path)) append(piece);
       append(Buffer.alloc(tarPadding(sizeBytes)));
     }
@@ -129,11 +130,11 @@ export async function unpackSnapshot(
 interface Places {
   memory(link: ReadySnapshot): string;
   deviceState(link: ReadySnapshot): string;
-  layer(layer: LayerRef): string;
+  layer(layer: DiskLayerRef): string;
 }
 
 function planMembers(chain: readonly ReadySnapshot[], places: Places): Member[] {
-  const layers = new Map<string, LayerRef>();
+  const layers = new Map<string, DiskLayerRef>();
   const members: Member[] = [];
   for (const link of chain) {
     members.push({ name: `${link.id}/memory.diff`, path: places.memory(link) });
@@ -150,7 +151,7 @@ type PackMembers = z.infer<typeof packHeader>["members"];
 function readHeader(world: SandboxWorld, archive: DataFile) {
   const block = Buffer.alloc(tarBlockBytes);
   archive.read(0, block);
-  const first = parseTarHeader(block);
+  const first = parsePackHeader(block);
   if (first?.name !== "pack.json" || first.sizeBytes > maxRecordBytes)
     throw damaged("it does not begin with pack.json");
   const bytes = Buffer.alloc(first.sizeBytes);
@@ -186,7 +187,7 @@ function unpackMembers(
   const block = Buffer.alloc(tarBlockBytes);
   for (const [index, { name, path }] of expected.entries()) {
     archive.read(at, block);
-    const member = parseTarHeader(block);
+    const member = parsePackHeader(block);
     const declared = from.members[index];
     if (member === undefined || declared?.name !== name || member.name !== name)
       throw damaged(`${name} is not where it should be`);
@@ -196,7 +197,7 @@ function unpackMembers(
     at += tarBlockBytes + member.sizeBytes + tarPadding(member.sizeBytes);
   }
   archive.read(at, block);
-  if (parseTarHeader(block) !== undefined) throw damaged("it has a member that it does not declare");
+  if (parsePackHeader(block) !== undefined) throw damaged("it has a member that it does not declare");
 }
 
 function copyMember(

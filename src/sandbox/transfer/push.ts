@@ -26,7 +26,7 @@ import {
   snapshotKey,
 } from "./remote-snapshot.ts";
 
-export interface PushOptions {
+export interface PushSnapshotOptions {
   readonly name: ObjectName | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: (snapshot: SnapshotId, doneBytes: number, totalBytes: number) => void;
@@ -50,7 +50,7 @@ export async function pushSnapshot(
   world: SandboxWorld,
   repository: ImageRepository,
   head: ReadySnapshot,
-  options: PushOptions,
+  options: PushSnapshotOptions,
 ): Promise<PushResult> {
   const { store } = repository;
   const { name, signal } = options;

@@ -1,7 +1,7 @@
 import { openGuestSession } from "../../sandbox/guest/session.ts";
-import { buildImage, findImage } from "../../sandbox/image/build.ts";
+import { buildImage, findSandboxImage } from "../../sandbox/image/build.ts";
 import { branchSandbox } from "../../sandbox/lifecycle/branch.ts";
-import { collectGarbage } from "../../sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage } from "../../sandbox/lifecycle/collect-garbage.ts";
 import { createSandboxes } from "../../sandbox/lifecycle/create-sandboxes.ts";
 import { fillPool } from "../../sandbox/lifecycle/fill-pool.ts";
 import { removeSandbox } from "../../sandbox/lifecycle/remove-sandbox.ts";
@@ -13,7 +13,7 @@ import { suspendSandbox } from "../../sandbox/lifecycle/suspend.ts";
 import { closePort, listPorts, openPort } from "../../sandbox/network/forward-port.ts";
 import { compactSnapshot } from "../../sandbox/snapshot/compact.ts";
 import { verifySnapshot } from "../../sandbox/snapshot/verify.ts";
-import { listImages } from "../../sandbox/store/list-images.ts";
+import { listSandboxImages } from "../../sandbox/store/list-images.ts";
 import { findSandbox, listSandboxes, mustRun, sandboxState } from "../../sandbox/store/sandbox-store.ts";
 import { findSnapshot, listSnapshots, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
 import { listOwnSnapshots } from "../../sandbox/store/warm-starts.ts";
@@ -26,15 +26,15 @@ export const sandboxLibrary = {
   branchSandbox,
   buildImage,
   closePort,
-  collectGarbage,
+  collectSandboxGarbage,
   compactSnapshot,
   createSandboxes,
   fillPool,
-  findImage,
+  findSandboxImage,
   findSandbox,
   findSnapshot,
   forkSnapshot,
-  listImages,
+  listSandboxImages,
   listPorts,
   listSandboxes,
   listSnapshots,

@@ -24,7 +24,7 @@ import {
   timeoutRequest,
 } from "./control-requests.ts";
 import { envdVersion } from "./envd.ts";
-import { type Lease, type LeaseKeeper, readLease, writeLease } from "./lease.ts";
+import { type LeaseKeeper, readLease, type SandboxLease, writeLease } from "./lease.ts";
 import { encodeE2bId, parseE2bId } from "./sandbox-ids.ts";
 import { readSandboxUsage } from "./sandbox-usage.ts";
 
@@ -197,7 +197,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   }
 
   /** One that was started otherwise has none and no end; setting one gives it both. */
-  function leaseOf(record: SandboxRecord): Lease {
+  function leaseOf(record: SandboxRecord): SandboxLease {
     const endsAtMs = record.expiresAtMs ?? farFutureMs;
     return (
       knownLease(record) ?? {
@@ -211,7 +211,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   }
 
   /** A damaged one counts as none, so that it hides no other sandbox; who keeps the leases says so. */
-  function knownLease(record: SandboxRecord): Lease | undefined {
+  function knownLease(record: SandboxRecord): SandboxLease | undefined {
     try {
       return readLease(server, record.id);
     } catch (error) {
@@ -220,13 +220,13 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     }
   }
 
-  function saveLease(record: SandboxRecord, lease: Lease): void {
+  function saveLease(record: SandboxRecord, lease: SandboxLease): void {
     writeLease(server, record.id, lease);
     leases.wake();
   }
 
   /** A sandbox without an end would stay for ever: one that cannot get its lease goes at once. */
-  async function beginLease(record: SandboxRecord, lease: Lease): Promise<void> {
+  async function beginLease(record: SandboxRecord, lease: SandboxLease): Promise<void> {
     try {
       saveLease(record, lease);
     } catch (error) {

@@ -15,11 +15,11 @@ const leaseRecord = z.object({
   endsAtMs: z.number(),
   onTimeout: z.enum(["kill", "pause"]),
 });
-export type Lease = z.infer<typeof leaseRecord>;
+export type SandboxLease = z.infer<typeof leaseRecord>;
 
 const maxLeaseBytes = 256 * 1024;
 
-export function readLease(context: ServerContext, id: SandboxId): Lease | undefined {
+export function readLease(context: ServerContext, id: SandboxId): SandboxLease | undefined {
   const bytes = context.world.files.readIfExists(leasePath(context, id));
   if (bytes === undefined) return undefined;
   try {
@@ -29,7 +29,7 @@ export function readLease(context: ServerContext, id: SandboxId): Lease | undefi
   }
 }
 
-export function writeLease(context: ServerContext, id: SandboxId, lease: Lease): void {
+export function writeLease(context: ServerContext, id: SandboxId, lease: SandboxLease): void {
   const bytes = Buffer.from(`${JSON.stringify(lease)}\n`);
   if (bytes.length > maxLeaseBytes) throw new KeyframeError("too-large", "the metadata is too large");
   context.world.files.replace(leasePath(context, id), bytes, { mode: 0o600 });

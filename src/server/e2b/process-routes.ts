@@ -9,7 +9,7 @@ import type { RequestContext, ServerApp } from "../requests/request-env.ts";
 import { toRequestError } from "../requests/request-errors.ts";
 import { encodeEnvelope, parseEnvelope, parseMessage, toConnectError } from "./connect-protocol.ts";
 import { guestText, sandboxOfRequest, userOfRequest } from "./envd.ts";
-import { createProcessTable, encodeStart, type ProcessSelector } from "./processes.ts";
+import { createGuestProcessTable, encodeStart, type ProcessSelector } from "./processes.ts";
 
 const maxMessageBytes = 4 * 1024 * 1024;
 
@@ -44,7 +44,7 @@ const signalRequest = selectRequest.extend({ signal: z.enum(["SIGNAL_SIGTERM", "
 
 /** `process.Process` of E2B's program in the sandbox: commands and terminals. */
 export function addProcessRoutes(app: ServerApp, server: ServerContext): void {
-  const table = createProcessTable(server);
+  const table = createGuestProcessTable(server);
 
   const unary = <T>(
     method: string,

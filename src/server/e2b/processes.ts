@@ -14,7 +14,7 @@ export interface ProcessConfig {
   readonly cwd?: string;
 }
 
-export interface RunningProcess {
+export interface GuestProcess {
   readonly pid: number;
   readonly tag: string | undefined;
   readonly config: ProcessConfig;
@@ -29,11 +29,11 @@ export interface RunningProcess {
  * by process id. Without a reader their output is dropped. When this server ends they go on in their guests, without
  * anybody who could read them.
  */
-export interface ProcessTable {
-  start(record: SandboxRecord, request: ProcessStart): Promise<RunningProcess>;
+export interface GuestProcessTable {
+  start(record: SandboxRecord, request: ProcessStart): Promise<GuestProcess>;
   /** `not-found`. */
-  find(record: SandboxRecord, selector: ProcessSelector): RunningProcess;
-  list(record: SandboxRecord): readonly RunningProcess[];
+  find(record: SandboxRecord, selector: ProcessSelector): GuestProcess;
+  list(record: SandboxRecord): readonly GuestProcess[];
 }
 
 export interface ProcessStart {
@@ -46,8 +46,8 @@ export interface ProcessStart {
 
 export type ProcessSelector = { readonly pid: number } | { readonly tag: string };
 
-export function createProcessTable(context: ServerContext): ProcessTable {
-  const tables = new Map<string, Map<number, RunningProcess>>();
+export function createGuestProcessTable(context: ServerContext): GuestProcessTable {
+  const tables = new Map<string, Map<number, GuestProcess>>();
 
   return {
     async start(record, { config, request, tag, stream }) {
@@ -56,7 +56,7 @@ export function createProcessTable(context: ServerContext): ProcessTable {
         const command = held.guest.run({ ...request, keep: true });
         const pid = await command.started;
         const readers = new Set<EventStream>();
-        const process: RunningProcess = {
+        const process: GuestProcess = {
           pid,
           tag,
           config,
@@ -68,7 +68,7 @@ export function createProcessTable(context: ServerContext): ProcessTable {
           },
         };
         process.attach(stream);
-        const table = tables.get(record.id) ?? new Map<number, RunningProcess>();
+        const table = tables.get(record.id) ?? new Map<number, GuestProcess>();
         tables.set(record.id, table.set(pid, process));
         await stream.push(encodeStart(pid)).catch(() => undefined); // it has gone: the command goes on
         const startedAtMs = context.world.clock.monotonicMs();
@@ -101,7 +101,7 @@ export function encodeStart(pid: number): Uint8Array {
   return encodeEnvelope({ event: { start: { pid } } });
 }
 
-async function pump(process: RunningProcess, readers: Set<EventStream>): Promise<void> {
+async function pump(process: GuestProcess, readers: Set<EventStream>): Promise<void> {
   const send = async (bytes: Uint8Array) => {
     await Promise.all([...readers].map((reader) => reader.push(bytes).catch(() => readers.delete(reader))));
   };

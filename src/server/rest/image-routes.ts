@@ -33,7 +33,8 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
       tags,
       responses: { 200: jsonAnswer(z.array(imageSchema), "All of them, by name"), ...failures },
     }),
-    (c) => c.json(library.listImages(world.files, world.home.folder("images")).map(describeImage), 200),
+    (c) =>
+      c.json(library.listSandboxImages(world.files, world.home.folder("images")).map(describeImage), 200),
   );
 
   app.openapi(
@@ -45,7 +46,11 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
       request: { params: z.object({ image: z.string() }) },
       responses: { 200: jsonAnswer(imageSchema, "The image"), ...failures },
     }),
-    (c) => c.json(describeImage(library.findImage(world, parseObjectName(c.req.valid("param").image))), 200),
+    (c) =>
+      c.json(
+        describeImage(library.findSandboxImage(world, parseObjectName(c.req.valid("param").image))),
+        200,
+      ),
   );
 
   app.openapi(

@@ -128,7 +128,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     }),
     async (c) => {
       const { olderThanSeconds, keep, dryRun = false } = c.req.valid("json");
-      const plan = await library.collectGarbage(world, {
+      const plan = await library.collectSandboxGarbage(world, {
         ...(olderThanSeconds === undefined ? {} : { olderThanMs: olderThanSeconds * 1000 }),
         ...(keep === undefined ? {} : { keep }),
         dryRun,

@@ -1,6 +1,6 @@
 import { toolNameOf } from "../agent-names.ts";
 import { claudeForms } from "../claude-form.ts";
-import type { Fields } from "../json-fields.ts";
+import type { LineFields } from "../json-fields.ts";
 import { compactClaudeLine } from "./claude.ts";
 import { createCodexCompactor } from "./codex.ts";
 import type { LineCompactor } from "./compactor.ts";
@@ -22,7 +22,7 @@ const compactors: ReadonlyMap<string, () => LineCompactor> = new Map<string, () 
   ...Object.entries(claudeForms).map(([tool, formOf]) => [tool, () => compactByForm(formOf)] as const),
 ]);
 
-function compactByForm(formOf: (line: Fields) => readonly Fields[]): LineCompactor {
+function compactByForm(formOf: (line: LineFields) => readonly LineFields[]): LineCompactor {
   return (line, into) => {
     for (const one of formOf(line)) compactClaudeLine(one, into);
   };

@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock, ToolResult, UserBlock } from "./compact-line.ts";
 
@@ -6,7 +6,7 @@ import type { AssistantBlock, ToolResult, UserBlock } from "./compact-line.ts";
  * Claude Code and agents that write its lines: `{type, timestamp, message{...}}`; Cursor names only the role, and
  * Factory Droid has it in the message, of type "message".
  */
-export function compactClaudeLine(line: Fields, into: CompactBuilder): void {
+export function compactClaudeLine(line: LineFields, into: CompactBuilder): void {
   const message = fieldsOf(line["message"]);
   if (message === undefined) return;
   const type = speakerOf(line, message);
@@ -16,12 +16,12 @@ export function compactClaudeLine(line: Fields, into: CompactBuilder): void {
 }
 
 /** `user`, `assistant`, or another kind of line. */
-export function speakerOf(line: Fields, message: Fields): string | undefined {
+export function speakerOf(line: LineFields, message: LineFields): string | undefined {
   const type = textOf(line["type"]) ?? textOf(line["role"]);
   return type === "message" ? textOf(message["role"]) : type;
 }
 
-function compactAssistant(message: Fields, ts: string | undefined, into: CompactBuilder): void {
+function compactAssistant(message: LineFields, ts: string | undefined, into: CompactBuilder): void {
   const usage = fieldsOf(message["usage"]);
   const content = message["content"];
   const blocks =
@@ -55,7 +55,12 @@ function assistantBlock(value: unknown): AssistantBlock[] {
   ];
 }
 
-function compactUser(line: Fields, message: Fields, ts: string | undefined, into: CompactBuilder): void {
+function compactUser(
+  line: LineFields,
+  message: LineFields,
+  ts: string | undefined,
+  into: CompactBuilder,
+): void {
   const promptId = textOf(line["promptId"]);
   const withId = (text: string): UserBlock => ({ ...(promptId === undefined ? {} : { id: promptId }), text });
   const content = message["content"];
@@ -76,7 +81,7 @@ function compactUser(line: Fields, message: Fields, ts: string | undefined, into
 }
 
 /** The output where it is one text; that of a subagent, a list of blocks, stays in the raw transcript. */
-function toolResult(block: Fields, detail: Fields | undefined): ToolResult {
+function toolResult(block: LineFields, detail: LineFields | undefined): ToolResult {
   const output = textOf(detail?.["stdout"]) || (textOf(block["content"]) ?? "");
   const inner = fieldsOf(detail?.["file"]);
   const filePath = textOf(inner?.["filePath"]) ?? textOf(detail?.["filePath"]);

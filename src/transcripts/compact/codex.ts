@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 
 /** Codex rollouts: `{timestamp, type: "response_item", payload{...}}`; other records say nothing that is not there too. */
@@ -6,7 +6,7 @@ export function createCodexCompactor() {
   // a call joins the message right before it and the calls between; its result is known only if it comes next
   let afterMessage = false;
   let pendingCall: string | undefined;
-  return function compactCodexLine(line: Fields, into: CompactBuilder): void {
+  return function compactCodexLine(line: LineFields, into: CompactBuilder): void {
     const payload = fieldsOf(line["payload"]);
     if (line["type"] !== "response_item" || payload === undefined) return;
     const ts = textOf(line["timestamp"]);
@@ -60,7 +60,7 @@ export function createCodexCompactor() {
   };
 }
 
-function messageText(payload: Fields, type: string): string {
+function messageText(payload: LineFields, type: string): string {
   return (
     listOf(payload["content"])
       .map(fieldsOf)

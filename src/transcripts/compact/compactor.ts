@@ -1,10 +1,10 @@
-import { type Fields, fieldsOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields } from "../json-fields.ts";
 import { maxTranscriptLineBytes } from "../limits.ts";
 import { type CompactBuilder, createCompactState } from "./compact-builder.ts";
 import type { CompactLine } from "./compact-line.ts";
 
 /** Turns one line of an agent's transcript into compact lines. Made anew for each transcript: it may remember. */
-export type LineCompactor = (line: Fields, into: CompactBuilder) => void;
+export type LineCompactor = (line: LineFields, into: CompactBuilder) => void;
 
 /**
  * Compacts a transcript as it comes, in one pass that also knows at which compact line each raw line appears. What has
@@ -106,7 +106,7 @@ export function createCompactor(compactLine: LineCompactor): Compactor {
   };
 }
 
-function parseLine(bytes: Buffer): Fields | undefined {
+function parseLine(bytes: Buffer): LineFields | undefined {
   try {
     return fieldsOf(JSON.parse(bytes.toString("utf8")));
   } catch {

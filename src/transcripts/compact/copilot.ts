@@ -1,9 +1,9 @@
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock } from "./compact-line.ts";
 
 /** Copilot CLI: events `{type, data, timestamp}`; `assistant.message` names its tool calls, whose ends come later. */
-export function compactCopilotLine(line: Fields, into: CompactBuilder): void {
+export function compactCopilotLine(line: LineFields, into: CompactBuilder): void {
   const data = fieldsOf(line["data"]);
   if (data === undefined) return;
   const ts = textOf(line["timestamp"]);

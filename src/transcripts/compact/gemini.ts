@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock, ToolResult } from "./compact-line.ts";
 
@@ -7,7 +7,7 @@ import type { AssistantBlock, ToolResult } from "./compact-line.ts";
  * when more of it is known, and the later one stands for the earlier. Records that change earlier ones (`$set`) are
  * passed over.
  */
-export function compactGeminiLine(line: Fields, into: CompactBuilder): void {
+export function compactGeminiLine(line: LineFields, into: CompactBuilder): void {
   const ts = textOf(line["timestamp"]);
   if (line["type"] === "user") {
     const text = geminiText(line["content"]);
@@ -65,7 +65,7 @@ function toolCall(value: unknown): AssistantBlock[] {
   ];
 }
 
-function toolResult(call: Fields): ToolResult | undefined {
+function toolResult(call: LineFields): ToolResult | undefined {
   const answers = listOf(call["result"]);
   if (answers.length === 0) return undefined;
   const responses = answers.map((answer) =>

@@ -1,9 +1,9 @@
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock, ToolResult } from "./compact-line.ts";
 
 /** OpenCode, as `opencode export` prints it: messages `{info{role, id, tokens, time}, parts[]}`; times are milliseconds. */
-export function compactOpencodeLine(line: Fields, into: CompactBuilder): void {
+export function compactOpencodeLine(line: LineFields, into: CompactBuilder): void {
   const info = fieldsOf(line["info"]);
   if (info === undefined) return;
   const ts = timeOf(fieldsOf(info["time"])?.["created"]);
@@ -26,7 +26,7 @@ export function compactOpencodeLine(line: Fields, into: CompactBuilder): void {
 }
 
 /** What the user wrote; parts that the program added say so. */
-export function opencodePrompt(line: Fields): string {
+export function opencodePrompt(line: LineFields): string {
   return listOf(line["parts"])
     .map(fieldsOf)
     .filter((part) => part?.["type"] === "text" && part["synthetic"] !== true)
@@ -60,7 +60,7 @@ function assistantBlock(value: unknown): AssistantBlock[] {
   ];
 }
 
-function toolResult(state: Fields | undefined): ToolResult | undefined {
+function toolResult(state: LineFields | undefined): ToolResult | undefined {
   if (state?.["status"] === "completed") return { output: textOf(state["output"]) ?? "", status: "success" };
   if (state?.["status"] === "error") return { output: textOf(state["error"]) ?? "", status: "error" };
   return undefined;

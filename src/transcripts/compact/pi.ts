@@ -1,9 +1,9 @@
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, numberOf, textOf } from "../json-fields.ts";
 import type { CompactBuilder } from "./compact-builder.ts";
 import type { AssistantBlock } from "./compact-line.ts";
 
 /** Pi: `{type: "message", id, timestamp, message{role, content[], usage}}`; results of tools are messages of their own. */
-export function compactPiLine(line: Fields, into: CompactBuilder): void {
+export function compactPiLine(line: LineFields, into: CompactBuilder): void {
   const message = fieldsOf(line["message"]);
   if (line["type"] !== "message" || message === undefined) return;
   const ts = textOf(line["timestamp"]);

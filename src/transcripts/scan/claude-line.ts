@@ -1,5 +1,5 @@
 import { speakerOf, stripContextTags } from "../compact/claude.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt, noteUsage } from "./note-facts.ts";
 import type { TranscriptFacts, TranscriptTokens } from "./transcript-facts.ts";
 
@@ -27,7 +27,7 @@ const subagentTools = new Set(["Task", "Agent"]);
  * One line of Claude Code's transcript: `{type, uuid, timestamp, message{role, id, model, content[], usage}}`. Cursor
  * and Factory Droid write the same with less in it.
  */
-export function scanClaudeLine(line: Fields, number: number, facts: TranscriptFacts): void {
+export function scanClaudeLine(line: LineFields, number: number, facts: TranscriptFacts): void {
   const message = fieldsOf(line["message"]);
   if (message === undefined) return;
   const speaker = speakerOf(line, message);
@@ -40,7 +40,7 @@ interface Place {
   readonly facts: TranscriptFacts;
 }
 
-function scanAssistant(line: Fields, message: Fields, { number, facts }: Place): void {
+function scanAssistant(line: LineFields, message: LineFields, { number, facts }: Place): void {
   noteModel(textOf(message["model"]), facts);
   const usage = fieldsOf(message["usage"]);
   if (usage !== undefined) noteUsage(textOf(message["id"]) ?? `line-${number}`, tokensOf(usage), facts);
@@ -70,11 +70,11 @@ function scanAssistant(line: Fields, message: Fields, { number, facts }: Place):
   }
 }
 
-function editTargetOf(input: Fields | undefined): string | undefined {
+function editTargetOf(input: LineFields | undefined): string | undefined {
   return pathFields.map((name) => textOf(input?.[name])).find((path) => path !== undefined);
 }
 
-function tokensOf(usage: Fields): TranscriptTokens {
+function tokensOf(usage: LineFields): TranscriptTokens {
   return {
     input: countOf(usage["input_tokens"]),
     cacheCreation: countOf(usage["cache_creation_input_tokens"]),
@@ -84,7 +84,7 @@ function tokensOf(usage: Fields): TranscriptTokens {
   };
 }
 
-function scanUser(line: Fields, message: Fields, { number, facts }: Place): void {
+function scanUser(line: LineFields, message: LineFields, { number, facts }: Place): void {
   const content = message["content"];
   for (const value of listOf(content)) {
     const block = fieldsOf(value);

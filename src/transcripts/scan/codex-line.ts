@@ -1,5 +1,5 @@
 import { isCodexContext } from "../compact/codex.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt } from "./note-facts.ts";
 import {
   addTranscriptTokens,
@@ -9,7 +9,7 @@ import {
 } from "./transcript-facts.ts";
 
 /** One line of a Codex rollout: `{type: "response_item" | "event_msg" | "turn_context", payload}`. */
-export function scanCodexLine(line: Fields, number: number, facts: TranscriptFacts): void {
+export function scanCodexLine(line: LineFields, number: number, facts: TranscriptFacts): void {
   const payload = fieldsOf(line["payload"]);
   if (payload === undefined) return;
   if (line["type"] === "turn_context") noteModel(textOf(payload["model"]), facts);
@@ -17,7 +17,7 @@ export function scanCodexLine(line: Fields, number: number, facts: TranscriptFac
   else if (line["type"] === "response_item") scanItem(payload, number, facts);
 }
 
-function scanItem(payload: Fields, number: number, facts: TranscriptFacts): void {
+function scanItem(payload: LineFields, number: number, facts: TranscriptFacts): void {
   switch (payload["type"]) {
     case "message":
       if (payload["role"] === "assistant") facts.open = false;
@@ -45,7 +45,7 @@ function scanItem(payload: Fields, number: number, facts: TranscriptFacts): void
 }
 
 /** The patch is the call's input, or a member of its arguments. */
-function patchIn(call: Fields): string {
+function patchIn(call: LineFields): string {
   const input = textOf(call["input"]);
   if (input !== undefined) return input;
   try {
@@ -62,7 +62,7 @@ function patchedPaths(patch: string): string[] {
 }
 
 /** Totals of the whole conversation: what they grew by is new; where they fell they began anew. */
-function scanEvent(payload: Fields, facts: TranscriptFacts): void {
+function scanEvent(payload: LineFields, facts: TranscriptFacts): void {
   if (payload["type"] !== "token_count") return;
   const total = fieldsOf(fieldsOf(payload["info"])?.["total_token_usage"]);
   if (total === undefined) return;
@@ -76,7 +76,7 @@ function scanEvent(payload: Fields, facts: TranscriptFacts): void {
 }
 
 /** Codex counts cached tokens among the input, and reasoning among the output. */
-function tokensOf(usage: Fields): TranscriptTokens {
+function tokensOf(usage: LineFields): TranscriptTokens {
   const cacheRead = countOf(usage["cached_input_tokens"]);
   return {
     input: Math.max(0, countOf(usage["input_tokens"]) - cacheRead),

@@ -1,9 +1,9 @@
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt } from "./note-facts.ts";
 import { addTranscriptTokens, type TranscriptFacts, type TranscriptTokens } from "./transcript-facts.ts";
 
 /** One event of Copilot CLI: `{type, data, timestamp}`. */
-export function scanCopilotLine(line: Fields, number: number, facts: TranscriptFacts): void {
+export function scanCopilotLine(line: LineFields, number: number, facts: TranscriptFacts): void {
   const data = fieldsOf(line["data"]);
   if (data === undefined) return;
   switch (line["type"]) {
@@ -33,7 +33,7 @@ export function scanCopilotLine(line: Fields, number: number, facts: TranscriptF
   }
 }
 
-function countShutdown(metrics: Fields | undefined, facts: TranscriptFacts): void {
+function countShutdown(metrics: LineFields | undefined, facts: TranscriptFacts): void {
   for (const metric of Object.values(metrics ?? {}).map(fieldsOf)) {
     const usage = fieldsOf(metric?.["usage"]);
     const calls = countOf(fieldsOf(metric?.["requests"])?.["count"]);
@@ -42,7 +42,7 @@ function countShutdown(metrics: Fields | undefined, facts: TranscriptFacts): voi
 }
 
 /** Tokens read from the cache are among the input, reasoning among the output. */
-function tokensOf(usage: Fields, calls: number): TranscriptTokens {
+function tokensOf(usage: LineFields, calls: number): TranscriptTokens {
   const cacheRead = countOf(usage["cacheReadTokens"]);
   return {
     input: Math.max(0, countOf(usage["inputTokens"]) - cacheRead),

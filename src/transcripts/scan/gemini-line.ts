@@ -1,12 +1,12 @@
 import { geminiText, isGeminiContext } from "../compact/gemini.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt, noteUsage } from "./note-facts.ts";
 import type { TranscriptFacts } from "./transcript-facts.ts";
 
 const editTools = new Set(["write_file", "edit_file", "save_file", "replace"]);
 
 /** One message of Gemini CLI, a line or a member of `messages`. */
-export function scanGeminiLine(line: Fields, number: number, facts: TranscriptFacts): void {
+export function scanGeminiLine(line: LineFields, number: number, facts: TranscriptFacts): void {
   if (line["type"] === "user") {
     const text = geminiText(line["content"]);
     if (text === "") facts.open = true;

@@ -1,10 +1,10 @@
 import { opencodePrompt } from "../compact/opencode.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt, noteUsage } from "./note-facts.ts";
 import type { TranscriptFacts } from "./transcript-facts.ts";
 
 /** One message of an OpenCode export: `{info, parts[]}`. */
-export function scanOpencodeLine(line: Fields, number: number, facts: TranscriptFacts): void {
+export function scanOpencodeLine(line: LineFields, number: number, facts: TranscriptFacts): void {
   const info = fieldsOf(line["info"]);
   if (info === undefined) return;
   if (info["role"] === "user") {

@@ -1,12 +1,12 @@
 import { joinedText } from "../compact/pi.ts";
-import { type Fields, fieldsOf, listOf, textOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
 import { countOf, noteModel, notePath, notePrompt } from "./note-facts.ts";
 import { addTranscriptTokens, type TranscriptFacts } from "./transcript-facts.ts";
 
 const editTools = new Set(["write", "edit"]);
 
 /** One line of Pi: `{type: "message", id, message{role, content[], usage, model}}`. */
-export function scanPiLine(line: Fields, number: number, facts: TranscriptFacts): void {
+export function scanPiLine(line: LineFields, number: number, facts: TranscriptFacts): void {
   const message = fieldsOf(line["message"]);
   if (line["type"] !== "message" || message === undefined) return;
   const content = message["content"];
@@ -17,7 +17,7 @@ export function scanPiLine(line: Fields, number: number, facts: TranscriptFacts)
   else if (message["role"] === "assistant") scanAssistant(message, facts);
 }
 
-function scanAssistant(message: Fields, facts: TranscriptFacts): void {
+function scanAssistant(message: LineFields, facts: TranscriptFacts): void {
   noteModel(textOf(message["model"]), facts);
   const blocks = listOf(message["content"]).map(fieldsOf);
   const calls = blocks.filter((block) => block?.["type"] === "toolCall");

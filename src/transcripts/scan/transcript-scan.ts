@@ -1,5 +1,5 @@
 import { claudeForms } from "../claude-form.ts";
-import { type Fields, fieldsOf } from "../json-fields.ts";
+import { fieldsOf, type LineFields } from "../json-fields.ts";
 import { scanClaudeLine } from "./claude-line.ts";
 import { scanCodexLine } from "./codex-line.ts";
 import { scanCopilotLine } from "./copilot-line.ts";
@@ -9,17 +9,18 @@ import { scanPiLine } from "./pi-line.ts";
 import { maxScanned, type TranscriptFacts } from "./transcript-facts.ts";
 
 /** Agents whose lines are known, by our name; of the others only the lines are counted. */
-const scanners: Readonly<Record<string, (line: Fields, number: number, facts: TranscriptFacts) => void>> = {
-  claude: scanClaudeLine,
-  codex: scanCodexLine,
-  copilot: scanCopilotLine,
-  cursor: scanClaudeLine,
-  droid: scanClaudeLine,
-  gemini: scanGeminiLine,
-  kilo: scanOpencodeLine,
-  opencode: scanOpencodeLine,
-  pi: scanPiLine,
-};
+const scanners: Readonly<Record<string, (line: LineFields, number: number, facts: TranscriptFacts) => void>> =
+  {
+    claude: scanClaudeLine,
+    codex: scanCodexLine,
+    copilot: scanCopilotLine,
+    cursor: scanClaudeLine,
+    droid: scanClaudeLine,
+    gemini: scanGeminiLine,
+    kilo: scanOpencodeLine,
+    opencode: scanOpencodeLine,
+    pi: scanPiLine,
+  };
 /** Takes one more line of an agent's transcript into account; `facts` changes. A line that is no JSON only counts. */
 export function scanTranscriptLine(tool: string, line: Buffer, facts: TranscriptFacts): void {
   const number = facts.lines;
@@ -43,7 +44,7 @@ function scannerOf(tool: string): (typeof scanners)[string] | undefined {
   };
 }
 
-function parseLine(line: Buffer): Fields | undefined {
+function parseLine(line: Buffer): LineFields | undefined {
   try {
     return fieldsOf(JSON.parse(line.toString("utf8")));
   } catch {

@@ -12,8 +12,9 @@ import {
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../../src/base/errors.ts";
+import { tarPadding } from "../../../src/base/ustar.ts";
 import { runsOf } from "../../../src/blocks/formats/extent-map.ts";
-import { encodeTarHeader, tarPadding } from "../../../src/blocks/formats/tar-header.ts";
+import { encodeTarHeader } from "../../../src/blocks/formats/tar-header.ts";
 import { parseImageName } from "../../../src/blocks/ids.ts";
 import { collectGarbage, planGarbage } from "../../../src/blocks/images/collect-garbage.ts";
 import { describeImage } from "../../../src/blocks/images/describe-image.ts";

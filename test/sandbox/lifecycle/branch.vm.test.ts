@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { isKeyframeError } from "../../../src/base/errors.ts";
 import { collectCommand, withGuest } from "../../../src/sandbox/guest/session.ts";
 import { branchSandbox } from "../../../src/sandbox/lifecycle/branch.ts";
-import { collectGarbage } from "../../../src/sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage } from "../../../src/sandbox/lifecycle/collect-garbage.ts";
 import { removeSandbox } from "../../../src/sandbox/lifecycle/remove-sandbox.ts";
 import { removeSnapshot } from "../../../src/sandbox/lifecycle/remove-snapshot.ts";
 import { resumeSandbox } from "../../../src/sandbox/lifecycle/resume-sandbox.ts";
@@ -248,7 +248,7 @@ test("a chain keeps every level, costs its differences only, and compact gives t
   const gone = await removeSnapshot(lab.world, findSnapshot(lab.world, middle.id), { cascade: true });
   expect(gone.snapshots.map((each) => each.id).sort()).toEqual(chain.map((each) => each.id).sort());
   // what was compacted does not need them
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   const again = await forkOne(mustBeReady(lab.world, findSnapshot(lab.world, flat.id)));
   expect(await lab.sh(again, "tr -d '\\n' < /root/levels")).toBe("123");
   await end(again);
@@ -296,7 +296,7 @@ test("each step of a branch can fail: the source goes on, nothing half is left, 
     const left = listSnapshots(lab.world).find((each) => each.name === `killed-${point}`);
     if (left !== undefined) expect(() => mustBeReady(lab.world, left), point).toThrow(/never completed/);
   }
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   expect(listSnapshots(lab.world).map((each) => each.id)).toEqual(before);
   expect(readdirSync(lab.world.home.folder("staging"))).toEqual([]);
   const child = await forkOne(await snapshotOf(source));
@@ -379,7 +379,7 @@ test("every damaged, cut or missing piece is named before a guest runs on it", a
       ["missing", () => rmSync(path)],
     ];
     for (const [what, apply] of harm) {
-      await collectGarbage(world, {}); // no image from before
+      await collectSandboxGarbage(world, {}); // no image from before
       apply();
       const sandboxes = listSandboxes(world).length;
       const error = await forkSnapshot(world, second, { count: 1 }).then(
@@ -467,7 +467,7 @@ test("another process adopts what runs; what died is seen as dead and never mist
 });
 
 test("a start that is killed at any step leaves nothing that gc does not remove", async () => {
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   const layers = readdirSync(lab.world.home.folder("disks")).sort();
   for (const point of ["start:after-record", "start:after-machine"]) {
     const killed = lab.cli(["sandbox", "run", "debian", "--memory", "160M", "--disk", "1G"], {
@@ -481,7 +481,7 @@ test("a start that is killed at any step leaves nothing that gc does not remove"
       ? lab.world.processTable.identify(Number(readFileSync(pidFile, "utf8")))
       : undefined;
     expect(machine !== undefined, point).toBe(point === "start:after-machine");
-    await collectGarbage(lab.world, {});
+    await collectSandboxGarbage(lab.world, {});
     if (machine !== undefined) expect(lab.world.processTable.isRunning(machine)).toBe(false);
     expect(readdirSync(lab.world.home.folder("disks")).sort(), point).toEqual(layers);
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseObjectName } from "../../../src/sandbox/ids.ts";
 import { branchSandbox } from "../../../src/sandbox/lifecycle/branch.ts";
-import { collectGarbage } from "../../../src/sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage } from "../../../src/sandbox/lifecycle/collect-garbage.ts";
 import { drainPool, fillPool } from "../../../src/sandbox/lifecycle/fill-pool.ts";
 import { listPool } from "../../../src/sandbox/lifecycle/pool.ts";
 import { removeSandbox } from "../../../src/sandbox/lifecycle/remove-sandbox.ts";
@@ -101,7 +101,7 @@ test("processes that take at the same time never get the same machine, and the p
 });
 
 test("a taker that is killed at any step leaves nothing that gc does not remove, and the rest of the pool", async () => {
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   const layers = readdirSync(lab.world.home.folder("disks")).sort();
   for (const point of ["pool:after-record", "pool:after-claim", "pool:after-wake"]) {
     const members = await fill(2);
@@ -111,20 +111,20 @@ test("a taker that is killed at any step leaves nothing that gc does not remove,
     expect(rest, point).toHaveLength(1);
     const taken = members.find((each) => each.id !== rest[0]);
     expect(sandboxState(lab.world, findSandbox(lab.world, taken?.id ?? "")), point).toBe("abandoned");
-    await collectGarbage(lab.world, {});
+    await collectSandboxGarbage(lab.world, {});
     const left = listSandboxes(lab.world).map((each) => each.id);
     expect(left, point).toEqual(rest);
     expect(lab.world.processTable.isRunning(machineOf(taken)), point).toBe(false);
     expect(readdirSync(lab.world.home.folder("names")), point).toEqual([]);
     await drainPool(lab.world, base.id);
-    await collectGarbage(lab.world, {});
+    await collectSandboxGarbage(lab.world, {});
     expect(readdirSync(lab.world.home.folder("disks")).sort(), point).toEqual(layers);
   }
   for (const point of ["start:after-record", "start:after-machine"]) {
     expect(lab.cli(["sandbox", "pool", base.id, "--size", "1"], { KEYFRAME_FAULT: point }).signal).toBe(
       "SIGKILL",
     );
-    await collectGarbage(lab.world, {});
+    await collectSandboxGarbage(lab.world, {});
     expect(listSandboxes(lab.world), point).toEqual([]);
   }
 });
@@ -151,13 +151,13 @@ test("a machine that nobody takes ends in time; one that was taken lives as long
   while (lab.world.processTable.isRunning(ended)) await lab.world.clock.sleep(50);
   expect(await lab.sh(child as SandboxRecord, "echo alive")).toBe("alive");
   expect(listPool(lab.world, base.id)).toEqual([]);
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   expect(listSandboxes(lab.world).map((each) => each.id)).toEqual([child?.id]);
   await fill(1);
   const [limited] = await take({ count: 1, lifetimeMs: 1_000 });
   const machine = machineOf(limited);
   while (lab.world.processTable.isRunning(machine)) await lab.world.clock.sleep(50);
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   expect(listSandboxes(lab.world).map((each) => each.id)).toEqual([child?.id]);
   await end(child as SandboxRecord);
 });
@@ -168,7 +168,7 @@ test("a dead machine of a pool is passed over", async () => {
   const [child] = await take();
   expect(child?.id).toBe(second?.id);
   if (child !== undefined) await end(child);
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
 });
 
 test("removing a snapshot ends its pool, and is refused while a sandbox from it runs", async () => {
@@ -181,7 +181,7 @@ test("removing a snapshot ends its pool, and is refused while a sandbox from it 
   await removeSnapshot(lab.world, doomed, {});
   expect(lab.world.processTable.isRunning(machineOf(kept))).toBe(false);
   expect(listSandboxes(lab.world)).toEqual([]);
-  await collectGarbage(lab.world, {});
+  await collectSandboxGarbage(lab.world, {});
   expect(readdirSync(join(lab.world.home.root, "memory")).filter((name) => name.startsWith("sn-"))).toEqual(
     [],
   );

@@ -53,7 +53,7 @@ export function createdMsOf(response: HttpResponse): number {
 }
 
 /** The error of an answer that is no success; `text` is what the server said. */
-export function answerError(status: number, what: string, text = ""): KeyframeError {
+export function errorOfAnswer(status: number, what: string, text = ""): KeyframeError {
   const message = `${what}: the server answered ${status}${text === "" ? "" : ` (${text})`}`;
   if (status === 429 || status === 408 || status >= 500)
     return new KeyframeError("store-unavailable", message);

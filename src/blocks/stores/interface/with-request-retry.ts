@@ -1,5 +1,5 @@
 import type { HttpClient } from "../../../system/net/http.ts";
-import { answerError } from "./http-answers.ts";
+import { errorOfAnswer } from "./http-answers.ts";
 import { type RetryOptions, startAttempts } from "./with-retry.ts";
 
 /**
@@ -16,7 +16,7 @@ export function withRequestRetry(client: HttpClient, options: RetryOptions): Htt
           const response = await client.request(request);
           if (response.status < 500 && response.status !== 429) return response;
           response.discard();
-          await attempts.waitAfter(answerError(response.status, new URL(request.url).host));
+          await attempts.waitAfter(errorOfAnswer(response.status, new URL(request.url).host));
         } catch (error) {
           await attempts.waitAfter(error);
         }

@@ -1,6 +1,6 @@
 import { AwsV4Signer } from "aws4fetch";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../../system/net/http.ts";
-import { answerError } from "../interface/http-answers.ts";
+import { errorOfAnswer } from "../interface/http-answers.ts";
 import { collect } from "../interface/object-content.ts";
 import type { AwsCredentials } from "./aws-settings.ts";
 import type { S3Location } from "./s3-location.ts";
@@ -60,7 +60,7 @@ export function createS3Requests(
 
   async function failure(response: HttpResponse, request: S3Request): Promise<Error> {
     const text = (await collect(response.body, maxAnswerBytes)).toString("utf8");
-    return answerError(response.status, describe(location, request), errorSummary(text));
+    return errorOfAnswer(response.status, describe(location, request), errorSummary(text));
   }
 
   return {
@@ -71,7 +71,7 @@ export function createS3Requests(
       const response = await send(request);
       if (response.status < 200 || response.status > 299) throw await failure(response, request);
       const text = (await collect(response.body, maxAnswerBytes)).toString("utf8");
-      if (/<Error>/.test(text)) throw answerError(500, describe(location, request), errorSummary(text));
+      if (/<Error>/.test(text)) throw errorOfAnswer(500, describe(location, request), errorSummary(text));
       return text;
     },
   };

@@ -4,7 +4,7 @@ import type { ImageReader } from "../../../blocks/image-reader.ts";
 import { openNodeBlockFile } from "../../../system/files/block-file.ts";
 import {
   type CacheRequest,
-  type FoundImage,
+  type ImageToOpen,
   openDevice,
   openReader,
 } from "../../../workflows/open-device.ts";
@@ -26,7 +26,7 @@ export async function openFlaggedDevice(
   return openDevice(found, { cache: cacheRequest(context, flags), ...overlay }, systemOf(context));
 }
 
-export function openFlaggedReader(context: CliContext, found: FoundImage, flags: DeviceFlags): ImageReader {
+export function openFlaggedReader(context: CliContext, found: ImageToOpen, flags: DeviceFlags): ImageReader {
   return openReader(found, cacheRequest(context, flags), systemOf(context));
 }
 

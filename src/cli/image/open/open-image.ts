@@ -4,7 +4,7 @@ import { openImage } from "../../../blocks/images/read/layered-image.ts";
 import { findImage } from "../../../blocks/images/read/read-image.ts";
 import { openRawImage } from "../../../blocks/raw-image.ts";
 import { openNodeBlockFile } from "../../../system/files/block-file.ts";
-import type { FoundImage } from "../../../workflows/open-device.ts";
+import type { ImageToOpen } from "../../../workflows/open-device.ts";
 import type { CliContext } from "../../command/context.ts";
 import { openImageSession } from "./open-repository.ts";
 
@@ -16,7 +16,7 @@ export async function findImageToOpen(
   context: CliContext,
   pathOrName: string,
   flags: { readonly store?: string },
-): Promise<FoundImage> {
+): Promise<ImageToOpen> {
   const path = resolve(context.cwd, pathOrName);
   const stat = context.files.statTargetIfExists(path);
   if (flags.store === undefined && stat?.kind === "file") {

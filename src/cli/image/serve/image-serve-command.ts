@@ -3,7 +3,7 @@ import type { CliContext } from "../../command/context.ts";
 import { switchFlag, textFlag } from "../../command/flags.ts";
 import { type DeviceFlags, deviceFlags, imageArgument } from "../open/device-flags.ts";
 
-export interface ServeFlags extends DeviceFlags {
+export interface ImageServeFlags extends DeviceFlags {
   readonly socket?: string;
   readonly port?: number;
   readonly tlsCert?: string;
@@ -12,7 +12,7 @@ export interface ServeFlags extends DeviceFlags {
   readonly json?: boolean;
 }
 
-export const imageServeCommand = buildCommand<ServeFlags, [string], CliContext>({
+export const imageServeCommand = buildCommand<ImageServeFlags, [string], CliContext>({
   loader: async () => (await import("./image-serve.ts")).imageServe,
   parameters: {
     flags: {

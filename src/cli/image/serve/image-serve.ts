@@ -5,10 +5,10 @@ import { listenNodeSocket, type SocketAddress, type TlsIdentity } from "../../..
 import { waitForStopSignal } from "../../../system/process/stop-signal.ts";
 import type { CliContext } from "../../command/context.ts";
 import { openFlaggedDevice } from "../open/open-device.ts";
-import type { ServeFlags } from "./image-serve-command.ts";
+import type { ImageServeFlags } from "./image-serve-command.ts";
 
 /** Serves until SIGINT or SIGTERM, then makes the overlay durable. */
-export async function imageServe(this: CliContext, flags: ServeFlags, image: string): Promise<void> {
+export async function imageServe(this: CliContext, flags: ImageServeFlags, image: string): Promise<void> {
   const address = addressOf(this, flags);
   const tls = tlsOf(this, flags);
   const stopped = waitForStopSignal();
@@ -28,7 +28,7 @@ export async function imageServe(this: CliContext, flags: ServeFlags, image: str
   }
 }
 
-function addressOf(context: CliContext, flags: ServeFlags): SocketAddress {
+function addressOf(context: CliContext, flags: ImageServeFlags): SocketAddress {
   if ((flags.socket === undefined) === (flags.port === undefined)) {
     throw new KeyframeError("usage", "name either --socket or --port", {
       hint: "for example --socket /tmp/disk.sock",
@@ -42,7 +42,10 @@ function addressOf(context: CliContext, flags: ServeFlags): SocketAddress {
   return { port };
 }
 
-function tlsOf(context: CliContext, { tlsCert, tlsKey, tlsClientCa }: ServeFlags): TlsIdentity | undefined {
+function tlsOf(
+  context: CliContext,
+  { tlsCert, tlsKey, tlsClientCa }: ImageServeFlags,
+): TlsIdentity | undefined {
   if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new KeyframeError("usage", "--tls-cert and --tls-key go together");
