@@ -5,7 +5,7 @@ import type { CheckpointTree } from "../../checkpoints/record/checkpoint-tree.ts
 import { idOfCheckpointRef } from "../../checkpoints/record/ids.ts";
 import { redactContent } from "../../checkpoints/remove/redact-content.ts";
 import { pathsOf } from "../../checkpoints/remove/removal.ts";
-import { type RewrittenRef, readHistory, replaceInRefs } from "../../checkpoints/remove/rewrite-refs.ts";
+import { type RefTip, readHistory, replaceInRefs } from "../../checkpoints/remove/rewrite-refs.ts";
 import { openCheckpointStores } from "../../checkpoints/stores/stores.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
@@ -35,11 +35,11 @@ export async function redact(this: CliContext, flags: RedactFlags, word: string)
   };
   const remote = await removalRemote(git, flags);
   const { redactor } = readCaptureSettings(git.repository, this);
-  const isOther = ({ ref }: RewrittenRef) => {
+  const isOther = ({ ref }: RefTip) => {
     const id = idOfCheckpointRef(ref);
     return id !== undefined && !meant.checkpoints.has(id);
   };
-  const replace = async (at: Git, all: readonly RewrittenRef[]) => {
+  const replace = async (at: Git, all: readonly RefTip[]) => {
     const refs = all.filter((one) => !isOther(one));
     const files = new Map<Oid, Set<string>>();
     for (const { ref, oid } of refs) {
