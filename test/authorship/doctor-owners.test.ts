@@ -28,11 +28,14 @@ function contextOf(folder: string): DoctorContext {
 }
 
 test("owners that stand elsewhere are told and carried, in a fresh clone from notes alone", async () => {
+  const source = repo.git("rev-parse", "ft");
+  repo.write("g", "person");
+  await repo.commit();
   repo.git("cherry-pick", "ft");
   repo.git("branch", "-qD", "ft");
   const clone = `${repo.folder}/.git/clone`;
   execFileSync("git", ["clone", "-q", repo.folder, clone]);
-  repo.git("push", "-q", clone, "refs/notes/ai", `${repo.git("rev-parse", "HEAD@{2}")}:refs/heads/old`);
+  repo.git("push", "-q", clone, "refs/notes/ai", `${source}:refs/heads/old`);
   execFileSync("git", ["config", "user.email", "c@x"], { cwd: clone });
   execFileSync("git", ["config", "user.name", "C"], { cwd: clone });
   const context = contextOf(clone);

@@ -7,7 +7,7 @@ import type { Files } from "../../system/files/files.ts";
 /** Commits of one settling that are looked at, the newest first; older ones are left to `doctor`. */
 const maxCommits = 1000;
 /** The same where nothing was ever looked at. */
-const maxFirstCommits = 200;
+const maxFirstCommits = 50;
 
 /*
  * <common dir>/keyframe/carry/examined      ids of the tips whose commits were looked at, one a line

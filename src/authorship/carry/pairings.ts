@@ -23,6 +23,14 @@ export interface Pairing {
   readonly by: PairingReason;
 }
 
+export interface PairingDeps {
+  readonly reader: ObjectReader;
+  readonly files: Files;
+  readonly book: NoteBook;
+  /** True if the index is not to be written. */
+  readonly isReadOnly?: boolean;
+}
+
 /** Commits read at once. */
 const batch = 500;
 
@@ -37,15 +45,17 @@ export class Pairings {
   readonly #reader: ObjectReader;
   readonly #files: Files;
   readonly #book: NoteBook;
+  readonly #isReadOnly: boolean;
   readonly #byAuthorship = new Map<string, Oid[]>();
   readonly #byChangeId = new Map<string, Oid[]>();
   #loaded: Promise<void> | undefined;
 
-  constructor(repository: Repository, deps: { reader: ObjectReader; files: Files; book: NoteBook }) {
+  constructor(repository: Repository, deps: PairingDeps) {
     this.#repository = repository;
     this.#reader = deps.reader;
     this.#files = deps.files;
     this.#book = deps.book;
+    this.#isReadOnly = deps.isReadOnly ?? false;
   }
 
   /** Strongest first. A name in a message counts although the commit has no note: its own owners are looked for. */
@@ -102,7 +112,7 @@ export class Pairings {
         lines.push(`${found.oid} ${digestOf(found.authorship)} ${found.changeId ?? "-"}\n`);
       }
     }
-    if (lines.length === 0) return;
+    if (lines.length === 0 || this.#isReadOnly) return;
     this.#files.makeFolder(join(path, ".."));
     this.#files.append(path, Buffer.from(lines.join("")));
   }

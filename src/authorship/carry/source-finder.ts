@@ -25,6 +25,10 @@ export interface FinderDeps {
   readonly reader: ObjectReader;
   readonly files: Files;
   readonly clock: Clock;
+  /** How long contents are looked for in all, milliseconds (default: 2,000); what was not looked at stays unknown. */
+  readonly searchMs?: number;
+  /** True if nothing may be written, not even what can be made again. */
+  readonly isReadOnly?: boolean;
 }
 
 /** Owners that were found for the lines of one commit, and where. */

@@ -8,8 +8,7 @@ import { type CarryTarget, holdsLines } from "../rules/carry.ts";
 import { listCandidateCommits } from "./candidate-commits.ts";
 import type { CommitFacts } from "./commit-facts.ts";
 
-/** How long one settling looks for contents, milliseconds; what was not looked at then stays unknown. */
-const maxSearchMs = 4000;
+const defaultSearchMs = 2000;
 /** Earlier versions of a file that are compared. */
 const maxVersions = 20;
 
@@ -25,6 +24,8 @@ export interface SearchDeps {
   readonly reader: ObjectReader;
   readonly files: Files;
   readonly clock: Clock;
+  /** How long contents are looked for in all, milliseconds (default: 2,000). */
+  readonly searchMs?: number;
 }
 
 /** A file in a commit; the commit as a revision. */
@@ -37,16 +38,18 @@ export interface Place {
 export class VersionSearch {
   readonly #deps: SearchDeps;
   readonly #startedMs: number;
+  readonly #searchMs: number;
   #candidates: Promise<readonly Oid[]> | undefined;
 
   constructor(deps: SearchDeps) {
     this.#deps = deps;
     this.#startedMs = deps.clock.nowMs();
+    this.#searchMs = deps.searchMs ?? defaultSearchMs;
   }
 
   /** Places that hold the lines, the likeliest first. */
   async *places(question: ContentQuestion): AsyncGenerator<Place> {
-    const isLate = () => this.#deps.clock.nowMs() - this.#startedMs > maxSearchMs;
+    const isLate = () => this.#deps.clock.nowMs() - this.#startedMs > this.#searchMs;
     if (isLate()) return;
     yield* this.#elsewhere(question);
     if (isLate()) return;
@@ -88,7 +91,7 @@ export class VersionSearch {
     const args = ["log", `-${maxVersions}`, "--format=%H", "--no-show-signature", parent, "--", path];
     const result = await this.#deps.git.run(["--literal-pathspecs", ...args], {
       okCodes: [0, 128],
-      timeoutMs: maxSearchMs,
+      timeoutMs: this.#searchMs,
     });
     const seen = new Set<Oid>();
     for (const commit of result.stdout.toString("latin1").split("\n").filter(isOid)) {

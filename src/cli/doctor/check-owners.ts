@@ -12,6 +12,8 @@ import { readCommitPatches } from "../../git/objects/patch.ts";
 import { readNotes } from "../../git/refs/notes.ts";
 import type { DoctorCheck, DoctorContext, Finding } from "./check.ts";
 
+/** How long contents are looked for, milliseconds. */
+const searchMs = 20_000;
 /** Commits that are looked at, the newest of all branches. */
 const maxCommits = 1000;
 
@@ -55,7 +57,10 @@ function findLost(
   reader: ObjectReader,
   commits: readonly Oid[],
 ): Promise<Map<Oid, AuthorshipLog>> {
-  return carryIntoCommits({ git, reader, files: cli.files, clock: cli.clock }, commits);
+  return carryIntoCommits(
+    { git, reader, files: cli.files, clock: cli.clock, searchMs, isReadOnly: true },
+    commits,
+  );
 }
 
 function describeLost([commit, log]: readonly [Oid, AuthorshipLog]): Finding {
