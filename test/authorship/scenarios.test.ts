@@ -641,6 +641,27 @@ describe("places", () => {
     expect([name(650), "moved", name(652), name(653)].map(repo.blame)).toEqual(["UUA", "UU", "UUUA", "UU"]);
   });
 
+  test.each([
+    ["UTF-16", (text: string) => Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(text, "utf16le")])],
+    ["UTF-16LE", (text: string) => Buffer.from(text, "utf16le")],
+    ["ISO-8859-1", (text: string) => Buffer.from(text, "latin1")],
+  ])(
+    "a file that attributes keep as %s has owners by the text that is committed",
+    async (encoding, bytes) => {
+      repo.write("deep/.gitattributes", `*.txt text working-tree-encoding=${encoding}`);
+      repo.writeBytes("deep/t.txt", bytes("one\ntwo é\n"));
+      await repo.commit();
+      repo.agentEdit("deep/t.txt", () => repo.writeBytes("deep/t.txt", bytes("one\ntwo é\nthree ü\n")));
+      repo.shellBegins("s", agentB);
+      repo.writeBytes("deep/t.txt", bytes("zero\none\ntwo é\nthree ü\n"));
+      repo.shellEnds("s", agentB);
+      repo.writeBytes("deep/t.txt", bytes("zero\none\ntwo é\nthree ü\nfour\n"));
+      repo.humanSaves("deep/t.txt");
+      await repo.commit();
+      expect(repo.blame("deep/t.txt")).toBe("BUUAK");
+    },
+  );
+
   test("files behind a symlinked directory, and behind a symlink, are recorded where git has them", async () => {
     repo.write("real/f", "1");
     symlinkSync("real", repo.path("linked"));

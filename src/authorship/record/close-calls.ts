@@ -6,11 +6,11 @@ import { withJournal } from "../../journal/journal.ts";
 import { listOpenEdits, type OpenEdit, removeOpenEdit, writeOpenEdit } from "../../journal/open-edits.ts";
 import { listShellCalls, removeShellCall, type ShellCall } from "../../journal/shell-calls.ts";
 import { sessionKey } from "../note/keys.ts";
-import { capturePath } from "./capture.ts";
 import type { ObserveDeps } from "./edit-cause.ts";
 import { locatePath } from "./locate-path.ts";
 import { observe } from "./observe.ts";
 import { recordEdit } from "./record-edit.ts";
+import { TreeReader } from "./tree-reader.ts";
 
 type FromAgent = Extract<AgentEvent, { readonly agent: unknown }>;
 
@@ -95,11 +95,12 @@ function holdsExpected(file: OpenEdit["files"][number], { files }: ObserveDeps):
 /** The call is over; what the files hold now is nobody's work. */
 function forgetEdit(edit: OpenEdit, repository: Repository, deps: ObserveDeps): void {
   const base = readBase(repository, deps.files, deps.processes);
+  const tree = new TreeReader(repository, deps);
   withJournal(deps, repository, base, (journal) => {
     for (const { path: text } of edit.files) {
       const located = locatePath(text, repository.workTree ?? "", deps);
       if (located.kind !== "inside" || located.repository.gitDir !== repository.gitDir) continue;
-      const after = capturePath(deps.files, located.absolute);
+      const after = tree.capture(located.path, located.absolute);
       recordEdit(journal, { path: located.path, after, cause: { owner: null, toolUseId: edit.toolUseId } });
     }
   });

@@ -18,12 +18,13 @@ import {
 } from "../../journal/shell-calls.ts";
 import { type UntrackedFile, UntrackedFiles } from "../../journal/untracked-files.ts";
 import { sessionKey } from "../note/keys.ts";
-import { type Capture, captureContent, capturePath, isUnchanged, markOf } from "./capture.ts";
+import { type Capture, captureContent, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import { GitOrigins } from "./git-origins.ts";
 import { keepStashes } from "./keep-stashes.ts";
 import { type EditCause, recordEdit, recordRename } from "./record-edit.ts";
 import { creditShellCommits } from "./shell-commits.ts";
+import { TreeReader } from "./tree-reader.ts";
 
 interface ShellProgress {
   readonly deps: ObserveDeps;
@@ -56,6 +57,7 @@ export function observeShellStart(
   const open = findOnlyOpenCall(repository, event.agent, deps);
   const cause = open === undefined ? { owner: null } : shellCause(open);
   const origins = new GitOrigins(repository, open, deps);
+  const tree = new TreeReader(repository, deps);
   withJournal(deps, repository, base, (journal) => {
     // a path that was clean when the only open call began held then what its commit holds
     const dirtyThen = new Set(open?.dirty);
@@ -87,7 +89,7 @@ export function observeShellStart(
       outcome.seen += 1;
       const content = committed.get(path);
       const baseline = content === undefined ? {} : { baseline: captureContent(content) };
-      const after = capturePath(files, absolute);
+      const after = tree.capture(path, absolute);
       recordEdit(journal, { path, after, cause, ...baseline, earlier: origins.earlierOf(path, after) });
     }
     const left = kept.keep(together).length;
@@ -165,15 +167,16 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
     (path) => journal.head(path) === undefined && call.unread[path] === undefined,
   );
   const committed = readCommittedSync(repository, deps.processes, { commit: call.base, paths: unknown });
-  const captures = new Map(
-    changed.map((path) => [path, capturePath(files, join(repository.workTree ?? "", path))]),
-  );
+  const tree = new TreeReader(repository, deps);
+  const captures = new Map(changed.map((path) => [path, tree.capture(path)]));
   const origins = new GitOrigins(repository, call, deps);
   origins.prepare(captures, { isClean: (path) => !dirty.has(path) });
   const kept = new UntrackedFiles(repository, files);
   const keptBefore = (path: RepoPath): Buffer | undefined => {
     const mark = call.unread[path];
-    return mark === undefined || journal.head(path) !== undefined ? undefined : kept.content(path, mark);
+    const isAsked = mark !== undefined && journal.head(path) === undefined;
+    const bytes = isAsked ? kept.content(path, mark) : undefined;
+    return bytes === undefined ? undefined : tree.asCommitted(path, bytes);
   };
   const twins = findTwins(journal, { captures, committed, dirtyBefore: call.dirty });
   for (const digest of Object.keys(call.unread).length === 0 ? [] : kept.digests())

@@ -11,7 +11,7 @@ import { appendSessionRecord, type SessionRecord } from "../../journal/session-l
 import { listShellCalls, readShellCall, removeShellCall } from "../../journal/shell-calls.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
-import { type Capture, captureContent, capturePath } from "./capture.ts";
+import { type Capture, captureContent } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import { GitOrigins } from "./git-origins.ts";
 import { authorIdentity } from "./identity.ts";
@@ -19,6 +19,7 @@ import { locatePath } from "./locate-path.ts";
 import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
 import { type EditCause, recordBegin, recordEdit, recordLook } from "./record-edit.ts";
 import { findAllShellPlaces, findShellPlaces } from "./shell-places.ts";
+import { TreeReader } from "./tree-reader.ts";
 
 export interface ObserveOutcome {
   /** Paths whose lines were credited to somebody. */
@@ -151,10 +152,11 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
   const open = event.kind === "before-edit" ? findOnlyOpenCall(repository, event.agent, deps) : undefined;
   const between = open === undefined ? { owner: null } : shellCause(open);
   const origins = new GitOrigins(repository, open, deps);
+  const tree = new TreeReader(repository, deps);
   const captures = paths.map(({ path, absolute }) => ({
     path,
     absolute,
-    after: captureOf(absolute, event.buffers, deps),
+    after: captureOf(tree, { path, absolute }, event.buffers, deps),
   }));
   withJournal(deps, repository, base, (journal) => {
     const baselines = readBaselines(event, { journal, repository, captures, deps });
@@ -213,9 +215,14 @@ function causeOf(event: PathEvent, repository: Repository, deps: ObserveDeps): E
   return { owner: null };
 }
 
-function captureOf(absolute: string, buffers: Buffers | undefined, { files }: ObserveDeps): Capture {
+function captureOf(
+  tree: TreeReader,
+  { path, absolute }: PathGroup["paths"][number],
+  buffers: Buffers | undefined,
+  { files }: ObserveDeps,
+): Capture {
   const buffer = buffers?.get(absolute);
-  if (buffer === undefined) return capturePath(files, absolute);
+  if (buffer === undefined) return tree.capture(path, absolute);
   return captureContent(Buffer.from(buffer), files.statIfExists(absolute)?.mode ?? 0o644);
 }
 
