@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ownersByPath } from "../../src/authorship/note/log.ts";
@@ -661,6 +661,42 @@ describe("places", () => {
       expect(repo.blame("deep/t.txt")).toBe("BUUAK");
     },
   );
+
+  test("names with a newline, with bytes that are not UTF-8, and with a replacement character", async () => {
+    repo.write("plain", "1");
+    await repo.commit();
+    const raw = Buffer.concat([Buffer.from(`${repo.folder}/caf`), Buffer.from([0xe9]), Buffer.from(".txt")]);
+    const other = Buffer.concat([
+      Buffer.from(`${repo.folder}/caf`),
+      Buffer.from([0xe8]),
+      Buffer.from(".txt"),
+    ]);
+    for (const path of [raw, other]) writeFileSync(path, "by nobody\n");
+    repo.write("new\nline", "by nobody");
+    repo.write("odd \ufffd", "by nobody");
+    repo.git("add", "-A");
+    await repo.commitIndex();
+    repo.shellBegins("s");
+    writeFileSync(raw, "by nobody\nby the agent\n");
+    repo.write("new\nline", "by the agent", "by nobody");
+    repo.write("odd \ufffd", "by nobody", "by the agent");
+    expect(repo.shellEnds("s").problems).toEqual([]);
+    writeFileSync(other, "by nobody\nby nobody again\n");
+    await repo.commit();
+    const { log, problems } = parseAuthorshipLog(Buffer.from(repo.note()));
+    expect(problems).toEqual([]);
+    const lines = new Map(
+      [...ownersByPath(log)].map(([path, { runs }]) => [path, runs.map(({ first }) => first)]),
+    );
+    expect(lines).toEqual(
+      new Map([
+        ["caf\udce9.txt", [2]],
+        ["new\nline", [1]],
+        ["odd \ufffd", [2]],
+      ]),
+    );
+    expect([repo.blame("new\nline"), repo.blame("odd \ufffd")]).toEqual(["AU", "UA"]);
+  });
 
   test("files behind a symlinked directory, and behind a symlink, are recorded where git has them", async () => {
     repo.write("real/f", "1");

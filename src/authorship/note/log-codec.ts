@@ -8,6 +8,7 @@ import {
   objectField,
   stringField,
 } from "../../base/json.ts";
+import { isPlainPath } from "../../base/path-text.ts";
 import type { OwnerRuns } from "../rules/owner-runs.ts";
 import { readLegacyLog } from "./legacy-log.ts";
 import {
@@ -18,6 +19,7 @@ import {
   ownersByPath,
   schemaVersion,
 } from "./log.ts";
+import { readOddFiles, withOddFiles } from "./odd-files.ts";
 
 /** Something in a note that could not be read; the rest of the note was. */
 export interface NoteProblem {
@@ -86,7 +88,12 @@ export function parseAuthorshipLog(bytes: Uint8Array): ParsedAuthorshipLog {
   const unsafe = problems.some(({ kind }) =>
     ["no-divider", "bad-metadata", "not-utf8", "foreign-schema"].includes(kind),
   );
-  return { log: { files, metadata }, problems, rewritable: !unsafe };
+  const odd = readOddFiles(metadata);
+  return {
+    log: { files: [...files, ...odd.files], metadata: odd.metadata },
+    problems,
+    rewritable: !unsafe,
+  };
 }
 
 /** True if the bytes may hold more than one note: a whole line `---` is always a divider. */
@@ -153,7 +160,11 @@ export function encodeAuthorshipLog(log: AuthorshipLog): string {
     lines.push(quotePath(path));
     for (const { key, ranges } of entriesOfRuns(runs)) lines.push(`  ${key} ${encodeRanges(ranges)}`);
   }
-  return [...lines, "---", JSON.stringify(orderMetadata(log.metadata), null, 2)].join("\n");
+  const metadata = withOddFiles(
+    log.metadata,
+    files.map(([, file]) => file),
+  );
+  return [...lines, "---", JSON.stringify(orderMetadata(metadata), null, 2)].join("\n");
 }
 
 /** One sorted entry per key. */
@@ -167,9 +178,9 @@ export function entriesOfRuns(runs: OwnerRuns): AuthorshipEntry[] {
   return [...byKey].sort(([a], [b]) => compareBytes(a, b)).map(([key, ranges]) => ({ key, ranges }));
 }
 
-/** False for the few names that the format has no spelling for. */
+/** False for the few names that the format has no spelling for: they stand in our part of the metadata. */
 export function isWritablePath(path: string): boolean {
-  return path !== "" && !path.includes("\n");
+  return path !== "" && !path.includes("\n") && isPlainPath(path);
 }
 
 type Report = (problem: NoteProblem) => void;

@@ -51,8 +51,7 @@ export function observeShellStart(
   const { files } = deps;
   keepStashes(repository, deps);
   const base = readBase(repository, files, deps.processes);
-  const { paths, unreadable } = listDirtyPaths(repository, deps);
-  if (unreadable > 0) outcome.problems.push(`${unreadable} paths are no UTF-8: changes in them are nobody's`);
+  const paths = listDirtyPaths(repository, deps);
   const unread: Record<RepoPath, StatMark> = {};
   const open = findOnlyOpenCall(repository, event.agent, deps);
   const cause = open === undefined ? { owner: null } : shellCause(open);
@@ -133,7 +132,7 @@ export function observeShellEnd(
     outcome.credited += credited;
     if (base !== call.base || credited > 0) outcome.wantsSettle = true;
   }
-  const dirty = new Set(listDirtyPaths(repository, deps).paths);
+  const dirty = new Set(listDirtyPaths(repository, deps));
   const paths = new Set([...dirty, ...call.dirty]);
   const cause = causeOfShell(call, repository, { deps, outcome });
   let credited = 0;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { decodePath } from "../../base/path-text.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { readCommittedSync, runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
@@ -155,6 +156,6 @@ function listChangedPaths({ repository, processes }: GitSync, commit: CommitLine
     "--no-renames",
     commit.oid,
   ];
-  const text = runGitSync(repository, processes, args).stdout.toString("utf8");
-  return text.split("\0").filter((path) => path !== "" && !path.includes("\ufffd")) as RepoPath[];
+  const names = decodePath(runGitSync(repository, processes, args).stdout);
+  return names.split("\0").filter((path) => path !== "") as RepoPath[];
 }

@@ -21,7 +21,7 @@ import { recordEdit } from "./record-edit.ts";
 export function stateHuman(
   repository: Repository,
   deps: ObserveDeps,
-  paths: readonly RepoPath[] = listDirtyPaths(repository, deps).paths,
+  paths: readonly RepoPath[] = listDirtyPaths(repository, deps),
 ): RepoPath[] {
   const base = readBase(repository, deps.files, deps.processes);
   const human = authorIdentity(repository, deps.processes);

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { encodePath } from "../../base/path-text.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
@@ -67,9 +68,9 @@ export class TreeReader {
         this.#repository,
         this.#deps.processes,
         ["check-attr", "-z", "--stdin", attribute],
-        `${path}\0`,
+        encodePath(`${path}\0`),
       );
-      const [, , value] = stdout.toString("utf8").split("\0");
+      const [, , value] = stdout.toString("latin1").split("\0");
       const isSet = value !== undefined && !["", "unspecified", "set", "unset"].includes(value);
       this.#encodings.set(path, isSet ? value : undefined);
     }

@@ -107,7 +107,7 @@ function readPayload(preset: CheckpointPreset, flags: CheckpointFlags): { readon
 }
 
 function changedPaths(context: CliContext, repository: Repository): string[] {
-  return listDirtyPaths(repository, context).paths.map((path) => join(repository.workTree ?? "", path));
+  return listDirtyPaths(repository, context).map((path) => join(repository.workTree ?? "", path));
 }
 
 function printSummary({ terminal }: CliContext, preset: string, summary: Summary): void {

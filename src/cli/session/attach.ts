@@ -46,7 +46,7 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
     ...(known === undefined ? [] : listOfState(known, "files_touched")),
   ]);
   // what is committed already cannot be linked any more
-  const pending = listDirtyPaths(repository, this).paths.filter((path) => touched.has(path));
+  const pending = listDirtyPaths(repository, this).filter((path) => touched.has(path));
   updateSessionState(this, { repository, id }, (stored) => {
     const state = stored ?? newSessionState({ agent }, repository, this);
     applyActions(state, ["touch"], this.clock.nowMs());

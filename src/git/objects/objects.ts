@@ -1,4 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
+import { encodePath } from "../../base/path-text.ts";
 import type { RunningProcess } from "../../system/process/processes.ts";
 import { type Git, gitFailed } from "../git.ts";
 import { isOid, type Oid } from "../ids.ts";
@@ -37,17 +38,26 @@ export function openObjectReader(git: Git, { lazyFetch = true }: ObjectReaderOpt
   return {
     async read(name) {
       contents ??= startBatch(git, "--batch", lazyFetch);
-      const answer = await contents.ask(name);
+      const answer = await contents.ask(await oneLineName(git, name));
       return answer === undefined ? undefined : { ...answer.info, content: answer.content };
     },
     async info(name) {
       checks ??= startBatch(git, "--batch-check", lazyFetch);
-      return (await checks.ask(name))?.info;
+      return (await checks.ask(await oneLineName(git, name)))?.info;
     },
     async close() {
       await Promise.all([contents?.close(), checks?.close()]);
     },
   };
+}
+
+/** A name with a newline in it is resolved first: batches are asked by lines. */
+async function oneLineName(git: Git, name: string): Promise<string> {
+  if (!name.includes("\n")) return name;
+  const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", name];
+  const { stdout } = await git.run(args, { okCodes: [0, 1, 128] });
+  // older git echoes the separator
+  return stdout.toString("latin1").trim().split("\n").at(-1) ?? "";
 }
 
 interface Answer {
@@ -91,11 +101,11 @@ function startBatch(git: Git, mode: "--batch" | "--batch-check", lazyFetch: bool
   );
   return {
     ask(name) {
-      if (name.includes("\n")) return Promise.resolve(undefined);
+      if (name === "") return Promise.resolve(undefined);
       if (closed) return Promise.reject(new KeyframeError("program-failed", "git cat-file has ended"));
       return new Promise((resolve, reject) => {
         waiters.push({ resolve, reject });
-        child.stdin.write(`${name}\n`);
+        child.stdin.write(encodePath(`${name}\n`));
       });
     },
     async close() {

@@ -173,7 +173,8 @@ async function* runPatch(
   args: readonly string[],
   stdin: string | undefined,
 ): AsyncGenerator<CommitPatch> {
-  const child = git.start(args);
+  // names that are not UTF-8 come quoted whatever the user prefers: only so their bytes are told
+  const child = git.start(["-c", "core.quotePath=true", ...args]);
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (piece: string) => {
     stderr = (stderr + piece).slice(-4000);

@@ -1,3 +1,5 @@
+import { decodePath } from "../../base/path-text.ts";
+
 const escapes: Record<string, number> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, "\\": 92 };
 
 /** Undoes git's C-style quoting of a path (`"caf\303\251"`); unquoted text is returned as it is. */
@@ -19,5 +21,5 @@ export function unquotePath(text: string): string {
       index += 1;
     }
   }
-  return Buffer.from(bytes).toString("utf8");
+  return decodePath(Buffer.from(bytes));
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
+import { decodePath, encodePath } from "../../base/path-text.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { Processes, ProcessResult } from "../../system/process/processes.ts";
 import { gitEnvironment } from "../git-environment.ts";
@@ -27,12 +28,11 @@ const syncTimeoutMs = 20_000;
 
 /**
  * Paths of the work tree that differ from HEAD or are new, ignored ones left out. Submodules are not entered.
- * Paths whose bytes are no UTF-8 are counted in `unreadable`.
  */
 export function listDirtyPaths(
   repository: Repository,
   deps: { readonly processes: Processes; readonly files: Files },
-): { readonly paths: RepoPath[]; readonly unreadable: number } {
+): RepoPath[] {
   const args = [
     "status",
     "--porcelain=v1",
@@ -46,15 +46,12 @@ export function listDirtyPaths(
     throw new KeyframeError("program-failed", `git status failed: ${result.stderr.trim().slice(0, 500)}`);
   }
   const paths: RepoPath[] = [];
-  let unreadable = 0;
   for (const entry of splitZero(result.stdout)) {
-    const path = entry.subarray(3).toString("utf8");
+    const path = decodePath(entry.subarray(3));
     // an untracked nested repository is shown as a folder
-    if (path === "" || path.endsWith("/")) continue;
-    if (path.includes("\ufffd")) unreadable += 1;
-    else paths.push(path as RepoPath);
+    if (path !== "" && !path.endsWith("/")) paths.push(path as RepoPath);
   }
-  return { paths, unreadable };
+  return paths;
 }
 
 /**
@@ -78,20 +75,25 @@ export function readCommittedSync(
   { commit, paths }: { readonly commit: string; readonly paths: readonly RepoPath[] },
 ): Map<RepoPath, Buffer | null> {
   const contents = new Map<RepoPath, Buffer | null>();
-  const asked = paths.filter((path) => !path.includes("\n"));
   for (const path of paths) contents.set(path, null);
-  if (asked.length === 0 || !isOid(commit)) return contents;
-  const result = runGitSync(
-    repository,
-    processes,
-    ["cat-file", "--batch"],
-    asked.map((path) => `${commit}:${path}\n`).join(""),
-  );
+  if (paths.length === 0 || !isOid(commit)) return contents;
+  // a name with a newline needs git 2.38; without one, older versions do
+  const hasNewline = paths.some((path) => path.includes("\n"));
+  const names = paths.map((path) => encodePath(`${commit}:${path}`));
+  const end = Buffer.from(hasNewline ? "\0" : "\n");
+  const args = ["cat-file", "--batch", ...(hasNewline ? ["-z"] : [])];
+  const input = Buffer.concat(names.flatMap((name) => [name, end]));
+  const result = runGitSync(repository, processes, args, input);
   if (result.code !== 0) {
     throw new KeyframeError("program-failed", `git cat-file failed: ${result.stderr.trim().slice(0, 500)}`);
   }
   let at = 0;
-  for (const path of asked) {
+  for (const [index, path] of paths.entries()) {
+    const missing = Buffer.concat([names[index] ?? Buffer.alloc(0), Buffer.from(" missing\n")]);
+    if (result.stdout.subarray(at, at + missing.length).equals(missing)) {
+      at += missing.length;
+      continue;
+    }
     const end = result.stdout.indexOf(0x0a, at);
     const [oid = "", type, size] = result.stdout.toString("utf8", at, end).split(" ");
     at = end + 1;
@@ -109,7 +111,12 @@ export function listIgnoredSync(
   paths: readonly RepoPath[],
 ): RepoPath[] {
   const args = ["check-ignore", "-z", "--stdin"];
-  const result = runGitSync(repository, processes, args, paths.map((path) => `${path}\0`).join(""));
+  const result = runGitSync(
+    repository,
+    processes,
+    args,
+    encodePath(paths.map((path) => `${path}\0`).join("")),
+  );
   // 1: none of them is
   if (result.code > 1) {
     throw new KeyframeError(
@@ -117,7 +124,7 @@ export function listIgnoredSync(
       `git check-ignore failed: ${result.stderr.trim().slice(0, 500)}`,
     );
   }
-  return result.stdout.toString("utf8").split("\0").filter(Boolean) as RepoPath[];
+  return decodePath(result.stdout).split("\0").filter(Boolean) as RepoPath[];
 }
 
 function* splitZero(bytes: Buffer): Generator<Buffer> {

@@ -27,6 +27,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../../base/errors.ts";
+import { decodePath, nativePath } from "../../base/path-text.ts";
 
 export type FileKind = "file" | "folder" | "symlink" | "other";
 
@@ -114,10 +115,10 @@ export interface Files {
 }
 
 export const nodeFiles: Files = {
-  read: (path) => translated(path, "read", () => readFileSync(path)),
-  readIfExists: (path) => ifExists(path, "read", () => readFileSync(path)),
+  read: (path) => translated(path, "read", () => readFileSync(nativePath(path))),
+  readIfExists: (path) => ifExists(path, "read", () => readFileSync(nativePath(path))),
   *readChunks(path, { offsetBytes = 0, chunkBytes = 1024 * 1024 } = {}) {
-    const descriptor = translated(path, "open", () => openSync(path, "r"));
+    const descriptor = translated(path, "open", () => openSync(nativePath(path), "r"));
     try {
       const buffer = Buffer.allocUnsafe(chunkBytes);
       let position = offsetBytes;
@@ -132,7 +133,7 @@ export const nodeFiles: Files = {
     }
   },
   readTail(path, maxBytes) {
-    const descriptor = translated(path, "open", () => openSync(path, "r"));
+    const descriptor = translated(path, "open", () => openSync(nativePath(path), "r"));
     try {
       const size = fstatSync(descriptor).size;
       const buffer = Buffer.alloc(Math.min(size, maxBytes));
@@ -144,10 +145,12 @@ export const nodeFiles: Files = {
       closeSync(descriptor);
     }
   },
-  realPathIfExists: (path) => ifExists(path, "look at", () => realpathSync(path)),
-  readLinkIfExists: (path) => ifExists(path, "read", () => readlinkSync(path)),
-  statIfExists: (path) => ifExists(path, "look at", () => toFileStat(lstatSync(path))),
-  statTargetIfExists: (path) => ifExists(path, "look at", () => toFileStat(statSync(path))),
+  realPathIfExists: (path) =>
+    ifExists(path, "look at", () => decodePath(realpathSync(nativePath(path), { encoding: "buffer" }))),
+  readLinkIfExists: (path) =>
+    ifExists(path, "read", () => decodePath(readlinkSync(nativePath(path), { encoding: "buffer" }))),
+  statIfExists: (path) => ifExists(path, "look at", () => toFileStat(lstatSync(nativePath(path)))),
+  statTargetIfExists: (path) => ifExists(path, "look at", () => toFileStat(statSync(nativePath(path)))),
   listIfExists: (path) =>
     ifExists(path, "list", () =>
       readdirSync(path, { withFileTypes: true })

@@ -73,7 +73,7 @@ export class RunWatch {
   #fingerprint(): string {
     const { repository } = this.#run;
     const { files } = this.#machine;
-    const marks = listDirtyPaths(repository, this.#machine).paths.map((path) => {
+    const marks = listDirtyPaths(repository, this.#machine).map((path) => {
       const stat = files.statIfExists(join(repository.workTree ?? "", path));
       return `${path}\0${stat?.mtimeMs}\0${stat?.sizeBytes}\0${stat?.inode}`;
     });
