@@ -5,6 +5,7 @@ import { jsonFlag, switchFlag } from "../command/flags.ts";
 export interface DoctorFlags {
   readonly repair?: boolean;
   readonly remote?: boolean;
+  readonly security?: boolean;
   readonly json?: boolean;
 }
 
@@ -14,6 +15,9 @@ export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
     flags: {
       repair: switchFlag("Repair what can be without losing anything, and show what is left"),
       remote: switchFlag("Look at what was fetched and pushed too; with --repair, fetch and push"),
+      security: switchFlag(
+        "Look at modes, owners, tokens, listening ports and settings that weaken security instead",
+      ),
       json: jsonFlag,
     },
   },
@@ -24,6 +28,6 @@ export const doctorCommand = buildCommand<DoctorFlags, [], CliContext>({
       "is gone, commits whose checkpoint is not here, records that cannot be read, refs without common history with a\n" +
       "remote's; and this user's sandboxes and snapshots, outside of a repository too. Nothing is changed without\n" +
       "--repair, and no remote is asked without --remote and --repair. Ends with 5 if something is damaged.\n\n" +
-      "Example:\n  keyframe doctor\n  keyframe doctor --repair --remote",
+      "Example:\n  keyframe doctor\n  keyframe doctor --repair --remote\n  keyframe doctor --security",
   },
 });

@@ -5,6 +5,7 @@ import { exitCodes } from "../command/exit-codes.ts";
 import { openRepositoryCheckpoints } from "../command/open-repository.ts";
 import { printable, printableText, type Terminal } from "../output/terminal.ts";
 import type { DoctorCheck, Finding, MachineContext } from "./check.ts";
+import { securityChecks } from "./check-security.ts";
 import { machineChecks, repositoryChecks } from "./checks.ts";
 import type { DoctorFlags } from "./doctor-command.ts";
 
@@ -14,6 +15,7 @@ type Diagnosis<Context> = ReadonlyMap<DoctorCheck<Context>, readonly Finding[]>;
 /** `keyframe doctor` */
 export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void> {
   const found = lookForRepository(this.cwd, this);
+  if (flags.security) return await examine({ cli: this, place: found }, securityChecks, flags);
   if (found.kind === "refused") throw found.error;
   if (found.kind === "none") {
     this.terminal.note("this is no git repository: only the sandboxes are looked at");
