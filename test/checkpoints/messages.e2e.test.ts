@@ -94,3 +94,51 @@ test("doctor tells many findings of one cause as one, and ends with 1", async ()
   expect(stdout).toMatch(/dangling trailer: 9 times/);
   expect(stdout.split("\n").length).toBeLessThan(12);
 });
+
+test("explain prints a conversation as Markdown, JSON or one trajectory, and within a budget", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const a = clones.clone("a");
+  const answer = (id: string, content: readonly object[]) =>
+    `${JSON.stringify({ type: "assistant", timestamp: "2026-02-01T00:00:01Z", message: { id, role: "assistant", model: "m-1", content, usage: { input_tokens: 7, output_tokens: 3 } } })}\n`;
+  const transcript =
+    line("Add a login page") +
+    answer("m1", [
+      { type: "text", text: "I will look first." },
+      { type: "tool_use", id: "t1", name: "Bash", input: { command: "ls" } },
+    ]) +
+    `${JSON.stringify({ type: "user", message: { role: "user", content: [{ type: "tool_result", tool_use_id: "t1", content: "a.ts" }] } })}\n` +
+    answer("m2", [{ type: "text", text: "Done." }]);
+  await a.stores.v1.write(
+    [smallCheckpoint(idOf(1), { sessionId: "s", transcript: [transcript], fields: { model: "m-1" } })],
+    writeOptions,
+  );
+  const explain = (...args: string[]) => a.keyframe("explain", idOf(1), ...args).stdout;
+  const trajectory = JSON.parse(explain("--format", "atif"));
+  expect(trajectory).toMatchObject({
+    schema_version: "ATIF-v1.7",
+    session_id: "s",
+    agent: { name: "Claude Code", model_name: "m-1" },
+    steps: [
+      { step_id: 1, source: "user", message: "Add a login page" },
+      {
+        step_id: 2,
+        source: "agent",
+        message: "I will look first.",
+        tool_calls: [{ tool_call_id: "t1", function_name: "Bash", arguments: { command: "ls" } }],
+        observation: { results: [{ source_call_id: "t1", content: "a.ts" }] },
+        metrics: { prompt_tokens: 7, completion_tokens: 3 },
+      },
+      { step_id: 3, source: "agent", message: "Done." },
+    ],
+    final_metrics: { total_prompt_tokens: 14, total_completion_tokens: 6, total_steps: 3 },
+  });
+  expect(explain("--format", "md")).toMatch(
+    /^# prompt of s\n[\s\S]*\n## User\n\nAdd a login page\n\n## Assistant\n\nI will look first\.\n- Bash: ls\n\nDone\.\n$/,
+  );
+  expect(JSON.parse(explain("--format", "json")).conversation).toHaveLength(3);
+  const short = explain("--budget", "10");
+  expect(short).toContain("[User] Add a login page");
+  expect(short).toContain("left out");
+  expect(short).not.toContain("I will look first");
+  expect(a.keyframe("explain", idOf(1), "--budget", "0").code).toBe(2);
+});

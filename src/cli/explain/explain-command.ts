@@ -29,7 +29,22 @@ export const explainCommand = buildCommand<ExplainFlags, [string?], CliContext>(
       short: yes("Leave out files and transcript"),
       full: yes("Show the whole session, not only the part since the checkpoint before"),
       rawTranscript: yes("Write the stored transcript, byte for byte"),
-      json: yes("Print JSON"),
+      format: {
+        kind: "enum",
+        values: ["text", "md", "json", "atif"],
+        optional: true,
+        brief:
+          "How to print it: md and atif (one trajectory document) and json hold the conversation (default: text)",
+      },
+      budget: {
+        kind: "parsed",
+        parse: Number,
+        optional: true,
+        brief:
+          "Print no more of the conversation than about so many tokens: prompts first, then answers, then tools",
+        placeholder: "tokens",
+      },
+      json: yes("Print JSON without the conversation"),
     },
     aliases: { s: "short" },
   },

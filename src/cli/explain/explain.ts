@@ -17,6 +17,13 @@ import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { printable, printableText } from "../output/terminal.ts";
 import { explainBranch } from "./branch.ts";
+import {
+  type ExplainFormat,
+  formatMarkdown,
+  formatTrajectory,
+  formatWithin,
+  takeAll,
+} from "./conversation-formats.ts";
 import { formatConversationLine, formatExplanation } from "./format.ts";
 
 export interface ExplainFlags {
@@ -25,10 +32,15 @@ export interface ExplainFlags {
   readonly full?: boolean;
   readonly rawTranscript?: boolean;
   readonly json?: boolean;
+  readonly format?: ExplainFormat;
+  readonly budget?: number;
 }
 
 /** Explains what a word means; without one, the branch. */
-export async function explain(this: CliContext, flags: ExplainFlags, word?: string): Promise<void> {
+export async function explain(this: CliContext, given: ExplainFlags, word?: string): Promise<void> {
+  const flags = given.format === "json" ? { ...given, json: true } : given;
+  if (flags.budget !== undefined && !(Number.isSafeInteger(flags.budget) && flags.budget > 0))
+    throw new KeyframeError("usage", "--budget takes a positive number of tokens");
   await settleFirst(this);
   const { git, stores } = openReadableCheckpoints(this);
   if (word === undefined) return explainBranch(this, { git, stores, json: flags.json === true });
@@ -119,16 +131,40 @@ async function explainOne(
     for await (const piece of transcripts.open(id, session.files)) await writeAll(context, piece);
     return;
   }
-  if (flags.json) return context.terminal.json({ ...explanation, ...(owner === undefined ? {} : { owner }) });
+  const [{ store }] = places;
+  const scope = flags.full ? "full" : "checkpoint";
+  const conversation = () =>
+    session === undefined || session.files.transcript.length === 0
+      ? undefined
+      : readConversation(transcripts, id, session, { scope, store });
+  if (flags.format === "md" || flags.format === "atif") {
+    const lines = await takeAll(conversation() ?? nothing());
+    if (flags.format === "atif")
+      return context.terminal.json(formatTrajectory(explanation, { chosen, lines }));
+    for (const text of formatMarkdown(explanation, { chosen, lines })) context.terminal.out(text);
+    return;
+  }
+  if (flags.json) {
+    const lines = flags.format === "json" ? { conversation: await takeAll(conversation() ?? nothing()) } : {};
+    return context.terminal.json({ ...explanation, ...(owner === undefined ? {} : { owner }), ...lines });
+  }
   if (resolved.link !== undefined && resolved.link !== "trailer")
     context.terminal.note(linkNotes[resolved.link]);
   context.terminal.out(formatExplanation(explanation, { chosen, short: flags.short === true, owner }));
   if (flags.short || session === undefined) return;
   context.terminal.out(`\nTranscript (${flags.full ? "full session" : "checkpoint scope"}):`);
-  const [{ store }] = places;
+  if (flags.budget !== undefined) {
+    for (const text of formatWithin(await takeAll(conversation() ?? nothing()), flags.budget))
+      context.terminal.out(text);
+    return;
+  }
   await context.trace.span("transcript", () =>
     printConversation(context, { transcripts, id, session, store, full: flags.full === true }),
   );
+}
+
+async function* nothing(): AsyncGenerator<never> {
+  // no transcript, or none whose format is known
 }
 
 const linkNotes = {
