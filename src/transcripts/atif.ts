@@ -1,4 +1,4 @@
-import type { CompactLine } from "./compact/compact-line.ts";
+import type { CompactLine, ToolResult } from "./compact/compact-line.ts";
 
 export interface TrajectoryFacts {
   readonly sessionId: string;
@@ -77,8 +77,6 @@ function encodeStep(line: CompactLine, stepId: number, model: string | undefined
   };
 }
 
-function resultText(result: unknown): string | undefined {
-  if (typeof result !== "object" || result === null) return undefined;
-  const { output, status } = result as { readonly output?: unknown; readonly status?: unknown };
-  return typeof output === "string" ? output : String(status ?? "");
+function resultText(result: ToolResult | undefined): string | undefined {
+  return result === undefined ? undefined : (result.output ?? result.status);
 }
