@@ -50,6 +50,12 @@ metafiles.push(
   ).metafile,
 );
 chmodSync(join(outdir, "keyframe.cjs"), 0o755);
+// What git starts for a remote of the form keyframe::<sandbox>/<path>: git finds it by its name.
+writeFileSync(
+  join(outdir, "git-remote-keyframe.cjs"),
+  '#!/usr/bin/env node\nprocess.argv.splice(2, 0, "remote-helper");\nrequire("./keyframe.cjs");\n',
+  { mode: 0o755 },
+);
 // What hooks load beyond the entry: one file each. Node takes about a millisecond for every ES module that it has to find.
 metafiles.push(
   (
