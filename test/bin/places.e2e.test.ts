@@ -125,7 +125,7 @@ describe("a shell call writes in another work tree than it runs in", () => {
     shell(
       () => {
         appendFileSync(at("../named/f"), "2\n");
-        appendFileSync(at("../other/f"), "2\n");
+        appendFileSync(at("../other/f"), "work of somebody else\n");
       },
       { command: "cd ../named && echo 2 >> f" },
     );
