@@ -9,6 +9,3 @@ export const maxNameLength = 512;
 
 /** How much of a transcript's end is read to find the model. */
 export const transcriptTailBytes = 64 * 1024;
-
-/** Largest settings file of an agent that is edited. */
-export const maxSettingsBytes = 4 * 1024 * 1024;

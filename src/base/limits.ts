@@ -1,7 +1,4 @@
 /** Limits that more than one folder needs. A folder's own limits live in its own limits.ts. */
 
-/** Longest line that a JSONL reader holds, bytes. */
-export const maxJsonLineBytes = 64 * 1024 * 1024;
-
 /** Longest hook payload that is read from standard input, bytes. */
 export const maxHookPayloadBytes = 64 * 1024 * 1024;

@@ -12,13 +12,6 @@ export function isOid(text: string): text is Oid {
   return oidPattern.test(text);
 }
 
-/** @throws KeyframeError `invalid-input` */
-export function parseOid(text: string): Oid {
-  if (!isOid(text))
-    throw new KeyframeError("invalid-input", `not an object id: ${JSON.stringify(text.slice(0, 80))}`);
-  return text;
-}
-
 /** The id that means "nothing" in hooks, reflogs and ref updates. */
 export function isNullOid(oid: string): boolean {
   return /^0+$/.test(oid);

@@ -14,11 +14,16 @@ export async function makeZombie(
   command = "true",
   options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<Zombie> {
-  // the shell that started it becomes a sleep, which reaps nothing
-  const parent: ChildProcess = spawn("sh", ["-c", `(${command}) </dev/null >&2 & echo $!; exec sleep 300`], {
-    ...options,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  // the shell that started it becomes a sleep, which reaps nothing; before that the shell would, so it waits for it
+  const parentSleeps = "until ps -o comm= -p $$ | grep -q 'sleep$'; do :; done";
+  const parent: ChildProcess = spawn(
+    "sh",
+    ["-c", `(${parentSleeps}; ${command}) </dev/null >&2 & echo $!; exec sleep 300`],
+    {
+      ...options,
+      stdio: ["ignore", "pipe", "ignore"],
+    },
+  );
   if (parent.stdout === null) throw new Error("the parent has no output");
   const { value } = await createInterface({ input: parent.stdout })[Symbol.asyncIterator]().next();
   const pid = Number(value);

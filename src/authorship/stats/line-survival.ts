@@ -1,8 +1,5 @@
 import type { Hunk } from "../../git/objects/patch.ts";
 
-/** What became of an agent's line after the commit that added it. */
-export type LineFate = "present" | "overridden" | "gone";
-
 /** Lines that one commit added to one file for one session; their fates are filled in as later commits are applied. */
 export interface TrackedLines {
   readonly session: string;

@@ -126,13 +126,6 @@ function hasBinary({ files }: CommitPatch): boolean {
   return files.some(({ binary, newPath }) => binary && newPath !== undefined);
 }
 
-/** The changes between two trees or commits. */
-export async function readTreePatch(git: Git, from: Oid, to: Oid): Promise<readonly FilePatch[]> {
-  const args = ["diff-tree", "-r", ...patchOptions, from, to];
-  for await (const patch of runPatch(git, args, undefined)) return patch.files;
-  return [];
-}
-
 /** What the index holds against a commit or tree, of these paths or of all; `git` is bound to that index. */
 export async function readIndexPatch(
   git: Git,

@@ -12,12 +12,11 @@ import {
   write,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { KeyframeError } from "../../base/errors.ts";
 import { fault } from "../fault.ts";
 import { fallocateModes, type LibcRange, libc, seekWhence } from "../libc.ts";
-import { errnoOf, syncFolder, toFileError } from "./files.ts";
+import { errnoOf, toFileError } from "./files.ts";
 
 export interface DataRun extends LibcRange {
   readonly kind: "data" | "zero";
@@ -198,11 +197,6 @@ export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
     },
   };
 };
-
-/** Makes the names inside a folder durable, so that a file just created there survives a power cut. */
-export function syncFolderOf(path: string): void {
-  syncFolder(dirname(path));
-}
 
 const unsupported: ReadonlySet<string | undefined> = new Set([
   "EOPNOTSUPP",
