@@ -4,5 +4,8 @@ export const chunkTargetBytes = 64 * 1024;
 /** No stored file is larger: what the readers of the format accept, and what hosting services take. */
 export const maxChunkBytes = 50 * 1024 * 1024;
 
+/** What the chunks of one transcript may hold together: a tree of a few bytes can name the same large chunk a thousand times. */
+export const maxTranscriptBytes = 1024 * 1024 * 1024;
+
 /** A longer line is replaced by a marker before anything else looks at it. */
 export const maxTranscriptLineBytes = 16 * 1024 * 1024;

@@ -4,6 +4,7 @@ import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openObjectStream, type StreamedObject } from "../../git/objects/object-stream.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
+import { maxTranscriptBytes } from "../../transcripts/limits.ts";
 import { isMessageDocument, joinMessages } from "../../transcripts/message-chunks.ts";
 import type { SessionFiles } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
@@ -24,6 +25,18 @@ export interface TranscriptReader {
 export function openTranscriptReader(git: Git): TranscriptReader {
   const checks = openObjectReader(git, { lazyFetch: false });
   const objects = openObjectStream(git);
+
+  /** Told before anything is read: what is stored small may be large when it is written. */
+  async function checkSize(session: string, oids: readonly Oid[]): Promise<void> {
+    const found = await Promise.all(oids.map((oid) => checks.info(oid)));
+    const sizeBytes = found.reduce((sum, info) => sum + (info?.sizeBytes ?? 0), 0);
+    if (sizeBytes <= maxTranscriptBytes) return;
+    throw new KeyframeError(
+      "too-large",
+      `the transcript of ${session} would have ${sizeBytes} bytes, more than the ${maxTranscriptBytes} that any may have`,
+      { hint: "nothing was read or written; no agent writes such a conversation, so look at who pushed it" },
+    );
+  }
 
   async function missing(oids: readonly Oid[]): Promise<Oid[]> {
     const found = await Promise.all(oids.map((oid) => checks.info(oid)));
@@ -53,6 +66,7 @@ export function openTranscriptReader(git: Git): TranscriptReader {
           { hint: `run \`keyframe fetch --checkpoint ${id}\` to get them from the remote` },
         );
       }
+      await checkSize(session, files.transcript);
       yield* joined(files.transcript.map((oid) => () => objects.read(oid)));
     },
     missing,
