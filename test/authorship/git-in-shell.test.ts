@@ -429,6 +429,18 @@ test.each([
   expect(repo.blame("f")).toBe("UUU");
 });
 
+test("a commit beside the agent's is not taken for its amendment when HEAD switches there", async () => {
+  await commitBy("U", "f", "base", "  x = 1");
+  repo.git("switch", "-qc", "theirs", "HEAD~");
+  repo.agentEdit("f", () => repo.write("f", "base", "x = 1"), agentA);
+  await repo.commit();
+  repo.agentEdit("g", () => repo.write("g", "pending"), agentA);
+  repo.git("switch", "-q", "main");
+  await repo.settle();
+  expect(repo.blame("f")).toBe("UU");
+  expect(repo.note()).toBe("");
+});
+
 test("a commit of a person's terminal during the call is not the call's", async () => {
   repo.shellBegins("1");
   repo.write("p", "by a person");

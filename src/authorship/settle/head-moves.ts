@@ -41,7 +41,11 @@ export async function classifyHeadMove(
   if (isDirectChild) return { kind: "advanced", commits: [move.to] };
   if (move.from !== "initial") {
     const from = await readCommitHeader(reader, move.from);
-    if (from !== undefined && hasSameParents(from, to))
+    // a branch beside this one has the same parents too, but was there already
+    const isSwitch = readArrivals(git.repository, files).some(
+      (arrival) => arrival.from === move.from && arrival.to === move.to,
+    );
+    if (from !== undefined && !isSwitch && hasSameParents(from, to))
       return { kind: "replaced", from: move.from, commit: move.to };
     const fork = await findMergeBase(git, move.from, move.to);
     if (fork !== move.from) {
