@@ -891,15 +891,16 @@ sub take_file {
     return rename($temporary, $path) || $fail->();
 }
 
+my $taken = '';
+
 # exactly so many bytes; undefined if the host has broken off
 sub take_in {
     my ($count) = @_;
-    my $data = '';
-    while (length $data < $count) {
-        my $got = sysread STDIN, $data, $count - length $data, length $data;
+    while (length $taken < $count) {
+        my $got = sysread STDIN, $taken, 262144, length $taken;
         return undef unless $got;
     }
-    return $data;
+    return substr $taken, 0, $count, '';
 }
 
 # bytes of the file system that holds the path: all, free
