@@ -7,6 +7,7 @@ import {
   parseAuthorshipLog,
 } from "../../src/authorship/note/log-codec.ts";
 import { mergeAuthorshipLogs } from "../../src/authorship/note/log-merge.ts";
+import { resolveOwner } from "../../src/authorship/note/owners.ts";
 import {
   clipRuns,
   keyAtLine,
@@ -151,13 +152,16 @@ test("merging keeps the claims of others where we have none, and merging again c
   fc.assert(
     fc.property(log, log, (existing, ours) => {
       const merged = mergeAuthorshipLogs(existing, ours);
+      // a line that was settled as a known human's is never overwritten
+      const isHuman = (key: string | undefined) =>
+        key !== undefined && resolveOwner(existing.metadata, key)?.kind === "human";
       const expected = new Map<string, (string | undefined)[]>();
       for (const [key, { runs }] of ownersByPath(existing)) expected.set(key, byLine(runs));
       for (const [key, { runs }] of ownersByPath(ours)) {
         const below = expected.get(key) ?? [];
         expected.set(
           key,
-          byLine(runs).map((owner, line) => owner ?? below[line]),
+          byLine(runs).map((owner, line) => (isHuman(below[line]) ? below[line] : (owner ?? below[line]))),
         );
       }
       for (const [key, owners] of expected) {
