@@ -362,6 +362,25 @@ const scenarios: readonly Scenario[] = [
       await repo.commit();
     },
   ],
+  [
+    "moving a file away and back with commits, over lines that are not committed",
+    "f",
+    "UW",
+    async (writer) => {
+      write(writer, "f", "base", "one");
+      shell("git mv f moved && git commit -qm there && git mv moved f && git commit -qm back");
+      await repo.commit();
+    },
+  ],
+  [
+    "moving a file away and back and committing all",
+    "f",
+    "UW",
+    async (writer) => {
+      write(writer, "f", "base", "one");
+      shell("git mv f moved && git commit -qam there && git mv moved f && git commit -qam back");
+    },
+  ],
 ];
 
 describe.each(writers)("what %s wrote is never the agent's whose shell runs git", (writer) => {

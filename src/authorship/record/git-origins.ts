@@ -29,6 +29,8 @@ export interface PrepareOptions {
   readonly isClean?: (path: RepoPath) => boolean;
   /** Commits to look at besides, such as the parents of one that the call made. */
   readonly more?: readonly string[];
+  /** Paths that are gone now: what was kept of them may have been moved to a path of which nothing was kept. */
+  readonly gone?: readonly RepoPath[];
 }
 
 /**
@@ -55,7 +57,7 @@ export class GitOrigins {
   /** Looks up many paths at once. */
   prepare(
     captures: ReadonlyMap<RepoPath, Capture>,
-    { isClean = () => false, more = [] }: PrepareOptions = {},
+    { isClean = () => false, more = [], gone = [] }: PrepareOptions = {},
   ): void {
     const changed = [...captures].flatMap(([path, { content, unlined }]) =>
       content === undefined || unlined !== undefined ? [] : [{ path, content }],
@@ -65,8 +67,10 @@ export class GitOrigins {
     );
     const mixed = changed.filter(({ path }) => !whole.has(path));
     const versions = this.#versionsOf(mixed, more);
+    const keptOf = (path: RepoPath): OwnedState[] => readKeptStates(this.#repository, this.#deps.files, path);
     for (const { path } of changed) {
-      const states: OwnedState[] = readKeptStates(this.#repository, this.#deps.files, path);
+      const own = keptOf(path);
+      const states = own.length > 0 ? own : gone.flatMap(keptOf);
       this.#prepared.set(path, { isWhole: whole.has(path), versions: versions.get(path) ?? [], states });
     }
   }

@@ -32,6 +32,41 @@ export function keepStashes(repository: Repository, deps: ObserveDeps): void {
   writeSeenStashes(repository, files, stashes);
 }
 
+/** Paths whose states are kept when a call commits. */
+const maxKeptPaths = 300;
+
+/**
+ * Keeps what the journal knows of paths as they stand, lines of nobody included: a call that takes a path away and
+ * brings it back in commits of its own leaves no other trace of who wrote it before.
+ */
+export function keepPathStates(
+  repository: Repository,
+  { files }: ObserveDeps,
+  { paths, like }: { readonly paths: readonly RepoPath[]; readonly like: Oid },
+): void {
+  const epochs = listEpochs(repository, files).reverse();
+  for (const path of paths.slice(0, maxKeptPaths)) {
+    for (const epoch of epochs) {
+      const head = readHead(files, epoch, path);
+      if (head === undefined) continue;
+      const { current, agents, humans, evidence } = head;
+      const content =
+        current.unlined === undefined ? readStateContent(files, epoch, head, current) : undefined;
+      if (content !== undefined) {
+        const known = { agents, humans, evidence };
+        writeKeptState(repository, files, {
+          path,
+          blob: blobOidLike(content, like),
+          content,
+          runs: current.runs,
+          known,
+        });
+      }
+      break;
+    }
+  }
+}
+
 interface StashedFile {
   readonly path: RepoPath;
   readonly blob: Oid;

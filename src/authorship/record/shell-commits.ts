@@ -11,6 +11,7 @@ import { type Capture, captureContent, isUnchanged, markOf } from "./capture.ts"
 import { appendEditRecord, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import type { GitSync } from "./git-blobs.ts";
 import { GitOrigins } from "./git-origins.ts";
+import { keepPathStates } from "./keep-stashes.ts";
 import { recordEdit } from "./record-edit.ts";
 
 /** How far up the family of this process an agent is looked for. */
@@ -66,12 +67,17 @@ export function creditShellCommits(
   const git = { repository, processes: deps.processes };
   const origins = new GitOrigins(repository, call, deps);
   let credited = 0;
-  for (const commit of listOwnCommits(git, { call, head, made: origins.committedSince() })) {
+  // what was there before the call is asked for as often as its commits take a path away and bring it back
+  const commits = listOwnCommits(git, { call, head, made: origins.committedSince() });
+  if (commits.length > 0 && call.judged === undefined)
+    keepPathStates(repository, deps, { paths: call.dirty, like: head });
+  for (const commit of commits) {
     const paths = listChangedPaths(git, commit);
     const contents = readCommittedSync(repository, deps.processes, { commit: commit.oid, paths });
     const baselines = readCommittedSync(repository, deps.processes, { commit: call.base, paths });
     const captures = new Map(paths.map((path) => [path, captureCommitted(contents.get(path), path)]));
-    origins.prepare(captures, { more: commit.parents });
+    const gone = [...captures].flatMap(([path, { kind }]) => (kind === "absent" ? [path] : []));
+    origins.prepare(captures, { more: commit.parents, gone });
     withJournal(deps, repository, call.base, (journal) => {
       for (const [path, after] of captures) {
         // the file on disk was looked at already, by the agent's edit tool
