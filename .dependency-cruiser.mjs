@@ -111,7 +111,7 @@ const rooms = {
   "checkpoints/migrate": ["one layout to another", ["record", "stores", "query"]],
   "checkpoints/clean": [
     "what can be deleted",
-    ["record", "sessions", "query", "capture", "commit", "rewind"],
+    ["record", "sessions", "query", "query/search", "capture", "commit", "rewind"],
   ],
   "checkpoints/remove": ["content taken out of the history of every store", ["record", "query"]],
   "checkpoints/doctor": ["what is damaged, and its repair", ["record", "stores", "query", "migrate"]],
@@ -164,6 +164,11 @@ const rooms = {
   "race/checks": ["what is run in each lane, and how two results differ", []],
   "race/adopt": ["a lane's commits brought to the user's branch", []],
   "timeline/fork": ["a worktree that continues from a moment", []],
+  "journal/calls": ["what is under way while an agent's call runs", []],
+  "journal/upkeep": ["the journal pruned, reset and verified", []],
+  "base/text": ["text: cleaned, cut into lines, quoted, matched", []],
+  "checkpoints/query/search": ["the index of conversations", ["record", "stores", "query"]],
+  "transcripts/redaction": ["secrets found and taken out", []],
   "transcripts/compact": ["the short form of a conversation, per agent", []],
   "transcripts/scan": ["facts of a conversation, per agent", ["compact"]],
 };

@@ -1,5 +1,5 @@
 import { sha256Hex } from "../../src/base/digest.ts";
-import { createRedactor } from "../../src/transcripts/redaction.ts";
+import { createRedactor } from "../../src/transcripts/redaction/redaction.ts";
 import { generateTranscript } from "../../test/support/generate-checkpoints.ts";
 import type { BenchResult } from "../bench-result.ts";
 

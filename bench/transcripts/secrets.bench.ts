@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { sha256Hex } from "../../src/base/digest.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
-import { createRedactor } from "../../src/transcripts/redaction.ts";
+import { createRedactor } from "../../src/transcripts/redaction/redaction.ts";
 import { hasRealCheckpoints, unpackRealCheckpoints } from "../../test/support/real-checkpoints.ts";
 import { isReadable, plantSecrets } from "../../test/support/secret-corpus.ts";
 import type { BenchResult } from "../bench-result.ts";

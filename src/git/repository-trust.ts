@@ -1,5 +1,5 @@
 import { KeyframeError } from "../base/errors.ts";
-import { shellQuote } from "../base/shell-words.ts";
+import { shellQuote } from "../base/text/shell-words.ts";
 import type { FileStat, Files } from "../system/files/files.ts";
 import { ownUserIds } from "../system/machine/machine-facts.ts";
 import type { Processes } from "../system/process/processes.ts";

@@ -1,4 +1,4 @@
-import { readLines } from "../base/lines.ts";
+import { readLines } from "../base/text/lines.ts";
 import type { Files } from "../system/files/files.ts";
 import type { JournalEvent } from "./journal-event.ts";
 import { maxEventLineBytes } from "./limits.ts";

@@ -2,8 +2,8 @@ import type { RepoPath } from "../git/ids.ts";
 import type { Repository } from "../git/repository.ts";
 import { listWorktrees } from "../git/worktree/worktrees.ts";
 import type { Files } from "../system/files/files.ts";
+import type { KeptState } from "./calls/kept-states.ts";
 import { readHead, readStateContent } from "./head-files.ts";
-import type { KeptState } from "./kept-states.ts";
 import { isOwned, listEpochs } from "./layout.ts";
 import { ownersIn } from "./line-owners.ts";
 

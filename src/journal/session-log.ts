@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { readLines } from "../base/lines.ts";
+import { readLines } from "../base/text/lines.ts";
 import type { Repository } from "../git/repository.ts";
 import type { Files } from "../system/files/files.ts";
 import { maxEventLineBytes } from "./limits.ts";

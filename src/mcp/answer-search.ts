@@ -1,5 +1,5 @@
-import { searchCheckpoints } from "../checkpoints/query/search.ts";
-import { openSearchIndex, searchFolder } from "../checkpoints/query/search-index.ts";
+import { searchCheckpoints } from "../checkpoints/query/search/search.ts";
+import { openSearchIndex, searchFolder } from "../checkpoints/query/search/search-index.ts";
 import type { AskContext } from "../workflows/ask/ask-context.ts";
 import { BudgetedText, oneLine } from "./budget.ts";
 import { budgetOf, mustText, optionalText, type ToolInput } from "./input.ts";

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../base/errors.ts";
-import { shellQuote } from "../base/shell-words.ts";
+import { shellQuote } from "../base/text/shell-words.ts";
 
 /** One competitor: a name and the shell command that does the task. */
 export interface LaneSpec {

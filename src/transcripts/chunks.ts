@@ -1,5 +1,5 @@
 import { KeyframeError } from "../base/errors.ts";
-import { readLinesAsync } from "../base/lines.ts";
+import { readLinesAsync } from "../base/text/lines.ts";
 import { chunkTargetBytes, maxChunkBytes } from "./limits.ts";
 
 export interface Chunk {

@@ -1,4 +1,4 @@
-import { searchFolder } from "../checkpoints/query/search-index.ts";
+import { searchFolder } from "../checkpoints/query/search/search-index.ts";
 import { type Removed, removedRef } from "../checkpoints/record/removed.ts";
 import { checkpointPatterns, fetchTipsWhole } from "../checkpoints/remote/fetch-tips.ts";
 import type { PushContext } from "../checkpoints/remote/push-checkpoints.ts";

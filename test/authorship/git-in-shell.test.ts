@@ -465,7 +465,7 @@ test("a commit of a person's terminal during the call is not the call's", async 
   repo.write("p", "by a person");
   repo.git("add", "p");
   repo.git("commit", "-qm", "person");
-  const { listShellCalls, writeShellCall } = await import("../../src/journal/shell-calls.ts");
+  const { listShellCalls, writeShellCall } = await import("../../src/journal/calls/shell-calls.ts");
   const { mustFindRepository } = await import("../../src/git/repository.ts");
   const { nodeObserveDeps } = await import("../support/authorship-repo.ts");
   const repository = mustFindRepository(repo.folder, nodeObserveDeps);

@@ -1,15 +1,15 @@
 import { agentAdapters } from "../../src/agents/hooks/registry.ts";
 import { decodePayload } from "../../src/agents/payload.ts";
 import { parseAuthorshipLog } from "../../src/authorship/note/log-codec.ts";
-import { cleanLine, cleanText } from "../../src/base/clean-text.ts";
 import { isKeyframeError } from "../../src/base/errors.ts";
+import { cleanLine, cleanText } from "../../src/base/text/clean-text.ts";
 import { readCaptureSettings } from "../../src/checkpoints/capture/settings.ts";
 import { sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
 import { parseCheckpointId } from "../../src/checkpoints/record/ids.ts";
 import { parseRootMetadata, parseSessionMetadata } from "../../src/checkpoints/record/metadata.ts";
 import { parseTree } from "../../src/git/objects/tree.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
-import { createRedactor } from "../../src/transcripts/redaction.ts";
+import { createRedactor } from "../../src/transcripts/redaction/redaction.ts";
 import { emptyFacts } from "../../src/transcripts/scan/transcript-facts.ts";
 import { scanTranscriptLine } from "../../src/transcripts/scan/transcript-scan.ts";
 import { mutate } from "./mutate.ts";

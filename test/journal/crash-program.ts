@@ -5,7 +5,7 @@ import { observe } from "../../src/authorship/record/observe.ts";
 import { settle } from "../../src/authorship/settle/settle.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { pruneJournal } from "../../src/journal/prune.ts";
+import { pruneJournal } from "../../src/journal/upkeep/prune.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { agentA, nodeObserveDeps } from "../support/authorship-repo.ts";

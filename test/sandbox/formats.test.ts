@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isKeyframeError } from "../../src/base/errors.ts";
-import { parseByteSize, parseDurationMs } from "../../src/base/quantities.ts";
+import { parseByteSize, parseDurationMs } from "../../src/base/text/quantities.ts";
 import { parseObjectName, parseSandboxId } from "../../src/sandbox/ids.ts";
 import { encodeCpio } from "../../src/sandbox/image/cpio.ts";
 import { unpackLz4Legacy } from "../../src/sandbox/image/lz4-legacy.ts";

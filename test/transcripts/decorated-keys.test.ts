@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { createRedactor } from "../../src/transcripts/redaction.ts";
+import { createRedactor } from "../../src/transcripts/redaction/redaction.ts";
 
 const make = {
   "RSA, PKCS#8": () =>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createFakeRandom } from "../../src/system/random.ts";
-import { createRedactor } from "../../src/transcripts/redaction.ts";
+import { createRedactor } from "../../src/transcripts/redaction/redaction.ts";
 import { isReadable, plantSecrets } from "../support/secret-corpus.ts";
 
 const rounds = Number(process.env["KEYFRAME_SECRET_ROUNDS"] ?? 60);

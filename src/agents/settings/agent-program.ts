@@ -1,4 +1,4 @@
-import { shellQuote, shellUnquote } from "../../base/shell-words.ts";
+import { shellQuote, shellUnquote } from "../../base/text/shell-words.ts";
 
 /** How a hook command finds Keyframe. */
 export type AgentProgram =

@@ -1,10 +1,10 @@
 import type { JsonObject } from "../../base/json.ts";
-import { splitLines } from "../../base/lines.ts";
+import { splitLines } from "../../base/text/lines.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
 import type { CommitPatch, FilePatch } from "../../git/objects/patch.ts";
-import { hasKeptStates, readKeptStates } from "../../journal/kept-states.ts";
+import { hasKeptStates, readKeptStates } from "../../journal/calls/kept-states.ts";
 import { decodeLineOwners } from "../../journal/line-owners.ts";
 import { hasPendingStates, readPendingStates } from "../../journal/pending-states.ts";
 import type { Clock } from "../../system/clock.ts";

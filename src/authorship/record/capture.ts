@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { sha256Hex } from "../../base/digest.ts";
-import { splitLines } from "../../base/lines.ts";
+import { splitLines } from "../../base/text/lines.ts";
 import { maxLinedFileBytes } from "../../journal/limits.ts";
 import type { LineOwnerRun, OwnerKey } from "../../journal/line-owners.ts";
 import { type PathState, type StatMark, sameMark } from "../../journal/path-state.ts";

@@ -2,9 +2,14 @@ import type { AgentAdapter, AgentEvent } from "../../agents/agent-event.ts";
 import { sha256Hex } from "../../base/digest.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
+import {
+  listOpenEdits,
+  type OpenEdit,
+  removeOpenEdit,
+  writeOpenEdit,
+} from "../../journal/calls/open-edits.ts";
+import { listShellCalls, removeShellCall, type ShellCall } from "../../journal/calls/shell-calls.ts";
 import { withJournal } from "../../journal/journal.ts";
-import { listOpenEdits, type OpenEdit, removeOpenEdit, writeOpenEdit } from "../../journal/open-edits.ts";
-import { listShellCalls, removeShellCall, type ShellCall } from "../../journal/shell-calls.ts";
 import { sessionKey } from "../note/keys.ts";
 import type { ObserveDeps } from "./edit-cause.ts";
 import { locatePath } from "./locate-path.ts";

@@ -1,8 +1,8 @@
 import type { AgentId } from "../../agents/agent-event.ts";
 import type { Repository } from "../../git/repository.ts";
+import { listShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
 import type { JournalDeps } from "../../journal/journal.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/session-log.ts";
-import { listShellCalls, type ShellCall } from "../../journal/shell-calls.ts";
 import type { Processes } from "../../system/process/processes.ts";
 import { agentLineKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
 import type { EditCause } from "./record-edit.ts";

@@ -3,8 +3,8 @@ import { blobOidLike, type ObjectFinder, openObjectFinder } from "../../git/obje
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { type GitState, headMovesSince, readGitState } from "../../git/worktree/git-state.ts";
-import { readKeptStates } from "../../journal/kept-states.ts";
-import { readShellBeginning, type ShellBeginning, type ShellCall } from "../../journal/shell-calls.ts";
+import { readKeptStates } from "../../journal/calls/kept-states.ts";
+import { readShellBeginning, type ShellBeginning, type ShellCall } from "../../journal/calls/shell-calls.ts";
 import type { Capture } from "./capture.ts";
 import type { ObserveDeps } from "./edit-cause.ts";
 import { readBlobsSync, resolveNamesSync } from "./git-blobs.ts";

@@ -6,8 +6,6 @@ import { listDirtyPaths, readCommittedSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readGitState } from "../../git/worktree/git-state.ts";
 import { readBase } from "../../journal/base.ts";
-import { type Journal, withJournal } from "../../journal/journal.ts";
-import type { Head, StatMark } from "../../journal/path-state.ts";
 import {
   listShellCalls,
   readShellCall,
@@ -15,8 +13,10 @@ import {
   type ShellCall,
   writeShellBeginning,
   writeShellCall,
-} from "../../journal/shell-calls.ts";
-import { type UntrackedFile, UntrackedFiles } from "../../journal/untracked-files.ts";
+} from "../../journal/calls/shell-calls.ts";
+import { type UntrackedFile, UntrackedFiles } from "../../journal/calls/untracked-files.ts";
+import { type Journal, withJournal } from "../../journal/journal.ts";
+import type { Head, StatMark } from "../../journal/path-state.ts";
 import { sessionKey } from "../note/keys.ts";
 import { type Capture, captureContent, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";

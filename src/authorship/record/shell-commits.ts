@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { decodePath } from "../../base/path-text.ts";
+import { decodePath } from "../../base/text/path-text.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { readCommittedSync, runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
+import { listShellCalls, type ShellCall, writeShellCall } from "../../journal/calls/shell-calls.ts";
 import { withJournal } from "../../journal/journal.ts";
 import { listEpochs } from "../../journal/layout.ts";
-import { listShellCalls, type ShellCall, writeShellCall } from "../../journal/shell-calls.ts";
 import { isSameProcess } from "../../system/process/process-table.ts";
 import { type Capture, captureContent, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, type ObserveDeps, shellCause } from "./edit-cause.ts";

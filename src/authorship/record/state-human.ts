@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { splitLines } from "../../base/lines.ts";
+import { splitLines } from "../../base/text/lines.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { listDirtyPaths, readCommittedSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";

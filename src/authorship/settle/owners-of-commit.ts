@@ -1,4 +1,4 @@
-import { splitLines } from "../../base/lines.ts";
+import { splitLines } from "../../base/text/lines.ts";
 import type { Hunk } from "../../git/objects/patch.ts";
 import { decodeLineOwners, type OwnerKey } from "../../journal/line-owners.ts";
 import { addedRanges } from "../rules/added-lines.ts";

@@ -7,6 +7,7 @@ import { type ObjectReader, openObjectReader } from "../../git/objects/objects.t
 import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
+import { listShellCalls } from "../../journal/calls/shell-calls.ts";
 import { carryHead, withJournal, withJournalLock } from "../../journal/journal.ts";
 import {
   type Epoch,
@@ -17,7 +18,6 @@ import {
   ownedPath,
 } from "../../journal/layout.ts";
 import { lockTimeoutMs } from "../../journal/limits.ts";
-import { listShellCalls } from "../../journal/shell-calls.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { fault } from "../../system/fault.ts";
 import { acquireLock } from "../../system/locks/lock-file.ts";

@@ -1,4 +1,4 @@
-import { compileGlob } from "../../base/glob.ts";
+import { compileGlob } from "../../base/text/glob.ts";
 
 /** Files that nobody writes by hand: left out of statistics unless .gitattributes says otherwise. */
 const generatedFiles = `

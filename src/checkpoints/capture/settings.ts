@@ -2,9 +2,9 @@ import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
-import { createRedactor, type Redactor } from "../../transcripts/redaction.ts";
-import type { PrefixRule } from "../../transcripts/redaction-rules.ts";
-import { parseUserRules } from "../../transcripts/user-rules.ts";
+import { createRedactor, type Redactor } from "../../transcripts/redaction/redaction.ts";
+import type { PrefixRule } from "../../transcripts/redaction/rules.ts";
+import { parseUserRules } from "../../transcripts/redaction/user-rules.ts";
 import type { StoreKind } from "../record/checkpoint-tree.ts";
 
 /** How conversations of a repository are stored. */

@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { subagentTranscriptPath } from "../../agents/conversations/conversation-place.ts";
 import { isKeyframeError } from "../../base/errors.ts";
 import { encodeJsonDocument, type JsonMap, type JsonValue } from "../../base/json-document.ts";
-import { readLines } from "../../base/lines.ts";
+import { readLines } from "../../base/text/lines.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
 import { maxChunkBytes, maxTranscriptLineBytes } from "../../transcripts/limits.ts";

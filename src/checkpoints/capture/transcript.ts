@@ -10,7 +10,7 @@ import type { Trace } from "../../system/trace.ts";
 import { transcriptLines } from "../../transcripts/document-lines.ts";
 import { maxTranscriptLineBytes } from "../../transcripts/limits.ts";
 import { isMessageDocument } from "../../transcripts/message-chunks.ts";
-import { type Redactor, redactStream } from "../../transcripts/redaction.ts";
+import { type Redactor, redactStream } from "../../transcripts/redaction/redaction.ts";
 import { emptyFacts } from "../../transcripts/scan/transcript-facts.ts";
 import { scanTranscriptLine } from "../../transcripts/scan/transcript-scan.ts";
 import type { StoreKind } from "../record/checkpoint-tree.ts";

@@ -1,4 +1,4 @@
-import { searchFolder } from "../query/search-index.ts";
+import { searchFolder } from "../query/search/search-index.ts";
 import { maxFetchedPacks } from "../record/limits.ts";
 import { safetyRefPrefix } from "../rewind/rewind.ts";
 import type { CleanItem } from "./clean-item.ts";

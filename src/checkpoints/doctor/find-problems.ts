@@ -1,4 +1,4 @@
-import { listSome } from "../../base/list-some.ts";
+import { listSome } from "../../base/text/list-some.ts";
 import type { Git } from "../../git/git.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import { linksByCheckpoint, readLinkedCommits } from "../query/links.ts";

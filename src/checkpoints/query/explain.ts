@@ -1,4 +1,4 @@
-import { listSome } from "../../base/list-some.ts";
+import { listSome } from "../../base/text/list-some.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import { lineCompactorOf } from "../../transcripts/compact/agents.ts";

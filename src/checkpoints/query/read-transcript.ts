@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { listSome } from "../../base/list-some.ts";
+import { listSome } from "../../base/text/list-some.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openObjectStream, type StreamedObject } from "../../git/objects/object-stream.ts";

@@ -4,7 +4,7 @@ import type { Oid } from "../../git/ids.ts";
 import { openBulkWriter, readObjectFormat } from "../../git/objects/bulk-writer.ts";
 import { openObjectStream } from "../../git/objects/object-stream.ts";
 import { isMessageDocument, joinMessages } from "../../transcripts/message-chunks.ts";
-import { type Redactor, redactedMark } from "../../transcripts/redaction.ts";
+import { type Redactor, redactedMark } from "../../transcripts/redaction/redaction.ts";
 import { type CheckpointTree, sessionsOf } from "../record/checkpoint-tree.ts";
 
 export interface ContentRedaction {

@@ -1,5 +1,5 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
-import { listSome } from "../../base/list-some.ts";
+import { listSome } from "../../base/text/list-some.ts";
 import { borrowFetched } from "../../git/fetched-objects.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import type { Remote } from "../../git/remote/remote.ts";

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
-import { shellQuote } from "../../base/shell-words.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";

@@ -1,8 +1,8 @@
 import { incrementalHeaders } from "../../authorship/blame/annotate.ts";
 import type { OwnerLookup } from "../../authorship/blame/owner-lookup.ts";
 import { type BlameHeader, parseBlameHeader } from "../../authorship/blame/porcelain.ts";
-import { cleanText } from "../../base/clean-text.ts";
-import { readLinesAsync } from "../../base/lines.ts";
+import { cleanText } from "../../base/text/clean-text.ts";
+import { readLinesAsync } from "../../base/text/lines.ts";
 import { unquotePath } from "../../git/objects/quoted-path.ts";
 import type { CliContext } from "../command/context.ts";
 

@@ -7,7 +7,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { maxHookPayloadBytes } from "../../base/limits.ts";
 import { listDirtyPaths } from "../../git/remote/sync.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
-import { resetJournal } from "../../journal/reset.ts";
+import { resetJournal } from "../../journal/upkeep/reset.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { readStandardInput } from "../../system/machine/standard-input.ts";
 import { randomHex } from "../../system/random.ts";

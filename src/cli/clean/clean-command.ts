@@ -1,5 +1,5 @@
 import { buildCommand } from "@stricli/core";
-import { parseDurationMs } from "../../base/quantities.ts";
+import { parseDurationMs } from "../../base/text/quantities.ts";
 import type { CliContext } from "../command/context.ts";
 import { jsonFlag, switchFlag } from "../command/flags.ts";
 

@@ -1,5 +1,5 @@
-import { cleanText } from "../../base/clean-text.ts";
 import { errorText, isKeyframeError } from "../../base/errors.ts";
+import { cleanText } from "../../base/text/clean-text.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 const maxShownLength = 4000;

@@ -1,4 +1,4 @@
-import { repairJournal, verifyJournal } from "../../journal/verify.ts";
+import { repairJournal, verifyJournal } from "../../journal/upkeep/verify.ts";
 import type { DoctorCheck } from "./check.ts";
 
 /** The journal of this worktree: each line of the log, each head, each stored content. */

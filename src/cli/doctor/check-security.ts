@@ -1,5 +1,5 @@
 import { delimiter, isAbsolute, join } from "node:path";
-import { shellQuote } from "../../base/shell-words.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
 import { gitEnvironment } from "../../git/git-environment.ts";
 import type { FoundRepository } from "../../git/repository.ts";
 import { locateSandboxHome } from "../../sandbox/store/home.ts";

@@ -1,6 +1,6 @@
 import { delimiter, join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
-import { shellQuote } from "../../base/shell-words.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
 import { type Git, openGit } from "../../git/git.ts";
 import type { HookAction } from "../../git/hooks/hook-block.ts";
 import { readHookSituations } from "../../git/hooks/hook-situation.ts";

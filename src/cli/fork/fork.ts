@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { resumeCommandOf } from "../../agents/conversations/conversation-place.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { shellQuote } from "../../base/shell-words.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
 import type { Git } from "../../git/git.ts";
 import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
-import { cleanText } from "../../base/clean-text.ts";
 import { errorText } from "../../base/errors.ts";
+import { cleanText } from "../../base/text/clean-text.ts";
 import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
 import type { PushContext } from "../../checkpoints/remote/push-checkpoints.ts";
 import { v1Branch } from "../../checkpoints/stores/store-refs.ts";

@@ -1,5 +1,5 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import { parseByteSize, parseDurationMs } from "../../base/quantities.ts";
+import { parseByteSize, parseDurationMs } from "../../base/text/quantities.ts";
 import type { CliContext } from "../command/context.ts";
 import { imageBuildCommand } from "./build/image-build-command.ts";
 import type { CreateFlags } from "./create.ts";

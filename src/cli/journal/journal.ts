@@ -1,8 +1,8 @@
-import { cleanJson } from "../../base/clean-text.ts";
+import { cleanJson } from "../../base/text/clean-text.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { listEpochs, logPath } from "../../journal/layout.ts";
 import { readEvents } from "../../journal/log.ts";
-import { pruneJournal } from "../../journal/prune.ts";
+import { pruneJournal } from "../../journal/upkeep/prune.ts";
 import type { CliContext } from "../command/context.ts";
 import { formatTable, printable } from "../output/terminal.ts";
 import { readPendingFiles } from "../status/pending.ts";

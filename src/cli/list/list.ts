@@ -1,5 +1,5 @@
-import { cleanJson } from "../../base/clean-text.ts";
 import { KeyframeError } from "../../base/errors.ts";
+import { cleanJson } from "../../base/text/clean-text.ts";
 import { type ListedCheckpoint, listCheckpoints } from "../../checkpoints/query/list-checkpoints.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";

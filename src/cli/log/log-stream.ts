@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import { readLinesAsync } from "../../base/lines.ts";
+import { readLinesAsync } from "../../base/text/lines.ts";
 import { type LogArguments, markEnd, markStart } from "./log-arguments.ts";
 
 /** Output of git log cut where owners are to be put in. */

@@ -1,6 +1,6 @@
 import { ownerLabel } from "../../authorship/note/owner-label.ts";
 import type { Owner } from "../../authorship/note/owners.ts";
-import { cellWidth } from "../../base/cell-width.ts";
+import { cellWidth } from "../../base/text/cell-width.ts";
 import { printable, type Terminal } from "./terminal.ts";
 
 /** Widest owner column, in terminal cells. */

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
-import { cellWidth } from "../../base/cell-width.ts";
-import { cleanJson, cleanLine, cleanOutput, cleanText } from "../../base/clean-text.ts";
+import { cellWidth } from "../../base/text/cell-width.ts";
+import { cleanJson, cleanLine, cleanOutput, cleanText } from "../../base/text/clean-text.ts";
 
 export interface OutputStream {
   /** `done` is called when the bytes are on their way, so that a fast writer can wait for a slow reader. */

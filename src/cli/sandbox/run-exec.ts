@@ -1,6 +1,6 @@
 import { finished } from "node:stream/promises";
 import { KeyframeError } from "../../base/errors.ts";
-import { parseDurationMs } from "../../base/quantities.ts";
+import { parseDurationMs } from "../../base/text/quantities.ts";
 import type { GuestCommand } from "../../sandbox/guest/command.ts";
 import type { CommandExit, CommandRequest } from "../../sandbox/guest/message.ts";
 import { collectCommand, withGuest } from "../../sandbox/guest/session.ts";

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { parseDurationMs } from "../../base/quantities.ts";
+import { parseDurationMs } from "../../base/text/quantities.ts";
 import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
 import { removeSandbox } from "../../sandbox/lifecycle/remove-sandbox.ts";
 import { resumeSandbox } from "../../sandbox/lifecycle/resume-sandbox.ts";

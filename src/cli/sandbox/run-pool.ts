@@ -1,4 +1,4 @@
-import { parseDurationMs } from "../../base/quantities.ts";
+import { parseDurationMs } from "../../base/text/quantities.ts";
 import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
 import { fillPool } from "../../sandbox/lifecycle/fill-pool.ts";
 import { defaultPoolIdleMs } from "../../sandbox/limits.ts";

@@ -1,6 +1,6 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { errorText, KeyframeError } from "../../base/errors.ts";
-import { parseByteSize, parseDurationMs } from "../../base/quantities.ts";
+import { parseByteSize, parseDurationMs } from "../../base/text/quantities.ts";
 import { copyIn } from "../../sandbox/guest/copy-files.ts";
 import { withGuest } from "../../sandbox/guest/session.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";

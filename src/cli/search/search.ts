@@ -1,5 +1,5 @@
-import { searchCheckpoints } from "../../checkpoints/query/search.ts";
-import { openSearchIndex, searchFolder } from "../../checkpoints/query/search-index.ts";
+import { searchCheckpoints } from "../../checkpoints/query/search/search.ts";
+import { openSearchIndex, searchFolder } from "../../checkpoints/query/search/search-index.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { parseDurationMs } from "../../base/quantities.ts";
+import { parseDurationMs } from "../../base/text/quantities.ts";
 import { serveSnapshot } from "../../sandbox/lazy/serve-snapshot.ts";
 import { findSnapshot, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
 import { waitForStopSignal } from "../../system/process/stop-signal.ts";

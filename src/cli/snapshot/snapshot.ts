@@ -1,6 +1,6 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { parseDurationMs } from "../../base/quantities.ts";
+import { parseDurationMs } from "../../base/text/quantities.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { collectSandboxGarbage, describeGcPlan } from "../../sandbox/lifecycle/collect-garbage.ts";
 import { removeSnapshot } from "../../sandbox/lifecycle/remove-snapshot.ts";

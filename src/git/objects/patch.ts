@@ -1,4 +1,4 @@
-import { readLinesAsync } from "../../base/lines.ts";
+import { readLinesAsync } from "../../base/text/lines.ts";
 import type { Git } from "../git.ts";
 import { gitFailed } from "../git.ts";
 import { isOid, type Oid, type RepoPath } from "../ids.ts";

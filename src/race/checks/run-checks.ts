@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { errorText } from "../../base/errors.ts";
-import { compileGlob } from "../../base/glob.ts";
+import { compileGlob } from "../../base/text/glob.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { ContainedOptions, ContainedProcess } from "../../system/process/contained-process.ts";

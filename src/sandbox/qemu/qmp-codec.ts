@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { readLines } from "../../base/lines.ts";
+import { readLines } from "../../base/text/lines.ts";
 
 /** What a QEMU monitor sends: one JSON object a line (QEMU's docs/interop/qmp-spec.txt). */
 export type QmpMessage =

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { searchCheckpoints } from "../../checkpoints/query/search.ts";
-import { openSearchIndex, searchFolder } from "../../checkpoints/query/search-index.ts";
+import { searchCheckpoints } from "../../checkpoints/query/search/search.ts";
+import { openSearchIndex, searchFolder } from "../../checkpoints/query/search/search-index.ts";
 import { listRaces, type RaceRecord, readAdoption, readLane } from "../../race/race-record.ts";
 import { raceRows } from "../../race/race-table.ts";
 import { changedFilesOf } from "../../timeline/changed-files.ts";

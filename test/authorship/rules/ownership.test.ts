@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyEdit, type Edit } from "../../../src/authorship/rules/ownership.ts";
 import { diffSequences } from "../../../src/authorship/rules/sequence-diff.ts";
-import { splitLines } from "../../../src/base/lines.ts";
+import { splitLines } from "../../../src/base/text/lines.ts";
 import { decodeLineOwners, encodeLineOwners, type OwnerKey } from "../../../src/journal/line-owners.ts";
 
 const agent = "s_aaaaaaaaaaaaaa::t_11111111111111";

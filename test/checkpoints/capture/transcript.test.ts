@@ -8,7 +8,7 @@ import { nodeClock } from "../../../src/system/clock.ts";
 import { type Files, nodeFiles } from "../../../src/system/files/files.ts";
 import { nodeProcessTable } from "../../../src/system/process/process-table.ts";
 import { noTrace } from "../../../src/system/trace.ts";
-import { createRedactor } from "../../../src/transcripts/redaction.ts";
+import { createRedactor } from "../../../src/transcripts/redaction/redaction.ts";
 
 const agent = { tool: "claude", id: "t-1", model: "m" };
 let folder: string;

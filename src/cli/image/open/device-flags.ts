@@ -1,4 +1,4 @@
-import { parseByteSize } from "../../../base/quantities.ts";
+import { parseByteSize } from "../../../base/text/quantities.ts";
 import { switchFlag, textFlag } from "../../command/flags.ts";
 
 /** How an image becomes a disk, for all commands that show one. */

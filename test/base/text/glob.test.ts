@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compileGlob } from "../../src/base/glob.ts";
+import { compileGlob } from "../../../src/base/text/glob.ts";
 
 const cases: readonly [string, readonly string[], readonly string[]][] = [
   ["*.lock", ["a.lock", "x/y/b.lock", ".lock"], ["a.lock/b", "alock"]],

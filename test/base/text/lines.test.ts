@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readLines, splitLines } from "../../src/base/lines.ts";
+import { readLines, splitLines } from "../../../src/base/text/lines.ts";
 
 const content = fc
   .array(fc.constantFrom("a", "bc", "\n", "\r\n", "é", "\0"), { maxLength: 60 })

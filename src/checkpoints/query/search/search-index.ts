@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { sha256Hex } from "../../base/digest.ts";
-import { isKeyframeError } from "../../base/errors.ts";
-import { readLines } from "../../base/lines.ts";
-import type { Oid } from "../../git/ids.ts";
-import type { Files } from "../../system/files/files.ts";
+import { sha256Hex } from "../../../base/digest.ts";
+import { isKeyframeError } from "../../../base/errors.ts";
+import { readLines } from "../../../base/text/lines.ts";
+import type { Oid } from "../../../git/ids.ts";
+import type { Files } from "../../../system/files/files.ts";
 
 /** Something a person may look for: a prompt, a part of a summary, or what was said in a transcript. */
 export interface SearchText {

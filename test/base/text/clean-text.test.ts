@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { cleanJson, cleanLine, cleanOutput, cleanText } from "../../src/base/clean-text.ts";
+import { cleanJson, cleanLine, cleanOutput, cleanText } from "../../../src/base/text/clean-text.ts";
 
 describe("text that others wrote", () => {
   test.each([

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createRedactor } from "../../src/transcripts/redaction.ts";
-import { prefixRules } from "../../src/transcripts/redaction-rules.ts";
-import { maxUserRules, parseUserRule, parseUserRules } from "../../src/transcripts/user-rules.ts";
+import { createRedactor } from "../../../src/transcripts/redaction/redaction.ts";
+import { prefixRules } from "../../../src/transcripts/redaction/rules.ts";
+import {
+  maxUserRules,
+  parseUserRule,
+  parseUserRules,
+} from "../../../src/transcripts/redaction/user-rules.ts";
 
 const acme = { name: "acme-key", prefix: "acme_", characters: "a-z0-9", minLength: 8, maxLength: 20 };
 

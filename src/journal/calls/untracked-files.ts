@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { sha256Hex } from "../base/digest.ts";
-import type { RepoPath } from "../git/ids.ts";
-import type { Repository } from "../git/repository.ts";
-import type { Files } from "../system/files/files.ts";
-import { journalFolder } from "./layout.ts";
-import { type StatMark, sameMark } from "./path-state.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import type { RepoPath } from "../../git/ids.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { Files } from "../../system/files/files.ts";
+import { journalFolder } from "../layout.ts";
+import { type StatMark, sameMark } from "../path-state.ts";
 
 /** A file that git does not track, looked at before a shell call. */
 export interface UntrackedFile {

@@ -2,8 +2,8 @@ import { lintSource } from "@secretlint/core";
 import { creator as recommended } from "@secretlint/secretlint-rule-preset-recommend";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createRedactor, redactStream } from "../../src/transcripts/redaction.ts";
-import { prefixRules } from "../../src/transcripts/redaction-rules.ts";
+import { createRedactor, redactStream } from "../../../src/transcripts/redaction/redaction.ts";
+import { prefixRules } from "../../../src/transcripts/redaction/rules.ts";
 
 // put together here, so that no scanner takes this file for a leak
 const letters = "aB3dE5gH7jK9mN1pQ3sT5vW7xZ2cD4fG6hJ8kL0nP2rS4tV6wY8bC1dF3gH5jK7mN9qR2sU4vX6zA8";

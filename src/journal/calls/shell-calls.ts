@@ -1,18 +1,18 @@
 import { join } from "node:path";
-import type { AgentId } from "../agents/agent-event.ts";
-import { sha256Hex } from "../base/digest.ts";
-import type { Oid, RepoPath } from "../git/ids.ts";
-import type { Repository } from "../git/repository.ts";
-import type { GitState } from "../git/worktree/git-state.ts";
-import type { Clock } from "../system/clock.ts";
-import type { Files } from "../system/files/files.ts";
+import type { AgentId } from "../../agents/agent-event.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import type { Oid, RepoPath } from "../../git/ids.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { GitState } from "../../git/worktree/git-state.ts";
+import type { Clock } from "../../system/clock.ts";
+import type { Files } from "../../system/files/files.ts";
 import {
   type ProcessIdentity,
   type ProcessTable,
   parseProcessIdentity,
-} from "../system/process/process-table.ts";
-import { type Base, shellCallsFolder } from "./layout.ts";
-import type { StatMark } from "./path-state.ts";
+} from "../../system/process/process-table.ts";
+import { type Base, shellCallsFolder } from "../layout.ts";
+import type { StatMark } from "../path-state.ts";
 
 /** A shell call of an agent: the work tree was looked at when it began, and is again when it ends. */
 export interface ShellCall {

@@ -1,5 +1,5 @@
-import { KeyframeError } from "../base/errors.ts";
-import type { PrefixRule } from "./redaction-rules.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import type { PrefixRule } from "./rules.ts";
 
 /** Every prefix is looked for at every character, so what they have in all is limited. */
 export const maxUserRules = 64;

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openSearchIndex, type SearchText } from "../../../src/checkpoints/query/search-index.ts";
-import { nodeFiles } from "../../../src/system/files/files.ts";
+import { openSearchIndex, type SearchText } from "../../../../src/checkpoints/query/search/search-index.ts";
+import { nodeFiles } from "../../../../src/system/files/files.ts";
 
 let folder: string;
 beforeEach(() => {

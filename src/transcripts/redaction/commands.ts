@@ -1,5 +1,5 @@
-import type { Span } from "./redaction-matchers.ts";
-import { isPlaceholder } from "./redaction-values.ts";
+import type { Span } from "./matchers.ts";
+import { isPlaceholder } from "./values.ts";
 
 /** Passwords where a program takes them without a name: command lines, `.netrc`, cookies, Docker's and Azure's forms. */
 export function matchPlacedSecrets(text: string): Generator<Span> {

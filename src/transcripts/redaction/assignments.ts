@@ -1,5 +1,5 @@
-import type { Span } from "./redaction-matchers.ts";
-import { isNamedSecret, type NamedValue } from "./redaction-values.ts";
+import type { Span } from "./matchers.ts";
+import { isNamedSecret, type NamedValue } from "./values.ts";
 
 /**
  * `password = value` in the notations of source, JSON, YAML, shell, URLs and command lines, quotes escaped any number of

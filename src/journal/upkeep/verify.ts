@@ -1,8 +1,8 @@
 import { basename, join } from "node:path";
-import { sha256Hex } from "../base/digest.ts";
-import type { Repository } from "../git/repository.ts";
-import { temporaryName } from "../system/files/files.ts";
-import { applyEvent } from "./head.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import type { Repository } from "../../git/repository.ts";
+import { temporaryName } from "../../system/files/files.ts";
+import { applyEvent } from "../head.ts";
 import {
   findDamagedHeads,
   listPathFolders,
@@ -10,11 +10,11 @@ import {
   readHeads,
   readStateContent,
   writeHead,
-} from "./head-files.ts";
-import { type JournalDeps, withJournalLock } from "./journal.ts";
-import { type Epoch, journalFolder, listEpochs, logPath } from "./layout.ts";
-import { readEvents } from "./log.ts";
-import type { Head } from "./path-state.ts";
+} from "../head-files.ts";
+import { type JournalDeps, withJournalLock } from "../journal.ts";
+import { type Epoch, journalFolder, listEpochs, logPath } from "../layout.ts";
+import { readEvents } from "../log.ts";
+import type { Head } from "../path-state.ts";
 
 /** One thing wrong with a journal, and what `repairJournal` does about it. */
 export interface JournalFinding {

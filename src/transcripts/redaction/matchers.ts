@@ -1,5 +1,5 @@
-import type { PrefixRule } from "./redaction-rules.ts";
-import { isPlaceholder, looksRandom } from "./redaction-values.ts";
+import type { PrefixRule } from "./rules.ts";
+import { isPlaceholder, looksRandom } from "./values.ts";
 
 /** Half-open range of characters of a text. */
 export interface Span {

@@ -1,5 +1,5 @@
-import type { Span } from "./redaction-matchers.ts";
-import { entropyBits } from "./redaction-values.ts";
+import type { Span } from "./matchers.ts";
+import { entropyBits } from "./values.ts";
 
 /**
  * Private keys as tools show them: every line behind a number, an arrow, a file's name, a sign of a difference or a comment,

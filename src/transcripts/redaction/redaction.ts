@@ -1,9 +1,9 @@
-import { asBuffer } from "../base/bytes.ts";
-import { sha256Hex } from "../base/digest.ts";
-import { readLinesAsync } from "../base/lines.ts";
-import { maxTranscriptLineBytes } from "./limits.ts";
-import { matchAssignments } from "./redaction-assignments.ts";
-import { matchPlacedSecrets, matchPlacedSecretsAcrossLines } from "./redaction-commands.ts";
+import { asBuffer } from "../../base/bytes.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import { readLinesAsync } from "../../base/text/lines.ts";
+import { maxTranscriptLineBytes } from "../limits.ts";
+import { matchAssignments } from "./assignments.ts";
+import { matchPlacedSecrets, matchPlacedSecretsAcrossLines } from "./commands.ts";
 import {
   createPrefixMatcher,
   type Matcher,
@@ -11,9 +11,9 @@ import {
   matchUrlPasswords,
   matchWebTokens,
   type Span,
-} from "./redaction-matchers.ts";
-import { matchPrivateKeys, matchPrivateKeysAcrossLines } from "./redaction-private-keys.ts";
-import { type PrefixRule, prefixRules } from "./redaction-rules.ts";
+} from "./matchers.ts";
+import { matchPrivateKeys, matchPrivateKeysAcrossLines } from "./private-keys.ts";
+import { type PrefixRule, prefixRules } from "./rules.ts";
 import { hiddenCharacter, unescapeJson } from "./unescape.ts";
 
 /**

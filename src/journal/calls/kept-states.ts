@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { sha256Hex } from "../base/digest.ts";
-import { isOid, type Oid, type RepoPath } from "../git/ids.ts";
-import type { Repository } from "../git/repository.ts";
-import type { Files } from "../system/files/files.ts";
-import type { LineOwnerRun } from "./line-owners.ts";
-import type { Head } from "./path-state.ts";
-import { encodeRecordLine, parseRecordLine } from "./record-line.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { LineOwnerRun } from "../line-owners.ts";
+import type { Head } from "../path-state.ts";
+import { encodeRecordLine, parseRecordLine } from "../record-line.ts";
 
 /*
  * <common dir>/keyframe/kept/

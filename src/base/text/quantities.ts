@@ -1,4 +1,4 @@
-import { KeyframeError } from "./errors.ts";
+import { KeyframeError } from "../errors.ts";
 
 const sizeUnits: Readonly<Record<string, number>> = {
   "": 1,

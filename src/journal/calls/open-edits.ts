@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import type { AgentId } from "../agents/agent-event.ts";
-import { sha256Hex } from "../base/digest.ts";
-import type { Repository } from "../git/repository.ts";
-import type { Files } from "../system/files/files.ts";
-import { journalFolder } from "./layout.ts";
+import type { AgentId } from "../../agents/agent-event.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { Files } from "../../system/files/files.ts";
+import { journalFolder } from "../layout.ts";
 
 /** A call of an edit tool that has begun and not ended: its files were looked at. */
 export interface OpenEdit {

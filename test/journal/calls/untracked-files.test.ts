@@ -1,10 +1,10 @@
 import { appendFileSync, mkdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RepoPath } from "../../src/git/ids.ts";
-import { type UntrackedFile, UntrackedFiles } from "../../src/journal/untracked-files.ts";
-import { nodeFiles } from "../../src/system/files/files.ts";
-import { scratchFolder } from "../support/scratch.ts";
+import type { RepoPath } from "../../../src/git/ids.ts";
+import { type UntrackedFile, UntrackedFiles } from "../../../src/journal/calls/untracked-files.ts";
+import { nodeFiles } from "../../../src/system/files/files.ts";
+import { scratchFolder } from "../../support/scratch.ts";
 
 const folder = () => {
   const top = scratchFolder();

@@ -1,4 +1,4 @@
-import { asBuffer } from "./bytes.ts";
+import { asBuffer } from "../bytes.ts";
 
 const lf = 0x0a;
 

@@ -1,14 +1,14 @@
-import { isKeyframeError } from "../../base/errors.ts";
-import type { Git } from "../../git/git.ts";
-import { lineCompactorOf } from "../../transcripts/compact/agents.ts";
-import type { CompactLine } from "../../transcripts/compact/compact-line.ts";
-import { createCompactor } from "../../transcripts/compact/compactor.ts";
-import { transcriptLines } from "../../transcripts/document-lines.ts";
-import type { CheckpointId } from "../record/ids.ts";
-import type { SessionMetadata, Summary } from "../record/metadata.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
-import { listCheckpointPlaces, type ReadSession, readCheckpoints, readPrompts } from "./read-checkpoints.ts";
-import { openTranscriptReader, type TranscriptReader } from "./read-transcript.ts";
+import { isKeyframeError } from "../../../base/errors.ts";
+import type { Git } from "../../../git/git.ts";
+import { lineCompactorOf } from "../../../transcripts/compact/agents.ts";
+import type { CompactLine } from "../../../transcripts/compact/compact-line.ts";
+import { createCompactor } from "../../../transcripts/compact/compactor.ts";
+import { transcriptLines } from "../../../transcripts/document-lines.ts";
+import type { CheckpointId } from "../../record/ids.ts";
+import type { SessionMetadata, Summary } from "../../record/metadata.ts";
+import type { CheckpointStores } from "../../stores/stores.ts";
+import { listCheckpointPlaces, type ReadSession, readCheckpoints, readPrompts } from "../read-checkpoints.ts";
+import { openTranscriptReader, type TranscriptReader } from "../read-transcript.ts";
 import { documentKey, type SearchDocument, type SearchIndex, type SearchText } from "./search-index.ts";
 
 export interface SearchHit {
