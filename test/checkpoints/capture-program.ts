@@ -3,7 +3,7 @@ import { claudeAdapter } from "../../src/agents/hooks/claude.ts";
 import { settle } from "../../src/authorship/settle/settle.ts";
 import { finishCommits } from "../../src/checkpoints/commit/finish-commit.ts";
 import { rewind, undoRewind } from "../../src/checkpoints/rewind/rewind.ts";
-import { listRewindPoints, mustFindPoint } from "../../src/checkpoints/rewind/rewind-points.ts";
+import { mustFindPoint } from "../../src/checkpoints/rewind/rewind-points.ts";
 import { advanceSession, isSessionEvent } from "../../src/checkpoints/sessions/events.ts";
 import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";
 import { hookDeps } from "../../src/cli/hooks/hook-deps.ts";
@@ -26,7 +26,7 @@ if (step === "stop") {
   await settle(git, deps);
   await finishCommits(git, deps);
 } else if (step === "rewind") {
-  const point = mustFindPoint(await listRewindPoints(git), argument);
+  const point = await mustFindPoint(git, argument);
   const all = { ...deps, env: process.env };
   await rewind(git, all, { point, parts: { files: true, conversation: true }, dryRun: false });
 } else if (step === "undo") {

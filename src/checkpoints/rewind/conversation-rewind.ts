@@ -45,6 +45,7 @@ export async function planConversations(
   point: RewindPoint,
 ): Promise<ConversationPlan> {
   if (point.kind === "checkpoint") return planCheckpoint(git, deps, point);
+  if (point.kind === "commit") return { steps: [], problems: [] };
   if (point.kind === "turn") return planCut(git, deps, point.snapshot);
   const plans = point.mark.sessions.map((session) => planCut(git, deps, { ...session, turn: 0 }));
   return {

@@ -71,7 +71,7 @@ export async function rewind(
       });
     }
     const { tree, untaken } = await index.takeTree();
-    const keepsUntracked = point.kind === "checkpoint";
+    const keepsUntracked = point.kind === "checkpoint" || point.kind === "commit";
     const to = await treeOfPoint(git, point);
     const planned = parts.files
       ? await planFiles(git, deps.files, { from: tree, to, keepsUntracked })

@@ -21,7 +21,7 @@ export const rewindCommand = buildCommand<RewindFlags, [], CliContext>({
         kind: "parsed",
         parse: String,
         optional: true,
-        brief: "The point to go back to",
+        brief: "Go back to this point: an id of the list, the title of a mark, or any commit",
         placeholder: "id",
       },
       list: flag("List the points (also without --to)"),

@@ -26,7 +26,7 @@ export async function rewindCommandRun(this: CliContext, flags: RewindFlags): Pr
       hint: "run `keyframe enable`",
     });
   }
-  const point = mustFindPoint(await listRewindPoints(git), flags.to);
+  const point = await mustFindPoint(git, flags.to);
   const only = flags.files === true || flags.conversation === true;
   const parts = {
     files: !only || flags.files === true,
@@ -54,7 +54,8 @@ async function list(context: CliContext, git: Git, { json }: RewindFlags): Promi
 
 function describePoint(point: RewindPoint) {
   const { kind, id, at, label } = point;
-  if (point.kind === "checkpoint") return { kind, id, at, label, commit: point.commit };
+  if (point.kind === "checkpoint" || point.kind === "commit")
+    return { kind, id, at, label, commit: point.commit };
   if (point.kind === "mark") {
     const { base, untaken, sessions } = point.mark;
     return { kind, id, at, label, base, sessions, filesTooLarge: untaken };

@@ -1,5 +1,5 @@
 import { type RewindPlan, rewind } from "../../checkpoints/rewind/rewind.ts";
-import { listRewindPoints } from "../../checkpoints/rewind/rewind-points.ts";
+import { commitPoint, listRewindPoints } from "../../checkpoints/rewind/rewind-points.ts";
 import type { Git } from "../../git/git.ts";
 import { describeMoment, type MomentDetails } from "../../timeline/describe-moment.ts";
 import type { Moment } from "../../timeline/moment.ts";
@@ -83,13 +83,14 @@ function printRestore({ terminal }: CliContext, { id }: Moment, plan: RewindPlan
   terminal.out(`Restore it: keyframe rewind --to ${id}    Fork it: keyframe fork ${id}`);
 }
 
-/** Undefined where this worktree cannot go back to it. */
+/** Undefined where this worktree cannot go back to it: it has no files, or the snapshot is another worktree's. */
 async function planOf(context: CliContext, git: Git, moment: Moment): Promise<RewindPlan | undefined> {
   if (git.repository.workTree === undefined) return undefined;
   const points = await listRewindPoints(git);
-  const point = points.find((each) =>
+  const listed = points.find((each) =>
     each.kind === "checkpoint" ? each.commit === moment.commit : each.id === moment.id,
   );
+  const point = listed ?? (moment.kind === "commit" ? await commitPoint(git, moment.commit) : undefined);
   if (point === undefined) return undefined;
   return rewind(git, context, { point, parts: { files: true, conversation: false }, dryRun: true });
 }

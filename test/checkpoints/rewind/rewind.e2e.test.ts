@@ -238,3 +238,24 @@ test("a turn whose agent is gone does not keep its conversation from being rewou
   rewind("--to", pointOf(1));
   expect([read("a"), transcript().includes("did two")]).toEqual(["1\n", false]);
 });
+
+test("any commit can be gone back to by a revision, and a mark by its title; undo brings everything back", async () => {
+  repository.write("tracked", "v1\n");
+  repository.commit("second");
+  repository.write("untracked", "mine\n");
+  const before = { head: repository.git("rev-parse", "HEAD"), index: repository.git("ls-files", "-s") };
+  expect(repository.keyframe(["mark", "a title"]).code).toBe(0);
+  rewind("--to", "HEAD~1");
+  expect([read("tracked"), read("untracked")]).toEqual(["v0\n", "mine\n"]);
+  expect({ head: repository.git("rev-parse", "HEAD"), index: repository.git("ls-files", "-s") }).toEqual(
+    before,
+  );
+  rewind("--undo");
+  expect(read("tracked")).toBe("v1\n");
+  repository.write("untracked", "changed\n");
+  rewind("--to", "a title");
+  expect(read("untracked")).toBe("mine\n");
+  expect(repository.keyframe(["rewind", "--to", "no-such-branch"]).stderr).toContain(
+    "rewind point not found",
+  );
+});
