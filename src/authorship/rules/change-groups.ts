@@ -55,6 +55,23 @@ class Side {
     return true;
   }
 
+  /** How many equal lines follow the group, up to the next changed one. */
+  equalLines(): number {
+    return this.equalFrom(this.end);
+  }
+
+  equalFrom(line: number): number {
+    const changed = this.changed.indexOf(1, line);
+    return (changed === -1 ? this.lines.ids.length : changed) - line;
+  }
+
+  /** Over as many equal lines, none of which has a changed one behind it. */
+  skip(count: number): void {
+    if (count <= 0) return;
+    this.end += count;
+    this.start = this.end;
+  }
+
   previous(): void {
     this.end = this.start - 1;
     this.start = this.end;
@@ -95,6 +112,9 @@ function compact(side: Side, other: Side): void {
   other.first();
   do {
     if (side.size > 0) placeGroup(side, other);
+    const equal = Math.min(side.equalLines(), other.equalLines()) - 1;
+    side.skip(equal);
+    other.skip(equal);
   } while (side.next() && other.next());
 }
 
@@ -137,8 +157,9 @@ function readChanges(old: Side, next: Side): Change[] {
     while (next.changed[newAt] === 1) newAt += 1;
     const [oldCount, newCount] = [oldAt - oldStart, newAt - newStart];
     if (oldCount > 0 || newCount > 0) changes.push({ oldStart, oldCount, newStart, newCount });
-    oldAt += 1;
-    newAt += 1;
+    const equal = Math.max(1, Math.min(old.equalFrom(oldAt), next.equalFrom(newAt)));
+    oldAt += equal;
+    newAt += equal;
   }
   return changes;
 }
