@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 import { machinesProblem } from "./test/support/machines.ts";
 
 // Three projects, one after the other: `unit` shares its threads (pure code and small files), `e2e` runs real programs
-// one file at a time, `vm` starts virtual machines. Where none can run, the closing line says why.
+// two files at a time, `vm` starts virtual machines. Where none can run, the closing line says why.
 const vmTests = machinesProblem() === undefined ? ["test/**/*.vm.test.ts"] : [];
 
 export default defineConfig({
@@ -26,7 +26,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/**/*.e2e.test.ts"],
           pool: "forks",
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           setupFiles: ["test/support/property-seed.ts"],
