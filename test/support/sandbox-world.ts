@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { CommandRequest } from "../../src/sandbox/guest/message.ts";
@@ -57,7 +57,8 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
       },
     );
   }
-  cpSync(built, root, { recursive: true });
+  // locks are sockets, which no copy can hold
+  cpSync(built, root, { recursive: true, filter: (from) => !lstatSync(from).isSocket() });
   const warnings: string[] = [];
   const world = openBareWorld(root, warnings);
   const image = findSandboxImage(world, parseObjectName("debian"));
