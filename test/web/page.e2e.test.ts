@@ -18,6 +18,8 @@ const hostile = `<img src=x onerror="document.title='owned'"><script>document.ti
 let repository: TestRepository;
 let server: ChildProcessWithoutNullStreams;
 let url = "";
+/** The commit that the agent's first turn led to. */
+let retryCommit = "";
 let browser: Browser;
 
 beforeAll(async () => {
@@ -34,7 +36,7 @@ beforeAll(async () => {
   await session.write("src/evil.ts", `// ${hostile}\n`);
   session.say(`it retries now ${hostile}`);
   await session.stop();
-  repository.commit(`Retry ${hostile}`);
+  retryCommit = repository.commit(`Retry ${hostile}`);
   await session.prompt("and log it");
   await session.write("src/log.ts", "log();\n");
   await session.stop();
@@ -88,6 +90,7 @@ async function open(hash = "", options: Parameters<Browser["newPage"]>[0] = {}):
   await page.goto(url);
   if (hash !== "") await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
   await page.waitForSelector("main section h1");
+  await page.locator("[aria-busy]").waitFor({ state: "detached" });
   return page;
 }
 
@@ -148,7 +151,7 @@ test.skipIf(!hasChromium)(
 );
 
 test.skipIf(!hasChromium)("a commit shows its diff with owners, in one column and side by side", async () => {
-  const page = await open("#/commit/HEAD~1");
+  const page = await open(`#/commit/${retryCommit}`);
   expect(await page.locator("tr.added td.mark.agent").count()).toBeGreaterThan(0);
   await page.getByLabel("side by side").check();
   expect(await page.locator("table.split").count()).toBeGreaterThan(0);
@@ -182,8 +185,8 @@ const views: readonly (readonly [string, string])[] = [
   ["timeline", ""],
   ["files", "#/files"],
   ["file", "#/file/src%2Fparser.ts?line=2"],
-  ["commit", "#/commit/HEAD~1"],
-  ["checkpoint", "#/checkpoint/HEAD~1"],
+  ["commit", "#/commit/RETRY"],
+  ["checkpoint", "#/checkpoint/RETRY"],
   ["people", "#/people"],
   ["races", "#/races"],
   ["search", "#/search?q=retry"],
@@ -197,7 +200,7 @@ test.skipIf(!hasChromium).each(views)(
       ["dark", { colorScheme: "dark" as const }],
       ["narrow", { colorScheme: "light" as const, viewport: { width: 380, height: 760 } }],
     ] as const) {
-      const page = await open(hash, options);
+      const page = await open(hash.replace("RETRY", retryCommit), options);
       await page.locator("[aria-busy]").waitFor({ state: "detached" });
       expect(await page.title()).toBe("Keyframe");
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
