@@ -194,7 +194,8 @@ test("doctor finds a dead machine, a stopped one, an abandoned snapshot, a lost 
   writeFileSync(litter, "");
   const doctor = (...flags: string[]) => {
     const { code, stdout } = lab.cli(["doctor", "--json", ...flags], {}, lab.world.home.root);
-    expect(code).toBe(0);
+    // there is something to find each time
+    expect(code).toBe(1);
     const found = (JSON.parse(stdout).sandboxes as { kind: string; subject: string }[]).map(
       ({ kind, subject }) => `${kind} ${subject}`,
     );

@@ -109,7 +109,7 @@ function replyOf(actions: readonly AgentAction[], agent: RealAgent, cwd: string)
 }
 
 /** An agent that hangs is ended after this. */
-const longestRunMs = 110_000;
+const longestRunMs = 240_000;
 
 async function runProgram(
   program: string,
