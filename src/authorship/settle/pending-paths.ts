@@ -106,5 +106,7 @@ function keepBegun({ head, epoch }: PendingPath, isWatched: boolean): PendingPat
   if (head.begun.length === 0 && !isWatched) return undefined;
   const count = head.current.runs.reduce((sum, [lines]) => sum + lines, 0);
   const runs: LineOwnerRun[] = count === 0 ? [] : [[count, null]];
-  return { epoch, head: { ...head, current: { ...head.current, runs }, earlier: [], counters: {} } };
+  // what a session produced is committed: it waits for nothing
+  const settled = { earlier: [], counters: {}, produced: {} };
+  return { epoch, head: { ...head, current: { ...head.current, runs }, ...settled } };
 }
