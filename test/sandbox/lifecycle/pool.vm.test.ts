@@ -159,9 +159,7 @@ test("a machine that nobody takes ends in time; one that was taken lives as long
   while (lab.world.processTable.isRunning(machine)) await lab.world.clock.sleep(50);
   await collectSandboxGarbage(lab.world, {});
   // somebody used it: its disk is theirs until they remove it
-  expect(new Set(listSandboxes(lab.world).map((each) => each.id))).toEqual(
-    new Set([child?.id, limited?.id]),
-  );
+  expect(new Set(listSandboxes(lab.world).map((each) => each.id))).toEqual(new Set([child?.id, limited?.id]));
   await end(child as SandboxRecord);
   await end(limited as SandboxRecord);
 });
