@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
-import { machinesProblem } from "./test/support/machines.ts";
+import { machinesProblem, roomForTwoMachines } from "./test/support/machines.ts";
 
-// Three projects, one after the other: `unit` shares its threads (pure code and small files), `e2e` runs real programs
-// two files at a time, `vm` starts virtual machines. Where none can run, the closing line says why.
+// Three projects, one after the other: `unit` shares its threads (pure code and small files; a file that calls git for
+// more than a few seconds is `e2e`), `e2e` runs real programs two files at a time, `vm` starts virtual machines, two
+// files at a time where there is room. Where none can run, the closing line says why.
 const vmTests = machinesProblem() === undefined ? ["test/**/*.vm.test.ts"] : [];
 
 export default defineConfig({
@@ -16,6 +17,7 @@ export default defineConfig({
           exclude: ["test/**/*.e2e.test.ts", "test/**/*.vm.test.ts"],
           pool: "threads",
           isolate: false,
+          maxWorkers: "100%", // by default one less than there are cores: half of a small machine
           sequence: { groupOrder: 0 },
           testTimeout: 60_000,
           setupFiles: ["test/support/property-seed.ts"],
@@ -39,12 +41,12 @@ export default defineConfig({
           name: "vm",
           include: vmTests,
           pool: "forks",
-          fileParallelism: false,
+          maxWorkers: roomForTwoMachines() ? 2 : 1,
           sequence: { groupOrder: 2 },
           testTimeout: 300_000,
           setupFiles: ["test/support/property-seed.ts"],
           hookTimeout: 300_000,
-          globalSetup: ["test/support/build-once.ts", "test/support/sandbox-images.ts"],
+          globalSetup: ["test/support/sandbox-images.ts"],
         },
       },
     ],

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
 
 /** Why no virtual machine can run here at all, or undefined: then a machine that does not run is a failed test. */
@@ -13,6 +14,9 @@ export function machinesProblem(): string | undefined {
     : [];
   return kernels.length === 0 ? "there is no kernel for the guest in /boot" : undefined;
 }
+
+/** Whether two files of machine tests may run at a time: one needs up to 4 GiB, and a processor for its machine. */
+export const roomForTwoMachines = (): boolean => totalmem() >= 12 * 1024 ** 3 && availableParallelism() >= 2;
 
 function isInstalled(program: string): boolean {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];

@@ -1,14 +1,20 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import buildOnce from "./build-once.ts";
+import { buildDebianImage } from "./sandbox-world.ts";
 
 /**
- * One folder for a whole run: the first test that needs a Debian image makes it there, the others use it. A folder
- * that KEYFRAME_TEST_IMAGES names is kept for the next run.
+ * One directory for a whole run, with the Debian image in it before any test starts: two files run at a time. A
+ * directory that KEYFRAME_TEST_IMAGES names is kept for the next run.
  */
 export default function setup(): () => void {
-  if (process.env["KEYFRAME_TEST_IMAGES"] !== undefined) return () => undefined;
-  const folder = mkdtempSync(join(tmpdir(), "sbx-img-"));
-  process.env["KEYFRAME_TEST_IMAGES"] = folder;
-  return () => rmSync(folder, { recursive: true, force: true });
+  buildOnce();
+  const kept = process.env["KEYFRAME_TEST_IMAGES"];
+  const home = kept ?? mkdtempSync(join(tmpdir(), "sbx-img-"));
+  process.env["KEYFRAME_TEST_IMAGES"] = home;
+  buildDebianImage(join(home, "debian"));
+  return () => {
+    if (kept === undefined) rmSync(home, { recursive: true, force: true });
+  };
 }

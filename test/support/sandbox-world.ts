@@ -46,17 +46,7 @@ const labMemoryMiB = 160;
 export function openSandboxLab(folder = tmpdir()): SandboxLab {
   const root = mkdtempSync(join(folder, "sbx-"));
   const built = join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
-  if (!existsSync(join(built, "images", "debian.json"))) {
-    mkdirSync(built, { recursive: true });
-    execFileSync(
-      process.execPath,
-      ["dist/keyframe.cjs", "image", "build", "debian", "--from", "debian:bookworm"],
-      {
-        env: { ...process.env, KEYFRAME_SANDBOX_HOME: built },
-        stdio: ["ignore", "ignore", "inherit"],
-      },
-    );
-  }
+  buildDebianImage(built);
   // locks are sockets, which no copy can hold
   cpSync(built, root, { recursive: true, filter: (from) => !lstatSync(from).isSocket() });
   const warnings: string[] = [];
@@ -100,6 +90,17 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** Builds the Debian image that machines of tests start from, unless this home has it. */
+export function buildDebianImage(home: string): void {
+  if (existsSync(join(home, "images", "debian.json"))) return;
+  mkdirSync(home, { recursive: true });
+  execFileSync(
+    process.execPath,
+    ["dist/keyframe.cjs", "image", "build", "debian", "--from", "debian:bookworm"],
+    { env: { ...process.env, KEYFRAME_SANDBOX_HOME: home }, stdio: ["ignore", "ignore", "inherit"] },
+  );
 }
 
 /** A world with a home of its own and nothing in it. */

@@ -25,13 +25,23 @@ beforeEach(async () => {
 });
 afterEach(() => repo.remove());
 
-const bash = (script: string) =>
-  execFileSync("bash", ["-c", `set -e\n${script}`], {
+const gitEnvironment = {
+  ...process.env,
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_CONFIG_NOSYSTEM: "1",
+  GIT_EDITOR: "true",
+};
+
+/** Runs a script whose commits are dated later than the sources', without a wait: git's dates are whole seconds. */
+function bash(script: string, secondsLater = 2): string {
+  const committerDate = `@${Math.floor(Date.now() / 1000) + secondsLater} +0000`;
+  return execFileSync("bash", ["-c", `set -e\n${script}`], {
     cwd: repo.folder,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1", GIT_EDITOR: "true" },
+    env: { ...gitEnvironment, GIT_COMMITTER_DATE: committerDate },
   });
+}
 
 type Writer = "A" | "K";
 
@@ -55,7 +65,7 @@ async function branch(writer: Writer): Promise<void> {
   bash("git switch -qc ft");
   await commitBy(writer, "f", "base", "m", "n", "one");
   await commitBy(writer, "f", "base", "m", "n", "one", "two");
-  bash("git switch -q main && sed -i 's/base/top/' f && git commit -qam person && sleep 1.05");
+  bash("git switch -q main && sed -i 's/base/top/' f && git commit -qam person", 0);
 }
 
 type Scenario = readonly [
@@ -244,7 +254,8 @@ describe("nothing is carried without evidence", () => {
   test("to what was there before the source was written", async () => {
     bash("git switch -qc ft");
     bash(
-      "git switch -q main && printf 'one\\n' >>f && git commit -qam person && sleep 1.05 && git switch -q ft",
+      "git switch -q main && printf 'one\\n' >>f && GIT_AUTHOR_DATE=$GIT_COMMITTER_DATE git commit -qam person && git switch -q ft",
+      -2,
     );
     await commitBy("A", "f", "base", "m", "n", "one");
     bash("git switch -q main");

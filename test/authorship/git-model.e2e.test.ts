@@ -167,7 +167,7 @@ async function runProgram(operations: readonly Operation[]): Promise<string[]> {
   }
 }
 
-// thousands of runs: KEYFRAME_MODEL_RUNS=5000 KEYFRAME_MODEL_SEED=1 npx vitest run --project unit test/authorship/git-model.test.ts
+// thousands of runs: KEYFRAME_MODEL_RUNS=5000 KEYFRAME_MODEL_SEED=1 npx vitest run --project e2e test/authorship/git-model
 const runs = Number(process.env["KEYFRAME_MODEL_RUNS"] ?? 12);
 const seed = Number(process.env["KEYFRAME_MODEL_SEED"] ?? 20_261_130);
 
