@@ -8,6 +8,11 @@ export function gitEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...clean, GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C", GIT_TERMINAL_PROMPT: "0" };
 }
 
+/** The environment for a program that works in another worktree: variables that name this one stay out. */
+export function otherWorktreeEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !hookVariables.has(name)));
+}
+
 const hookVariables = new Set([
   "GIT_DIR",
   "GIT_WORK_TREE",

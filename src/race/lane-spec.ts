@@ -1,3 +1,4 @@
+import { headlessArguments } from "../agents/headless-commands.ts";
 import { KeyframeError } from "../base/errors.ts";
 import { shellQuote } from "../base/text/shell-words.ts";
 
@@ -9,20 +10,6 @@ export interface LaneSpec {
 }
 
 export const maxLanes = 16;
-
-/**
- * How known agents do a task without a terminal: what follows the program's name. The prompt is the last argument.
- * They may edit files; whatever else they may do is up to the user's own settings and to a command of their own.
- */
-const headless: ReadonlyMap<string, readonly string[]> = new Map([
-  ["claude", ["-p", "--permission-mode", "acceptEdits"]],
-  ["codex", ["exec", "--full-auto"]],
-  ["gemini", ["--approval-mode", "auto_edit", "-p"]],
-  ["qwen", ["--approval-mode", "auto-edit", "-p"]],
-  ["copilot", ["--allow-all-tools", "-p"]],
-  ["opencode", ["run"]],
-  ["pi", ["-p"]],
-]);
 
 /**
  * `claude`, `name=claude --model x` or `name=any shell command`. A command that begins with a known agent and names none
@@ -44,7 +31,7 @@ const reserved: ReadonlySet<string> = new Set(["base"]);
 
 function withHeadlessArguments(command: string): string {
   const [program = "", ...words] = command.split(/\s+/);
-  const args = headless.get(program);
+  const args = headlessArguments(program);
   const first = args?.[0];
   if (args === undefined || first === undefined || words.includes(first) || words.includes("-p"))
     return command;

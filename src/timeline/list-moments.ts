@@ -78,7 +78,8 @@ function turnMoment(turn: TurnSnapshot): Moment {
   };
 }
 
-function markMoment({
+/** What a mark holds, as a moment. */
+export function markMoment({
   commit,
   at,
   title,

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
@@ -67,10 +67,33 @@ describe("keyframe run", () => {
     expect(owners("after.txt")).toEqual([["after", "robot"]]);
   });
 
+  test("works in a worktree of its own: what was there is there, and nothing here changes", () => {
+    repository.write("old.txt", "old 1\nby hand\n");
+    repository.write("sub/new.txt", "loose\n");
+    const before = [repository.git("status", "--porcelain"), repository.git("rev-parse", "HEAD")];
+    const script =
+      "pwd; cat ../old.txt new.txt; echo more >> ../old.txt; git add -A; git commit -qm robot; echo x > x";
+    const result = repository.keyframe(["run", "--agent", "robot", "--", "sh", "-c", script], {
+      cwd: join(repository.folder, "sub"),
+    });
+    const there = join(repository.folder, "..", "work.forks", "robot");
+    expect(result.stdout).toBe(`${realpathSync(there)}/sub\nold 1\nby hand\nloose\n`);
+    expect(result.code).toBe(0);
+    expect(result.stderr).toContain("1 commit on keyframe/robot, 1 uncommitted file");
+    expect([repository.git("status", "--porcelain"), repository.git("rev-parse", "HEAD")]).toEqual(before);
+    const blame = repository.keyframe(["blame", "--json", "old.txt"], { cwd: there }).stdout;
+    const { blame: lines } = JSON.parse(blame) as { blame: { owner: { tool?: string } | null }[] };
+    expect(lines.map(({ owner }) => owner?.tool)).toEqual([undefined, undefined, "robot"]);
+    // a second one gets a name of its own
+    expect(repository.keyframe(["run", "--agent", "robot", "--", "true"]).stderr).toContain("robot-2");
+  });
+
   test("a run that is killed keeps what it had done by its last quiet moment", async () => {
     const args = [
       keyframeProgram,
       "run",
+      "--in",
+      "here",
       "--agent",
       "robot",
       "--",
@@ -94,7 +117,11 @@ describe("keyframe run", () => {
   });
 
   test("refuses where Keyframe is disabled, and a command that is not there", () => {
+    expect(repository.keyframe(["run", "--in", "here", "--", "no-such-program-at-all"]).code).not.toBe(0);
     expect(repository.keyframe(["run", "--", "no-such-program-at-all"]).code).not.toBe(0);
+    // what was made for it is gone again
+    expect(repository.git("worktree", "list").split("\n")).toHaveLength(1);
+    expect(repository.git("branch", "--list", "keyframe/*")).toBe("");
     expect(repository.keyframe(["disable"]).code).toBe(0);
     expect(run("echo x > x.txt").code).toBe(4);
     expect(existsSync(join(repository.folder, "x.txt"))).toBe(false);

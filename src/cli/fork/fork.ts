@@ -1,7 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { resumeCommandOf } from "../../agents/conversations/conversation-place.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { shellQuote } from "../../base/text/shell-words.ts";
 import type { Git } from "../../git/git.ts";
 import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
@@ -13,7 +11,7 @@ import {
   type ForkRequest,
   forkMoment,
 } from "../../timeline/fork/fork.ts";
-import { type ForkRecord, listForks } from "../../timeline/fork/fork-record.ts";
+import { type ForkRecord, freeForkName, listForks } from "../../timeline/fork/fork-record.ts";
 import { planRemoveFork, removeFork } from "../../timeline/fork/remove-fork.ts";
 import type { Moment } from "../../timeline/moment.ts";
 import type { CliContext } from "../command/context.ts";
@@ -21,11 +19,20 @@ import { openRepositoryGit } from "../command/open-repository.ts";
 import { firstLine, localTime } from "../output/checkpoint-text.ts";
 import { formatTable, printable } from "../output/terminal.ts";
 import type { ForkFlags } from "./fork-command.ts";
+import { printFork, withCommands } from "./print-fork.ts";
+import { runPrompts } from "./run-prompts.ts";
 
 const maxForks = 32;
 
 /** `keyframe fork` */
-export async function fork(this: CliContext, flags: ForkFlags, text?: string): Promise<void> {
+export async function fork(
+  this: CliContext,
+  flags: ForkFlags,
+  text?: string,
+  ...more: string[]
+): Promise<void> {
+  if (more.length > 0 && flags.run === undefined)
+    throw new KeyframeError("usage", `one moment is forked at a time, got ${more.length + 1}`);
   const git = openRepositoryGit(this);
   const deps: ForkDeps = { ...this, copyTree: nodeCopyTree };
   if (flags.list) return list(this, listForks(git.repository, this.files), flags);
@@ -53,6 +60,8 @@ export async function fork(this: CliContext, flags: ForkFlags, text?: string): P
     this.files.makeFolder(dirname(request.path));
     forks.push(await this.trace.span("fork", () => forkMoment(git, deps, moment, request)));
   }
+  if (flags.run !== undefined)
+    return runPrompts(this, git, { forks, prompts: flags.run, more, json: flags.json === true });
   if (flags.json) return this.terminal.json(forks.map(withCommands));
   for (const each of forks) printFork(this, each);
 }
@@ -63,25 +72,22 @@ function planRequests(
   git: Git,
   { moment, flags }: { readonly moment: Moment; readonly flags: ForkFlags },
 ): ForkRequest[] {
-  const { count = 1 } = flags;
+  const prompts = flags.run?.length ?? 1;
+  const { count = prompts } = flags;
   if (count < 1 || count > maxForks)
     throw new KeyframeError("usage", `--count must be from 1 to ${maxForks}, got ${count}`);
+  if (prompts > 1 && prompts !== count)
+    throw new KeyframeError("usage", `--run was given ${prompts} times for ${count} forks`, {
+      hint: "give one prompt for all forks, or one for each",
+    });
   if (flags.path !== undefined && count > 1)
     throw new KeyframeError("usage", "--path cannot be combined with --count");
-  const taken = new Set(listForks(git.repository, context.files).map(({ name }) => name));
-  const base = flags.name ?? freeName(moment.id, taken);
+  const base = flags.name ?? freeForkName(git.repository, context.files, moment.id);
   return Array.from({ length: count }, (_, index) => {
     const name = count === 1 ? base : `${base}-${index + 1}`;
     const path = flags.path === undefined ? defaultForkPath(git, name) : resolve(context.cwd, flags.path);
     return { name, path };
   });
-}
-
-function freeName(id: string, taken: ReadonlySet<string>): string {
-  for (let number = 1; ; number += 1) {
-    const name = number === 1 ? id : `${id}-${number}`;
-    if (!taken.has(name)) return name;
-  }
 }
 
 function printRequests(
@@ -95,34 +101,6 @@ function printRequests(
   }
   for (const { name, path } of requests)
     terminal.out(`would make ${printable(path)} on branch keyframe/${name} at ${moment.id}`);
-}
-
-function withCommands(fork: Fork) {
-  return { ...fork, continueWith: commandsOf(fork) };
-}
-
-function commandsOf({ path, sessions }: ForkRecord): string[] {
-  return sessions.flatMap(({ tool, session }) => {
-    const command = resumeCommandOf(tool, session);
-    return command === undefined ? [] : [`cd ${shellQuote(path)} && ${command}`];
-  });
-}
-
-function printFork({ terminal }: CliContext, fork: Fork): void {
-  const { name, path, branch, owned, copied, problems } = fork;
-  terminal.out(
-    `${terminal.style("yellow", name)}  ${printable(path)}  ${branch.slice("refs/heads/".length)}`,
-  );
-  if (owned.length > 0)
-    terminal.out(`  owners of uncommitted lines in ${owned.length} ${owned.length === 1 ? "file" : "files"}`);
-  if (copied.length > 0)
-    terminal.out(
-      `  copied ${copied.map(printable).slice(0, 5).join(", ")}${copied.length > 5 ? ", ..." : ""}`,
-    );
-  for (const problem of problems) terminal.note(`  ${printable(problem)}`);
-  const commands = commandsOf(fork);
-  if (commands.length === 0) terminal.out(`  Continue in it: cd ${shellQuote(path)}`);
-  for (const command of commands) terminal.out(`  Continue with: ${command}`);
 }
 
 function list({ terminal }: CliContext, forks: readonly ForkRecord[], { json }: ForkFlags): void {

@@ -44,8 +44,17 @@ export function readFork(repository: Repository, files: Files, name: string): Fo
 /** All forks of a repository, the newest first. */
 export function listForks(repository: Repository, files: Files): ForkRecord[] {
   return (files.listIfExists(forksDirectory(repository)) ?? [])
+    .filter(({ name }) => name.endsWith(".json"))
     .flatMap(({ name }) => readRecord(files, join(forksDirectory(repository), name)) ?? [])
     .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : a.name < b.name ? -1 : 1));
+}
+
+/** `wanted`, or `wanted-2`, `wanted-3`, ... where that is taken. */
+export function freeForkName(repository: Repository, files: Files, wanted: string): string {
+  for (let number = 1; ; number += 1) {
+    const name = number === 1 ? wanted : `${wanted}-${number}`;
+    if (files.statIfExists(forkPath(repository, name)) === undefined) return name;
+  }
 }
 
 export function writeFork(repository: Repository, files: Files, record: ForkRecord): void {
@@ -55,6 +64,12 @@ export function writeFork(repository: Repository, files: Files, record: ForkReco
 
 export function removeForkRecord(repository: Repository, files: Files, name: string): void {
   files.remove(forkPath(repository, name));
+  files.remove(forkLogPath(repository, name));
+}
+
+/** What the agent of a fork printed that was given a prompt. */
+export function forkLogPath(repository: Repository, name: string): string {
+  return join(forksDirectory(repository), `${name}.log`);
 }
 
 function readRecord(files: Files, path: string): ForkRecord | undefined {
