@@ -1,3 +1,4 @@
+import { decodePath } from "../../base/text/path-text.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
@@ -40,6 +41,7 @@ export class VersionSearch {
   readonly #startedMs: number;
   readonly #searchMs: number;
   #candidates: Promise<readonly Oid[]> | undefined;
+  #tree: { readonly commit: Oid; readonly paths: ReadonlyMap<string, readonly string[]> } | undefined;
 
   constructor(deps: SearchDeps) {
     this.#deps = deps;
@@ -54,7 +56,7 @@ export class VersionSearch {
     yield* this.#elsewhere(question);
     if (isLate()) return;
     yield* this.#before(question);
-    if (question.file.oldPath === undefined && !isLate()) yield* this.#beside(question);
+    if (!isLate()) yield* this.#beside(question);
   }
 
   /** The same path on other branches, in stashes, and in what refs were moved away from. */
@@ -104,19 +106,33 @@ export class VersionSearch {
     }
   }
 
-  /** A whole file that stood at another path: copied, or moved by what git takes for a new file. */
+  /** A whole file that stood at another path: copied, or moved by what git takes for a new or a changed file. */
   async *#beside({ facts, path }: ContentQuestion): AsyncGenerator<Place> {
     const [parent] = facts.parents;
     const blob = (await this.#deps.reader.info(`${facts.oid}:${path}`))?.oid;
     if (parent === undefined || blob === undefined) return;
-    const result = await this.#deps.git.run(["ls-tree", "-r", "-z", "--full-tree", parent], {
-      okCodes: [0, 128],
-    });
-    for (const entry of result.stdout.toString("utf8").split("\0")) {
-      const [about = "", other] = entry.split("\t");
-      if (other !== undefined && other !== path && about.endsWith(blob))
-        yield { commit: parent, path: other };
+    for (const other of (await this.#pathsByBlob(parent)).get(blob) ?? [])
+      if (other !== path) yield { commit: parent, path: other };
+  }
+
+  /** Where each blob of a commit's tree stands; only of the commit that was asked last. */
+  async #pathsByBlob(commit: Oid): Promise<ReadonlyMap<string, readonly string[]>> {
+    if (this.#tree?.commit !== commit) {
+      const result = await this.#deps.git.run(["ls-tree", "-r", "-z", "--full-tree", commit], {
+        okCodes: [0, 128],
+      });
+      const paths = new Map<string, string[]>();
+      for (const entry of decodePath(result.stdout).split("\0")) {
+        const [about = "", path] = entry.split("\t");
+        const blob = about.slice(about.lastIndexOf(" ") + 1);
+        if (path === undefined) continue;
+        const known = paths.get(blob);
+        if (known === undefined) paths.set(blob, [path]);
+        else known.push(path);
+      }
+      this.#tree = { commit, paths };
     }
+    return this.#tree.paths;
   }
 
   async #holds(blob: Oid, target: CarryTarget): Promise<boolean> {

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { sha256Hex } from "../../base/digest.ts";
 import { errorText } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
@@ -33,6 +32,7 @@ import { classifyHeadMove, type HeadMove } from "./head-moves.ts";
 import { listRewrites, readHeadReflog } from "./head-reflog.ts";
 import { writeNoteBatch } from "./note-batch.ts";
 import { loadPendingPaths, type PendingPaths, withoutCommitted } from "./pending-paths.ts";
+import { followRenames } from "./pending-renames.ts";
 import { claimRewrites, type Rewrite } from "./rewritten-commits.ts";
 import { buildLog } from "./settled-note.ts";
 
@@ -213,11 +213,13 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
       },
     );
     for await (const { patch, replaced } of commitsOfMove(work, move)) {
-      pending = await followRenames(work, patch, pending);
-      const found = await claimCommit(work.reader, patch, { files, pending, replaced });
+      const followed = await followRenames({ ...work, ...work.git, files }, patch, pending);
+      pending = followed.pending;
+      const claimable = followed.claimable;
+      const found = await claimCommit(work.reader, patch, { files, pending: claimable, replaced });
       const log = buildLog({ commit: patch.commit, humanAuthor, ...found });
       if (log !== undefined) logs.set(patch.commit, log);
-      if (touchesPending(patch, pending)) {
+      if (touchesPending(patch, claimable)) {
         const replaces = move.kind === "replaced" ? { replaces: move.from } : {};
         commits.push({ commit: patch.commit, ...replaces });
       }
@@ -225,33 +227,6 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
     }
   }
   return { logs, pending, commits };
-}
-
-/** A file that nobody but the journal knew was moved before it was committed: what is pending goes with it. */
-async function followRenames(
-  { git, reader, deps }: SettleWork,
-  patch: CommitPatch,
-  pending: PendingPaths,
-): Promise<PendingPaths> {
-  const gone = [...pending.values()].filter(
-    ({ head }) => head.current.kind === "file" && isAbsent(git.repository, deps, head.path),
-  );
-  if (gone.length === 0) return pending;
-  const next: PendingPaths = new Map(pending);
-  for (const { oldPath, newPath } of patch.files) {
-    if (oldPath !== undefined || newPath === undefined || next.has(newPath)) continue;
-    const blob = await reader.read(`${patch.commit}:${newPath}`);
-    const digest = blob?.type === "blob" ? sha256Hex(blob.content) : undefined;
-    const from = gone.find(({ head }) => head.current.digest === digest && next.has(head.path));
-    if (from === undefined) continue;
-    next.delete(from.head.path);
-    next.set(newPath, from);
-  }
-  return next;
-}
-
-function isAbsent({ workTree }: Repository, { files }: ObserveDeps, path: RepoPath): boolean {
-  return workTree !== undefined && files.statIfExists(join(workTree, path)) === undefined;
 }
 
 function touchesPending({ files }: CommitPatch, pending: PendingPaths): boolean {
