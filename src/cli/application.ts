@@ -93,6 +93,8 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     demo: demoCommand,
     version: versionCommand,
   },
+  // one verb for one thing; the old spellings, and those of other tools, still work
+  aliases: { ls: "list", gc: "clean" },
   docs: {
     brief:
       "Checkpoints for AI coding agents: who wrote every line, the conversation behind it, and the machine it worked on",

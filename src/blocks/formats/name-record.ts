@@ -16,7 +16,7 @@ export function parseNameRecord(name: ImageName, bytes: Buffer): ImageId {
   const match = /^keyframe-image 1 ([0-9a-f]{64}) ([0-9a-f]{8})\n$/.exec(bytes.toString("latin1"));
   if (match?.[1] === undefined || match[2] !== checksum(name, match[1])) {
     throw new KeyframeError("damaged", `the record of the image name ${name} is damaged`, {
-      hint: "use the image's id, which `keyframe image ls` shows",
+      hint: "use the image's id, which `keyframe image list` shows",
     });
   }
   return parseImageId(match[1]);

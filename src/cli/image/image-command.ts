@@ -2,10 +2,10 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import { parseByteSize, parseDurationMs } from "../../base/text/quantities.ts";
 import type { CliContext } from "../command/context.ts";
 import { imageBuildCommand } from "./build/image-build-command.ts";
+import type { CleanImagesFlags } from "./clean.ts";
 import type { CreateFlags } from "./create.ts";
 import type { ExportFlags } from "./export.ts";
 import type { FlattenFlags } from "./flatten.ts";
-import type { GcFlags } from "./gc.ts";
 import { imageMountCommand } from "./mount/image-mount-command.ts";
 import { storeFlag } from "./open/device-flags.ts";
 import type { StoreFlags } from "./open/open-repository.ts";
@@ -72,23 +72,23 @@ const createCommand = buildCommand<CreateFlags, [string], CliContext>({
   },
 });
 
-const lsCommand = buildCommand<StoreFlags, [], CliContext>({
-  loader: async () => (await import("./ls.ts")).ls,
+const listCommand = buildCommand<StoreFlags, [], CliContext>({
+  loader: async () => (await import("./list.ts")).listImagesCommand,
   parameters: { flags: storeFlags },
   docs: {
     brief: "List images",
     fullDescription:
-      "Lists the images of a store.\n\nExample:\n  keyframe image ls --store s3://backups/images",
+      "Lists the images of a store.\n\nExample:\n  keyframe image list --store s3://backups/images",
   },
 });
 
-const infoCommand = buildCommand<StoreFlags, [string], CliContext>({
-  loader: async () => (await import("./info.ts")).info,
+const showCommand = buildCommand<StoreFlags, [string], CliContext>({
+  loader: async () => (await import("./show.ts")).showImageCommand,
   parameters: { flags: storeFlags, positional: { kind: "tuple", parameters: [imageArgument] } },
   docs: {
     brief: "Show sizes, layers, ancestors and labels of an image",
     fullDescription:
-      "Shows sizes, layers, ancestors and labels of an image. Only its manifest is read.\n\nExample:\n  keyframe image info base --json",
+      "Shows sizes, layers, ancestors and labels of an image. Only its manifest is read.\n\nExample:\n  keyframe image show base --json",
   },
 });
 
@@ -151,8 +151,8 @@ const pullCommand = buildCommand<ImageTransferFlags, [string, string], CliContex
   },
 });
 
-const gcCommand = buildCommand<GcFlags, [], CliContext>({
-  loader: async () => (await import("./gc.ts")).collectImages,
+const cleanCommand = buildCommand<CleanImagesFlags, [], CliContext>({
+  loader: async () => (await import("./clean.ts")).collectImages,
   parameters: {
     flags: {
       ...storeFlags,
@@ -169,7 +169,7 @@ const gcCommand = buildCommand<GcFlags, [], CliContext>({
   docs: {
     brief: "Delete layers that no image needs",
     fullDescription:
-      "Deletes layers that no image needs and what broken uploads left behind. Refuses while an upload is under way.\n\nExamples:\n  keyframe image gc --dry-run\n  keyframe image gc --grace 24h",
+      "Deletes layers that no image needs and what broken uploads left behind. Refuses while an upload is under way.\n\nExamples:\n  keyframe image clean --dry-run\n  keyframe image clean --grace 24h",
   },
 });
 
@@ -205,7 +205,7 @@ const rmCommand = buildCommand<StoreFlags, [string], CliContext>({
   docs: {
     brief: "Remove a name, and the image when it was its last",
     fullDescription:
-      "Removes a name of an image, and the image when it was the last one; an id removes the image with all its names. Layers stay until `keyframe image gc`.\n\nExample:\n  keyframe image rm base",
+      "Removes a name of an image, and the image when it was the last one; an id removes the image with all its names. Layers stay until `keyframe image clean`.\n\nExample:\n  keyframe image rm base",
   },
 });
 
@@ -233,8 +233,8 @@ export const imageCommands = buildRouteMap<string, CliContext>({
   routes: {
     build: imageBuildCommand,
     create: createCommand,
-    ls: lsCommand,
-    info: infoCommand,
+    list: listCommand,
+    show: showCommand,
     verify: verifyCommand,
     pack: packCommand,
     unpack: unpackCommand,
@@ -243,11 +243,12 @@ export const imageCommands = buildRouteMap<string, CliContext>({
     diff: diffCommand,
     flatten: flattenCommand,
     rm: rmCommand,
-    gc: gcCommand,
+    clean: cleanCommand,
     serve: imageServeCommand,
     mount: imageMountCommand,
     export: exportCommand,
   },
+  aliases: { ls: "list", info: "show", gc: "clean" },
   docs: {
     brief: "Disk and memory images: layers, stores, verification",
     fullDescription:

@@ -13,7 +13,7 @@ export function mustFindRace(git: Git, files: Files, id: string | undefined): Ra
       "not-found",
       id === undefined ? "no race was started here" : `no race named "${id.slice(0, 40)}"`,
       {
-        hint: id === undefined ? "see `keyframe race start --help`" : "see `keyframe race ls`",
+        hint: id === undefined ? "see `keyframe race start --help`" : "see `keyframe race list`",
       },
     );
   }

@@ -88,12 +88,12 @@ const startCommand = buildCommand<StartFlags, [], CliContext>({
   },
 });
 
-const lsCommand = buildCommand<RaceListFlags, [], CliContext>({
+const listCommand = buildCommand<RaceListFlags, [], CliContext>({
   loader: async () => (await import("./show.ts")).listAll,
   parameters: { flags: { json: jsonFlag } },
   docs: {
     brief: "List the races of this repository",
-    fullDescription: "The newest first.\n\nExample:\n  keyframe race ls",
+    fullDescription: "The newest first.\n\nExample:\n  keyframe race list",
   },
 });
 
@@ -202,7 +202,7 @@ const superviseCommand = buildCommand<object, [string], CliContext>({
 export const raceRoutes = buildRouteMap<string, CliContext>({
   routes: {
     start: startCommand,
-    ls: lsCommand,
+    list: listCommand,
     show: showCommand,
     diff: diffCommand,
     open: openCommand,
@@ -210,6 +210,7 @@ export const raceRoutes = buildRouteMap<string, CliContext>({
     drop: dropCommand,
     continue: superviseCommand,
   },
+  aliases: { ls: "list", info: "show" },
   docs: {
     brief: "Races: the same task for several agents, compared by facts, the winner adopted with its authors",
     fullDescription: "See docs/race.md.",

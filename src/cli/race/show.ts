@@ -10,7 +10,7 @@ import { lanesOf, mustFindRace } from "./find-race.ts";
 import type { RaceListFlags, RaceShowFlags } from "./race-command.ts";
 import { markdownTable, raceTable } from "./table.ts";
 
-/** `keyframe race ls` */
+/** `keyframe race list` */
 export function listAll(this: CliContext, { json }: RaceListFlags): void {
   const git = openRepositoryGit(this);
   const races = listRaces(git.repository, this.files);

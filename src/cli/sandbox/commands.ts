@@ -58,21 +58,21 @@ const run = buildCommand<SandboxRunFlags, [string], CliContext>({
   },
 });
 
-const ls = buildCommand<JsonFlags, [], CliContext>({
+const list = buildCommand<JsonFlags, [], CliContext>({
   loader: async () => (await import("./run-list.ts")).listSandboxesCommand,
   parameters: { flags: { json: jsonFlag } },
   docs: {
     brief: "List the sandboxes",
-    fullDescription: "Lists all sandboxes of this user.\n\nExample:\n  keyframe sandbox ls",
+    fullDescription: "Lists all sandboxes of this user.\n\nExample:\n  keyframe sandbox list",
   },
 });
 
-const info = buildCommand<JsonFlags, [string], CliContext>({
+const show = buildCommand<JsonFlags, [string], CliContext>({
   loader: async () => (await import("./run-list.ts")).showSandbox,
   parameters: { flags: { json: jsonFlag }, positional: { kind: "tuple", parameters: [sandboxArgument] } },
   docs: {
     brief: "Show one sandbox",
-    fullDescription: "Shows one sandbox.\n\nExample:\n  keyframe sandbox info work --json",
+    fullDescription: "Shows one sandbox.\n\nExample:\n  keyframe sandbox show work --json",
   },
 });
 
@@ -243,7 +243,8 @@ const branch = buildCommand<BranchFlags, [string], CliContext>({
 });
 
 export const sandboxRoutes = buildRouteMap<string, CliContext>({
-  routes: { run, pool, ls, info, logs, exec, cp, port, snapshot, branch, stop, resume, rm, keep },
+  routes: { run, pool, list, show, logs, exec, cp, port, snapshot, branch, stop, resume, rm, keep },
+  aliases: { ls: "list", info: "show" },
   docs: {
     hideRoute: { keep: true },
     brief: "Machines that agents work in: start, use, branch",

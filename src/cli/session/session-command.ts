@@ -65,5 +65,6 @@ const stopCommand = buildCommand<SessionFlags, [string], CliContext>({
 
 export const sessionCommand = buildRouteMap<string, CliContext>({
   routes: { list: listCommand, show: showCommand, attach: attachCommand, stop: stopCommand },
+  aliases: { ls: "list", info: "show" },
   docs: { brief: "Sessions: list, show, adopt and stop them" },
 });

@@ -13,21 +13,21 @@ type Named = JsonFlags & { readonly name?: string };
 const snapshotArgument = textArgument("A snapshot: its id or name", "snapshot");
 const oneSnapshot = { kind: "tuple", parameters: [snapshotArgument] } as const;
 
-const ls = buildCommand<JsonFlags, [], CliContext>({
+const list = buildCommand<JsonFlags, [], CliContext>({
   loader: async () => (await import("./snapshot.ts")).listSnapshotsCommand,
   parameters: { flags: { json: jsonFlag } },
   docs: {
     brief: "List the snapshots",
-    fullDescription: "Lists all snapshots.\n\nExample:\n  keyframe snapshot ls",
+    fullDescription: "Lists all snapshots.\n\nExample:\n  keyframe snapshot list",
   },
 });
 
-const info = buildCommand<JsonFlags, [string], CliContext>({
+const show = buildCommand<JsonFlags, [string], CliContext>({
   loader: async () => (await import("./snapshot.ts")).showSnapshot,
   parameters: { flags: { json: jsonFlag }, positional: oneSnapshot },
   docs: {
     brief: "Show one snapshot",
-    fullDescription: "Shows one snapshot.\n\nExample:\n  keyframe snapshot info before --json",
+    fullDescription: "Shows one snapshot.\n\nExample:\n  keyframe snapshot show before --json",
   },
 });
 
@@ -161,7 +161,7 @@ const serve = buildCommand<SnapshotServeFlags, [string], CliContext>({
   },
 });
 
-const gc = buildCommand<
+const clean = buildCommand<
   JsonFlags & { readonly olderThan?: string; readonly keep?: number; readonly dryRun?: boolean },
   [],
   CliContext
@@ -178,12 +178,13 @@ const gc = buildCommand<
   docs: {
     brief: "Remove what nothing needs",
     fullDescription:
-      "Removes what dead processes left behind and what nothing refers to; by policy also old unnamed snapshots.\n\nExample:\n  keyframe snapshot gc --older-than 7d --dry-run",
+      "Removes what dead processes left behind and what nothing refers to; by policy also old unnamed snapshots.\n\nExample:\n  keyframe snapshot clean --older-than 7d --dry-run",
   },
 });
 
 export const snapshotRoutes = buildRouteMap<string, CliContext>({
-  routes: { ls, info, tree, verify, compact, pack, unpack, push, pull, serve, gc, rm },
+  routes: { list, show, tree, verify, compact, pack, unpack, push, pull, serve, clean, rm },
+  aliases: { ls: "list", info: "show", gc: "clean" },
   docs: {
     hideRoute: { serve: true },
     brief: "Saved machines: list, check, move, remove",

@@ -167,7 +167,7 @@ export async function undoAdoption(git: Git, deps: AdoptDeps, race: RaceRecord):
   const adoption = readAdoption(repository, deps.files, race.id);
   if (adoption === undefined || adoption.state === "undone")
     throw new KeyframeError("not-found", `no lane of race ${race.id} was adopted`, {
-      hint: "see `keyframe race ls`",
+      hint: "see `keyframe race list`",
     });
   const tip = await resolveRevision(git, adoption.branch);
   const head = (await git.run(["symbolic-ref", "-q", "HEAD"], { okCodes: [0, 1] })).stdout

@@ -236,7 +236,7 @@ export class GuestConversation implements GuestChannel {
   #end(cause?: Error): void {
     this.#conclude(
       new KeyframeError("guest-gone", "the connection to the guest has ended", {
-        hint: "`keyframe sandbox ls` shows whether the sandbox still runs",
+        hint: "`keyframe sandbox list` shows whether the sandbox still runs",
         ...(cause === undefined ? {} : { cause }),
       }),
     );

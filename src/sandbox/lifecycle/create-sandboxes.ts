@@ -88,6 +88,6 @@ export function isImage(world: SandboxWorld, what: string): boolean {
   if (readImageRecord(world.files, world.home.imageRecord(name)) !== undefined) return true;
   if (listSnapshots(world).some((each) => each.name === what)) return false;
   throw new KeyframeError("not-found", `there is no image or snapshot ${what}`, {
-    hint: "`keyframe image build` makes an image; `keyframe snapshot ls` lists snapshots",
+    hint: "`keyframe image build` makes an image; `keyframe snapshot list` lists snapshots",
   });
 }

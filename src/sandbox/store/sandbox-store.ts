@@ -52,7 +52,7 @@ export function findSandbox(world: SandboxWorld, text: string): SandboxRecord {
       : listSandboxes(world).find((each) => each.name === text);
   if (record === undefined) {
     throw new KeyframeError("not-found", `there is no sandbox ${text}`, {
-      hint: "`keyframe sandbox ls` lists them",
+      hint: "`keyframe sandbox list` lists them",
     });
   }
   return record;

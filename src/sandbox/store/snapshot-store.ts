@@ -51,7 +51,7 @@ export function findSnapshot(world: SandboxWorld, text: string): SnapshotRecord 
       : listSnapshots(world).find((each) => each.name === text);
   if (record === undefined) {
     throw new KeyframeError("not-found", `there is no snapshot ${text}`, {
-      hint: "`keyframe snapshot ls` lists them",
+      hint: "`keyframe snapshot list` lists them",
     });
   }
   return record;
@@ -62,7 +62,7 @@ export function mustBeReady(world: SandboxWorld, record: SnapshotRecord): ReadyS
   const state = snapshotState(world, record);
   if (state === "writing") {
     throw new KeyframeError("not-ready", `snapshot ${record.name ?? record.id} is still being written`, {
-      hint: "wait until `keyframe snapshot ls` shows it as ready",
+      hint: "wait until `keyframe snapshot list` shows it as ready",
     });
   }
   const { memory, deviceState, seal } = record;
@@ -71,7 +71,7 @@ export function mustBeReady(world: SandboxWorld, record: SnapshotRecord): ReadyS
       "not-ready",
       `snapshot ${record.name ?? record.id} was never completed: its writer ended`,
       {
-        hint: "remove it with `keyframe snapshot rm`, or all such with `keyframe snapshot gc`",
+        hint: "remove it with `keyframe snapshot rm`, or all such with `keyframe snapshot clean`",
       },
     );
   }

@@ -76,6 +76,6 @@ async function translateAbsence<T>(what: string, store: ObjectStore, read: () =>
 
 function noImage(what: string, store: ObjectStore): KeyframeError {
   return new KeyframeError("not-found", `there is no ${what} in ${store.location}`, {
-    hint: "`keyframe image ls` lists the images of a store",
+    hint: "`keyframe image list` lists the images of a store",
   });
 }

@@ -6,7 +6,7 @@ import { formatTable, printable } from "../output/terminal.ts";
 import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Shows what the manifest of an image says. */
-export async function info(this: CliContext, flags: StoreFlags, image: string): Promise<void> {
+export async function showImageCommand(this: CliContext, flags: StoreFlags, image: string): Promise<void> {
   await withImages(this, flags, async ({ repository, signal }) => {
     const { id, manifest } = await findImage(repository.store, image, signal);
     const description = describeImage(manifest);

@@ -3,13 +3,13 @@ import { collectGarbage, defaultGraceMs, planGarbage } from "../../blocks/images
 import type { CliContext } from "../command/context.ts";
 import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
-export interface GcFlags extends StoreFlags {
+export interface CleanImagesFlags extends StoreFlags {
   readonly dryRun?: boolean;
   readonly grace?: number;
 }
 
 /** Deletes what no image needs. */
-export async function collectImages(this: CliContext, flags: GcFlags): Promise<void> {
+export async function collectImages(this: CliContext, flags: CleanImagesFlags): Promise<void> {
   await withImages(this, flags, async ({ repository, signal }) => {
     const { store, clock, random } = repository;
     const options = { clock, random, graceMs: flags.grace ?? defaultGraceMs, signal };

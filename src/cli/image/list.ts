@@ -6,7 +6,7 @@ import { formatTable } from "../output/terminal.ts";
 import { type StoreFlags, withImages } from "./open/open-repository.ts";
 
 /** Lists the images of a store. */
-export async function ls(this: CliContext, flags: StoreFlags): Promise<void> {
+export async function listImagesCommand(this: CliContext, flags: StoreFlags): Promise<void> {
   await withImages(this, flags, async ({ repository, signal }) => {
     const { images, problems } = await listImages(repository.store, signal);
     const rows = images.map(({ id, names, createdMs, manifest, problem }) => {
