@@ -1,26 +1,32 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fixturePath, sharedDataPath } from "./shared-data.ts";
 
 /**
- * Bare repositories with real checkpoints lie beside the project, where the project has such a neighbour. They are
- * unpacked for each test file, because tests write to them.
+ * Bare repositories with real checkpoints: `sample` is in the project, the others lie beside it where it has such a
+ * neighbour. They are unpacked for each test file, because tests write to them.
  */
-const archive = resolve(import.meta.dirname, "../../../shared/data/checkpoints-real.tar.gz");
+const archive = sharedDataPath("checkpoints-real.tar.gz");
 
-export type RealRepository = "auth-go" | "herdr-trails" | "roger-roger" | "skills" | "test-repo";
+export type RealRepository = "sample" | "auth-go" | "herdr-trails" | "roger-roger" | "skills" | "test-repo";
 
-export const hasRealCheckpoints = existsSync(archive);
+export const hasRealCheckpoints = archive !== undefined;
 if (!hasRealCheckpoints) {
   process.stderr.write(
-    "tests on real checkpoints are skipped: ../shared/data/checkpoints-real.tar.gz is not there\n",
+    "of the tests on real checkpoints only those on the sample run: no checkpoints-real.tar.gz beside the project or in KEYFRAME_TEST_DATA\n",
   );
 }
 
 export function unpackRealCheckpoints(): { path(name: RealRepository): string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), "kf-real-"));
-  execFileSync("tar", ["xzf", archive, "-C", folder]);
+  if (archive !== undefined) execFileSync("tar", ["xzf", archive, "-C", folder]);
+  const sample = join(folder, "sample.git");
+  execFileSync("git", ["init", "-q", "--bare", sample]);
+  execFileSync("git", ["-C", sample, "fast-import", "--quiet", "--done"], {
+    input: readFileSync(fixturePath("checkpoints.fast-import")),
+  });
   return {
     path: (name) => join(folder, `${name}.git`),
     remove: () => rmSync(folder, { recursive: true, force: true }),
