@@ -18,7 +18,8 @@ export interface Git {
   start(args: readonly string[], options?: Pick<ProcessOptions, "env">): RunningProcess;
 }
 
-export interface GitOptions extends Pick<ProcessOptions, "stdin" | "signal" | "timeoutMs" | "env"> {
+export interface GitOptions
+  extends Pick<ProcessOptions, "stdin" | "signal" | "timeoutMs" | "env" | "maxOutputBytes"> {
   readonly okCodes?: readonly number[];
 }
 

@@ -1,7 +1,9 @@
-import { openTranscriptReader } from "../checkpoints/query/read-transcript.ts";
+import { formatBytes } from "../base/bytes.ts";
+import { openTranscriptReader, type TranscriptReader } from "../checkpoints/query/read-transcript.ts";
 import type { SyncContext } from "../checkpoints/remote/fetch-tips.ts";
 import { findResumeTarget, type ResumeTarget } from "../checkpoints/resume/find-target.ts";
 import { gatherSessions } from "../checkpoints/resume/gather-sessions.ts";
+import type { GatheredSession } from "../checkpoints/resume/gathered-session.ts";
 import {
   applyRestore,
   mustNotLoseWork,
@@ -13,6 +15,7 @@ import { borrowFetched } from "../git/fetched-objects.ts";
 import type { Remote } from "../git/remote/remote.ts";
 import { checkOut, mustBeClean } from "../git/worktree/checkout.ts";
 import { fault } from "../system/fault.ts";
+import { freeTranscriptBytes } from "../transcripts/limits.ts";
 
 export interface ResumeRequest {
   /** A branch, commit or checkpoint. */
@@ -55,6 +58,7 @@ export async function resumeConversation(
     if (target.checkout !== undefined) await mustBeClean(git);
     const { sessions, receivedBytes } = await gatherSessions(sync, remote, target.checkpoints);
     onFetched();
+    await tellSize(sync, transcripts, sessions);
     const restoring = { ...deps, git, transcripts };
     const planned = await planRestore(restoring, sessions);
     if (dryRun) return { target, planned, receivedBytes };
@@ -67,4 +71,18 @@ export async function resumeConversation(
   } finally {
     await transcripts.close();
   }
+}
+
+/** Told before anything is written, and refused where a few bytes stand for gigabytes. */
+async function tellSize(
+  sync: SyncContext,
+  transcripts: TranscriptReader,
+  sessions: readonly GatheredSession[],
+): Promise<void> {
+  const oids = sessions.flatMap(({ files, subagents }) => [
+    ...files.transcript,
+    ...subagents.map(({ oid }) => oid),
+  ]);
+  const sizeBytes = await transcripts.measure("what is to be restored", oids);
+  if (sizeBytes > freeTranscriptBytes) sync.note(`the conversations have ${formatBytes(sizeBytes)}`);
 }

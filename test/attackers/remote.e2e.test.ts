@@ -29,10 +29,11 @@ function tree(entries: readonly Entry[]): string {
 
 /** One checkpoint on the remote whose only session has these files. */
 function publish(session: readonly Entry[]): void {
-  const root = tree([
-    ["40000", "0", tree(session)],
-    ["100644", "metadata.json", put("{}")],
-  ]);
+  publishSessions([["40000", "0", tree(session)]]);
+}
+
+function publishSessions(sessions: readonly Entry[]): void {
+  const root = tree([...sessions, ["100644", "metadata.json", put("{}")]]);
   const top = tree([["40000", "00", tree([["40000", "0000000001", root]])]]);
   const identity = ["-c", "user.name=x", "-c", "user.email=x@x"];
   const commit = clones.remote(...identity, "commit-tree", top, "-m", "x");
@@ -101,4 +102,63 @@ test("names and texts of a checkpoint drive no terminal and forge no line", asyn
     expect([words[0], forbidden.exec(stdout + stderr)?.[0]]).toEqual([words[0], undefined]);
     expect([words[0], (stdout + stderr).includes("\nSession: forged")]).toEqual([words[0], false]);
   }
+});
+
+test("a few bytes that are many megabytes of conversations are refused by size, and none is written", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const sessions = Array.from({ length: 6 }, (_, at): Entry => {
+    const chunk = put(`{"type":"user","uuid":"${at}","message":{"content":"${" ".repeat(16_000_000)}"}}\n`);
+    const files: Entry[] = [
+      ["100644", "full.jsonl", chunk],
+      ["100644", "metadata.json", metadata({ session_id: `s-${at}` })],
+    ];
+    return ["40000", String(at), tree(files)];
+  });
+  publishSessions(sessions);
+  const b = clones.clone("b");
+  const { code, stderr } = b.keyframe("resume", idOf(1));
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/would have \d+ bytes, more than 64 times the \d+ that it takes/);
+  expect(conversations(b.home)).toEqual([]);
+  const found = b.keyframe("search", "anything");
+  expect(found.stderr).toContain("64 times");
+  expect(found.stderr.length).toBeLessThan(2000);
+});
+
+test("lists pass over metadata and prompts that are large beyond what they take, and show the rest", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const padded = (text: string, at: number) => put(`${text}${" ".repeat(8_000_000 - at)}`);
+  const sessions = Array.from({ length: 14 }, (_, at): Entry => {
+    const fields = { session_id: `s-${at}`, agent: "Claude Code", created_at: "2026-02-01T00:00:00Z" };
+    const files: Entry[] = [
+      ["100644", "full.jsonl", put(line)],
+      ["100644", "metadata.json", at === 0 ? metadata() : padded(JSON.stringify(fields), at)],
+      ["100644", "prompt.txt", put(`ask ${at}`)],
+    ];
+    return ["40000", String(at), tree(files)];
+  });
+  publishSessions(sessions);
+  const b = clones.clone("b");
+  b.keyframe("fetch");
+  const { code, stdout } = b.keyframe("list", "--json");
+  expect(code).toBe(0);
+  const [listed] = JSON.parse(stdout) as { sessionIds: string[]; unread: string[] }[];
+  expect(listed?.sessionIds).toContain("s");
+  expect(listed?.unread.filter((text) => text.includes("too large")).length).toBeGreaterThan(3);
+});
+
+test("trees that name each other a million times are not followed", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  let bomb = tree([["100644", "x", put("x")]]);
+  for (let depth = 0; depth < 8; depth += 1)
+    bomb = tree(Array.from({ length: 10 }, (_, at): Entry => ["40000", String(at), bomb]));
+  publishSessions([
+    ["40000", "0", bomb],
+    ["40000", "tasks", bomb],
+  ]);
+  clones.remote("update-ref", `refs/entire/checkpoints/00/${idOf(2)}`, "refs/heads/entire/checkpoints/v1");
+  const b = clones.clone("b");
+  b.keyframe("fetch");
+  const { code, stderr } = b.keyframe("list");
+  expect([code, stderr.length < 2000]).toEqual([expect.any(Number), true]);
 });

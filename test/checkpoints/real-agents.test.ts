@@ -3,7 +3,7 @@ import type { JsonMap } from "../../src/base/json-document.ts";
 import { openTranscriptReader } from "../../src/checkpoints/query/read-transcript.ts";
 import { sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
 import { tryLoadStates } from "../../src/checkpoints/stores/stored-state.ts";
-import { readSmallObjects } from "../../src/git/objects/object-stream.ts";
+import { readSmallObjects } from "../../src/git/objects/small-objects.ts";
 import { toolNameOf } from "../../src/transcripts/agent-names.ts";
 import { transcriptLines } from "../../src/transcripts/document-lines.ts";
 import {

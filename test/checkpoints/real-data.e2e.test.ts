@@ -16,7 +16,7 @@ import type { BlobSource, SessionWrite } from "../../src/checkpoints/stores/stor
 import { layouts } from "../../src/checkpoints/stores/store-layouts.ts";
 import { tryLoadStates } from "../../src/checkpoints/stores/stored-state.ts";
 import { storeKinds } from "../../src/checkpoints/stores/stores.ts";
-import { readSmallObjects } from "../../src/git/objects/object-stream.ts";
+import { readSmallObjects } from "../../src/git/objects/small-objects.ts";
 import { lineCompactorOf } from "../../src/transcripts/compact/agents.ts";
 import { encodeCompactLine } from "../../src/transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../src/transcripts/compact/compactor.ts";

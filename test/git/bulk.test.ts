@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { blobOid, type CommitMark, openBulkWriter } from "../../src/git/objects/bulk-writer.ts";
 import { missingObjects } from "../../src/git/objects/missing-objects.ts";
-import { openObjectStream, readSmallObjects, streamObjects } from "../../src/git/objects/object-stream.ts";
+import { openObjectStream, streamObjects } from "../../src/git/objects/object-stream.ts";
+import { readSmallObjects } from "../../src/git/objects/small-objects.ts";
 import { listTree, listTrees } from "../../src/git/objects/tree.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../support/checkpoint-repository.ts";
 

@@ -1,6 +1,6 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
-import { openSmallObjectReader, type SmallObjectReader } from "../../git/objects/object-stream.ts";
+import { openSmallObjectReader, type SmallObjectReader } from "../../git/objects/small-objects.ts";
 import { titleOf } from "../../transcripts/title.ts";
 import { isFetchedPlace, type StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";

@@ -1,6 +1,6 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
-import { readSmallObjects, type SmallObjectReader } from "../../git/objects/object-stream.ts";
+import { openSmallObjectReader, type SmallObjectReader } from "../../git/objects/small-objects.ts";
 import {
   type CheckpointTree,
   type SessionFiles,
@@ -67,7 +67,7 @@ export interface ReadSession {
 export async function readCheckpoints(
   git: Git,
   places: Iterable<readonly [CheckpointId, CheckpointPlaces]>,
-  objects: Pick<SmallObjectReader, "read"> = oneRead(git),
+  objects: Pick<SmallObjectReader, "each"> = oneRead(git),
 ): Promise<ReadCheckpoint[]> {
   const list = [...places];
   const rootOids = list.flatMap(([, [tree]]) => tree.files.get("metadata.json") ?? []);
@@ -75,53 +75,63 @@ export async function readCheckpoints(
   for (const [, [tree]] of list) {
     for (const [path, oid] of tree.files) if (/^\d{1,6}\/metadata\.json$/.test(path)) sessionOids.push(oid);
   }
-  const contents = await objects.read([...rootOids, ...sessionOids], maxMetadataBytes);
+  const roots = await parseEach(objects, rootOids, parseRootMetadata);
+  const bySession = await parseEach(objects, sessionOids, parseSessionMetadata);
   return list.map(([id, at]) => {
     const [tree] = at;
-    const root = decode(contents, tree.files.get("metadata.json"), parseRootMetadata);
+    const root = parsed(roots, tree.files.get("metadata.json"));
     const files = sessionsOf(tree, typeof root === "string" ? [] : root.sessions).slice(0, maxSessions);
     const sessions = files.map((session) => ({
       files: session,
-      metadata: decode(contents, session.metadata, parseSessionMetadata),
+      metadata: parsed(bySession, session.metadata),
     }));
     return { id, places: at, root, sessions };
   });
 }
 
-function oneRead(git: Git): Pick<SmallObjectReader, "read"> {
-  return { read: (oids, maxBytes) => readSmallObjects(git, oids, maxBytes) };
+function oneRead(git: Git): Pick<SmallObjectReader, "each"> {
+  return {
+    async each(...request) {
+      const reader = openSmallObjectReader(git);
+      try {
+        await reader.each(...request);
+      } finally {
+        await reader.close();
+      }
+    },
+  };
 }
 
-function decode<T>(
-  contents: ReadonlyMap<string, Buffer | "missing" | "oversized">,
-  oid: Oid | undefined,
+/** Parsed as it comes and once, however many records name the same: contents are let go. */
+async function parseEach<T>(
+  objects: Pick<SmallObjectReader, "each">,
+  oids: readonly Oid[],
   parse: (content: Buffer) => T | undefined,
-): T | Absence {
-  if (oid === undefined) return "never recorded";
-  const content = contents.get(oid);
-  if (content === undefined || content === "missing") return "missing here";
-  if (content === "oversized") return "too large";
-  return parse(content) ?? "damaged";
+): Promise<Map<string, T | Absence>> {
+  const found = new Map<string, T | Absence>();
+  await objects.each(oids, maxMetadataBytes, (oid, object) => {
+    if (object === "missing") found.set(oid, "missing here");
+    else found.set(oid, object === "oversized" ? "too large" : (parse(object) ?? "damaged"));
+  });
+  return found;
+}
+
+function parsed<T>(found: ReadonlyMap<string, T | Absence>, oid: Oid | undefined): T | Absence {
+  return oid === undefined ? "never recorded" : (found.get(oid) ?? "missing here");
 }
 
 /** The prompts of many sessions; absent where there is no file, with the reason where there is one but no content. */
 export async function readPrompts(
   git: Git,
   sessions: readonly SessionFiles[],
-  objects: Pick<SmallObjectReader, "read"> = oneRead(git),
+  objects: Pick<SmallObjectReader, "each"> = oneRead(git),
 ): Promise<Map<Oid, readonly string[] | Absence>> {
   const oids = sessions.flatMap(({ prompt }) => prompt ?? []);
   const prompts = new Map<Oid, readonly string[] | Absence>();
-  for (const [oid, content] of await objects.read(oids, maxPromptBytes)) {
-    prompts.set(
-      oid as Oid,
-      content === "missing"
-        ? "missing here"
-        : content === "oversized"
-          ? "too large"
-          : splitPrompts(content.toString()),
-    );
-  }
+  await objects.each(oids, maxPromptBytes, (oid, object) => {
+    if (object === "missing") prompts.set(oid as Oid, "missing here");
+    else prompts.set(oid as Oid, object === "oversized" ? "too large" : splitPrompts(object.toString()));
+  });
   return prompts;
 }
 

@@ -4,10 +4,10 @@ import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openObjectStream, type StreamedObject } from "../../git/objects/object-stream.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
-import { maxTranscriptBytes } from "../../transcripts/limits.ts";
 import { isMessageDocument, joinMessages } from "../../transcripts/message-chunks.ts";
 import type { SessionFiles } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
+import { createSizeCheck } from "./transcript-size.ts";
 
 /** Reads raw transcripts one after the other through two long-lived processes. */
 export interface TranscriptReader {
@@ -15,28 +15,23 @@ export interface TranscriptReader {
    * The transcript as a stream. Every chunk is looked for before the first byte is given, so a transcript is whole or
    * an error, never cut short.
    * @throws KeyframeError `not-here` naming what is absent, `damaged` where the tree lacks a chunk, `not-found` where
-   * none was recorded
+   * none was recorded, `too-large` where it would be more than its objects account for
    */
   open(id: CheckpointId, files: SessionFiles): AsyncGenerator<Buffer>;
   missing(oids: readonly Oid[]): Promise<Oid[]>;
+  /** Bytes of several transcripts, bounded together. @throws KeyframeError `too-large`: nothing was unpacked */
+  measure(what: string, oids: readonly Oid[]): Promise<number>;
   close(): Promise<void>;
 }
 
-export function openTranscriptReader(git: Git): TranscriptReader {
+/** `boundTogether`: for all transcripts of a repository; what would be too much together is `too-large`. */
+export function openTranscriptReader(
+  git: Git,
+  { boundTogether = false }: { readonly boundTogether?: boolean } = {},
+): TranscriptReader {
   const checks = openObjectReader(git, { lazyFetch: false });
+  const together = boundTogether ? createSizeCheck(checks) : undefined;
   const objects = openObjectStream(git);
-
-  /** Told before anything is read: what is stored small may be large when it is written. */
-  async function checkSize(session: string, oids: readonly Oid[]): Promise<void> {
-    const found = await Promise.all(oids.map((oid) => checks.info(oid)));
-    const sizeBytes = found.reduce((sum, info) => sum + (info?.sizeBytes ?? 0), 0);
-    if (sizeBytes <= maxTranscriptBytes) return;
-    throw new KeyframeError(
-      "too-large",
-      `the transcript of ${session} would have ${sizeBytes} bytes, more than the ${maxTranscriptBytes} that any may have`,
-      { hint: "nothing was read or written; no agent writes such a conversation, so look at who pushed it" },
-    );
-  }
 
   async function missing(oids: readonly Oid[]): Promise<Oid[]> {
     const found = await Promise.all(oids.map((oid) => checks.info(oid)));
@@ -66,10 +61,12 @@ export function openTranscriptReader(git: Git): TranscriptReader {
           { hint: `run \`keyframe fetch --checkpoint ${id}\` to get them from the remote` },
         );
       }
-      await checkSize(session, files.transcript);
+      const check = together ?? createSizeCheck(checks);
+      await check(`the transcript of ${session}`, files.transcript);
       yield* joined(files.transcript.map((oid) => () => objects.read(oid)));
     },
     missing,
+    measure: (what, oids) => createSizeCheck(checks, Number.POSITIVE_INFINITY)(what, oids),
     async close() {
       await Promise.all([checks.close(), objects.close()]);
     },

@@ -4,6 +4,9 @@ export const maxMetadataBytes = 8 * 1024 * 1024;
 /** What we write stays far below; longer lists are cut and say so. */
 export const maxFilesTouched = 2000;
 
+/** Items of any list in metadata that are looked at. */
+export const maxListedFields = 10_000;
+
 /** Largest prompt file that is read to show its first line. */
 export const maxPromptBytes = 4 * 1024 * 1024;
 

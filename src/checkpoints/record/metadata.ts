@@ -1,3 +1,4 @@
+import { maxListedFields } from "./limits.ts";
 import { parseTokenUsage, type TokenUsage } from "./token-usage.ts";
 
 /** The fields of a checkpoint's own `metadata.json` that we show; whatever else it holds is kept on rewrite. */
@@ -160,7 +161,7 @@ function texts(value: unknown): string[] {
 }
 
 function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
+  return Array.isArray(value) ? value.slice(0, maxListedFields) : [];
 }
 
 function count(value: unknown): number {

@@ -6,7 +6,7 @@ import type { Git } from "../../git/git.ts";
 import { committerIdentity } from "../../git/identity.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openBulkWriter, type PathChange, readObjectFormat } from "../../git/objects/bulk-writer.ts";
-import { readSmallObjects } from "../../git/objects/object-stream.ts";
+import { readSmallObjects } from "../../git/objects/small-objects.ts";
 import { listNotes, noteSpellings } from "../../git/refs/notes.ts";
 import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
 import { fetchRef } from "../../git/remote/fetch.ts";

@@ -1,6 +1,7 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { listSome } from "../../base/text/list-some.ts";
 import { borrowFetched } from "../../git/fetched-objects.ts";
+import type { Git } from "../../git/git.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import { type CheckpointPlaces, type ReadSession, readCheckpoints } from "../query/read-checkpoints.ts";
@@ -54,6 +55,7 @@ export async function gatherSessions(
     group.some((one, at) => group.slice(0, at).some((other) => needsContent(one, other))),
   );
   await get(several.flat().flatMap(transcriptFiles));
+  await mustBeBounded(readable, several.flat());
   const chosen: GatheredSession[] = [];
   for (const group of records.values())
     chosen.push(await chooseRecord(group, () => openTranscriptReader(readable)));
@@ -83,6 +85,19 @@ export async function gatherSessions(
     subagents: session.subagents.filter(({ oid }) => !absent.has(oid)),
   }));
   return { sessions: complete, receivedBytes };
+}
+
+/** Records of one session are compared by content: what all of them would be is looked at first. */
+async function mustBeBounded(readable: Git, records: readonly GatheredSession[]): Promise<void> {
+  const reader = openTranscriptReader(readable);
+  try {
+    await reader.measure(
+      "what was recorded of one session",
+      records.flatMap(({ files }) => files.transcript),
+    );
+  } finally {
+    await reader.close();
+  }
 }
 
 function transcriptFiles({ checkpoint, files }: GatheredSession): WantedFile[] {

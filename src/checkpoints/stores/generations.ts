@@ -2,7 +2,7 @@ import { encodeJsonDocument } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openBulkWriter } from "../../git/objects/bulk-writer.ts";
-import { readSmallObjects } from "../../git/objects/object-stream.ts";
+import { readSmallObjects } from "../../git/objects/small-objects.ts";
 import { updateRefs } from "../../git/refs/refs.ts";
 import { fault } from "../../system/fault.ts";
 import type { CheckpointId } from "../record/ids.ts";

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { encodeJsonDocument, type JsonMap, parseJsonDocument } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
-import { readSmallObjects } from "../../git/objects/object-stream.ts";
+import { readSmallObjects } from "../../git/objects/small-objects.ts";
 import type { CheckpointTree } from "../record/checkpoint-tree.ts";
 import { maxMetadataBytes } from "../record/limits.ts";
 import { layouts } from "./store-layouts.ts";

@@ -2,7 +2,7 @@ import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { type JsonMap, parseJsonDocument } from "../../base/json-document.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
-import { readSmallObjects } from "../../git/objects/object-stream.ts";
+import { readSmallObjects } from "../../git/objects/small-objects.ts";
 import { listTree } from "../../git/objects/tree.ts";
 import { type CheckpointId, isCheckpointId, shardedPath } from "../record/ids.ts";
 import { maxMetadataBytes } from "../record/limits.ts";

@@ -1,3 +1,4 @@
+import { listSome } from "../../base/text/list-some.ts";
 import { searchCheckpoints } from "../../checkpoints/query/search/search.ts";
 import { openSearchIndex, searchFolder } from "../../checkpoints/query/search/search-index.ts";
 import type { CliContext } from "../command/context.ts";
@@ -34,7 +35,7 @@ export async function search(
   }
   this.terminal.out(`${hits.length} found${hits.length > limit ? `, ${limit} shown` : ""}`);
   if (unsearched.length > 0) {
-    const reasons = [...new Set(unsearched.map(({ why }) => why))].join("; ");
+    const reasons = listSome([...new Set(unsearched.map(({ why }) => why))], 3);
     this.terminal.note(`! the transcripts of ${unsearched.length} sessions were not searched: ${reasons}`);
   }
 }

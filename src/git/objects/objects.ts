@@ -24,6 +24,8 @@ export interface GitObject extends ObjectInfo {
 export interface ObjectReader {
   read(name: string): Promise<GitObject | undefined>;
   info(name: string): Promise<ObjectInfo | undefined>;
+  /** What an object takes where it is, bytes: as compressed, or as a difference to another. */
+  sizeOnDisk(name: string): Promise<number | undefined>;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export interface ObjectReaderOptions {
 export function openObjectReader(git: Git, { lazyFetch = true }: ObjectReaderOptions = {}): ObjectReader {
   let contents: BatchProcess | undefined;
   let checks: BatchProcess | undefined;
+  let disk: BatchProcess | undefined;
   return {
     async read(name) {
       contents ??= startBatch(git, "--batch", lazyFetch);
@@ -45,8 +48,13 @@ export function openObjectReader(git: Git, { lazyFetch = true }: ObjectReaderOpt
       checks ??= startBatch(git, "--batch-check", lazyFetch);
       return (await checks.ask(await oneLineName(git, name)))?.info;
     },
+    async sizeOnDisk(name) {
+      // in the form of a check's answer
+      disk ??= startBatch(git, "--batch-check=%(objectname) blob %(objectsize:disk)", lazyFetch);
+      return (await disk.ask(await oneLineName(git, name)))?.info.sizeBytes;
+    },
     async close() {
-      await Promise.all([contents?.close(), checks?.close()]);
+      await Promise.all([contents?.close(), checks?.close(), disk?.close()]);
     },
   };
 }
@@ -75,7 +83,7 @@ interface BatchProcess {
   close(): Promise<void>;
 }
 
-function startBatch(git: Git, mode: "--batch" | "--batch-check", lazyFetch: boolean): BatchProcess {
+function startBatch(git: Git, mode: "--batch" | `--batch-check${string}`, lazyFetch: boolean): BatchProcess {
   const args = ["cat-file", mode];
   const child: RunningProcess = git.start(args, lazyFetch ? {} : { env: { GIT_NO_LAZY_FETCH: "1" } });
   const waiters: Waiter[] = [];

@@ -1,3 +1,5 @@
+import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
+import type { ProcessResult } from "../../system/process/processes.ts";
 import type { Git } from "../git.ts";
 import { gitFailed } from "../git.ts";
 import { isOid, type Oid } from "../ids.ts";
@@ -12,6 +14,9 @@ export interface TreeEntry {
   readonly path: string;
 }
 
+/** What the list of one tree may take: a million files of long names. A few trees that name each other can claim more. */
+const maxListingBytes = 256 * 1024 * 1024;
+
 /** Every file below a tree in git's order, from one `ls-tree -r -z`; `under` limits it to some folders. */
 export async function listTree(
   git: Git,
@@ -20,7 +25,7 @@ export async function listTree(
 ): Promise<TreeEntry[]> {
   const args = ["ls-tree", "-r", "-z", "--full-tree", treeish];
   if (under.length > 0) args.push("--", ...under);
-  const result = await git.run(args, { env: { GIT_NO_LAZY_FETCH: "1" }, okCodes: [0] });
+  const result = await runListing(git, args, treeish);
   const text = result.stdout.toString("utf8");
   const entries: TreeEntry[] = [];
   for (let start = 0; start < text.length; ) {
@@ -33,6 +38,17 @@ export async function listTree(
     start = end + 1;
   }
   return entries;
+}
+
+async function runListing(git: Git, args: readonly string[], treeish: string): Promise<ProcessResult> {
+  try {
+    return await git.run(args, { env: { GIT_NO_LAZY_FETCH: "1" }, maxOutputBytes: maxListingBytes });
+  } catch (error) {
+    if (!isKeyframeError(error, "too-large")) throw error;
+    const message = `the tree ${treeish} names more files than any list of checkpoints has`;
+    const hint = "a few trees that name each other can claim millions: look at who pushed it";
+    throw new KeyframeError("too-large", message, { cause: error, hint });
+  }
 }
 
 /** One level of a tree object as `cat-file` gives it (`mode name NUL id-bytes`, repeated). */
@@ -54,7 +70,10 @@ export function parseTree(content: Buffer, oidBytes: 20 | 32): TreeEntry[] {
   return entries;
 }
 
-/** Every file below many trees, asked for level by level in bulk; a tree that is not on this machine is absent. */
+/**
+ * Every file below many trees, asked for level by level in bulk; a tree that is not on this machine is absent, as is
+ * what lies deeper than `maxTreeDepth` or beyond `maxFilesPerTree`.
+ */
 export async function listTrees(git: Git, roots: readonly Oid[]): Promise<Map<Oid, TreeEntry[]>> {
   return (await walkTrees(git, roots)).files;
 }
@@ -67,7 +86,8 @@ export async function incompleteTrees(git: Git, roots: readonly Oid[]): Promise<
 async function walkTrees(git: Git, roots: readonly Oid[]) {
   const files = new Map<Oid, TreeEntry[]>();
   const incomplete = new Set<Oid>();
-  let level = roots.map((root) => ({ root, path: "", name: `${root}^{tree}` }));
+  const entryCounts = new Map<Oid, number>();
+  let level = [...new Set(roots)].map((root) => ({ root, path: "", name: `${root}^{tree}` }));
   for (let depth = 0; level.length > 0 && depth < maxTreeDepth; depth += 1) {
     const next: typeof level = [];
     let at = 0;
@@ -84,7 +104,14 @@ async function walkTrees(git: Git, roots: readonly Oid[]) {
       }
       const found = files.get(place.root) ?? [];
       files.set(place.root, found);
-      for (const entry of parseTree(await object.bytes(), object.info.oid.length === 40 ? 20 : 32)) {
+      const entries = parseTree(await object.bytes(), object.info.oid.length === 40 ? 20 : 32);
+      const count = (entryCounts.get(place.root) ?? 0) + entries.length;
+      entryCounts.set(place.root, count);
+      if (count > maxFilesPerTree) {
+        incomplete.add(place.root);
+        continue;
+      }
+      for (const entry of entries) {
         const path = `${place.path}${entry.path}`;
         if (entry.type === "tree") next.push({ root: place.root, path: `${path}/`, name: entry.oid });
         else found.push({ ...entry, path });
@@ -96,3 +123,5 @@ async function walkTrees(git: Git, roots: readonly Oid[]) {
 }
 
 const maxTreeDepth = 12;
+/** Of one checkpoint: 500 sessions of 40 chunks. */
+const maxFilesPerTree = 20_000;

@@ -79,8 +79,9 @@ export const nodeProcesses: Processes = {
     };
     child.stdout.on("data", (piece: Buffer) => {
       stdoutBytes += piece.length;
-      if (stdoutBytes > (options.maxOutputBytes ?? defaultMaxOutputBytes)) {
-        fail(new KeyframeError("too-large", `${program} printed more than ${options.maxOutputBytes} bytes`));
+      const limit = options.maxOutputBytes ?? defaultMaxOutputBytes;
+      if (stdoutBytes > limit) {
+        fail(new KeyframeError("too-large", `${program} printed more than ${limit} bytes`));
       } else stdout.push(piece);
     });
     child.stderr.setEncoding("utf8").on("data", (piece: string) => {

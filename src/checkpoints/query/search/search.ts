@@ -50,7 +50,7 @@ export async function searchCheckpoints(
 ): Promise<SearchOutcome> {
   const versions = await readVersions(git, stores);
   const latest = [...latestBySession(versions).values()];
-  const transcripts = openTranscriptReader(git);
+  const transcripts = openTranscriptReader(git, { boundTogether: true });
   const unsearched: { id: CheckpointId; sessionId: string; why: string }[] = [];
   try {
     await index.add(smallDocuments(git, versions, index));
@@ -146,7 +146,7 @@ async function* transcriptDocuments(
       for await (const text of transcriptTexts(transcripts, version)) texts.push(text);
       yield { key, texts };
     } catch (error) {
-      if (!isKeyframeError(error, "not-here", "damaged")) throw error;
+      if (!isKeyframeError(error, "not-here", "damaged", "too-large")) throw error;
       note(error.code === "not-here" ? "missing here" : error.message);
     }
   }
