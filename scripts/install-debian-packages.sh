@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that real-program tests need: scripts/install-debian-packages.sh [group...]
-# Groups: nbd, s3, http, browser, sandbox. All of them without arguments. Does nothing for what is installed already.
+# Groups: nbd, s3, http, browser, editors, sandbox. All of them without arguments. Does nothing for what is installed already.
 set -euo pipefail
 
 declare -A groups=(
@@ -8,6 +8,7 @@ declare -A groups=(
   [s3]="ceph-mon ceph-osd ceph-common radosgw curl python3"
   [http]="nginx-light"
   [browser]="chromium"
+  [editors]="neovim"
   # machines, the guest's kernel, images without root, OCI layers, the guest program's interpreter, oracles
   [sandbox]="qemu-system-x86 qemu-utils linux-image-cloud-amd64 mmdebstrap e2fsprogs fakeroot fakechroot uidmap zstd tar perl-base nbdfuse fuse3"
 )

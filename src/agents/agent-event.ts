@@ -78,6 +78,13 @@ export type AgentEvent =
       readonly buffers?: Buffers;
     }
   | {
+      /** An editor saw a person begin to change these files, as they lie on disk: what changed before is not theirs. */
+      readonly kind: "before-human-edit";
+      readonly paths: readonly string[];
+      readonly cwd: string;
+      readonly buffers?: Buffers;
+    }
+  | {
       /** A snapshot that credits nobody: what changed since the last one is nobody's. */
       readonly kind: "untracked-edit";
       readonly paths: readonly string[];

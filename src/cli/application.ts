@@ -21,6 +21,7 @@ import { imageCommands } from "./image/image-command.ts";
 import { journalCommand } from "./journal/journal-command.ts";
 import { listCommand } from "./list/list-command.ts";
 import { logCommand } from "./log/log-command.ts";
+import { lspCommand } from "./lsp/lsp-command.ts";
 import { markCommand } from "./mark/mark-command.ts";
 import { mcpCommand } from "./mcp/mcp-command.ts";
 import { migrateCommand } from "./migrate/migrate-command.ts";
@@ -73,6 +74,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     fork: forkCommand,
     race: raceRoutes,
     mcp: mcpCommand,
+    lsp: lspCommand,
     web: webRoutes,
     migrate: migrateCommand,
     redact: redactCommand,

@@ -40,7 +40,10 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
   ],
   ["Moments", ["timeline", "mark", "fork", "race", "web"]],
   ["Machines", ["sandbox", "snapshot", "image", "serve"]],
-  ["Plumbing", ["settle", "ci", "journal", "checkpoint", "hook", "mcp", "trace", "completion", "version"]],
+  [
+    "Plumbing",
+    ["settle", "ci", "journal", "checkpoint", "hook", "mcp", "lsp", "trace", "completion", "version"],
+  ],
 ];
 
 const columns = 100;

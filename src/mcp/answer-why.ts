@@ -1,7 +1,6 @@
-import { resolveCheckpoints } from "../checkpoints/query/resolve-checkpoint.ts";
-import type { Oid } from "../git/ids.ts";
 import type { AskContext } from "../workflows/ask/ask-context.ts";
 import { type OwnedLine, readFileOwners } from "../workflows/ask/file-owners.ts";
+import { linkedCheckpoints } from "../workflows/ask/linked-checkpoints.ts";
 import { BudgetedText, oneLine } from "./budget.ts";
 import { budgetOf, mustText, optionalCount, optionalText, type ToolInput } from "./input.ts";
 
@@ -25,12 +24,12 @@ export async function answerWhy(context: AskContext, input: ToolInput): Promise<
     if (head === undefined) continue;
     const until = run.at(-1)?.line ?? head.line;
     const range = head.line === until ? `line ${head.line}` : `lines ${head.line}-${until}`;
-    const link = head.commit === undefined ? "" : await checkpointOf(context, head.commit);
+    const links = head.commit === undefined ? [] : await linkedCheckpoints(context, head.commit);
     const parts = [
       `${path}:${range}: ${describeOwner(head)}`,
       describeCommit(head),
       ...(head.owner?.prompt === undefined ? [] : [`prompt: "${oneLine(head.owner.prompt, 300)}"`]),
-      ...(link === "" ? [] : [`open: ${link}`]),
+      ...(links.length === 0 ? [] : [`open: ${links.slice(0, 3).join(", ")}`]),
     ];
     if (!out.add(parts.join("\n  "))) {
       out.add(`(cut: ask again with first=${head.line})`);
@@ -87,17 +86,4 @@ function describeCommit({ commit, author, time, subject }: OwnedLine): string {
   if (commit === undefined) return "not committed yet";
   const date = new Date(time * 1000).toISOString().slice(0, 10);
   return `commit ${commit.slice(0, 12)} of ${date} by ${oneLine(author, 60)}: ${oneLine(subject, 120)}`;
-}
-
-async function checkpointOf({ git, stores, files }: AskContext, commit: Oid): Promise<string> {
-  try {
-    const found = await resolveCheckpoints({ git, stores, files }, commit);
-    return found
-      .filter(({ places }) => places !== undefined)
-      .map(({ id }) => id)
-      .slice(0, 3)
-      .join(", ");
-  } catch {
-    return ""; // no conversation is linked to the commit
-  }
 }

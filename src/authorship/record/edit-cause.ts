@@ -13,16 +13,17 @@ export interface ObserveDeps extends JournalDeps {
 
 /**
  * The shell call that a change found between two looks was made in, if exactly one session has calls open: else nobody
- * can say. `asking` is the agent whose own call begins: what its other calls do is seen when they end.
+ * can say. `asking` is the agent whose own call begins, if it is an agent's: what its other calls do is seen when they end.
  */
 export function findOnlyOpenCall(
   repository: Repository,
-  asking: AgentId,
+  asking: AgentId | undefined,
   deps: ObserveDeps,
 ): ShellCall | undefined {
   const open = listShellCalls(repository, deps);
   const sessions = new Set(open.map((call) => sessionKey(call.agent)));
-  return sessions.size === 1 && !sessions.has(sessionKey(asking)) ? open[0] : undefined;
+  const isAsking = asking !== undefined && sessions.has(sessionKey(asking));
+  return sessions.size === 1 && !isAsking ? open[0] : undefined;
 }
 
 export function shellCause(call: {

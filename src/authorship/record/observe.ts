@@ -17,7 +17,7 @@ import { GitOrigins } from "./git-origins.ts";
 import { authorIdentity } from "./identity.ts";
 import { locatePath } from "./locate-path.ts";
 import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
-import { type EditCause, recordBegin, recordEdit, recordLook } from "./record-edit.ts";
+import { type EditCause, recordBefore, recordBegin, recordEdit, recordLook } from "./record-edit.ts";
 import { findAllShellPlaces, findShellPlaces } from "./shell-places.ts";
 import { TreeReader } from "./tree-reader.ts";
 
@@ -49,6 +49,7 @@ export function observe(event: AgentEvent, deps: ObserveDeps): ObserveOutcome {
   switch (event.kind) {
     case "before-edit":
     case "after-edit":
+    case "before-human-edit":
     case "known-human-edit":
     case "untracked-edit":
       for (const group of groupByRepository(event, deps, outcome.problems)) {
@@ -149,7 +150,9 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
   const { files } = deps;
   const base = readBase(repository, files, deps.processes);
   const cause = causeOf(event, repository, deps);
-  const open = event.kind === "before-edit" ? findOnlyOpenCall(repository, event.agent, deps) : undefined;
+  const isBefore = event.kind === "before-edit" || event.kind === "before-human-edit";
+  const asking = event.kind === "before-edit" ? event.agent : undefined;
+  const open = isBefore ? findOnlyOpenCall(repository, asking, deps) : undefined;
   const between = open === undefined ? { owner: null } : shellCause(open);
   const origins = new GitOrigins(repository, open, deps);
   const tree = new TreeReader(repository, deps);
@@ -173,7 +176,12 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
         continue;
       }
       // an editor reports the agent's own write as a save of its buffer: until the call ends it says nothing
-      if (event.kind === "known-human-edit" && (journal.head(path)?.begun.length ?? 0) > 0) continue;
+      const isPersons = event.kind === "known-human-edit" || event.kind === "before-human-edit";
+      if (isPersons && (journal.head(path)?.begun.length ?? 0) > 0) continue;
+      if (event.kind === "before-human-edit") {
+        recordBefore(journal, { path, after, cause: between, earlier: origins.earlierOf(path, after) });
+        continue;
+      }
       // the next report of this path is compared with this look, also where nothing differed from the commit yet
       if (event.kind === "untracked-edit") recordLook(journal, path, after);
       const baseline = baselines.get(path);
@@ -245,7 +253,7 @@ function readBaselines(
       baselines.set(path, captureContent(original === null ? null : Buffer.from(original)));
     else if (event.kind !== "after-edit" || event.baseline === "commit") asked.push(path);
   }
-  if (event.kind === "before-edit") return baselines;
+  if (event.kind === "before-edit" || event.kind === "before-human-edit") return baselines;
   const { repository, deps, journal } = where;
   const committed = readCommittedSync(repository, deps.processes, {
     commit: journal.epoch.base,

@@ -124,6 +124,12 @@ export function recordLook(journal: Journal, path: RepoPath, after: Capture): vo
   journal.record({ path, kind: "snapshot", owner: null, state, ...mark }, after.content);
 }
 
+/** Takes the state of a path before a person changes it; what changed since the last one is `cause.owner`'s. */
+export function recordBefore(journal: Journal, edit: PathEdit): void {
+  if (journal.head(edit.path) === undefined) recordLook(journal, edit.path, edit.after);
+  else recordEdit(journal, edit);
+}
+
 /** Records that a file now stands at another path: its lines go with it. */
 export function recordRename(journal: Journal, from: Head, to: RepoPath): void {
   const carried: Head = { ...from, path: to, earlier: [], begun: [], mark: null };

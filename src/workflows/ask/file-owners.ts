@@ -1,8 +1,10 @@
+import { join, sep } from "node:path";
 import { pendingOwnersOf } from "../../authorship/blame/journal-owners.ts";
 import { type LineOwner, openOwnerLookup } from "../../authorship/blame/owner-lookup.ts";
 import { type BlameLine, parseBlamePorcelain, textOfBytes } from "../../authorship/blame/porcelain.ts";
 import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { KeyframeError } from "../../base/errors.ts";
+import { splitLines } from "../../base/text/lines.ts";
 import { isNullOid, type Oid } from "../../git/ids.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
@@ -46,8 +48,9 @@ export interface FileOwnersRequest {
 /** The lines of a file with their owners. @throws KeyframeError `not-found` */
 export async function readFileOwners(
   { git, files }: AskContext,
-  { path, revision, range }: FileOwnersRequest,
+  request: FileOwnersRequest,
 ): Promise<OwnedLine[]> {
+  const { path, revision, range } = request;
   const args = [
     ...fixedLineChoice,
     "blame",
@@ -57,10 +60,11 @@ export async function readFileOwners(
   const what = revision === undefined ? [] : [revision];
   if (revision?.startsWith("-")) throw new KeyframeError("usage", `not a revision: ${revision}`);
   const result = await git.run([...args, ...what, "--", path], { okCodes: [0, 128] });
-  if (result.code !== 0) {
+  const untracked = result.code === 0 ? undefined : readUntracked({ git, files }, request);
+  if (result.code !== 0 && untracked === undefined) {
     throw new KeyframeError("not-found", `cannot read ${path}: ${result.stderr.trim().slice(0, 300)}`);
   }
-  const lines = parseBlamePorcelain(result.stdout);
+  const lines = untracked ?? parseBlamePorcelain(result.stdout);
   const reader = openObjectReader(git);
   try {
     const pending = revision === undefined ? pendingOwnersOf(git.repository, files) : undefined;
@@ -71,6 +75,31 @@ export async function readFileOwners(
   } finally {
     await reader.close();
   }
+}
+
+/** The lines of a file that HEAD does not have yet, which git blames on nobody; undefined if there is none. */
+function readUntracked(
+  { git, files }: Pick<AskContext, "git" | "files">,
+  { path, revision, range }: FileOwnersRequest,
+): BlameLine[] | undefined {
+  const { workTree } = git.repository;
+  if (revision !== undefined || workTree === undefined) return undefined;
+  if (pendingOwnersOf(git.repository, files)(path) === undefined) return undefined;
+  const absolute = join(workTree, path);
+  const real = files.realPathIfExists(absolute);
+  const isInside = real?.startsWith(`${files.realPathIfExists(workTree)}${sep}`) === true;
+  if (!isInside || files.statIfExists(absolute)?.kind !== "file") return undefined;
+  const { first, last } = range ?? { first: 1, last: Number.POSITIVE_INFINITY };
+  return splitLines(files.read(absolute))
+    .map((content, index) => ({
+      commit: "0".repeat(40) as Oid,
+      path,
+      line: index + 1,
+      finalLine: index + 1,
+      contentBytes: content.toString("latin1").replace(/\r?\n$/, ""),
+      details: new Map<string, string>(),
+    }))
+    .slice(first - 1, last);
 }
 
 function describe(line: BlameLine, owned: LineOwner | undefined, findPrompt: PromptFinder): OwnedLine {
