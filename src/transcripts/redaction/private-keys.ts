@@ -1,19 +1,19 @@
-import type { Span } from "./matchers.ts";
+import type { Finder, Span } from "./finder.ts";
 import { entropyBits } from "./values.ts";
 
 /**
  * Private keys as tools show them: every line behind a number, an arrow, a file's name, a sign of a difference or a comment,
- * newlines escaped any number of times; and pieces of one whose first line stands elsewhere. Nothing beyond the line of a
- * transcript is looked at.
+ * newlines escaped any number of times. Nothing beyond the line of a transcript is looked at, unless the text is a plain one.
  */
-export function matchPrivateKeys(text: string): Generator<Span> {
-  return privateKeys(text, "\n");
+export function createKeyFinders({ acrossLines }: { readonly acrossLines: boolean }): Finder[] {
+  const lineEnd = acrossLines ? undefined : "\n";
+  return [
+    { words: [beginning], begin: () => (text, at, found) => findKey(text, at, lineEnd, found) },
+    { words: headWords, begin: () => findHead },
+  ];
 }
 
-/** The same in plain text of several lines. */
-export function matchPrivateKeysAcrossLines(text: string): Generator<Span> {
-  return privateKeys(text, undefined);
-}
+const beginning = "-----BEGIN ";
 
 const lineBreak = /(?:\\+r)?\\+n|\r?\n/g;
 const ending = /-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----/;
@@ -22,17 +22,16 @@ const maxKeyLength = 48 * 1024;
 /** What tools put around the piece of a key on one line. */
 const maxDecoration = 200;
 
-function* privateKeys(text: string, lineEnd: string | undefined): Generator<Span> {
-  const begin = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----/g;
-  for (let match = begin.exec(text); match !== null; match = begin.exec(text)) {
-    const from = match.index + match[0].length;
-    const stop = lineEnd === undefined ? -1 : text.indexOf(lineEnd, from);
-    const body = text.slice(from, Math.min(stop === -1 ? text.length : stop, from + maxKeyLength));
-    const length = keyLength(body);
-    if (length > 20) yield { start: match.index, end: from + length, rule: "private-key" };
-    begin.lastIndex = from + length;
-  }
-  yield* keyPieces(text, lineEnd);
+const beginLine = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----/y;
+
+function findKey(text: string, at: number, lineEnd: string | undefined, found: Span[]): void {
+  beginLine.lastIndex = at;
+  if (!beginLine.test(text)) return;
+  const from = beginLine.lastIndex;
+  const stop = lineEnd === undefined ? -1 : text.indexOf(lineEnd, from);
+  const body = text.slice(from, Math.min(stop === -1 ? text.length : stop, from + maxKeyLength));
+  const length = keyLength(body);
+  if (length > 20) found.push({ start: at, end: from + length, rule: "private-key" });
 }
 
 /** How far the key goes that begins before this text; 0 where only its name is talked about. */
@@ -76,8 +75,22 @@ function materialIn(line: string): number | undefined {
 }
 
 /** How the usual kinds of private key begin in base64: RSA, EC, Ed25519 and OpenSSH's own. */
-const heads =
-  /(?:MII[A-Za-z0-9+/]{2}(?:IBAAKC|AIBADANBgkqhkiG9w0B|QIBADANBgkqhkiG9w0B|gIBADANBgkqhkiG9w0B)|MHcCAQEEI|MIGkAgEBBD|MIGHAgEAMBMGByqGSM49|MIG2AgEAMBAGByqGSM49|MC4CAQAwBQYDK2Vw|b3BlbnNzaC1rZXktdjE)[A-Za-z0-9+/=]{16,}/g;
+const headWords = [
+  "MII",
+  "MHcCAQEEI",
+  "MIGkAgEBBD",
+  "MIGHAgEAMBMGByqGSM49",
+  "MIG2AgEAMBAGByqGSM49",
+  "MC4CAQAwBQYDK2Vw",
+  "b3BlbnNzaC1rZXktdjE",
+];
+const head =
+  /(?:MII[A-Za-z0-9+/]{2}(?:IBAAKC|AIBADANBgkqhkiG9w0B|QIBADANBgkqhkiG9w0B|gIBADANBgkqhkiG9w0B)|MHcCAQEEI|MIGkAgEBBD|MIGHAgEAMBMGByqGSM49|MIG2AgEAMBAGByqGSM49|MC4CAQAwBQYDK2Vw|b3BlbnNzaC1rZXktdjE)[A-Za-z0-9+/=]{16,}/y;
+
+function findHead(text: string, at: number, found: Span[]): void {
+  head.lastIndex = at;
+  if (head.test(text)) found.push({ start: at, end: head.lastIndex, rule: "private-key" });
+}
 
 const base64 = new Uint8Array(256);
 for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -86,11 +99,12 @@ for (const char of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 const pieceLengths: ReadonlySet<number> = new Set([64, 70, 76]);
 const minPieces = 3;
 
-/** Lines of a key whose BEGIN is in another record: by how they begin, or by several of the same length in a row. */
-function* keyPieces(text: string, lineEnd: string | undefined): Generator<Span> {
-  const search = new RegExp(heads);
-  for (let match = search.exec(text); match !== null; match = search.exec(text))
-    yield { start: match.index, end: match.index + match[0].length, rule: "private-key" };
+/** Lines of a key whose BEGIN is in another record: several of the same length in a row. */
+export function findKeyPieces(
+  text: string,
+  { acrossLines }: { readonly acrossLines: boolean },
+  found: Span[],
+): void {
   let group: Run[] = [];
   for (const run of longRuns(text)) {
     const last = group.at(-1);
@@ -98,14 +112,14 @@ function* keyPieces(text: string, lineEnd: string | undefined): Generator<Span> 
       last !== undefined &&
       last.end - last.start === run.end - run.start &&
       run.start - last.end <= maxDecoration &&
-      !(lineEnd !== undefined && text.slice(last.end, run.start).includes(lineEnd));
+      (acrossLines || !text.slice(last.end, run.start).includes("\n"));
     if (!continues) {
-      yield* spanOf(text, group);
+      addPieces(text, group, found);
       group = [];
     }
     group.push(run);
   }
-  yield* spanOf(text, group);
+  addPieces(text, group, found);
 }
 
 interface Run {
@@ -113,7 +127,7 @@ interface Run {
   readonly end: number;
 }
 
-function* spanOf(text: string, group: readonly Run[]): Generator<Span> {
+function addPieces(text: string, group: readonly Run[], found: Span[]): void {
   const first = group[0];
   const last = group.at(-1);
   if (first === undefined || last === undefined || group.length < minPieces) return;
@@ -124,7 +138,7 @@ function* spanOf(text: string, group: readonly Run[]): Generator<Span> {
   const before = text.slice(Math.max(0, first.start - 400), first.start);
   const begin = before.slice(before.lastIndexOf("\n") + 1).lastIndexOf("-----BEGIN ");
   if (begin !== -1 && !before.slice(before.lastIndexOf("\n") + 1 + begin).includes("PRIVATE")) return;
-  yield { start: first.start, end: last.end, rule: "private-key" };
+  found.push({ start: first.start, end: last.end, rule: "private-key" });
 }
 
 /** Runs of base64 of the lengths that lines of keys have; looks at a fraction of the characters. */

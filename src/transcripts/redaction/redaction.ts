@@ -2,19 +2,9 @@ import { asBuffer } from "../../base/bytes.ts";
 import { sha256Hex } from "../../base/digest.ts";
 import { readLinesAsync } from "../../base/text/lines.ts";
 import { maxTranscriptLineBytes } from "../limits.ts";
-import { matchAssignments } from "./assignments.ts";
-import { matchPlacedSecrets, matchPlacedSecretsAcrossLines } from "./commands.ts";
-import {
-  createPrefixMatcher,
-  type Matcher,
-  matchAuthorizations,
-  matchUrlPasswords,
-  matchWebTokens,
-  type Span,
-} from "./matchers.ts";
-import { matchPrivateKeys, matchPrivateKeysAcrossLines } from "./private-keys.ts";
+import type { Span } from "./finder.ts";
 import { type PrefixRule, prefixRules } from "./rules.ts";
-import { hiddenCharacter, unescapeJson } from "./unescape.ts";
+import { createSecretSearches, type SecretSearch } from "./search-secrets.ts";
 
 /**
  * Takes secrets out of what is about to be stored. Every line is redacted by itself and the result depends on nothing
@@ -33,39 +23,24 @@ export interface Redactor {
 }
 
 export const redactedMark = "REDACTED";
-const rulesVersion = 2;
-const maxEscapeLevels = 4;
+const rulesVersion = 3;
 
 export function createRedactor(userRules: readonly PrefixRule[] = []): Redactor {
   const rules = [...prefixRules, ...userRules];
-  const matchers: readonly Matcher[] = [
-    createPrefixMatcher(rules),
-    matchWebTokens,
-    matchUrlPasswords,
-    matchAuthorizations,
-    matchAssignments,
-  ];
-  const forLines = [...matchers, matchPlacedSecrets, matchPrivateKeys];
-  const forText = [...matchers, matchPlacedSecretsAcrossLines, matchPrivateKeysAcrossLines];
+  const searches = createSecretSearches(rules);
   const counts = new Map<string, number>();
 
-  /** The text is one character a byte (latin1), so that spans are byte ranges and odd bytes survive. */
-  function redact(text: string, using: readonly Matcher[]): string {
-    const spans = [...plainSpans(text, using), ...escapedSpans(text, using)];
-    if (spans.length === 0) return text;
-    const merged = mergeSpans(spans);
-    for (const span of merged) counts.set(span.rule, (counts.get(span.rule) ?? 0) + 1);
-    return replaceSpans(text, merged);
+  function redact(bytes: Buffer, search: SecretSearch): Buffer {
+    const spans = mergeSpans(search(bytes));
+    if (spans.length === 0) return bytes;
+    for (const span of spans) counts.set(span.rule, (counts.get(span.rule) ?? 0) + 1);
+    return replaceSpans(bytes, spans);
   }
 
   return {
-    redactLines(block) {
-      const text = block.toString("latin1");
-      const redacted = redact(text, forLines);
-      return redacted === text ? block : Buffer.from(redacted, "latin1");
-    },
+    redactLines: (block) => redact(block, searches.inLines),
     redactText(text) {
-      return Buffer.from(redact(Buffer.from(text).toString("latin1"), forText), "latin1").toString("utf8");
+      return redact(Buffer.from(text), searches.inText).toString("utf8");
     },
     counts,
     fingerprint: sha256Hex(JSON.stringify([rulesVersion, rules])).slice(0, 16),
@@ -105,40 +80,6 @@ function omittedLine(sizeBytes: number): Buffer {
   );
 }
 
-function plainSpans(text: string, matchers: readonly Matcher[]): Span[] {
-  return matchers.flatMap((match) => [...match(text)]);
-}
-
-/** Findings below JSON escapes: only lines that write letters of a key as escapes are decoded. */
-function escapedSpans(text: string, matchers: readonly Matcher[]): Span[] {
-  const found: Span[] = [];
-  const hidden = new RegExp(hiddenCharacter, "g");
-  for (let hit = hidden.exec(text); hit !== null; hit = hidden.exec(text)) {
-    const lineStart = text.lastIndexOf("\n", hit.index) + 1;
-    const newlineAt = text.indexOf("\n", hit.index);
-    const lineEnd = newlineAt === -1 ? text.length : newlineAt;
-    for (const { start, end, rule } of decodedSpans(text.slice(lineStart, lineEnd), matchers)) {
-      found.push({ start: start + lineStart, end: end + lineStart, rule });
-    }
-    hidden.lastIndex = lineEnd;
-  }
-  return found;
-}
-
-function decodedSpans(line: string, matchers: readonly Matcher[]): Span[] {
-  const found: Span[] = [];
-  let level = unescapeJson(line);
-  for (let depth = 0; depth < maxEscapeLevels; depth += 1) {
-    for (const { start, end, rule } of plainSpans(level.text, matchers)) {
-      found.push({ start: level.origins[start] ?? 0, end: level.origins[end] ?? line.length, rule });
-    }
-    if (!hiddenCharacter.test(level.text)) break;
-    const deeper = unescapeJson(level.text);
-    level = { text: deeper.text, origins: deeper.origins.map((at) => level.origins[at] ?? line.length) };
-  }
-  return found;
-}
-
 /** Where spans overlap or touch they become one. */
 function mergeSpans(spans: Span[]): Span[] {
   const merged: Span[] = [];
@@ -151,13 +92,15 @@ function mergeSpans(spans: Span[]): Span[] {
   return merged;
 }
 
-function replaceSpans(text: string, spans: readonly Span[]): string {
-  const pieces: string[] = [];
+function replaceSpans(bytes: Buffer, spans: readonly Span[]): Buffer {
+  const pieces: Buffer[] = [];
   let from = 0;
   for (const { start, end } of spans) {
-    pieces.push(text.slice(from, start), redactedMark);
+    pieces.push(bytes.subarray(from, start), mark);
     from = end;
   }
-  pieces.push(text.slice(from));
-  return pieces.join("");
+  pieces.push(bytes.subarray(from));
+  return Buffer.concat(pieces);
 }
+
+const mark = Buffer.from(redactedMark);

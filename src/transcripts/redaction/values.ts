@@ -21,7 +21,7 @@ export interface NamedValue {
  */
 export function isNamedSecret(named: NamedValue): boolean {
   const { kind, qualified, value, style, next } = named;
-  if (isPlaceholder(value) || isDigest(value)) return false;
+  if (isPlaceholder(value) || isDigest(value) || isForeignProse(value)) return false;
   // a call in source, whatever its name
   if ((style === "loose" || style === "tight") && /[.([]/.test(next) && /^[A-Za-z_$][\w$]*$/.test(value))
     return false;
@@ -81,6 +81,7 @@ function isKeyWithSlashes({ kind, qualified, value }: NamedValue): boolean {
 /** Letters and digits without a pattern: what only a generator writes. */
 export function looksRandom(value: string): boolean {
   if (value.length < 16 || isPlaceholder(value) || isDigest(value)) return false;
+  if (/^[A-Za-z_]+\$\d{1,2}$/.test(value)) return false; // a name that a bundler made different
   if (isNoiseOfLetters(value)) return true;
   if (!/\d/.test(value) || !/[A-Za-z]/.test(value) || isPath(value)) return false;
   return entropyBits(value) >= (/^[0-9a-f-]+$/i.test(value) ? 3 : 3.5);
@@ -89,8 +90,12 @@ export function looksRandom(value: string): boolean {
 /** Letters whose case changes as only chance does: no words in a row write like that. */
 function isNoiseOfLetters(value: string): boolean {
   if (value.length < 20 || !/^[A-Za-z]+$/.test(value)) return false;
-  const changes = value.match(/[a-z](?=[A-Z])/g)?.length ?? 0;
-  return changes >= value.length / 6 && entropyBits(value) >= 3.8;
+  const rises = value.match(/[a-z](?=[A-Z])/g)?.length ?? 0;
+  if (rises >= value.length / 6 && entropyBits(value) >= 3.8) return true;
+  // seldom chance changes so little; names with as many capitals have them in a row
+  const falls = value.match(/[A-Z](?=[a-z])/g)?.length ?? 0;
+  const capitals = value.match(/[A-Z]/g)?.length ?? 0;
+  return capitals >= value.length * 0.3 && rises + falls >= value.length / 4 && entropyBits(value) >= 4.2;
 }
 
 /** A path, a domain or a chain of members reads as words. */
@@ -101,7 +106,8 @@ function isPath(value: string): boolean {
   );
 }
 
-function isMemberChain(value: string): boolean {
+/** `config.token`: a value that source names. */
+export function isMemberChain(value: string): boolean {
   return /^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)+$/.test(value);
 }
 
@@ -113,7 +119,7 @@ function isIdentifier(value: string, kind: NamedValue["kind"]): boolean {
 /** `userPassword`, `my-secret`, `access_token`: what a program calls a secret, not one. */
 function isWordAboutSecrets(value: string): boolean {
   return (
-    !/\d{2}/.test(value) &&
+    !/\d{2}|[!@#%^*+=~]/.test(value) &&
     /pass|pwd|secret|token|key|credential|auth|user|login|value|string|required|invalid|incorrect|optional|bearer|undefined|null|false|true|none/i.test(
       value,
     )
@@ -122,11 +128,22 @@ function isWordAboutSecrets(value: string): boolean {
 
 /** What stands where a secret would: `${TOKEN}`, `process.env.TOKEN`, `your-key-here`, `xxxx`, `REDACTED`. */
 export function isPlaceholder(value: string): boolean {
-  return (
-    /^\$[A-Za-z_{(]|^%[sdv({]|^%\w+%$|^<|^\{|^\[|^\(|^\*+$|^@\w+@$|redacted|example|your[-_]?|placeholder|changeme|dummy|xxxx|\*\*\*|^\.\.\.|\.\.\.$|^https?:\/\/|process\.env|os\.environ|getenv/i.test(
-      value,
-    ) || /^(.)\1*$/.test(value)
-  );
+  return placeholderForm.test(value) || placeholderWord.test(value) || /^(.)\1*$/.test(value);
+}
+
+const placeholderForm =
+  /^\$[A-Za-z_{(]|^%[sdv({]|^%\w+%$|^[<{[(]|^\*+$|^@\w+@$|\*\*\*|^\.\.\.|\.\.\.$|^https?:\/\/|process\.env|os\.environ|getenv/i;
+
+// random letters write such a word in mixed cases much more often than in one
+const placeholderWord = new RegExp(
+  ["redacted", "example", "your", "placeholder", "changeme", "dummy", "xxxx"]
+    .flatMap((word) => [word, `${word.slice(0, 1).toUpperCase()}${word.slice(1)}`, word.toUpperCase()])
+    .join("|"),
+);
+
+/** Text in another script than Latin, whose bytes are one character each here: a label or a sentence without spaces. */
+function isForeignProse(value: string): boolean {
+  return (value.match(/[\u0080-\u00ff]/g)?.length ?? 0) * 2 > value.length;
 }
 
 /** Checksums that lock files and image references carry; damaging them helps nobody. */

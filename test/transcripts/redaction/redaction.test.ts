@@ -39,6 +39,11 @@ describe("redaction", () => {
     [`client_secret: "${run(32)}"`, 'client_secret: "REDACTED"'],
     [`{"x":"DB_PASSWORD=hunter2hunter2\\nnext"}`, '{"x":"DB_PASSWORD=REDACTED\\nnext"}'],
     [`{"x":"export API_KEY=\\"${run(32)}\\""}`, '{"x":"export API_KEY=\\"REDACTED\\""}'],
+    [`keystorePassword="${run(12)}"`, 'keystorePassword="REDACTED"'],
+    [`bypass_token: "${run(32)}"`, 'bypass_token: "REDACTED"'],
+    [`secret: "${"NMXx5DJ6U4nMKNNuLHcv+tm5atr0"}${"pik9vxXXXbWE"}"`, 'secret: "REDACTED"'],
+    [`--secret=${"KMvebUE/agtGafdwpwBgiUSMIrGP"}${"bvmzefgbDAYn"}`, "--secret=REDACTED"],
+    [`PGPASSWORD: ${"kEyf@!OXJeAh0"}`, "PGPASSWORD: REDACTED"],
     [`{"access_key_id":"${fakes.aws}"}`, '{"access_key_id":"REDACTED"}'],
     [`{"${fakes.github}":1}`, '{"REDACTED":1}'],
     [`{"x":"line one\\n${fakes.github}\\n"}`, '{"x":"line one\\nREDACTED\\n"}'],
@@ -95,6 +100,11 @@ describe("redaction", () => {
     "tokenizer.decode(tokens[17].type) => undefined1234567",
     "session_token_id: 123e4567-e89b-12d3-a456-426614174000",
     "the passphrase=is-a-word-only-thing",
+    "postgres://user:password@localhost:5432/app",
+    '"pass": "使用されています"',
+    "this.baseTokens=null,this.baseTokenPos=1};",
+    "progressToken: ProgressTokenSchema$1",
+    '{ "X-Access-Token": config.envdAccessToken }',
   ])("leaves %s as it is", (text) => {
     const block = Buffer.from(text);
     expect(createRedactor().redactLines(block)).toBe(block);
