@@ -48,6 +48,34 @@ const failures: readonly (readonly [title: string, program: readonly GitOperatio
       { kind: "move", what: "commit", by: "person", settles: false },
     ],
   ],
+  [
+    "a file that another agent's shell moves over one",
+    [
+      { kind: "edit", file: "renamed", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "mv back", by: "shell of B", settles: false },
+    ],
+  ],
+  [
+    "a stash that is made and popped elsewhere in one go, while the journal settles",
+    [
+      { kind: "edit", file: "two", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "pop in a worktree", by: "shell", settles: false },
+      { kind: "move", what: "commit", by: "person", settles: false },
+      { kind: "edit", file: "two", by: "A", at: 0, remove: 0, viaShell: false },
+    ],
+  ],
+  [
+    "a file that was moved away and written anew",
+    [
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "mv of the file", by: "person", settles: false },
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "commit", by: "person", settles: false },
+    ],
+  ],
 ];
 
 test.each(failures)("%s", async (_title, program) => {

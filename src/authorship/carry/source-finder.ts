@@ -57,11 +57,19 @@ export class SourceFinder {
   readonly #pairings: Pairings;
   readonly #search: VersionSearch;
   readonly #unanswered: Set<Oid>;
+  readonly #settled: ReadonlySet<Oid>;
 
-  /** @param asked the commits that are going to be asked about: none of them is a source before it was */
-  constructor(deps: FinderDeps, asked: ReadonlySet<Oid>) {
+  /**
+   * @param asked the commits that are going to be asked about: none of them is a source before it was
+   * @param settled those of which the journal has said what it knows: it is not asked about them again
+   */
+  constructor(
+    deps: FinderDeps,
+    { asked, settled }: { readonly asked: ReadonlySet<Oid>; readonly settled: ReadonlySet<Oid> },
+  ) {
     this.#deps = deps;
     this.#unanswered = new Set(asked);
+    this.#settled = settled;
     this.#book = new NoteBook(deps.git, deps.reader);
     this.#pairings = new Pairings(deps.git.repository, { ...deps, book: this.#book });
     this.#search = new VersionSearch(deps);
@@ -191,7 +199,7 @@ export class SourceFinder {
   #stashedSources({ path, facts }: Question): Evidence[] {
     const { git, files } = this.#deps;
     const kept = readKeptStates(git.repository, files, path);
-    const pending = readPendingStates(git.repository, files, path);
+    const pending = this.#settled.has(facts.oid) ? [] : readPendingStates(git.repository, files, path);
     return [
       ...kept.map((state) => ({ ...state, pairing: { from: state.blob, by: "stash" as const } })),
       ...pending.map((state) => ({ ...state, pairing: { from: facts.oid, by: "journal" as const } })),

@@ -3,7 +3,7 @@ import { blobOidLike, type ObjectFinder, openObjectFinder } from "../../git/obje
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { type GitState, headMovesSince, readGitState } from "../../git/worktree/git-state.ts";
-import { readKeptStates } from "../../journal/calls/kept-states.ts";
+import { KeptBlobs, readKeptStates } from "../../journal/calls/kept-states.ts";
 import { readShellBeginning, type ShellBeginning, type ShellCall } from "../../journal/calls/shell-calls.ts";
 import type { Capture } from "./capture.ts";
 import type { ObserveDeps } from "./edit-cause.ts";
@@ -16,6 +16,8 @@ const maxCommits = 64;
 const maxRefs = 40;
 /** Names asked of git at once; with more files than that fewer commits are asked. */
 const maxNames = 20_000;
+/** Paths that are gone whose kept states are compared with every changed file. */
+const maxGone = 16;
 /** Versions of one file that are compared. */
 const maxVersions = 12;
 
@@ -68,9 +70,11 @@ export class GitOrigins {
     const mixed = changed.filter(({ path }) => !whole.has(path));
     const versions = this.#versionsOf(mixed, more);
     const keptOf = (path: RepoPath): OwnedState[] => readKeptStates(this.#repository, this.#deps.files, path);
-    for (const { path } of changed) {
-      const own = keptOf(path);
-      const states = own.length > 0 ? own : gone.flatMap(keptOf);
+    const moved = gone.slice(0, maxGone).flatMap(keptOf);
+    const copied = new KeptBlobs(this.#repository, this.#deps.files);
+    for (const { path, content } of changed) {
+      const same = blobOids(content, this.#format()).flatMap((oid) => copied.read(oid));
+      const states = [...keptOf(path), ...same, ...moved];
       this.#prepared.set(path, { isWhole: whole.has(path), versions: versions.get(path) ?? [], states });
     }
   }

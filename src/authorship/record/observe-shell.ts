@@ -16,12 +16,13 @@ import {
 } from "../../journal/calls/shell-calls.ts";
 import { type UntrackedFile, UntrackedFiles } from "../../journal/calls/untracked-files.ts";
 import { type Journal, withJournal } from "../../journal/journal.ts";
-import type { Head, StatMark } from "../../journal/path-state.ts";
+import type { StatMark } from "../../journal/path-state.ts";
 import { sessionKey } from "../note/keys.ts";
-import { type Capture, captureContent, isUnchanged, markOf } from "./capture.ts";
+import { captureContent, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
 import { GitOrigins } from "./git-origins.ts";
-import { keepStashes } from "./keep-stashes.ts";
+import { keepPathStates, keepStashes } from "./keep-stashes.ts";
+import { MovedContent } from "./moved-content.ts";
 import { type EditCause, recordEdit, recordRename } from "./record-edit.ts";
 import { creditShellCommits } from "./shell-commits.ts";
 import { TreeReader } from "./tree-reader.ts";
@@ -170,6 +171,12 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
   const captures = new Map(changed.map((path) => [path, tree.capture(path)]));
   const origins = new GitOrigins(repository, call, deps);
   origins.prepare(captures, { isClean: (path) => !dirty.has(path) });
+  if (origins.isGitChanged && isOid(call.base)) {
+    // git took it away, into a stash for one that is popped elsewhere before anybody looks again
+    const dirtyBefore = new Set(call.dirty);
+    const taken = changed.filter((path) => dirtyBefore.has(path) && !dirty.has(path));
+    keepPathStates(repository, deps, { paths: taken, like: call.base });
+  }
   const kept = new UntrackedFiles(repository, files);
   const keptBefore = (path: RepoPath): Buffer | undefined => {
     const mark = call.unread[path];
@@ -177,14 +184,13 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
     const bytes = isAsked ? kept.content(path, mark) : undefined;
     return bytes === undefined ? undefined : tree.asCommitted(path, bytes);
   };
-  const twins = findTwins(journal, { captures, committed, dirtyBefore: call.dirty });
-  for (const digest of Object.keys(call.unread).length === 0 ? [] : kept.digests())
-    if (!twins.has(digest)) twins.set(digest, "committed");
+  const alsoThere = Object.keys(call.unread).length === 0 ? [] : kept.digests();
+  const moved = new MovedContent(journal, { captures, committed, dirtyBefore: call.dirty, alsoThere });
   let credited = 0;
   for (const [path, after] of captures) {
     const content = committed.has(path) ? committed.get(path) : keptBefore(path);
     if (after.kind === "file" && content === null && journal.head(path) === undefined) {
-      const from = twins.get(after.digest);
+      const from = moved.twinOf(after);
       if (from !== undefined) {
         if (from !== "committed") recordRename(journal, from, path);
         else recordEdit(journal, { path, after, cause: { owner: null }, baseline: captureContent(null) });
@@ -198,34 +204,11 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
       after,
       cause: isTaken ? { owner: null } : changes.cause,
       ...(baseline ? { baseline } : {}),
-      earlier: origins.earlierOf(path, after),
+      earlier: moved.add(path, after, origins.earlierOf(path, after)),
     });
     if (result === "credited") credited += 1;
   }
   return credited;
-}
-
-/**
- * What other paths held before or hold, by digest: a new file with the same content was renamed or copied from one.
- */
-function findTwins(
-  journal: Journal,
-  changes: {
-    readonly captures: ReadonlyMap<RepoPath, Capture>;
-    readonly committed: ReadonlyMap<RepoPath, Buffer | null>;
-    readonly dirtyBefore: readonly RepoPath[];
-  },
-): Map<string, Head | "committed"> {
-  const twins = new Map<string, Head | "committed">();
-  const { captures, committed } = changes;
-  for (const path of new Set([...changes.dirtyBefore, ...captures.keys()])) {
-    const head = journal.head(path);
-    const content = committed.get(path);
-    if (head !== undefined && head.current.kind === "file") twins.set(head.current.digest, head);
-    else if (content && captures.get(path)?.kind === "absent")
-      twins.set(captureContent(content).digest, "committed");
-  }
-  return twins;
 }
 
 /** With shell calls of two sessions open at once, nobody can say whose a change was. */

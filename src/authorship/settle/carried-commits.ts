@@ -5,19 +5,25 @@ import type { AuthorshipLog } from "../note/log.ts";
 import type { Rewrite } from "./rewritten-commits.ts";
 import { buildLog } from "./settled-note.ts";
 
+export interface CarryOptions {
+  /** What git or a tool reported. */
+  readonly rewrites?: readonly Rewrite[];
+  /** Commits of which the journal has said what it knows. */
+  readonly settled?: ReadonlySet<Oid>;
+}
+
 /**
  * What can be said of the lines of commits that nobody was seen writing: they take the owners that they had where they
  * stood before. Logs of the commits for which something was found; to be merged so that what a note says stays.
  * @param commits oldest first
- * @param rewrites what git or a tool reported
  */
 export async function carryIntoCommits(
   deps: FinderDeps,
   commits: readonly Oid[],
-  rewrites: readonly Rewrite[] = [],
+  { rewrites = [], settled = new Set() }: CarryOptions = {},
 ): Promise<Map<Oid, AuthorshipLog>> {
   const logs = new Map<Oid, AuthorshipLog>();
-  const finder = new SourceFinder(deps, new Set(commits));
+  const finder = new SourceFinder(deps, { asked: new Set(commits), settled });
   if (commits.length === 0 || !(await finder.hasSources())) return logs;
   const reported = new Map<Oid, Oid[]>();
   for (const { from, to } of rewrites) reported.set(to, [from, ...(reported.get(to) ?? [])]);

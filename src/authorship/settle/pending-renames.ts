@@ -5,7 +5,7 @@ import type { ObjectReader } from "../../git/objects/objects.ts";
 import type { CommitPatch } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
-import type { PendingPaths } from "./pending-paths.ts";
+import type { PendingPath, PendingPaths } from "./pending-paths.ts";
 
 export interface FollowedPaths {
   /** By what the commit's files are claimed. */
@@ -14,9 +14,13 @@ export interface FollowedPaths {
   readonly pending: PendingPaths;
 }
 
+/** New files of one commit that are looked for among what was pending, where no pending path is gone. */
+const maxNewFiles = 50;
+
 /**
  * A file that nobody but the journal knew was moved before it was committed: what is pending goes with it, also over
- * a file that was there. What waits of that one waits on, since the work tree may have it again.
+ * a file that was there. What waits of that one waits on, since the work tree may have it again; so does a path that was
+ * moved away from and written anew.
  */
 export async function followRenames(
   {
@@ -27,26 +31,49 @@ export async function followRenames(
   patch: CommitPatch,
   pending: PendingPaths,
 ): Promise<FollowedPaths> {
-  const gone = [...pending.values()].filter(
-    ({ head }) => head.current.kind === "file" && isAbsent(repository, files, head.path),
+  const gone = new Set(
+    [...pending.values()].filter(
+      ({ head }) => head.current.kind === "file" && isAbsent(repository, files, head.path),
+    ),
   );
-  if (gone.length === 0) return { claimable: pending, pending };
+  const moved = listMoved(patch, pending, gone.size > 0);
+  if (pending.size === 0 || moved.length === 0) return { claimable: pending, pending };
+  const byDigest = statesByDigest(pending.values());
   const claimable: PendingPaths = new Map(pending);
   const next: PendingPaths = new Map(pending);
-  for (const { oldPath, newPath } of patch.files) {
-    // git itself says where this one comes from
-    const isFollowed = oldPath !== undefined && oldPath !== newPath && next.has(oldPath);
-    if (newPath === undefined || isFollowed) continue;
-    const blob = await reader.read(`${patch.commit}:${newPath}`);
-    const digest = blob?.type === "blob" ? sha256Hex(blob.content) : undefined;
-    const waiting = next.get(newPath);
-    const from = gone.find(({ head }) => head.current.digest === digest && next.has(head.path));
+  for (const path of moved) {
+    const blob = await reader.read(`${patch.commit}:${path}`);
+    const digest = blob?.type === "blob" ? sha256Hex(blob.content) : "";
+    const waiting = next.get(path);
+    const from = byDigest.get(digest);
     if (from === undefined || waiting?.head.current.digest === digest) continue;
-    next.delete(from.head.path);
-    claimable.set(newPath, from);
-    if (waiting === undefined) next.set(newPath, from);
+    claimable.set(path, from);
+    if (!gone.has(from) || from.head.current.digest !== digest || !next.delete(from.head.path)) continue;
+    if (waiting === undefined) next.set(path, from);
   }
   return { claimable, pending: next };
+}
+
+/** Committed paths that may have been moved to, of which git itself does not say where they come from. */
+function listMoved(patch: CommitPatch, pending: PendingPaths, isAnyGone: boolean): RepoPath[] {
+  const paths = patch.files.flatMap(({ oldPath, newPath }) => {
+    if (newPath === undefined) return [];
+    const isNew = oldPath === undefined && !pending.has(newPath);
+    const isFollowed = oldPath !== undefined && oldPath !== newPath && pending.has(oldPath);
+    return isNew || (isAnyGone && !isFollowed) ? [newPath] : [];
+  });
+  return isAnyGone ? paths : paths.slice(0, maxNewFiles);
+}
+
+/** Which pending path had a content, the latest states first. */
+function statesByDigest(pending: Iterable<PendingPath>): Map<string, PendingPath> {
+  const found = new Map<string, PendingPath>();
+  const all = [...pending];
+  for (const waiting of all)
+    for (const state of waiting.head.earlier) if (state.kind === "file") found.set(state.digest, waiting);
+  for (const waiting of all)
+    if (waiting.head.current.kind === "file") found.set(waiting.head.current.digest, waiting);
+  return found;
 }
 
 function isAbsent({ workTree }: Repository, files: Files, path: RepoPath): boolean {

@@ -95,14 +95,17 @@ export async function settle(
   const release = acquireLock(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover: () => undefined });
   const work: SettleWork = { git, deps, options, reader: openObjectReader(git) };
   try {
-    const outcome = hasPending ? await settlePending(work, options) : { settled: [], problems: [] };
-    const told = await listRewrites(git, reflog.replacements);
-    const rewrites = [...(options.rewrites ?? []), ...told];
-    await settleRewrites(work, rewrites);
-    reflog.accept();
-    const carried = await carryIntoCommits({ ...work, ...deps }, fresh.commits, rewrites);
-    await writeNoteBatch(work, { logs: carried, precedence: "existing" });
-    fresh.accept();
+    const carryAll = async (settled: ReadonlySet<Oid>) => {
+      const told = await listRewrites(git, reflog.replacements);
+      const rewrites = [...(options.rewrites ?? []), ...told];
+      await settleRewrites(work, rewrites);
+      reflog.accept();
+      const carried = await carryIntoCommits({ ...work, ...deps }, fresh.commits, { rewrites, settled });
+      await writeNoteBatch(work, { logs: carried, precedence: "existing" });
+      fresh.accept();
+    };
+    const outcome = hasPending ? await settlePending(work, carryAll) : { settled: [], problems: [] };
+    if (!hasPending) await carryAll(new Set());
     for (const what of outcome.problems) {
       recordProblem(repository, deps.files, { at: deps.clock.nowMs(), where: "settle", what });
     }
@@ -133,15 +136,21 @@ function hasPendingWork(repository: Repository, deps: ObserveDeps): boolean {
   );
 }
 
+/** @param carryAll looks for the other new commits' owners; to be called while the journal still knows what it knew */
 async function settlePending(
   work: SettleWork,
-  { beforeRelease }: Pick<SettleOptions, "beforeRelease">,
+  carryAll: (settled: ReadonlySet<Oid>) => Promise<void>,
 ): Promise<SettleOutcome> {
-  const { git, deps } = work;
+  const { git, deps, options } = work;
+  const { beforeRelease } = options;
   const { repository } = git;
   const base = readBase(repository, deps.files, deps.processes);
   const problems: string[] = [];
-  if (!isOid(base)) return { settled: [], problems };
+  const nothing = async (): Promise<SettleOutcome> => {
+    await carryAll(new Set());
+    return { settled: [], problems };
+  };
+  if (!isOid(base)) return nothing();
   try {
     creditCommitInShell(repository, { head: base, isCommitHook: work.options.isCommitHook ?? false }, deps);
   } catch (error) {
@@ -151,7 +160,7 @@ async function settlePending(
   withJournal(deps, repository, base, () => undefined);
   const epochs = listEpochs(repository, deps.files);
   const last = epochs.at(-1);
-  if (last === undefined || epochs.length === 1) return { settled: [], problems };
+  if (last === undefined || epochs.length === 1) return nothing();
   const plan = await planSettlement(work, epochs);
   fault("settle:before-notes");
   problems.push(...(await writeNoteBatch(work, { logs: plan.logs, precedence: "ours" })));
@@ -163,6 +172,7 @@ async function settlePending(
       problems.push(`conversations of commits that no hook saw are not linked: ${errorText(error)}`);
     }
   }
+  await carryAll(plan.examined);
   withJournalLock(deps, repository, () => {
     for (const { head, epoch } of plan.pending.values()) {
       if (epoch !== last) carryHead(deps, { from: epoch, to: last }, head);
@@ -190,6 +200,8 @@ interface Settlement {
   readonly pending: PendingPaths;
   /** Those that touch what was pending before them. */
   readonly commits: readonly SettledCommit[];
+  /** Every commit that was asked of the journal. */
+  readonly examined: ReadonlySet<Oid>;
 }
 
 /** Goes through the epochs in order of time: what each commit between them settles, and what stays pending at the end. */
@@ -198,6 +210,7 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
   const logs = new Map<Oid, AuthorshipLog>();
   const humanAuthor = authorIdentity(work.git.repository, processes);
   const commits: SettledCommit[] = [];
+  const examined = new Set<Oid>();
   let pending: PendingPaths = new Map();
   for (const [index, epoch] of epochs.entries()) {
     pending = loadPendingPaths(files, epoch, pending);
@@ -214,6 +227,7 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
     );
     for await (const { patch, replaced } of commitsOfMove(work, move)) {
       const followed = await followRenames({ ...work, ...work.git, files }, patch, pending);
+      examined.add(patch.commit);
       pending = followed.pending;
       const claimable = followed.claimable;
       const found = await claimCommit(work.reader, patch, { files, pending: claimable, replaced });
@@ -226,7 +240,7 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
       pending = await afterCommit(work, patch, pending);
     }
   }
-  return { logs, pending, commits };
+  return { logs, pending, commits, examined };
 }
 
 function touchesPending({ files }: CommitPatch, pending: PendingPaths): boolean {

@@ -41,16 +41,43 @@ export function hasKeptStates(repository: Repository, files: Files): boolean {
 
 /** The kept states of a path, in any worktree; damaged ones are left out. */
 export function readKeptStates(repository: Repository, files: Files, path: RepoPath): KeptState[] {
-  const folder = keptFolder(repository);
   const prefix = `${pathId(path)}-`;
-  return (files.listIfExists(folder) ?? []).flatMap(({ name }) => {
-    if (!name.startsWith(prefix) || !name.endsWith(".json")) return [];
-    const record = parseRecordLine(files.readIfExists(join(folder, name)) ?? Buffer.alloc(0));
-    const content = files.readIfExists(join(folder, name.slice(0, -".json".length)));
-    const isKept = record !== undefined && record["path"] === path && Array.isArray(record["runs"]);
-    // the sum has been checked: the record is as writeKeptState wrote it
-    return isKept && content !== undefined ? [{ ...(record as unknown as KeptState), content }] : [];
-  });
+  return (files.listIfExists(keptFolder(repository)) ?? [])
+    .flatMap(({ name }) => (name.startsWith(prefix) ? readKept(repository, files, name) : []))
+    .filter((state) => state.path === path);
+}
+
+/** Kept states by the blob that they stand for, whatever the path: of files that were copied. */
+export class KeptBlobs {
+  readonly #repository: Repository;
+  readonly #files: Files;
+  #names: ReadonlyMap<string, string> | undefined;
+
+  constructor(repository: Repository, files: Files) {
+    this.#repository = repository;
+    this.#files = files;
+  }
+
+  read(blob: Oid): KeptState[] {
+    this.#names ??= new Map(
+      (this.#files.listIfExists(keptFolder(this.#repository)) ?? []).flatMap(({ name }) => {
+        const [, id] = /-([0-9a-f]+)\.json$/.exec(name) ?? [];
+        return id === undefined ? [] : [[id, name] as const];
+      }),
+    );
+    const name = this.#names.get(blob);
+    return name === undefined ? [] : readKept(this.#repository, this.#files, name);
+  }
+}
+
+function readKept(repository: Repository, files: Files, name: string): KeptState[] {
+  if (!name.endsWith(".json")) return [];
+  const folder = keptFolder(repository);
+  const record = parseRecordLine(files.readIfExists(join(folder, name)) ?? Buffer.alloc(0));
+  const content = files.readIfExists(join(folder, name.slice(0, -".json".length)));
+  const isKept = record !== undefined && Array.isArray(record["runs"]);
+  // the sum has been checked: the record is as writeKeptState wrote it
+  return isKept && content !== undefined ? [{ ...(record as unknown as KeptState), content }] : [];
 }
 
 /** The stash's commits whose states were kept. */
