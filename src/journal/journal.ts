@@ -23,7 +23,7 @@ import {
   pathFolder,
   pathsFolder,
 } from "./layout.ts";
-import { lockTimeoutMs } from "./limits.ts";
+import { lockTimeoutMs, lockTurns } from "./limits.ts";
 import { appendEvent } from "./log.ts";
 import type { Head, PathState } from "./path-state.ts";
 import { finishInterrupted } from "./recovery.ts";
@@ -78,7 +78,7 @@ export function withJournalLock<T>(deps: JournalDeps, repository: Repository, wo
   const lock = lockPath(repository);
   deps.files.makeFolder(dirname(lock));
   const onTakeover = () => finishInterrupted(deps, listEpochs(repository, deps.files));
-  return withLockFile(deps, lock, { timeoutMs: lockTimeoutMs, onTakeover }, work);
+  return withLockFile(deps, lock, { timeoutMs: lockTimeoutMs, turns: lockTurns, onTakeover }, work);
 }
 
 /**

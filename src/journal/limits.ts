@@ -10,5 +10,8 @@ export const maxLinedFileBytes = 32 * 1024 * 1024;
 /** States of a path that are kept besides the newest, for commits of content staged earlier. */
 export const maxEarlierStates = 16;
 
-/** How long a process waits for the journal's lock, milliseconds. */
+/** How long a process waits for one holder of the journal's lock, milliseconds. */
 export const lockTimeoutMs = 5000;
+
+/** So many times as long while holders take turns: of sixty hooks at once every one records. */
+export const lockTurns = 6;

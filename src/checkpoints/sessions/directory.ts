@@ -7,7 +7,7 @@ import { encodeSessionState, parseSessionState, type SessionState, textOfState }
 
 /** Larger ones are hostile or broken: a state that lists every file of a work tree has been seen, but not this large. */
 const maxStateBytes = 16 * 1024 * 1024;
-const stateLockTimeoutMs = 2000;
+const stateLock = { timeoutMs: 2000, turns: 10, onTakeover: () => undefined };
 
 /** True for ids that may become a file name. */
 export function isSessionId(id: string): boolean {
@@ -54,8 +54,7 @@ export function updateSessionState(
 ): SessionState | undefined {
   const path = sessionStatePath(repository, id);
   makePrivateFolder(deps, repository);
-  const options = { timeoutMs: stateLockTimeoutMs, onTakeover: () => undefined };
-  return withLockFile(deps, `${path}.lock`, options, () => {
+  return withLockFile(deps, `${path}.lock`, stateLock, () => {
     const next = change(readSessionState(deps, repository, id));
     if (next !== undefined) deps.files.replaceLoosely(path, encodeSessionState(next), { mode: 0o600 });
     return next;
@@ -69,8 +68,7 @@ export function removeSessionState(
   mayGo: (state: SessionState) => boolean,
 ): boolean {
   const path = sessionStatePath(repository, id);
-  const options = { timeoutMs: stateLockTimeoutMs, onTakeover: () => undefined };
-  return withLockFile(deps, `${path}.lock`, options, () => {
+  return withLockFile(deps, `${path}.lock`, stateLock, () => {
     const state = readSessionState(deps, repository, id);
     if (state === undefined || !mayGo(state)) return false;
     deps.files.remove(path);

@@ -166,9 +166,8 @@ export const nodeFiles: Files = {
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
   replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
   createExclusively(path, content, options) {
-    const temporary = temporaryPathFor(path);
     return translated(path, "create", () => {
-      writeWhole(temporary, content, { mode: options?.mode ?? 0o644, flags: "wx", sync: false });
+      const temporary = writeTemporary(path, content, { mode: options?.mode ?? 0o644, sync: false });
       try {
         linkSync(temporary, path);
         return true;
@@ -237,10 +236,9 @@ function replaceFile(
   content: Uint8Array,
   options: WriteOptions & { readonly sync: boolean },
 ): void {
-  const temporary = temporaryPathFor(path);
   translated(path, "write", () => {
+    const temporary = writeTemporary(path, content, { mode: options.mode ?? 0o644, sync: options.sync });
     try {
-      writeWhole(temporary, content, { mode: options.mode ?? 0o644, flags: "wx", sync: options.sync });
       renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });
@@ -248,6 +246,25 @@ function replaceFile(
     }
     if (options.sync) syncFolder(dirname(path));
   });
+}
+
+/** Under a fresh name: one that is there was left by a killed process whose pid this one has got, and is not touched. */
+function writeTemporary(
+  path: string,
+  content: Uint8Array,
+  options: { readonly mode: number; readonly sync: boolean },
+): string {
+  for (;;) {
+    const temporary = temporaryPathFor(path);
+    try {
+      writeWhole(temporary, content, { ...options, flags: "wx" });
+      return temporary;
+    } catch (error) {
+      if (errnoOf(error) === "EEXIST") continue;
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+  }
 }
 
 function writeWhole(

@@ -11,11 +11,20 @@ export interface LockDeps {
 
 export interface LockFileOptions {
   readonly timeoutMs: number;
+  /**
+   * How many times as long to wait while the lock passes from one holder to the next; 1 by default. One that keeps it
+   * for `timeoutMs` hangs; where many wait for what takes milliseconds, a turn comes however slow the machine is.
+   */
+  readonly turns?: number;
   /** Called under the lock when its last holder died with it: finish or undo what it began. */
   readonly onTakeover: () => void;
 }
 
-const retryMs = 2;
+/** Most locks are held for a few milliseconds: looked at often at first, then seldom, and often again after a long wait. */
+const soonMs = 2;
+const laterMs = 16;
+/** How often the holder's process is looked up while its lock is there. */
+const holderCheckMs = 50;
 /** A take-over lasts microseconds: one this old was itself killed. */
 const takeoverAgeMs = 5000;
 
@@ -35,15 +44,19 @@ export function withLockFile<T>(deps: LockDeps, path: string, options: LockFileO
  */
 export function acquireLock(deps: LockDeps, path: string, options: LockFileOptions): () => void {
   const content = Buffer.from(JSON.stringify(deps.processTable.self()));
-  const deadline = deps.clock.monotonicMs() + options.timeoutMs;
+  const patience = createPatience(deps, path, options);
   let tookOver = false;
-  while (!deps.files.createExclusively(path, content)) {
-    if (takeOverIfHolderDied(deps, path)) {
+  for (
+    let tries = 0;
+    !isFree(deps, path, tries) || !deps.files.createExclusively(path, content);
+    tries += 1
+  ) {
+    if (patience.shouldLook() && takeOverIfHolderDied(deps, path)) {
       tookOver = true;
       continue;
     }
-    if (deps.clock.monotonicMs() > deadline) throw busy(deps, path, options.timeoutMs);
-    deps.clock.sleepSync(retryMs);
+    if (patience.isOver()) throw busy(deps, path, options.timeoutMs);
+    deps.clock.sleepSync(patience.pauseMs(tries));
   }
   const release = () => deps.files.remove(path);
   try {
@@ -53,6 +66,47 @@ export function acquireLock(deps: LockDeps, path: string, options: LockFileOptio
     throw error;
   }
   return release;
+}
+
+/**
+ * To try for the lock costs three changes of the directory: with many who wait, those took the time that the holder
+ * needed, and some of 60 hooks at once got no turn. The first try is made without a look.
+ */
+function isFree({ files }: LockDeps, path: string, tries: number): boolean {
+  return tries === 0 || files.statIfExists(path) === undefined;
+}
+
+/** How long to wait, and how often to look. */
+function createPatience(
+  { files, clock }: LockDeps,
+  path: string,
+  { timeoutMs, turns = 1 }: Pick<LockFileOptions, "timeoutMs" | "turns">,
+) {
+  const startedMs = clock.monotonicMs();
+  let holderSinceMs = startedMs;
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let holder = "";
+  return {
+    /** True from time to time: the holder is to be looked at. */
+    shouldLook(): boolean {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - lookedMs < holderCheckMs) return false;
+      lookedMs = nowMs;
+      const now = files.readIfExists(path)?.toString("latin1") ?? "";
+      if (now !== holder) holderSinceMs = nowMs;
+      holder = now;
+      return true;
+    },
+    isOver(): boolean {
+      const nowMs = clock.monotonicMs();
+      return nowMs - holderSinceMs > timeoutMs || nowMs - startedMs > timeoutMs * turns;
+    },
+    /** Who has waited longest looks most often, and comes first; nobody in step with the others. */
+    pauseMs(tries: number): number {
+      if (tries < 4 || clock.monotonicMs() - startedMs > timeoutMs / 2) return soonMs;
+      return laterMs / 2 + ((process.pid * 7 + tries * 5) % (laterMs / 2));
+    },
+  };
 }
 
 function busy(deps: LockDeps, path: string, timeoutMs: number): KeyframeError {

@@ -57,6 +57,29 @@ test("a holder that lives is waited for by the clock that was given, then named"
   expect(deps.clock.monotonicMs() - before).toBeGreaterThanOrEqual(5000);
 });
 
+test("a lock that passes from one holder to the next is waited for longer than one that hangs", () => {
+  const deps = depsWith();
+  const holders = [process.pid, process.ppid].map((pid) => JSON.stringify(nodeProcessTable.identify(pid)));
+  const patient = { timeoutMs: 200, turns: 6, onTakeover: () => undefined };
+  const waitWhile = (turns: number, endMs: number) => {
+    const clock = createFakeClock(Date.now());
+    writeFileSync(path, holders[0] ?? "");
+    const sleepSync = (delayMs: number) => {
+      clock.sleepSync(delayMs);
+      const turn = Math.floor(clock.monotonicMs() / 80);
+      if (clock.monotonicMs() > endMs) rmSync(path, { force: true });
+      else if (turn <= turns) writeFileSync(path, holders[turn % 2] ?? "");
+    };
+    const code = codeOf(() =>
+      withLockFile({ ...deps, clock: { ...clock, sleepSync } }, path, patient, () => 0),
+    );
+    return [code, clock.monotonicMs() > 300, clock.monotonicMs() > 1300];
+  };
+  expect(waitWhile(10, 600)).toEqual(["done", true, false]);
+  expect(waitWhile(0, 600)).toEqual(["lock-busy", false, false]);
+  expect(waitWhile(100, 1800)).toEqual(["lock-busy", true, false]);
+});
+
 test("a lock that names nobody is waited for and never removed", () => {
   writeFileSync(path, "of another program");
   expect(() => acquireLock(depsWith(), path, once)).toThrow("held by a process that it does not name");
