@@ -24,7 +24,12 @@ import {
 } from "../checkpoints/sessions/guests.ts";
 import { gitHooks } from "../git/hooks/hook-names.ts";
 import { findTouchedHooks } from "../git/hooks/hook-watch.ts";
-import { findRepository, lookForRepository, type Repository } from "../git/repository.ts";
+import {
+  type FoundRepository,
+  findRepository,
+  lookForRepository,
+  type Repository,
+} from "../git/repository.ts";
 import { isConnectedHere, noteHeard } from "../state/connected-agents.ts";
 import { recordProblem } from "../state/problems.ts";
 import { isSwitchedOff, isSwitchedOn } from "../state/switch.ts";
@@ -74,8 +79,9 @@ export interface HookChunks {
 export async function runHook(args: readonly string[], chunks: HookChunks): Promise<void> {
   const [name = "", gitHook = "", ...rest] = args;
   const recorder = createRunRecorder(nodeMachine);
-  const run: HookRun = { recorder, chunks, machine: traceMachine(nodeMachine, recorder.trace) };
-  const here = findHere();
+  const machine = { ...traceMachine(nodeMachine, recorder.trace), found: new Map<string, FoundRepository>() };
+  const run: HookRun = { recorder, chunks, machine };
+  const here = findHere(machine);
   try {
     if (name === "git") await afterGit(run, here, { hook: gitHook, args: rest });
     else await observeAgent(run, here, { name, words: args.slice(1) });
@@ -93,9 +99,9 @@ interface HookRun {
   readonly chunks: HookChunks;
 }
 
-function findHere(): Repository | undefined {
+function findHere(machine: Machine): Repository | undefined {
   try {
-    return findRepository(process.cwd(), nodeMachine);
+    return findRepository(process.cwd(), machine);
   } catch {
     return undefined; // the folder was removed, or may not be read: then there is nothing to record in
   }

@@ -27,7 +27,20 @@ export type FoundRepository =
  * files) and bare repositories, ceiling directories and the borders of file systems. The one that GIT_DIR and
  * GIT_WORK_TREE name (dotfiles) holds what lies in its work tree and in no repository further down.
  */
-export function lookForRepository(start: string, deps: TrustDeps): FoundRepository {
+export function lookForRepository(start: string, deps: LookDeps): FoundRepository {
+  const known = deps.found?.get(start);
+  if (known !== undefined) return known;
+  const found = look(start, deps);
+  deps.found?.set(start, found);
+  return found;
+}
+
+export interface LookDeps extends TrustDeps {
+  /** What was found, by where the search began: for a process so short that no repository comes or goes meanwhile. */
+  readonly found?: Map<string, FoundRepository>;
+}
+
+function look(start: string, deps: TrustDeps): FoundRepository {
   const discovery = discover(start, deps);
   const named = findNamed(discovery, deps);
   if (named !== undefined && holds(named, start, discovery)) return { kind: "found", repository: named };
@@ -43,7 +56,7 @@ function decide(discovery: Discovery | undefined, deps: TrustDeps): FoundReposit
 }
 
 /** The repository that holds `start`; undefined where there is none, or none that git would use. */
-export function findRepository(start: string, deps: TrustDeps): Repository | undefined {
+export function findRepository(start: string, deps: LookDeps): Repository | undefined {
   const found = lookForRepository(start, deps);
   return found.kind === "found" ? found.repository : undefined;
 }

@@ -146,11 +146,23 @@ function isSpent(epoch: Epoch, files: Files): boolean {
   return true;
 }
 
+interface FoundHead {
+  readonly head: Head;
+  readonly epoch: Epoch;
+}
+
 function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Epoch[]): Journal {
   const { files } = deps;
   let owned = isOwned(epoch, files);
+  // nobody else moves a head while the lock is held
+  const known = new Map<RepoPath, FoundHead | undefined>();
 
-  function find(path: RepoPath): { head: Head; epoch: Epoch } | undefined {
+  function find(path: RepoPath): FoundHead | undefined {
+    if (!known.has(path)) known.set(path, search(path));
+    return known.get(path);
+  }
+
+  function search(path: RepoPath): FoundHead | undefined {
     for (const candidate of [epoch, ...earlierEpochs]) {
       const head = readHead(files, candidate, path);
       if (head !== undefined) return { head, epoch: candidate };
@@ -198,6 +210,7 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
       appendEvent(files, logPath(epoch), event);
       fault("journal:after-append-before-head");
       writeHead(files, epoch, head);
+      known.set(event.path, { head, epoch });
       fault("journal:after-head");
       dropContents(found?.head, head);
       return head;

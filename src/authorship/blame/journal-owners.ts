@@ -39,7 +39,7 @@ function pendingFile(
     author: null,
     kind: "person",
   });
-  const owners = decodeLineOwners(edit.runs, edit.carried.length);
+  const owners = decodeLineOwners(edit.runs, edit.sources.count);
   const runs = owners.flatMap((key, index): OwnerRun[] =>
     key === null ? [] : [{ first: index + 1, last: index + 1, key }],
   );

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { sha256Hex } from "../../base/digest.ts";
-import { splitLines } from "../../base/text/lines.ts";
+import { countLinesOf } from "../../base/text/line-starts.ts";
 import { maxLinedFileBytes } from "../../journal/limits.ts";
 import type { LineOwnerRun, OwnerKey } from "../../journal/line-owners.ts";
 import { type PathState, type StatMark, sameMark } from "../../journal/path-state.ts";
@@ -73,7 +73,7 @@ export function stateOf(capture: Capture, runs: readonly LineOwnerRun[]): PathSt
 /** All lines of one owner. */
 export function uniformRuns(capture: Capture, owner: OwnerKey): LineOwnerRun[] {
   if (capture.content === undefined || capture.unlined !== undefined) return [];
-  const count = splitLines(capture.content).length;
+  const count = countLinesOf(capture.content);
   return count === 0 ? [] : [[count, owner]];
 }
 

@@ -48,7 +48,7 @@ export interface CarryResult {
 export function carry(sources: readonly CarrySource[], target: CarryTarget): CarryResult {
   const interner = createLineInterner();
   const next = interner.intern(target.content);
-  const owners: OwnerKey[] = decodeLineOwners([], next.ids.length);
+  const owners: OwnerKey[] = decodeLineOwners([], next.count);
   const open = openLines(target, next);
   const used = new Set<number>();
   for (const [index, source] of sources.entries()) {
@@ -75,10 +75,10 @@ export function holdsLines(content: Uint8Array, target: CarryTarget): boolean {
   return knownLines(source, { next, places, open: openLines(target, next) }).length > 0;
 }
 
-function openLines({ open }: CarryTarget, { ids }: ContentLines): Set<number> {
+function openLines({ open }: CarryTarget, { count }: ContentLines): Set<number> {
   const lines = new Set<number>();
   for (const { first, last } of open)
-    for (let line = first; line <= Math.min(last, ids.length); line += 1) lines.add(line);
+    for (let line = first; line <= Math.min(last, count); line += 1) lines.add(line);
   return lines;
 }
 

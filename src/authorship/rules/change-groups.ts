@@ -7,8 +7,12 @@ import { bestSplit } from "./split-score.ts";
  * several places: it joins a group that it touches, lines up with a change on the other side if it can, and else stands
  * where indentation and blank lines make the best cut (git's indent heuristic, on by default since 2.14).
  */
-export function placeChanges(changes: readonly Change[], old: ContentLines, next: ContentLines): Change[] {
-  if (changes.length === 0) return [];
+export function placeChanges(
+  changes: readonly Change[],
+  old: ContentLines,
+  next: ContentLines,
+): PlacedChanges {
+  if (changes.length === 0) return { changes: [], reach: { linesBefore: old.count, linesAfter: old.count } };
   const sides = { old: new Side(old), next: new Side(next) };
   for (const { oldStart, oldCount, newStart, newCount } of changes) {
     sides.old.mark(oldStart, oldCount);
@@ -16,7 +20,20 @@ export function placeChanges(changes: readonly Change[], old: ContentLines, next
   }
   compact(sides.old, sides.next);
   compact(sides.next, sides.old);
-  return readChanges(sides.old, sides.next);
+  return { changes: readChanges(sides.old, sides.next), reach: reachOf(sides.old, sides.next) };
+}
+
+export interface PlacedChanges {
+  readonly changes: Change[];
+  /** How many lines at the beginning and at the end no group came to stand on, wherever it was tried. */
+  readonly reach: { readonly linesBefore: number; readonly linesAfter: number };
+}
+
+function reachOf(old: Side, next: Side): PlacedChanges["reach"] {
+  return {
+    linesBefore: Math.min(old.lowest, next.lowest),
+    linesAfter: Math.min(old.lines.count - old.highest, next.lines.count - next.highest),
+  };
 }
 
 /** One side of a comparison, and the group of changed lines that is looked at: `start` to before `end`, maybe none. */
@@ -26,10 +43,14 @@ class Side {
   readonly changed: Uint8Array;
   start = 0;
   end = 0;
+  /** The first line that was ever part of a group, and the one after the last. */
+  lowest: number;
+  highest = 0;
 
   constructor(lines: ContentLines) {
     this.lines = lines;
-    this.changed = new Uint8Array(lines.ids.length + 1);
+    this.changed = new Uint8Array(lines.count + 1);
+    this.lowest = lines.count;
   }
 
   get size(): number {
@@ -38,6 +59,7 @@ class Side {
 
   mark(start: number, count: number): void {
     this.changed.fill(1, start, start + count);
+    this.#reach(start, start + count);
   }
 
   first(): void {
@@ -48,7 +70,7 @@ class Side {
 
   /** To the group after the next equal line; false at the end. */
   next(): boolean {
-    if (this.end === this.lines.ids.length) return false;
+    if (this.end === this.lines.count) return false;
     this.start = this.end + 1;
     this.end = this.start;
     this.#growDown();
@@ -62,7 +84,7 @@ class Side {
 
   equalFrom(line: number): number {
     const changed = this.changed.indexOf(1, line);
-    return (changed === -1 ? this.lines.ids.length : changed) - line;
+    return (changed === -1 ? this.lines.count : changed) - line;
   }
 
   /** Over as many equal lines, none of which has a changed one behind it. */
@@ -84,6 +106,7 @@ class Side {
     if (this.end >= ids.length || ids[this.start] !== ids[this.end]) return false;
     this.changed[this.start++] = 0;
     this.changed[this.end++] = 1;
+    this.#reach(this.start, this.end);
     this.#growDown();
     return true;
   }
@@ -93,8 +116,14 @@ class Side {
     if (this.start === 0 || ids[this.start - 1] !== ids[this.end - 1]) return false;
     this.changed[--this.start] = 1;
     this.changed[--this.end] = 0;
+    this.#reach(this.start, this.end);
     this.#growUp();
     return true;
+  }
+
+  #reach(start: number, end: number): void {
+    this.lowest = Math.min(this.lowest, start);
+    this.highest = Math.max(this.highest, end);
   }
 
   #growDown(): void {
@@ -150,7 +179,7 @@ function placeGroup(side: Side, other: Side): void {
 function readChanges(old: Side, next: Side): Change[] {
   const changes: Change[] = [];
   let [oldAt, newAt] = [0, 0];
-  const isDone = () => oldAt >= old.lines.ids.length && newAt >= next.lines.ids.length;
+  const isDone = () => oldAt >= old.lines.count && newAt >= next.lines.count;
   while (!isDone()) {
     const [oldStart, newStart] = [oldAt, newAt];
     while (old.changed[oldAt] === 1) oldAt += 1;

@@ -1,4 +1,4 @@
-import { type Comparison, type LineSource, taken } from "./comparison.ts";
+import { type Comparison, LineSources } from "./comparison.ts";
 import type { ContentLines } from "./content-lines.ts";
 import { matchMovedLines } from "./moved-lines.ts";
 import { diffLines } from "./sequence-diff.ts";
@@ -12,23 +12,11 @@ const nowhere = -1;
  */
 export function identicalLines(old: ContentLines, next: ContentLines): Int32Array {
   const comparison: Comparison = { old, next, changes: diffLines(old, next) };
-  const sources = keptLines(comparison);
+  const sources = new LineSources(comparison);
   const used = matchMovedLines(comparison, sources, "exact");
-  const places = Int32Array.from(sources, (source) => (source === taken ? nowhere : (source[0] ?? nowhere)));
+  const places = Int32Array.from({ length: sources.count }, (_, line) => sources.placeOf(line));
   placeUniqueLines(comparison, places, used);
   return places;
-}
-
-function keptLines({ next, changes }: Comparison): LineSource[] {
-  const sources: LineSource[] = [];
-  let oldIndex = 0;
-  for (const change of [...changes, undefined]) {
-    const keptUntil = change?.newStart ?? next.ids.length;
-    while (sources.length < keptUntil) sources.push([oldIndex++]);
-    for (let count = change?.newCount ?? 0; count > 0; count -= 1) sources.push(taken);
-    oldIndex += change?.oldCount ?? 0;
-  }
-  return sources;
 }
 
 function placeUniqueLines({ old, next }: Comparison, places: Int32Array, used: ReadonlySet<number>): void {

@@ -1,4 +1,4 @@
-import { type Comparison, type LineSource, taken } from "./comparison.ts";
+import type { Comparison, LineSources } from "./comparison.ts";
 import { isBlank } from "./tokens.ts";
 
 /** Fewer lines than this in a row are too common to be called moved. */
@@ -12,7 +12,7 @@ const maxCandidates = 16;
  */
 export function matchMovedLines(
   comparison: Comparison,
-  sources: LineSource[],
+  sources: LineSources,
   compare: "exact" | "trimmed",
 ): Set<number> {
   const used = new Set<number>();
@@ -39,7 +39,7 @@ export function matchMovedLines(
       const block = longestBlock(start, end);
       if (block.solidLines >= minMovedLines) {
         for (let at = 0; at < block.length; at += 1) {
-          sources[start + at] = [block.oldStart + at];
+          sources.set(start + at, [block.oldStart + at]);
           used.add(block.oldStart + at);
         }
       }
@@ -54,7 +54,7 @@ export function matchMovedLines(
   ): { oldStart: number; length: number; solidLines: number } {
     let best = { oldStart: 0, length: 0, solidLines: 0 };
     const first = comparison.next.line(start);
-    if (isBlank(first) || sources[start] !== taken) return best;
+    if (isBlank(first) || !sources.isTaken(start)) return best;
     for (const oldStart of removed.get(keyOf(first)) ?? []) {
       let length = 0;
       let solidLines = 0;

@@ -26,13 +26,14 @@ export function traceEdit(edit: EditResult, after: Uint8Array, origins: Origins)
     return { ...edit, broughtLines: 0 };
   const interner = createLineInterner();
   const next = interner.intern(after);
-  const owners = decodeLineOwners(edit.runs, next.ids.length);
-  const open = new Set(edit.carried.flatMap((isCarried, index) => (isCarried ? [] : [index])));
+  const owners = decodeLineOwners(edit.runs, next.count);
+  const open = new Set<number>();
+  for (let line = 0; line < edit.sources.count; line += 1) if (edit.sources.isTaken(line)) open.add(line);
   const taken = open.size;
   for (const { content, runs } of origins.contents) {
     if (open.size === 0) break;
     const old = interner.intern(content);
-    const oldOwners = decodeLineOwners(runs, old.ids.length);
+    const oldOwners = decodeLineOwners(runs, old.count);
     for (const { index, place } of broughtLines(next, identicalLines(old, next), open)) {
       owners[index] = oldOwners[place] ?? null;
       open.delete(index);

@@ -1,12 +1,11 @@
 import {
-  decodeLineOwners,
-  encodeLineOwners,
+  addLineOwner,
   type LineOwnerRun,
+  LineOwners,
   type OwnerKey,
   sessionOfOwner,
 } from "../../journal/line-owners.ts";
-import type { Change } from "./comparison.ts";
-import { type Comparison, type LineSource, taken } from "./comparison.ts";
+import { type Change, type Comparison, LineSources, taken } from "./comparison.ts";
 import { createLineInterner } from "./content-lines.ts";
 import { matchMovedLines } from "./moved-lines.ts";
 import { inheritThroughReformatting } from "./reformatting.ts";
@@ -31,8 +30,8 @@ export interface Edit {
 
 export interface EditResult {
   readonly runs: readonly LineOwnerRun[];
-  /** By line of the new content: false where this edit made or took the line. */
-  readonly carried: readonly boolean[];
+  /** Where each line of the new content comes from; taken where this edit made or took it. */
+  readonly sources: LineSources;
   /** Lines of each session that somebody else changed or removed. */
   readonly overridden: ReadonlyMap<string, number>;
   /** Lines that this edit gave to its author. */
@@ -49,54 +48,48 @@ export function applyEdit(before: OwnedContent, after: Uint8Array, edit: Edit): 
   const next = interner.intern(after);
   const changes = diffLines(old, next);
   const sources = sourceLines({ old, next, changes }, edit.kind);
-  const oldOwners = decodeLineOwners(before.runs, old.ids.length);
-  const owners: OwnerKey[] = [];
-  const carried: boolean[] = [];
-  for (const source of sources) {
-    const isCarried = source !== taken;
-    carried.push(isCarried);
-    owners.push(isCarried ? commonOwner(source, oldOwners) : edit.author);
+  const oldOwners = new LineOwners(before.runs);
+  const runs: [number, OwnerKey][] = [];
+  let takenLines = 0;
+  for (const { first, count, source } of sources.runs()) {
+    if (source === taken) takenLines += count;
+    if (source === taken) addLineOwner(runs, edit.author, count);
+    else if (source.length === 1) oldOwners.copy(sources.placeOf(first), count, runs);
+    else addLineOwner(runs, commonOwner(source, oldOwners));
   }
   return {
-    runs: encodeLineOwners(owners),
-    carried,
+    runs,
+    sources,
     overridden: countOverridden({ sources, oldOwners, changes }, edit.author),
-    takenLines: carried.filter((isCarried) => !isCarried).length,
+    takenLines,
   };
 }
 
-function sourceLines(comparison: Comparison, kind: Edit["kind"]): LineSource[] {
-  const sources: LineSource[] = [];
-  let oldIndex = 0;
-  for (const change of [...comparison.changes, undefined]) {
-    const equalUntil = change?.newStart ?? comparison.next.ids.length;
-    while (sources.length < equalUntil) sources.push([oldIndex++]);
-    for (let count = change?.newCount ?? 0; count > 0; count -= 1) sources.push(taken);
-    oldIndex += change?.oldCount ?? 0;
-  }
+function sourceLines(comparison: Comparison, kind: Edit["kind"]): LineSources {
+  const sources = new LineSources(comparison);
   const usedOldLines = matchMovedLines(comparison, sources, kind === "person" ? "trimmed" : "exact");
   if (kind === "person") inheritThroughReformatting(comparison, sources, usedOldLines);
   return sources;
 }
 
 /** Lines that were joined from several owners belong to none of them. */
-function commonOwner(source: readonly number[], oldOwners: readonly OwnerKey[]): OwnerKey {
-  const owners = new Set(source.map((line) => oldOwners[line] ?? null));
+function commonOwner(source: readonly number[], oldOwners: LineOwners): OwnerKey {
+  const owners = new Set(source.map((line) => oldOwners.at(line)));
   return owners.size === 1 ? ([...owners][0] ?? null) : null;
 }
 
 function countOverridden(
-  edit: { sources: readonly LineSource[]; oldOwners: readonly OwnerKey[]; changes: readonly Change[] },
+  edit: { sources: LineSources; oldOwners: LineOwners; changes: readonly Change[] },
   author: OwnerKey,
 ): Map<string, number> {
-  const kept = new Set<number>();
-  for (const source of edit.sources) if (source !== taken) for (const line of source) kept.add(line);
-  const authorSession = author === null ? null : sessionOfOwner(author);
+  const { sources, oldOwners, changes } = edit;
   const overridden = new Map<string, number>();
-  for (const { oldStart, oldCount } of edit.changes) {
+  if (changes.every(({ oldCount }) => oldCount === 0)) return overridden;
+  const authorSession = author === null ? null : sessionOfOwner(author);
+  for (const { oldStart, oldCount } of changes) {
     for (let line = oldStart; line < oldStart + oldCount; line += 1) {
-      const owner = edit.oldOwners[line] ?? null;
-      if (owner === null || kept.has(line)) continue;
+      const owner = oldOwners.at(line);
+      if (owner === null || sources.isNamed(line)) continue;
       const session = sessionOfOwner(owner);
       if (session !== authorSession) overridden.set(session, (overridden.get(session) ?? 0) + 1);
     }

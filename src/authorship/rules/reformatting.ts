@@ -1,5 +1,4 @@
-import type { Change } from "./comparison.ts";
-import { type Comparison, type LineSource, taken } from "./comparison.ts";
+import { type Change, type Comparison, type LineSources, taken } from "./comparison.ts";
 import { diffSequences } from "./sequence-diff.ts";
 import { isBlank, type Token, tokenize } from "./tokens.ts";
 
@@ -13,7 +12,7 @@ const maxRegionTokens = 200_000;
  */
 export function inheritThroughReformatting(
   comparison: Comparison,
-  sources: LineSource[],
+  sources: LineSources,
   usedOldLines: ReadonlySet<number>,
 ): void {
   for (const change of comparison.changes) {
@@ -25,10 +24,10 @@ export function inheritThroughReformatting(
 function inheritInRegion(
   { old, next }: Comparison,
   change: Change,
-  { sources, usedOldLines }: { sources: LineSource[]; usedOldLines: ReadonlySet<number> },
+  { sources, usedOldLines }: { sources: LineSources; usedOldLines: ReadonlySet<number> },
 ): void {
   const oldLines = lineNumbers(change.oldStart, change.oldCount).filter((line) => !usedOldLines.has(line));
-  const newLines = lineNumbers(change.newStart, change.newCount).filter((line) => sources[line] === taken);
+  const newLines = lineNumbers(change.newStart, change.newCount).filter((line) => sources.isTaken(line));
   const oldTokens = tokenize(oldLines.map((line) => old.line(line)));
   const newTokens = tokenize(newLines.map((line) => next.line(line)));
   if (oldTokens.length + newTokens.length > maxRegionTokens) return;
@@ -37,14 +36,17 @@ function inheritInRegion(
   newLines.forEach((line, at) => {
     const from = found.sources.get(at);
     if (from !== undefined && !found.touched.has(at))
-      sources[line] = [...from].map((oldAt) => oldLines[oldAt] ?? 0);
+      sources.set(
+        line,
+        [...from].map((oldAt) => oldLines[oldAt] ?? 0),
+      );
   });
   // blank lines that a formatter put between lines it kept go with the line above them
-  const onlyReformatted = newLines.every((line) => sources[line] !== taken || isBlank(next.line(line)));
+  const onlyReformatted = newLines.every((line) => !sources.isTaken(line) || isBlank(next.line(line)));
   if (!onlyReformatted) return;
   for (const line of newLines) {
-    const above = sources[line - 1];
-    if (sources[line] === taken && above !== undefined && above !== taken) sources[line] = above;
+    const above = line === 0 ? taken : sources.at(line - 1);
+    if (sources.isTaken(line) && above !== taken) sources.set(line, above);
   }
 }
 

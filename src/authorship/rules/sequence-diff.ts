@@ -2,6 +2,7 @@ import { diff as myersDiff } from "fast-myers-diff";
 import { placeChanges } from "./change-groups.ts";
 import type { Change } from "./comparison.ts";
 import type { ContentLines } from "./content-lines.ts";
+import { type EqualEnds, equalEnds } from "./equal-ends.ts";
 
 /** Above this many elements on both sides together, unique common elements split the work first (patience). */
 const patienceThreshold = 8000;
@@ -11,8 +12,40 @@ const patienceThreshold = 8000;
  * stand at several places stands where git puts it, so that "added" means the same lines in both.
  */
 export function diffLines(old: ContentLines, next: ContentLines): Change[] {
-  return placeChanges(findChanges(old.ids, next.ids), old, next);
+  const ends = equalEnds(old, next);
+  if (ends.first === old.count && ends.first === next.count) return [];
+  for (let margin = firstMargin; ; margin *= 8) {
+    const changes = diffWithin(old, next, { first: ends.first - margin, last: ends.last - margin });
+    if (changes !== undefined) return changes;
+  }
 }
+
+/**
+ * The same, looking only at what lies between so many equal lines at either end; undefined if lines beyond them could
+ * have had a say in where the changes stand.
+ */
+export function diffWithin(old: ContentLines, next: ContentLines, ends: EqualEnds): Change[] | undefined {
+  const first = Math.max(ends.first, 0);
+  const last = Math.max(ends.last, 0);
+  const oldMiddle = old.slice(first, old.count - last);
+  const nextMiddle = next.slice(first, next.count - last);
+  const found = findChanges(oldMiddle.ids, nextMiddle.ids);
+  const { changes, reach } = placeChanges(found, oldMiddle, nextMiddle);
+  const isCutOff =
+    (first > 0 && reach.linesBefore < looksAround) || (last > 0 && reach.linesAfter < looksAround);
+  if (isCutOff) return undefined;
+  return changes.map((change) => ({
+    ...change,
+    oldStart: change.oldStart + first,
+    newStart: change.newStart + first,
+  }));
+}
+
+/** Equal lines around the changed ones that are looked at first. */
+const firstMargin = 64;
+
+/** The place of a group depends on the lines around it: on 20 blank ones and the next on either side. */
+const looksAround = 24;
 
 /** The same of sequences that are no lines: a group that could stand at several places stands at the last. */
 export function diffSequences(before: Uint32Array, after: Uint32Array): Change[] {

@@ -54,7 +54,7 @@ function compareScores(a: Score, b: Score): number {
 
 /** How good a cut before a line is. */
 function scoreOf(lines: ContentLines, at: number): Score {
-  const isEnd = at >= lines.ids.length;
+  const isEnd = at >= lines.count;
   const own = isEnd ? noIndent : indentOf(lines, at);
   const before = nearestLine(lines, at, -1);
   const after = nearestLine(lines, at, 1);
@@ -90,7 +90,7 @@ function nearestLine(
   step: 1 | -1,
 ): { readonly indent: number; readonly blanks: number } {
   let blanks = 0;
-  for (let line = at + step; line >= 0 && line < lines.ids.length; line += step) {
+  for (let line = at + step; line >= 0 && line < lines.count; line += step) {
     const indent = indentOf(lines, line);
     if (indent !== noIndent) return { indent, blanks };
     blanks += 1;

@@ -1,6 +1,7 @@
-import { splitLines } from "../../base/text/lines.ts";
+import { asBuffer } from "../../base/bytes.ts";
+import { countLinesOf } from "../../base/text/line-starts.ts";
 import type { Hunk } from "../../git/objects/patch.ts";
-import { decodeLineOwners, type OwnerKey } from "../../journal/line-owners.ts";
+import { LineOwners, type OwnerKey } from "../../journal/line-owners.ts";
 import { addedRanges } from "../rules/added-lines.ts";
 import type { OwnerRun, OwnerRuns } from "../rules/owner-runs.ts";
 import { applyEdit, type OwnedContent } from "../rules/ownership.ts";
@@ -24,7 +25,7 @@ export function ownersOfAddedLines(
   sources: OwnerSources,
 ): OwnerRuns {
   const added = addedRanges(hunks);
-  const lineCount = splitLines(committed).length;
+  const lineCount = countLinesOf(asBuffer(committed));
   const owners: OwnerKey[] = Array.from({ length: lineCount }, () => null);
   const open = new Set<number>();
   for (const { first, last } of added)
@@ -32,10 +33,10 @@ export function ownersOfAddedLines(
 
   const ask = (state: OwnedContent, decidesNobody: boolean) => {
     const result = applyEdit(state, committed, { author: null, kind: "person" });
-    const carriedOwners = decodeLineOwners(result.runs, lineCount);
+    const carried = new LineOwners(result.runs);
     for (const line of open) {
-      if (result.carried[line - 1] !== true) continue;
-      const owner = carriedOwners[line - 1] ?? null;
+      if (result.sources.isTaken(line - 1)) continue;
+      const owner = carried.at(line - 1);
       owners[line - 1] = owner;
       if (owner !== null || decidesNobody) open.delete(line);
     }
@@ -54,7 +55,7 @@ export function ownersOfAddedLines(
 
 /** Content whose owners are given by a note's runs; lines outside of them are nobody's. */
 export function ownedByRuns(content: Uint8Array, runs: OwnerRuns): OwnedContent {
-  const owners: OwnerKey[] = splitLines(content).map(() => null);
+  const owners: OwnerKey[] = Array.from({ length: countLinesOf(asBuffer(content)) }, () => null);
   for (const { first, last, key } of runs) {
     for (let line = first; line <= Math.min(last, owners.length); line += 1) owners[line - 1] = key;
   }

@@ -88,10 +88,10 @@ function ownersOfUncommitted(
   const interner = createLineInterner();
   const old = interner.intern(committed);
   const next = interner.intern(current.content);
-  const owners = decodeLineOwners(current.runs, next.ids.length);
+  const owners = decodeLineOwners(current.runs, next.count);
   let settledFrom = 0;
   for (const change of [...diffLines(old, next), undefined]) {
-    const settledTo = change?.newStart ?? next.ids.length;
+    const settledTo = change?.newStart ?? next.count;
     for (let line = settledFrom; line < settledTo; line += 1) owners[line] = null;
     settledFrom = settledTo + (change?.newCount ?? 0);
   }

@@ -91,7 +91,7 @@ async function addedLines(reader: ObjectReader, name: string, patch: FilePatch):
   const content = createLineInterner().intern(blob.content);
   const lines = new Set<string>();
   for (const { first, last } of addedRanges(patch.hunks)) {
-    for (let line = first; line <= Math.min(last, content.ids.length); line += 1) {
+    for (let line = first; line <= Math.min(last, content.count); line += 1) {
       const bytes = content.line(line - 1);
       if (isSolid(bytes)) lines.add(bytes.toString("latin1").trimEnd());
     }

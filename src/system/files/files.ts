@@ -146,7 +146,9 @@ export const nodeFiles: Files = {
     }
   },
   realPathIfExists: (path) =>
-    ifExists(path, "look at", () => decodePath(realpathSync(nativePath(path), { encoding: "buffer" }))),
+    ifExists(path, "look at", () =>
+      decodePath(realpathSync.native(nativePath(path), { encoding: "buffer" })),
+    ),
   readLinkIfExists: (path) =>
     ifExists(path, "read", () => decodePath(readlinkSync(nativePath(path), { encoding: "buffer" }))),
   statIfExists: (path) => ifExists(path, "look at", () => toFileStat(lstatSync(nativePath(path)))),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createLineInterner } from "../../../src/authorship/rules/content-lines.ts";
-import { diffLines } from "../../../src/authorship/rules/sequence-diff.ts";
+import { diffLines, diffWithin } from "../../../src/authorship/rules/sequence-diff.ts";
 
 // git is the oracle: what our diff calls added is what git's diff and blame call added.
 
@@ -54,6 +54,61 @@ test("an inserted or removed block stands where git puts it", () => {
       const text = repeat ? before.slice(Math.max(0, place - added.length), place) : added;
       return { before, after: [...before.slice(0, place), ...text, ...before.slice(place)] };
     });
+  expectAsGit(cases);
+});
+
+test("a change stands where it stands when the whole file is looked at, among equal lines too", () => {
+  const rows = fc.sample(fc.record({ line: block, edit, head: fc.nat(900), tail: fc.nat(900) }), {
+    numRuns: 150,
+    seed: 20261201,
+  });
+  for (const {
+    line,
+    edit: { before, at, block: added, repeat },
+    head,
+    tail,
+  } of rows) {
+    const fill = (count: number) =>
+      Array.from({ length: count }, (_, index) => line[index % line.length] ?? "");
+    const place = Math.min(at, before.length);
+    const text = repeat ? fill(line.length * 2) : added;
+    const [first, last] = [
+      [...fill(head), ...before.slice(0, place)],
+      [...before.slice(place), ...fill(tail)],
+    ];
+    // in the middle of what repeats itself, and between other lines
+    for (const [old, next] of [
+      [
+        [...fill(head), ...fill(tail)],
+        [...fill(head), ...text, ...fill(tail)],
+      ],
+      [
+        [...first, ...text, ...last],
+        [...first, ...last],
+      ],
+    ]) {
+      const interner = createLineInterner();
+      const [a, b] = [interner.intern(textOf(old ?? [])), interner.intern(textOf(next ?? []))];
+      expect(diffLines(a, b)).toEqual(diffWithin(a, b, { first: 0, last: 0 }));
+    }
+  }
+});
+
+test("a block goes where it is best, however many lines it shares with what follows", () => {
+  const unit = ["begin", ...Array.from({ length: 88 }, (_, index) => `  step ${index}`), "end"];
+  for (const shared of [10, 62, 80, 89]) {
+    const after = [...unit.slice(0, shared), "other"];
+    const interner = createLineInterner();
+    const [old, next] = [
+      interner.intern(textOf([...unit, ...unit, ...after])),
+      interner.intern(textOf([...unit, ...unit, ...unit, ...after])),
+    ];
+    const [change] = diffLines(old, next);
+    expect([change], `${shared}`).toEqual(diffWithin(old, next, { first: 0, last: 0 }));
+  }
+});
+
+function expectAsGit(cases: readonly { readonly before: string[]; readonly after: string[] }[]): void {
   const folder = mkdtempSync(join(tmpdir(), "kf-groups-"));
   try {
     for (const name of ["old", "new"]) mkdirSync(join(folder, name));
@@ -72,7 +127,7 @@ test("an inserted or removed block stands where git puts it", () => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}
 
 test("a block that could stand at several places goes with its blank line", () => {
   const before = ["describe", "  it a", "    x", "  end", "", "  it c", "    x", "  end"];

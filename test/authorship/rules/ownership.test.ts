@@ -201,7 +201,7 @@ test("any bytes can be edited into any bytes, with one owner per line", () => {
     fc.property(bytes, bytes, fc.constantFrom(byAgent, byHuman, byNobody), (before, after, edit) => {
       const result = applyEdit({ content: before, runs: [[splitLines(before).length, other]] }, after, edit);
       expect(result.runs.reduce((sum, [count]) => sum + count, 0)).toBe(splitLines(after).length);
-      expect(result.carried.length).toBe(splitLines(after).length);
+      expect(result.sources.count).toBe(splitLines(after).length);
     }),
   );
 });
