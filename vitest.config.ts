@@ -19,7 +19,8 @@ export default defineConfig({
           isolate: false,
           maxWorkers: "100%", // by default one less than there are cores: half of a small machine
           sequence: { groupOrder: 0 },
-          testTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
           setupFiles: ["test/support/property-seed.ts"],
         },
       },

@@ -15,10 +15,17 @@ export function bundledPackages(metafiles) {
   return [...folders].sort().map(describePackage);
 }
 
+// `licenses`, a list, is how old packages say it
 function describePackage(folder) {
-  const { name, version, license, homepage, repository, author } = JSON.parse(
-    readFileSync(join(folder, "package.json"), "utf8"),
-  );
+  const {
+    name,
+    version,
+    licenses,
+    license = licenses?.[0]?.type,
+    homepage,
+    repository,
+    author,
+  } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)(\.(md|txt))?$/i.test(entry));
   const notice = readdirSync(folder).find((entry) => /^notice(\.(md|txt))?$/i.test(entry));
   const text = [file, notice].flatMap((entry) =>

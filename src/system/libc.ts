@@ -7,8 +7,13 @@ export interface Libc {
   fallocate(descriptor: number, mode: number, range: LibcRange): void;
   /** The offset that was found, or undefined past the last data (ENXIO). */
   seek(descriptor: number, offsetBytes: number, whence: number): number | undefined;
-  /** False if another open file holds the lock. Ends with the descriptor, so with the process too. */
+  /** False if another open file holds the lock. Ends with the process at the latest. */
   tryLock(descriptor: number): boolean;
+  /**
+   * Closing the descriptor is not enough to end a lock at once: a child that was forked in between holds a copy of it until
+   * it runs its program.
+   */
+  unlock(descriptor: number): void;
 }
 
 export interface LibcRange {
@@ -40,6 +45,7 @@ interface Koffi {
 }
 
 const lockExclusiveNonBlocking = 2 | 4;
+const lockEnd = 8;
 
 function load(): Libc | undefined {
   if (process.platform !== "linux") return warn(`there is none for ${process.platform}`);
@@ -67,6 +73,9 @@ function load(): Libc | undefined {
         const error = failure("flock");
         if (error.code === "EAGAIN") return false;
         throw error;
+      },
+      unlock(descriptor) {
+        if (flock(descriptor, lockEnd) !== 0) throw failure("flock");
       },
     };
   } catch (error) {

@@ -284,7 +284,23 @@ test("a form that is cut or is none is an error, never half a file that looks wh
     yield Buffer.from(`--${boundary}\r\n`);
     for (;;) yield Buffer.alloc(4096, "h");
   };
-  await expect(collect(endless())).rejects.toThrow(/too large/);
+  await expect(collect(endless())).rejects.toThrow(/malformed/);
+});
+
+test("a file that nobody reads does not keep the next one, and text fields are no files", async () => {
+  const form = Buffer.concat([
+    Buffer.from(`--${boundary}\r\ncontent-disposition: form-data; name="note"\r\n\r\ntext\r\n`),
+    encodeForm([
+      { name: "other", fileName: "large", content: Buffer.alloc(1_000_000, 1) },
+      { name: "file", fileName: "a%22b", content: Buffer.from("x") },
+    ]),
+  ]);
+  const names: string[] = [];
+  for await (const part of parseMultipart(inPieces(form, [10_000]), boundary)) {
+    if (part.name === "other") continue;
+    for await (const piece of part.content) names.push(`${part.fileName} ${piece.toString()}`);
+  }
+  expect(names).toEqual(['a"b x']);
 });
 
 test("the boundary is found as clients write it", () => {

@@ -17,8 +17,7 @@ export function failingBlockFiles(...operations: ("write" | "sync" | "preallocat
       const check = (operation: "write" | "sync" | "preallocate") => {
         if (failing.failure !== undefined && failing.operations.has(operation)) throw failing.failure;
       };
-      return {
-        ...file,
+      const fails: Partial<typeof file> = {
         writeSync(from, offset) {
           check("write");
           file.writeSync(from, offset);
@@ -36,6 +35,12 @@ export function failingBlockFiles(...operations: ("write" | "sync" | "preallocat
           return file.preallocate(range);
         },
       };
+      return new Proxy(file, {
+        get(target, key) {
+          const value: unknown = Reflect.get(key in fails ? fails : target, key);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
     },
   };
   return failing;

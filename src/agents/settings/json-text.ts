@@ -1,8 +1,18 @@
+import {
+  createScanner,
+  type Node,
+  type ParseError,
+  type ParseErrorCode,
+  parseTree,
+  printParseErrorCode,
+} from "jsonc-parser";
+import { must } from "../../base/assert.ts";
 import { KeyframeError } from "../../base/errors.ts";
 
 /**
  * A JSON text that people edit by hand, with the place of every value, so that one can be added or taken out while
- * all other bytes stay. Comments and trailing commas are allowed. Offsets are UTF-16 units.
+ * all other bytes stay. Comments and trailing commas are allowed. Offsets are UTF-16 units. `jsonc-parser` reads it; its
+ * edits are not used, because removing what was added must give back every byte and keep comments.
  */
 export type JsonNode = { readonly start: number; readonly end: number } & (
   | { readonly kind: "object"; readonly members: readonly JsonMember[] }
@@ -21,78 +31,55 @@ const maxDepth = 100;
 
 /** @throws KeyframeError `invalid-input` with line and column */
 export function parseJsonText(text: string): JsonNode {
-  let at = text.startsWith("\ufeff") ? 1 : 0;
+  // a byte order mark is blank, and must not move what comes after it
+  const json = text.replace(/^\ufeff/, " ");
+  mustBeShallow(json);
+  const errors: ParseError[] = [];
+  const root = parseTree(json, errors, { allowTrailingComma: true });
+  const [error] = errors;
+  if (error !== undefined) throw damaged(text, describeParseError(error.error), error.offset);
+  if (root === undefined) throw damaged(text, "a value is expected", text.length);
+  return describeNode(root);
+}
 
-  function fail(what: string): never {
-    const before = text.slice(0, at).split("\n");
-    const column = (before.at(-1)?.length ?? 0) + 1;
-    throw new KeyframeError("invalid-input", `${what} at line ${before.length}, column ${column}`);
+/** The parser calls itself for each level: hostile nesting ends before it. */
+function mustBeShallow(text: string): void {
+  const scanner = createScanner(text, true);
+  let depth = 0;
+  // behind an unfinished comment the scanner is past the end for good
+  for (scanner.scan(); scanner.getTokenOffset() < text.length; scanner.scan()) {
+    const first = text[scanner.getTokenOffset()];
+    if (first === "{" || first === "[") depth += 1;
+    if (first === "}" || first === "]") depth -= 1;
+    if (depth > maxDepth) throw damaged(text, "values are nested too deeply", scanner.getTokenOffset());
   }
+}
 
-  function skipBlank(): void {
-    at = endOfBlank(text, at);
+function damaged(text: string, what: string, offset: number): KeyframeError {
+  const before = text.slice(0, offset).split("\n");
+  const column = (before.at(-1)?.length ?? 0) + 1;
+  return new KeyframeError("invalid-input", `${what} at line ${before.length}, column ${column}`);
+}
+
+/** `CommaExpected` becomes "comma expected". */
+function describeParseError(error: ParseErrorCode): string {
+  const words = printParseErrorCode(error).replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`);
+  return words.toLowerCase();
+}
+
+function describeNode(node: Node): JsonNode {
+  const place = { start: node.offset, end: node.offset + node.length };
+  if (node.type === "object") {
+    const members = (node.children ?? []).map(({ offset, children }) => {
+      const [key, value] = children ?? [];
+      const found = must(value, "a member without an error has a value");
+      return { key: String(key?.value), start: offset, value: describeNode(found) };
+    });
+    return { kind: "object", ...place, members };
   }
-
-  function take(pattern: RegExp, what: string): string {
-    pattern.lastIndex = at;
-    const match = pattern.exec(text);
-    if (match === null) fail(`expected ${what}`);
-    at = pattern.lastIndex;
-    return match[0];
-  }
-
-  function takeString(): string {
-    const raw = take(/"(?:[^"\\\n]|\\.)*"/y, "a string");
-    try {
-      return JSON.parse(raw) as string;
-    } catch {
-      at -= raw.length;
-      return fail("a string is damaged");
-    }
-  }
-
-  function takeList(close: "}" | "]", takeEntry: () => void): void {
-    at += 1;
-    skipBlank();
-    while (text[at] !== close) {
-      takeEntry();
-      skipBlank();
-      if (text[at] === ",") at += 1;
-      else if (text[at] !== close) fail(`expected "," or "${close}"`);
-      skipBlank();
-    }
-    at += 1;
-  }
-
-  function takeValue(depth: number): JsonNode {
-    if (depth > maxDepth) fail("values are nested too deeply");
-    skipBlank();
-    const start = at;
-    if (text[at] === "{") {
-      const members: JsonMember[] = [];
-      takeList("}", () => {
-        const keyStart = at;
-        const key = takeString();
-        skipBlank();
-        take(/:/y, '":"');
-        members.push({ key, start: keyStart, value: takeValue(depth + 1) });
-      });
-      return { kind: "object", start, end: at, members };
-    }
-    if (text[at] === "[") {
-      const items: JsonNode[] = [];
-      takeList("]", () => items.push(takeValue(depth + 1)));
-      return { kind: "array", start, end: at, items };
-    }
-    if (text[at] === '"') return { kind: "scalar", value: takeString(), start, end: at };
-    const word = take(/true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y, "a value");
-    return { kind: "scalar", value: JSON.parse(word) as number | boolean | null, start, end: at };
-  }
-
-  const root = takeValue(0);
-  skipBlank();
-  if (at < text.length) fail("unexpected text");
-  return root;
+  if (node.type === "array")
+    return { kind: "array", ...place, items: (node.children ?? []).map(describeNode) };
+  return { kind: "scalar", ...place, value: node.value as string | number | boolean | null };
 }
 
 /** The plain value of a node. */
@@ -160,24 +147,10 @@ function entriesOf(container: Container): readonly { readonly start: number; rea
 
 /** Where the comma after `end` ends, comments skipped; undefined if there is none. */
 function endOfComma(text: string, end: number): number | undefined {
-  const at = endOfBlank(text, end);
-  return text[at] === "," ? at + 1 : undefined;
-}
-
-/** The first place from `start` on that is neither blank nor in a comment. */
-function endOfBlank(text: string, start: number): number {
-  for (let at = start; ; ) {
-    const next = text[at];
-    if (next === " " || next === "\t" || next === "\r" || next === "\n") at += 1;
-    else if (text.startsWith("//", at)) at = endOf(text, "\n", at);
-    else if (text.startsWith("/*", at)) at = endOf(text, "*/", at + 2);
-    else return at;
-  }
-}
-
-function endOf(text: string, mark: string, from: number): number {
-  const at = text.indexOf(mark, from);
-  return at === -1 ? text.length : at + mark.length;
+  const scanner = createScanner(text, true);
+  scanner.setPosition(end);
+  scanner.scan();
+  return text[scanner.getTokenOffset()] === "," ? scanner.getPosition() : undefined;
 }
 
 function indentAt(text: string, offset: number): string {

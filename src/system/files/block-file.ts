@@ -74,129 +74,161 @@ const openFlags = {
   create: constants.O_RDWR | constants.O_CREAT,
 } as const;
 
-export const openNodeBlockFile: OpenBlockFile = (path, { mode }) => {
-  const translate = (error: unknown, verb: string) => toFileError(error, path, verb);
-  let closed = false;
-  const attempt = <T>(verb: string, operation: () => T): T => {
-    try {
-      mustBeOpen();
-      return operation();
-    } catch (error) {
-      throw translate(error, verb);
-    }
-  };
-  const descriptor = attempt("open", () => openSync(path, openFlags[mode], 0o600));
-  const underWay = new Set<Promise<unknown>>();
+export const openNodeBlockFile: OpenBlockFile = (path, options) => new NodeBlockFile(path, options);
 
-  // a closed descriptor's number may belong to another file already
-  function mustBeOpen(): void {
-    if (closed) throw new KeyframeError("closed", `${path} was closed while it was in use`);
+class NodeBlockFile implements BlockFile {
+  readonly path: string;
+  readonly #descriptor: number;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #isClosed = false;
+  #isLocked = false;
+
+  constructor(path: string, { mode }: OpenBlockFileOptions) {
+    this.path = path;
+    this.#descriptor = this.#attempt("open", () => openSync(path, openFlags[mode], 0o600));
   }
 
-  async function tracked<T>(verb: string, operation: () => Promise<T>): Promise<T> {
-    mustBeOpen();
+  sizeBytes(): number {
+    return this.#attempt("look at", () => fstatSync(this.#descriptor).size);
+  }
+
+  allocatedBytes(): number {
+    return this.#attempt("look at", () => fstatSync(this.#descriptor).blocks * 512);
+  }
+
+  // written without closures: it is the hot path of every cached read
+  readSync(into: Uint8Array, offsetBytes: number): number {
+    this.#mustBeOpen();
+    try {
+      let done = 0;
+      do {
+        const count = readSync(this.#descriptor, into, done, into.length - done, offsetBytes + done);
+        if (count === 0) break;
+        done += count;
+      } while (done < into.length);
+      return done;
+    } catch (error) {
+      throw this.#translate(error, "read");
+    }
+  }
+
+  read(into: Uint8Array, offsetBytes: number): Promise<number> {
+    return this.#tracked("read", async () => {
+      let done = 0;
+      while (done < into.length) {
+        const left = into.length - done;
+        const { bytesRead } = await readAsync(this.#descriptor, into, done, left, offsetBytes + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      return done;
+    });
+  }
+
+  writeSync(from: Uint8Array, offsetBytes: number): void {
+    this.#attempt("write", () => {
+      fault("block-file:write");
+      let done = 0;
+      while (done < from.length)
+        done += writeSync(this.#descriptor, from, done, from.length - done, offsetBytes + done);
+    });
+  }
+
+  write(from: Uint8Array, offsetBytes: number): Promise<void> {
+    return this.#tracked("write", async () => {
+      fault("block-file:write");
+      let done = 0;
+      while (done < from.length) {
+        const left = from.length - done;
+        const { bytesWritten } = await writeAsync(this.#descriptor, from, done, left, offsetBytes + done);
+        done += bytesWritten;
+      }
+    });
+  }
+
+  truncate(sizeBytes: number): void {
+    this.#attempt("resize", () => ftruncateSync(this.#descriptor, sizeBytes));
+  }
+
+  syncData(): Promise<void> {
+    return this.#tracked("sync", () => syncAsync(this.#descriptor));
+  }
+
+  syncDataSync(): void {
+    this.#attempt("sync", () => fdatasyncSync(this.#descriptor));
+  }
+
+  preallocate(range: LibcRange): boolean {
+    this.#mustBeOpen();
+    return allocate(this.#descriptor, fallocateModes.allocate, range, this.#translate);
+  }
+
+  punchHole(range: LibcRange): boolean {
+    this.#mustBeOpen();
+    return allocate(this.#descriptor, fallocateModes.punchHole, range, this.#translate);
+  }
+
+  dataRuns(range: LibcRange): Generator<DataRun> {
+    this.#mustBeOpen();
+    return dataRuns(this.#descriptor, range);
+  }
+
+  tryLock(): boolean {
+    this.#isLocked = this.#attempt("lock", () => libc()?.tryLock(this.#descriptor) ?? true);
+    return this.#isLocked;
+  }
+
+  async close(): Promise<void> {
+    this.#end();
+    await Promise.allSettled(this.#underWay);
+    this.#unlock();
+    await closeAsync(this.#descriptor);
+  }
+
+  closeSync(): void {
+    this.#end();
+    this.#unlock();
+    closeSync(this.#descriptor);
+  }
+
+  #end(): void {
+    this.#mustBeOpen();
+    this.#isClosed = true;
+  }
+
+  #unlock(): void {
+    if (this.#isLocked) libc()?.unlock(this.#descriptor);
+  }
+
+  // a closed descriptor's number may belong to another file already
+  #mustBeOpen(): void {
+    if (this.#isClosed) throw new KeyframeError("closed", `${this.path} was closed while it was in use`);
+  }
+
+  readonly #translate = (error: unknown, verb: string): Error => toFileError(error, this.path, verb);
+
+  #attempt<T>(verb: string, operation: () => T): T {
+    try {
+      this.#mustBeOpen();
+      return operation();
+    } catch (error) {
+      throw this.#translate(error, verb);
+    }
+  }
+
+  async #tracked<T>(verb: string, operation: () => Promise<T>): Promise<T> {
+    this.#mustBeOpen();
     const running = operation();
-    underWay.add(running);
+    this.#underWay.add(running);
     try {
       return await running;
     } catch (error) {
-      throw translate(error, verb);
+      throw this.#translate(error, verb);
     } finally {
-      underWay.delete(running);
+      this.#underWay.delete(running);
     }
   }
-
-  const readOnce = (into: Uint8Array, done: number, offsetBytes: number) =>
-    readSync(descriptor, into, done, into.length - done, offsetBytes + done);
-
-  return {
-    path,
-    sizeBytes: () => attempt("look at", () => fstatSync(descriptor).size),
-    allocatedBytes: () => attempt("look at", () => fstatSync(descriptor).blocks * 512),
-    // written without closures: it is the hot path of every cached read
-    readSync(into, offsetBytes) {
-      mustBeOpen();
-      try {
-        let done = readOnce(into, 0, offsetBytes);
-        while (done < into.length) {
-          const count = readOnce(into, done, offsetBytes);
-          if (count === 0) break;
-          done += count;
-        }
-        return done;
-      } catch (error) {
-        throw translate(error, "read");
-      }
-    },
-    read: (into, offsetBytes) =>
-      tracked("read", async () => {
-        let done = 0;
-        while (done < into.length) {
-          const { bytesRead } = await readAsync(
-            descriptor,
-            into,
-            done,
-            into.length - done,
-            offsetBytes + done,
-          );
-          if (bytesRead === 0) break;
-          done += bytesRead;
-        }
-        return done;
-      }),
-    writeSync(from, offsetBytes) {
-      attempt("write", () => {
-        fault("block-file:write");
-        let done = 0;
-        while (done < from.length) {
-          done += writeSync(descriptor, from, done, from.length - done, offsetBytes + done);
-        }
-      });
-    },
-    write: (from, offsetBytes) =>
-      tracked("write", async () => {
-        fault("block-file:write");
-        let done = 0;
-        while (done < from.length) {
-          const { bytesWritten } = await writeAsync(
-            descriptor,
-            from,
-            done,
-            from.length - done,
-            offsetBytes + done,
-          );
-          done += bytesWritten;
-        }
-      }),
-    truncate: (sizeBytes) => attempt("resize", () => ftruncateSync(descriptor, sizeBytes)),
-    syncData: () => tracked("sync", () => syncAsync(descriptor)),
-    syncDataSync: () => attempt("sync", () => fdatasyncSync(descriptor)),
-    preallocate(range) {
-      mustBeOpen();
-      return allocate(descriptor, fallocateModes.allocate, range, translate);
-    },
-    punchHole(range) {
-      mustBeOpen();
-      return allocate(descriptor, fallocateModes.punchHole, range, translate);
-    },
-    dataRuns(range) {
-      mustBeOpen();
-      return dataRuns(descriptor, range);
-    },
-    tryLock: () => attempt("lock", () => libc()?.tryLock(descriptor) ?? true),
-    async close() {
-      mustBeOpen();
-      closed = true;
-      await Promise.allSettled(underWay);
-      await closeAsync(descriptor);
-    },
-    closeSync() {
-      mustBeOpen();
-      closed = true;
-      closeSync(descriptor);
-    },
-  };
-};
+}
 
 const unsupported: ReadonlySet<string | undefined> = new Set([
   "EOPNOTSUPP",

@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -79,6 +80,34 @@ test("a lock holds against a second opener until the file is closed", async () =
   expect(second.tryLock()).toBe(true);
   await second.close();
 });
+
+test.skipIf(process.platform !== "linux")(
+  "a lock ends with closing, also while a child that was just forked has a copy of the descriptor",
+  async () => {
+    const path = join(scratchFolder(), "f");
+    const first = openNodeBlockFile(path, { mode: "create" });
+    expect(first.tryLock()).toBe(true);
+    const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === path);
+    const child = spawn("sleep", ["60"], { stdio: ["ignore", "ignore", "ignore", Number(descriptor)] });
+    try {
+      await first.close();
+      const second = openNodeBlockFile(path, { mode: "write" });
+      expect(second.tryLock()).toBe(true);
+      await second.close();
+    } finally {
+      child.kill();
+    }
+  },
+);
+
+/** What a descriptor of this process stands for; those of the listing itself are closed by now. */
+function linkOf(descriptor: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return undefined; // closed meanwhile
+  }
+}
 
 test("closing waits for what is under way and refuses what comes later", async () => {
   const path = join(scratchFolder(), "f");
