@@ -1,11 +1,19 @@
-// Builds dist/: a small CommonJS entry that handles hooks by itself, one CommonJS file for each kind of work that a hook
-// may have to do, one code-split ESM chunk per command, and the library entry. Types are emitted by `tsc -p tsconfig.types.json` (npm run build).
+// Builds dist/: a small CommonJS entry, one CommonJS file for each kind of work that a hook
+// does, one code-split ESM chunk per command, and the library entry. Types are emitted by `tsc -p tsconfig.types.json` (npm run build).
 //
 //   node scripts/build.mjs [--outdir <directory>] [--faults]
 //
 // --faults keeps the fault points (src/system/fault.ts), at which tests kill the program. What ships has none.
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -62,6 +70,7 @@ metafiles.push(
     await build({
       ...shared,
       entryPoints: {
+        "cli/hooks/hook": "src/bin/hook.ts",
         "cli/hooks/settle": "src/cli/hooks/settle.ts",
         "cli/hooks/push": "src/cli/hooks/push.ts",
         "cli/hooks/session": "src/cli/hooks/session.ts",
@@ -77,6 +86,13 @@ metafiles.push(
     })
   ).metafile,
 );
+// by this they are found when they were compiled before (src/bin/compiled-file.ts)
+for (const name of readdirSync(join(outdir, "cli/hooks"))) {
+  const path = join(outdir, "cli/hooks", name);
+  const content = readFileSync(path);
+  const digest = createHash("sha256").update(content).digest("hex").slice(0, 32);
+  writeFileSync(path, `/*${digest}*/${content.toString("latin1")}`, "latin1");
+}
 metafiles.push(
   (
     await build({

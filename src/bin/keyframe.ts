@@ -1,13 +1,12 @@
 #!/usr/bin/env node
-// The program's entry. Hooks are handled here, with nothing else loaded; every other command is a chunk of its own.
+// The program's entry. What hooks do is one file each; every other command is a chunk of its own.
 
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
-import { runHook } from "./hook.ts";
+import { loadCompiled } from "./compiled-file.ts";
 
 const argv = process.argv.slice(2);
 if (argv[0] === "hook" && !argv.includes("--help")) {
-  void runHook(argv.slice(1), {
+  const { runHook } = loadFile("hook") as typeof import("./hook.ts");
+  const done = runHook(argv.slice(1), {
     loadSettle: async () => (loadFile("settle") as typeof import("../cli/hooks/settle.ts")).settleInHook,
     loadPush: async () => (loadFile("push") as typeof import("../cli/hooks/push.ts")).pushInHook,
     loadSession: async () => (loadFile("session") as typeof import("../cli/hooks/session.ts")).sessionInHook,
@@ -16,6 +15,8 @@ if (argv[0] === "hook" && !argv.includes("--help")) {
       (loadFile("restore-hooks") as typeof import("../cli/hooks/restore-hooks.ts")).hooksInHook,
     loadAgents: async () => (loadFile("agents") as typeof import("../cli/hooks/agents.ts")).findAgentAdapter,
   });
+  // nothing is left to wait for, and taking the environment down takes a millisecond
+  void done.then(() => process.exit());
 } else runCommandLine();
 
 function runCommandLine(): void {
@@ -32,10 +33,11 @@ function runCommandLine(): void {
 
 /** ES modules beside this file: resolved at run time, never bundled into the hook entry. */
 function loadChunk(name: string) {
+  const { pathToFileURL } = process.getBuiltinModule("node:url");
   return import(pathToFileURL(`${__dirname}/cli/${name}.js`).href);
 }
 
 /** What hooks load is one file each, and CommonJS: dozens of ES modules take Node longer than the work. */
 function loadFile(name: string) {
-  return createRequire(__filename)(`./cli/hooks/${name}.cjs`);
+  return loadCompiled(`${__dirname}/cli/hooks/${name}.cjs`, require);
 }
