@@ -1,4 +1,5 @@
 import { isKeyframeError, KeyframeError } from "../base/errors.ts";
+import { redactedText } from "../checkpoints/capture/redacted-prompts.ts";
 import { listRaces, readLane } from "../race/race-record.ts";
 import { raceRows } from "../race/race-table.ts";
 import { describeMoment } from "../timeline/describe-moment.ts";
@@ -85,7 +86,9 @@ async function openRace(
   const base = readLane(git.repository, files, { id: race.id, name: "base" });
   const lanes = race.lanes.map(({ name }) => readLane(git.repository, files, { id: race.id, name }));
   const out = new BudgetedText(budgetOf(input));
-  out.add(`race ${race.id} of ${race.at.slice(0, 10)}: "${oneLine(race.prompt, 300)}"`);
+  out.add(
+    `race ${race.id} of ${race.at.slice(0, 10)}: "${oneLine(redactedText(git.repository, files, race.prompt), 300)}"`,
+  );
   for (const { lane, passed, checks, tests, command } of raceRows(race, base, lanes)) {
     if (wanted !== undefined && lane.name !== wanted) continue;
     out.add(

@@ -29,6 +29,8 @@ export interface RaceRecord {
   /** ISO 8601. */
   readonly at: string;
   readonly prompt: string;
+  /** One line for commits, redacted; absent in what earlier versions wrote. */
+  readonly title?: string;
   readonly base: RaceBase;
   readonly lanes: readonly LaneSpec[];
   readonly checks: readonly CheckSpec[];
@@ -114,6 +116,11 @@ export function raceRef(id: string, lane: string): string {
 
 export function laneLogPath(repository: Repository, id: string, lane: string): string {
   return join(raceDirectory(repository, id), `${lane}.log`);
+}
+
+/** The first line of a message that says what a race was for. */
+export function titleOfRace({ title }: Pick<RaceRecord, "title">): string {
+  return title ?? "Work of a race";
 }
 
 /** Newest first. */

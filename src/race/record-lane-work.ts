@@ -1,7 +1,7 @@
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid } from "../git/ids.ts";
 import { resolveRevision, updateRefs } from "../git/refs/refs.ts";
-import { type RaceRecord, raceRef } from "./race-record.ts";
+import { type RaceRecord, raceRef, titleOfRace } from "./race-record.ts";
 
 /**
  * Commits what a lane has left uncommitted, with git's hooks, so that lines find their owners and the conversation is
@@ -17,7 +17,7 @@ export async function recordLaneWork(
   if (head === race.base.head && tree === race.base.tree) return undefined;
   const isCommitted = tree === (await lane.text(["rev-parse", "--verify", "HEAD^{tree}"]));
   if (!isCommitted) {
-    const message = `${laneTitleOf(race.prompt)}\n\nLane ${name} of race ${race.id}\n`;
+    const message = `${titleOfRace(race)}\n\nLane ${name} of race ${race.id}\n`;
     // signing may ask for a passphrase, and nobody is there to give it
     await lane.run(["-c", "commit.gpgSign=false", "commit", "--quiet", "-F", "-"], { stdin: message });
   }
@@ -27,15 +27,4 @@ export async function recordLaneWork(
   const expected = await resolveRevision(lane, ref);
   await updateRefs(lane, [{ ref, next: commit, expected }], "keyframe: race lane");
   return commit;
-}
-
-const maxTitleLength = 72;
-
-export function laneTitleOf(prompt: string): string {
-  const line =
-    prompt
-      .split("\n")
-      .find((each) => each.trim() !== "")
-      ?.trim() ?? "Work of a race";
-  return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1)}…`;
 }

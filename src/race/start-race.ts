@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
 import type { Git } from "../git/git.ts";
 import { type Random, randomHex } from "../system/random.ts";
 import { type BaseDeps, takeRaceBase } from "./base.ts";
@@ -23,6 +24,7 @@ export interface StartRaceDeps extends BaseDeps {
 /** Takes the base and writes the race's record; no lane is made yet. */
 export async function createRace(git: Git, deps: StartRaceDeps, request: RaceRequest): Promise<RaceRecord> {
   const id = randomHex(deps.random, 8);
+  const { redactor } = readCaptureSettings(git.repository, deps);
   const base = await takeRaceBase(git, deps, id);
   const race: RaceRecord = {
     version: 1,
@@ -30,6 +32,7 @@ export async function createRace(git: Git, deps: StartRaceDeps, request: RaceReq
     at: new Date(deps.clock.nowMs()).toISOString(),
     base,
     ...request,
+    title: titleOf(redactor.redactText(request.prompt)),
     directory: join(stateDirectory(deps.env), "races", id),
   };
   writeRace(git.repository, deps.files, race);
@@ -39,4 +42,15 @@ export async function createRace(git: Git, deps: StartRaceDeps, request: RaceReq
 /** Outside of every repository: tools that search a tree would find lanes inside. */
 function stateDirectory(env: NodeJS.ProcessEnv): string {
   return join(env["XDG_STATE_HOME"] || join(env["HOME"] || "/", ".local", "state"), "keyframe");
+}
+
+const maxTitleLength = 72;
+
+function titleOf(prompt: string): string {
+  const line =
+    prompt
+      .split("\n")
+      .find((each) => each.trim() !== "")
+      ?.trim() ?? "Work of a race";
+  return line.length <= maxTitleLength ? line : `${line.slice(0, maxTitleLength - 1)}…`;
 }

@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { errorText } from "../base/errors.ts";
 import type { Repository } from "../git/repository.ts";
 import type { Files } from "../system/files/files.ts";
 
@@ -26,7 +27,7 @@ export function recordProblem(repository: Repository, files: Files, problem: Pro
   const short = {
     ...problem,
     where: problem.where.slice(0, 200),
-    what: problem.what.slice(0, maxTextLength),
+    what: errorText(problem.what).slice(0, maxTextLength),
   };
   try {
     files.makeFolder(dirname(path));

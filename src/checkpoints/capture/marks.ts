@@ -10,6 +10,7 @@ import { timestamp, worktreeIdOf } from "../sessions/events.ts";
 import { phaseOf, textOfState } from "../sessions/state.ts";
 import { keepMomentOwners } from "./moment-owners.ts";
 import { readCapture } from "./record.ts";
+import { readCaptureSettings } from "./settings.ts";
 import { markAt } from "./transcript.ts";
 import {
   readSnapshots,
@@ -52,6 +53,7 @@ export interface MarkDeps extends LockDeps {
 /** Remembers the files, the pending owners and the open conversations of a worktree as they are now. */
 export async function takeMark(git: Git, deps: MarkDeps, title: string): Promise<MarkSnapshot> {
   const { repository } = git;
+  const { redactor } = readCaptureSettings(repository, deps);
   return withWorkTreeIndex(git, deps, async (index) => {
     const state = await index.takeTree();
     const owners = keepMomentOwners(repository, deps.files);
@@ -59,10 +61,10 @@ export async function takeMark(git: Git, deps: MarkDeps, title: string): Promise
     const facts: MarkFacts = {
       version: 1,
       kind: "mark",
-      title,
+      title: redactor.redactText(title),
       at: timestamp(deps.clock.nowMs()),
       base: readBase(repository, deps.files, deps.processes),
-      ...(branch === undefined ? {} : { branch }),
+      ...(branch === undefined ? {} : { branch: redactor.redactText(branch) }),
       worktree: worktreeIdOf(repository),
       untaken: state.untaken.length,
       ...(owners === "" ? {} : { owners }),

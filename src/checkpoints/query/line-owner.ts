@@ -7,7 +7,7 @@ import type { Git } from "../../git/git.ts";
 import { isNullOid, type Oid } from "../../git/ids.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
-import { openPromptFinder } from "../../journal/session-log.ts";
+import type { PromptFinder } from "../../journal/session-log.ts";
 import type { Files } from "../../system/files/files.ts";
 import { findTwins } from "./same-tree.ts";
 
@@ -47,13 +47,14 @@ export interface LineOwnerDeps {
   /** Folder that paths are relative to. */
   readonly cwd: string;
   readonly files: Files;
+  readonly findPrompt: PromptFinder;
 }
 
 /**
  * The commit that git blames, with the session that its note names for the line, and the prompt as recorded here. A
  * commit without a note, such as a squash that a server made, is followed to commits that end in the same tree.
  */
-export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineOwnerLookup {
+export function createLineOwnerLookup({ git, cwd, files, findPrompt }: LineOwnerDeps): LineOwnerLookup {
   const ownerAt = async (origin: BlameLine): Promise<ExplainedLineOwner> => {
     const reader = openObjectReader(git);
     try {
@@ -63,7 +64,6 @@ export function createLineOwnerLookup({ git, cwd, files }: LineOwnerDeps): LineO
       const { commit, path } = origin;
       const known = { commit, path, text: origin.contentBytes };
       if (owned?.kind !== "agent") return known;
-      const findPrompt = openPromptFinder(git.repository, files);
       const prompt = owned.trace === undefined ? undefined : findPrompt(owned.session, owned.trace);
       return {
         ...known,

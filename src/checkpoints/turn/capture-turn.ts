@@ -92,7 +92,7 @@ async function snapshotTurn(git: Git, deps: CommitDeps, { event, record, wants }
     at: timestamp(deps.clock.nowMs()),
     base: readBase(repository, deps.files, deps.processes),
     prompt: wants === "turn-start" ? "" : firstWords(prompt, 200),
-    ...(branch === undefined ? {} : { branch }),
+    ...(branch === undefined ? {} : { branch: deps.redactor.redactText(branch) }),
     ...(owners === "" ? {} : { owners }),
     ...(record === undefined
       ? {}

@@ -6,11 +6,11 @@ import { type OwnerLookup, openOwnerLookup } from "../../authorship/blame/owner-
 import type { PendingOwners } from "../../authorship/blame/pending-owners.ts";
 import { type BlameLine, parseBlamePorcelain } from "../../authorship/blame/porcelain.ts";
 import { openNoteSource } from "../../authorship/note/note-source.ts";
+import { openRedactedPrompts } from "../../checkpoints/capture/redacted-prompts.ts";
 import { openGit } from "../../git/git.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
-import { openPromptFinder } from "../../journal/session-log.ts";
 import { readDescriptor } from "../../system/files/files.ts";
 import type { ProcessResult } from "../../system/process/processes.ts";
 import type { CliContext } from "../command/context.ts";
@@ -116,7 +116,7 @@ function render(context: CliContext, { wanted, shown, origins, lookup }: Renderi
   if (wanted.format === "text") return renderText(context, { wanted, shown, origins, lookup });
   const owners = origins.map((line) => lookup.ownerOf(line));
   if (wanted.format === "json") {
-    const findPrompt = openPromptFinder(mustFindRepository(context.cwd, context), context.files);
+    const findPrompt = openRedactedPrompts(mustFindRepository(context.cwd, context), context.files);
     const lines = wanted.reverse ? parseBlamePorcelain(shown) : origins;
     return `${JSON.stringify(blameJson(lines, owners, findPrompt), null, 2)}\n`;
   }

@@ -1,4 +1,5 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
+import { openRedactedPrompts } from "../../checkpoints/capture/redacted-prompts.ts";
 import { type Explanation, explainCheckpoint, readConversation } from "../../checkpoints/query/explain.ts";
 import {
   createLineOwnerLookup,
@@ -46,7 +47,14 @@ export async function explain(this: CliContext, given: ExplainFlags, word?: stri
   if (word === undefined) return explainBranch(this, { git, stores, json: flags.json === true });
   const at = parseLineOfFile(word);
   const owner =
-    at === undefined ? undefined : await createLineOwnerLookup({ git, cwd: this.cwd, files: this.files })(at);
+    at === undefined
+      ? undefined
+      : await createLineOwnerLookup({
+          git,
+          cwd: this.cwd,
+          files: this.files,
+          findPrompt: openRedactedPrompts(git.repository, this.files),
+        })(at);
   if (at !== undefined && owner === undefined) {
     throw new KeyframeError("not-found", `line ${at.line} of ${at.path} is not committed yet`);
   }

@@ -1,11 +1,11 @@
 import { parseAuthorshipLog } from "../../authorship/note/log-codec.ts";
 import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { KeyframeError } from "../../base/errors.ts";
+import { openRedactedPrompts } from "../../checkpoints/capture/redacted-prompts.ts";
 import { openGit } from "../../git/git.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { mustResolveCommit } from "../../git/refs/refs.ts";
 import { mustFindRepository } from "../../git/repository.ts";
-import { openPromptFinder } from "../../journal/session-log.ts";
 import type { CliContext } from "../command/context.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { printableText } from "../output/terminal.ts";
@@ -39,7 +39,7 @@ export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"
       const text = this.terminal.isInteractive ? `${printableText(bytes.toString("utf8"))}\n` : bytes;
       return void this.process.stdout.write(text);
     }
-    const findPrompt = openPromptFinder(git.repository, this.files);
+    const findPrompt = openRedactedPrompts(git.repository, this.files);
     const note = { ...parseAuthorshipLog(bytes), commit, title, findPrompt };
     if (flags.json) this.terminal.json(showJson(note));
     else this.terminal.out(showText(this.terminal, note));

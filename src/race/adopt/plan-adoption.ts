@@ -3,8 +3,7 @@ import { namedCheckpoints } from "../../checkpoints/record/trailers.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid, RepoPath } from "../../git/ids.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
-import type { LaneStatus, RaceRecord } from "../race-record.ts";
-import { laneTitleOf } from "../record-lane-work.ts";
+import { type LaneStatus, type RaceRecord, titleOfRace } from "../race-record.ts";
 import { commitTree, mergeChange, type ReplayedCommit, replayOnto, treeOf } from "./replay.ts";
 
 export interface AdoptRequest {
@@ -122,7 +121,7 @@ async function squashMessage(
   );
   const ids = [...new Set(texts.reverse().flatMap(namedCheckpoints))];
   const trailers = ids.map((id) => `Entire-Checkpoint: ${id}\n`).join("");
-  return `${laneTitleOf(race.prompt)}\n\nLane ${lane} of race ${race.id}\n${trailers === "" ? "" : `\n${trailers}`}`;
+  return `${titleOfRace(race)}\n\nLane ${lane} of race ${race.id}\n${trailers === "" ? "" : `\n${trailers}`}`;
 }
 
 /** A tree with some paths as another commit has them. */

@@ -1,3 +1,4 @@
+import { redactedText } from "../../checkpoints/capture/redacted-prompts.ts";
 import { listTurnSnapshots } from "../../checkpoints/capture/turn-snapshots.ts";
 import { listRaces, readAdoption, readLane } from "../../race/race-record.ts";
 import { raceRows } from "../../race/race-table.ts";
@@ -56,7 +57,7 @@ function listLanes({ git, files }: AskContext): EarlierAttempt[] {
         id: `race:${race.id}/${lane.name}`,
         at: race.at,
         by: command.split(/\s/)[0] ?? lane.name,
-        prompt: race.prompt,
+        prompt: redactedText(repository, files, race.prompt),
         files: lane.diff?.files ?? [],
         outcome: [
           lane.state === "done" ? "" : lane.state,

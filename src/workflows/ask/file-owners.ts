@@ -5,10 +5,11 @@ import { type BlameLine, parseBlamePorcelain, textOfBytes } from "../../authorsh
 import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { splitLines } from "../../base/text/lines.ts";
+import { openRedactedPrompts } from "../../checkpoints/capture/redacted-prompts.ts";
 import { isNullOid, type Oid } from "../../git/ids.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
-import { openPromptFinder, type PromptFinder } from "../../journal/session-log.ts";
+import type { PromptFinder } from "../../journal/session-log.ts";
 import type { AskContext } from "./ask-context.ts";
 
 /** A line of a file, where it came from, and who owns it. */
@@ -70,7 +71,7 @@ export async function readFileOwners(
     const pending = revision === undefined ? pendingOwnersOf(git.repository, files) : undefined;
     const lookup = openOwnerLookup(openNoteSource(git, reader, files), pending);
     await lookup.load(lines.map(({ commit }) => commit));
-    const findPrompt = openPromptFinder(git.repository, files);
+    const findPrompt = openRedactedPrompts(git.repository, files);
     return lines.map((line) => describe(line, lookup.ownerOf(line), findPrompt));
   } finally {
     await reader.close();
