@@ -62,8 +62,9 @@ const layers = {
 const lower = Object.keys(layers);
 layers.mcp = [...lower];
 layers.lsp = [...lower];
+layers.acp = [...lower];
 layers.server = [...lower, "mcp"];
-layers.cli = [...lower, "mcp", "lsp", "server"];
+layers.cli = [...lower, "mcp", "lsp", "acp", "server"];
 layers.bin = [...lower, "cli"];
 
 // The rooms of each layer: what a room is for, and the rooms of the same layer that it may import. Files directly in the

@@ -1,4 +1,5 @@
 import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
+import { acpCommand } from "./acp/acp-command.ts";
 import { agentsCommand } from "./agents/agents-command.ts";
 import { blameCommand } from "./blame/blame-command.ts";
 import { checkpointCommand } from "./checkpoint/checkpoint-command.ts";
@@ -74,6 +75,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     fork: forkCommand,
     race: raceRoutes,
     mcp: mcpCommand,
+    acp: acpCommand,
     lsp: lspCommand,
     web: webRoutes,
     migrate: migrateCommand,

@@ -42,7 +42,7 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
   ["Machines", ["sandbox", "snapshot", "image", "serve"]],
   [
     "Plumbing",
-    ["settle", "ci", "journal", "checkpoint", "hook", "mcp", "lsp", "trace", "completion", "version"],
+    ["settle", "ci", "journal", "checkpoint", "hook", "mcp", "acp", "lsp", "trace", "completion", "version"],
   ],
 ];
 

@@ -11,6 +11,16 @@ export function ignoreInterrupts(): () => void {
   };
 }
 
+/** Hands the signals that ask this process to end on to the program that it stands for; the result stops that. */
+export function forwardSignals(send: (signal: NodeJS.Signals) => void): () => void {
+  const names: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+  const handlers = names.map((name) => [name, () => send(name)] as const);
+  for (const [name, handler] of handlers) process.on(name, handler);
+  return () => {
+    for (const [name, handler] of handlers) process.removeListener(name, handler);
+  };
+}
+
 /** The exit code of a program as a shell gives it: 128 and the signal's number for one that a signal ended. */
 export function shellExitCode({
   code,
