@@ -9,6 +9,8 @@ import {
   fuzzTrees,
 } from "./left-inputs.ts";
 import { fuzzNbdMessages } from "./nbd-messages.ts";
+import { fuzzLayers, fuzzManifests, fuzzPacks, fuzzTars } from "./stored-images.ts";
+import { fuzzDns, fuzzMultipart, fuzzStores } from "./wire-messages.ts";
 
 /** Looks at so many inputs; a wrong answer is an exception. The seed makes a failing run again. */
 export type Fuzzer = (options: { readonly runs: number; readonly seed: number }) => number | Promise<number>;
@@ -24,4 +26,11 @@ export const fuzzers: Readonly<Record<string, Fuzzer>> = {
   text: fuzzText,
   guest: fuzzGuestFrames,
   nbd: fuzzNbdMessages,
+  packs: fuzzPacks,
+  manifests: fuzzManifests,
+  layers: fuzzLayers,
+  tars: fuzzTars,
+  dns: fuzzDns,
+  multipart: fuzzMultipart,
+  stores: fuzzStores,
 };

@@ -1,8 +1,19 @@
 /** The text inside each `<name>` of an S3 answer, in order; S3 nests no element in one of the same name that we read. */
 export function elements(xml: string, name: string): string[] {
-  return [...xml.matchAll(new RegExp(`<${name}(?: [^>]*)?>([\\s\\S]*?)</${name}>`, "g"))].map(
-    (match) => match[1] ?? "",
-  );
+  const [begin, end] = [`<${name}`, `</${name}>`];
+  const found: string[] = [];
+  for (let at = xml.indexOf(begin); at !== -1; at = xml.indexOf(begin, at)) {
+    at += begin.length;
+    const next = xml[at];
+    if (next !== ">" && next !== " ") continue;
+    const start = next === ">" ? at : xml.indexOf(">", at);
+    // one that is not closed is the last: looking for the ends of a million of them would take hours
+    const stop = start === -1 ? -1 : xml.indexOf(end, start);
+    if (stop === -1) return found;
+    found.push(xml.slice(start + 1, stop));
+    at = stop + end.length;
+  }
+  return found;
 }
 
 /** The unescaped text of the first `<name>`, empty if there is none. */
