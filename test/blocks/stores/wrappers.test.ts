@@ -8,7 +8,7 @@ import { withRetry } from "../../../src/blocks/stores/interface/with-retry.ts";
 import { createMemoryStore } from "../../../src/blocks/stores/memory-store.ts";
 import { parseIniSection, readAwsSettings } from "../../../src/blocks/stores/s3/aws-settings.ts";
 import { parseS3Location } from "../../../src/blocks/stores/s3/s3-location.ts";
-import { elements, elementText } from "../../../src/blocks/stores/s3/s3-xml.ts";
+import { createPager, elements, elementText } from "../../../src/blocks/stores/s3/s3-xml.ts";
 import { withCache } from "../../../src/blocks/stores/with-cache.ts";
 import { withConcurrencyLimit } from "../../../src/blocks/stores/with-concurrency-limit.ts";
 import { createFakeClock } from "../../../src/system/clock.ts";
@@ -350,4 +350,25 @@ test("texts of an S3 answer are unescaped, and an entity out of range is left al
   const xml = "<L><C><Key>a&amp;b&#x41;&#66;&quot;</Key></C><C><Key>&#9999999;</Key></C><Key2>no</Key2></L>";
   expect(elements(xml, "C").map((each) => elementText(each, "Key"))).toEqual(['a&bAB"', "&#9999999;"]);
   expect(elementText(xml, "Missing")).toBe("");
+});
+
+test("elements that are opened a million times and not closed are looked at once", () => {
+  const xml = `<Key>a</Key>${"<C>".repeat(1_000_000)}`;
+  expect([elements(xml, "C"), elements(xml, "Key"), elements("<Cx>1</Cx><C a='b'>2</C>", "C")]).toEqual([
+    [],
+    ["a"],
+    ["2"],
+  ]);
+});
+
+test("a server whose list does not go on is an error, and so is one that never ends", () => {
+  const page = (token: string) => `<IsTruncated>true</IsTruncated><Next>${token}</Next>`;
+  const same = createPager({ token: "Next" });
+  expect(same(page("1"))).toEqual({ token: "1" });
+  expect(() => same(page("1"))).toThrow("goes round in a circle");
+  const endless = createPager({ token: "Next" });
+  expect(() => {
+    for (let at = 0; ; at += 1) endless(page(String(at)));
+  }).toThrow("goes round in a circle");
+  expect(createPager({ token: "Next" })("<IsTruncated>false</IsTruncated>")).toBeUndefined();
 });

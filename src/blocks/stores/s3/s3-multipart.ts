@@ -4,7 +4,7 @@ import { fault } from "../../../system/fault.ts";
 import { collect } from "../interface/object-content.ts";
 import type { ObjectContent, PutOptions, PutResult } from "../interface/object-store.ts";
 import type { S3Requests } from "./s3-requests.ts";
-import { elements, elementText, escapeXml } from "./s3-xml.ts";
+import { createPager, elements, elementText, escapeXml } from "./s3-xml.ts";
 
 /** Parts in memory and in flight at the same time. */
 const partsInFlight = 3;
@@ -176,9 +176,9 @@ export async function* listUploads(
   prefix: string,
   signal: AbortSignal,
 ): AsyncGenerator<UnfinishedUpload> {
-  let marker: Record<string, string> = {};
-  for (;;) {
-    const query = { uploads: "", prefix: s3.location.prefix + prefix, ...marker };
+  const nextPage = createPager({ "key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker" });
+  for (let page: Record<string, string> | undefined = {}; page !== undefined; ) {
+    const query = { uploads: "", prefix: s3.location.prefix + prefix, ...page };
     const xml = await s3.text({ method: "GET", query, signal });
     for (const upload of elements(xml, "Upload")) {
       yield {
@@ -187,11 +187,7 @@ export async function* listUploads(
         startedMs: Date.parse(elementText(upload, "Initiated")) || 0,
       };
     }
-    if (elementText(xml, "IsTruncated") !== "true") return;
-    marker = {
-      "key-marker": elementText(xml, "NextKeyMarker"),
-      "upload-id-marker": elementText(xml, "NextUploadIdMarker"),
-    };
+    page = nextPage(xml);
   }
 }
 
@@ -211,9 +207,9 @@ async function listParts(
   options: { readonly uploadId: string; readonly signal: AbortSignal },
 ): Promise<StoredPart[]> {
   const parts: StoredPart[] = [];
-  let marker: Record<string, string> = {};
-  for (;;) {
-    const query = { uploadId: options.uploadId, ...marker };
+  const nextPage = createPager({ "part-number-marker": "NextPartNumberMarker" });
+  for (let page: Record<string, string> | undefined = {}; page !== undefined; ) {
+    const query = { uploadId: options.uploadId, ...page };
     const xml = await s3.text({ method: "GET", key, query, signal: options.signal });
     for (const part of elements(xml, "Part")) {
       parts.push({
@@ -223,7 +219,7 @@ async function listParts(
         modifiedMs: Date.parse(elementText(part, "LastModified")) || 0,
       });
     }
-    if (elementText(xml, "IsTruncated") !== "true") return parts;
-    marker = { "part-number-marker": elementText(xml, "NextPartNumberMarker") };
+    page = nextPage(xml);
   }
+  return parts;
 }

@@ -13,7 +13,7 @@ import type { AwsCredentials } from "./aws-settings.ts";
 import type { S3Location } from "./s3-location.ts";
 import { abortUpload, lastActivityMs, listUploads, putInParts } from "./s3-multipart.ts";
 import { createS3Requests } from "./s3-requests.ts";
-import { elements, elementText } from "./s3-xml.ts";
+import { createPager, elements, elementText } from "./s3-xml.ts";
 
 /** Objects up to this length are one request, so that the server can refuse to replace one (`If-None-Match: *`). */
 const singleRequestBytes = 8 * 1024 * 1024;
@@ -93,9 +93,9 @@ export function createS3Store(
         : putInParts(s3, key, content, options);
     },
     async *list(prefix, signal) {
-      let continuation: Record<string, string> = {};
-      for (;;) {
-        const query = { "list-type": "2", prefix: s3Location.prefix + prefix, ...continuation };
+      const nextPage = createPager({ "continuation-token": "NextContinuationToken" });
+      for (let page: Record<string, string> | undefined = {}; page !== undefined; ) {
+        const query = { "list-type": "2", prefix: s3Location.prefix + prefix, ...page };
         const xml = await s3.text({ method: "GET", query, signal });
         for (const object of elements(xml, "Contents")) {
           const key = elementText(object, "Key").slice(s3Location.prefix.length);
@@ -106,8 +106,7 @@ export function createS3Store(
             createdMs: Date.parse(elementText(object, "LastModified")) || 0,
           };
         }
-        if (elementText(xml, "IsTruncated") !== "true") return;
-        continuation = { "continuation-token": elementText(xml, "NextContinuationToken") };
+        page = nextPage(xml);
       }
     },
     async delete(key, signal) {

@@ -1,3 +1,5 @@
+import { KeyframeError } from "../../../base/errors.ts";
+
 /** The text inside each `<name>` of an S3 answer, in order; S3 nests no element in one of the same name that we read. */
 export function elements(xml: string, name: string): string[] {
   const [begin, end] = [`<${name}`, `</${name}>`];
@@ -36,4 +38,32 @@ function unescapeXml(text: string): string {
 
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** A bucket of so many pages, a thousand entries each, is a server that never ends. */
+const maxPages = 10_000;
+
+/**
+ * The query that asks for the next page of a list, by the elements that its parts are taken from; undefined after the
+ * last one. @throws KeyframeError `remote-failed` for a list that does not go on, or never ends
+ */
+export function createPager(
+  names: Readonly<Record<string, string>>,
+): (xml: string) => Record<string, string> | undefined {
+  let before = "";
+  let pages = 0;
+  return (xml) => {
+    if (elementText(xml, "IsTruncated") !== "true") return undefined;
+    const query = Object.fromEntries(
+      Object.entries(names).map(([key, element]) => [key, elementText(xml, element)]),
+    );
+    const next = JSON.stringify(query);
+    pages += 1;
+    if (next === before || pages > maxPages)
+      throw new KeyframeError("remote-failed", "the server's list goes round in a circle", {
+        hint: "it is no S3 server, or a broken one: nothing was changed",
+      });
+    before = next;
+    return query;
+  };
 }
