@@ -76,6 +76,17 @@ const failures: readonly (readonly [title: string, program: readonly GitOperatio
       { kind: "move", what: "commit", by: "person", settles: false },
     ],
   ],
+  [
+    "a file that a person moved before an agent's call commits it",
+    [
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "mv of the file", by: "person", settles: false },
+      { kind: "move", what: "commit", by: "shell of B", settles: false },
+      { kind: "move", what: "commit", by: "person", settles: false },
+      { kind: "move", what: "commit", by: "person", settles: false },
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+    ],
+  ],
 ];
 
 test.each(failures)("%s", async (_title, program) => {

@@ -20,6 +20,7 @@ import type { StatMark } from "../../journal/path-state.ts";
 import { sessionKey } from "../note/keys.ts";
 import { captureContent, isUnchanged, markOf } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
+import { followMove } from "./follow-move.ts";
 import { GitOrigins } from "./git-origins.ts";
 import { keepPathStates, keepStashes } from "./keep-stashes.ts";
 import { MovedContent } from "./moved-content.ts";
@@ -69,6 +70,7 @@ export function observeShellStart(
       paths: wasClean,
     });
     let fresh = 0;
+    const where = { repository, files };
     const kept = new UntrackedFiles(repository, files);
     const together: UntrackedFile[] = [];
     for (const path of paths) {
@@ -90,7 +92,8 @@ export function observeShellStart(
       const content = committed.get(path);
       const baseline = content === undefined ? {} : { baseline: captureContent(content) };
       const after = tree.capture(path, absolute);
-      recordEdit(journal, { path, after, cause, ...baseline, earlier: origins.earlierOf(path, after) });
+      const seen = { path, after, earlier: origins.earlierOf(path, after) };
+      recordEdit(journal, { ...seen, cause, ...baseline, earlier: followMove(journal, where, seen) });
     }
     const left = kept.keep(together).length;
     if (left > 0)

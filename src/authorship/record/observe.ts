@@ -13,6 +13,7 @@ import { recordProblem } from "../../state/problems.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
 import { type Capture, captureContent } from "./capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
+import { followMove } from "./follow-move.ts";
 import { GitOrigins } from "./git-origins.ts";
 import { authorIdentity } from "./identity.ts";
 import { locatePath } from "./locate-path.ts";
@@ -162,6 +163,8 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
     after: captureOf(tree, { path, absolute }, event.buffers, deps),
   }));
   withJournal(deps, repository, base, (journal) => {
+    const earlierOf = (path: RepoPath, after: Capture) =>
+      followMove(journal, { repository, files }, { path, after, earlier: origins.earlierOf(path, after) });
     const baselines = readBaselines(event, { journal, repository, captures, deps });
     for (const { path, after } of captures) {
       outcome.seen += 1;
@@ -171,7 +174,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
           after,
           cause: between,
           toolUseId: event.toolUseId,
-          earlier: origins.earlierOf(path, after),
+          earlier: earlierOf(path, after),
         });
         continue;
       }
@@ -179,14 +182,17 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
       const isPersons = event.kind === "known-human-edit" || event.kind === "before-human-edit";
       if (isPersons && (journal.head(path)?.begun.length ?? 0) > 0) continue;
       if (event.kind === "before-human-edit") {
-        recordBefore(journal, { path, after, cause: between, earlier: origins.earlierOf(path, after) });
+        recordBefore(journal, { path, after, cause: between, earlier: earlierOf(path, after) });
         continue;
       }
       // the next report of this path is compared with this look, also where nothing differed from the commit yet
-      if (event.kind === "untracked-edit") recordLook(journal, path, after);
+      if (event.kind === "untracked-edit") {
+        earlierOf(path, after);
+        recordLook(journal, path, after);
+      }
       const baseline = baselines.get(path);
       // an edit tool writes its text itself; a save or a look may find what was there before
-      const earlier = event.kind === "after-edit" ? {} : { earlier: origins.earlierOf(path, after) };
+      const earlier = event.kind === "after-edit" ? {} : { earlier: earlierOf(path, after) };
       const result = recordEdit(journal, {
         path,
         after,

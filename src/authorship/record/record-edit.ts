@@ -131,9 +131,9 @@ export function recordBefore(journal: Journal, edit: PathEdit): void {
 }
 
 /** Records that a file now stands at another path: its lines go with it. */
-export function recordRename(journal: Journal, from: Head, to: RepoPath): void {
-  const carried: Head = { ...from, path: to, earlier: [], begun: [], mark: null };
-  const content = journal.content(from, from.current);
+export function recordRename(journal: Journal, from: Head, to: RepoPath, state = from.current): void {
+  const carried: Head = { ...from, path: to, current: state, earlier: [], begun: [], mark: null };
+  const content = journal.content(from, state);
   journal.record({ path: to, kind: "carry", owner: null, carried }, content);
 }
 
