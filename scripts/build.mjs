@@ -38,6 +38,8 @@ const shared = {
   platform: "node",
   target: "node20.19",
   external: ["koffi"],
+  // its CommonJS form requires its parts by names that no bundler sees
+  alias: { "jsonc-parser": resolve("node_modules/jsonc-parser/lib/esm/main.js") },
   legalComments: "none",
   sourcemap: false,
   logLevel: "warning",

@@ -38,7 +38,7 @@ export function parseJsonText(text: string): JsonNode {
   const root = parseTree(json, errors, { allowTrailingComma: true });
   const [error] = errors;
   if (error !== undefined) throw damaged(text, describeParseError(error.error), error.offset);
-  if (root === undefined) throw damaged(text, "a value is expected", text.length);
+  if (root === undefined) throw damaged(text, "expected a value", text.length);
   return describeNode(root);
 }
 
@@ -61,10 +61,12 @@ function damaged(text: string, what: string, offset: number): KeyframeError {
   return new KeyframeError("invalid-input", `${what} at line ${before.length}, column ${column}`);
 }
 
-/** `CommaExpected` becomes "comma expected". */
+/** `CommaExpected` becomes "expected a comma". */
 function describeParseError(error: ParseErrorCode): string {
-  const words = printParseErrorCode(error).replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`);
-  return words.toLowerCase();
+  const name = printParseErrorCode(error);
+  if (name === "EndOfFileExpected") return "unexpected text";
+  const words = name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
+  return words.replace(/^(.*) expected$/, "expected a $1");
 }
 
 function describeNode(node: Node): JsonNode {
