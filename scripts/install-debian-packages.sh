@@ -8,7 +8,7 @@ declare -A groups=(
   [s3]="ceph-mon ceph-osd ceph-common radosgw curl python3"
   [http]="nginx-light"
   [browser]="chromium"
-  [editors]="neovim"
+  [editors]="neovim unzip"
   # machines, the guest's kernel, images without root, OCI layers, the guest program's interpreter, oracles
   [sandbox]="qemu-system-x86 qemu-utils linux-image-cloud-amd64 mmdebstrap e2fsprogs fakeroot fakechroot uidmap zstd tar perl-base nbdfuse fuse3"
 )

@@ -29,6 +29,7 @@ import { migrateCommand } from "./migrate/migrate-command.ts";
 import { pushCommand } from "./push/push-command.ts";
 import { raceRoutes } from "./race/race-command.ts";
 import { redactCommand } from "./redact/redact-command.ts";
+import { reportCommand } from "./report/report-command.ts";
 import { resumeCommand } from "./resume/resume-command.ts";
 import { rewindCommand } from "./rewind/rewind-command.ts";
 import { rmCommand } from "./rm/rm-command.ts";
@@ -58,6 +59,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     human: humanCommand,
     blame: blameCommand,
     stats: statsCommand,
+    report: reportCommand,
     show: showCommand,
     log: logCommand,
     diff: diffCommand,

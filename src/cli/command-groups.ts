@@ -16,6 +16,7 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
       "log",
       "show",
       "stats",
+      "report",
       "doctor",
       "clean",
       "demo",

@@ -9,7 +9,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { errnoOf } from "../files/files.ts";
 
 export interface HttpRequest {
-  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE";
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;

@@ -6,10 +6,11 @@ import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { type NoteEdit, updateNotes } from "../../git/refs/notes.ts";
-import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
+import { resolveRevision } from "../../git/refs/refs.ts";
 import { fetchWhole, type RemoteTip } from "../../git/remote/fetch.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import type { HttpClient } from "../../system/net/http.ts";
+import { dropFetchedRefs } from "./fetched-refs.ts";
 import { changeNumber, findToldChanges, listChangeRefs } from "./find-changes.ts";
 import { linkLines } from "./link-lines.ts";
 import { isAncestor, listNewCommits, type MergedCommit, readCommits } from "./merged-commits.ts";
@@ -81,7 +82,7 @@ export async function settlePipeline(
     if (request.dryRun) return { outcomes, pushed: false, problems: [] };
     return { outcomes, ...(await writeAndPush(context, remote, outcomes)) };
   } finally {
-    await dropFetched(git);
+    await dropFetchedRefs(git, fetchedPrefix);
   }
 }
 
@@ -189,17 +190,4 @@ async function writeAndPush(
   if (ours === undefined || ours === theirs) return { pushed: false, problems: [] };
   const { pushed, problems } = await pushCheckpoints(context, remote, new Map([[notesRef, ours]]));
   return { pushed: pushed.length > 0, problems };
-}
-
-async function dropFetched(git: Git): Promise<void> {
-  const text = await git.text(["for-each-ref", "--format=%(objectname) %(refname)", fetchedPrefix]);
-  const updates = text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => ({
-      ref: line.slice(line.indexOf(" ") + 1),
-      expected: line.slice(0, line.indexOf(" ")) as Oid,
-      next: undefined,
-    }));
-  await updateRefs(git, updates, "keyframe: the pipeline ended");
 }

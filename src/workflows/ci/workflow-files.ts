@@ -26,8 +26,9 @@ export function workflowFile(forge: Forge, options: WorkflowOptions): WorkflowFi
 export const gitlabInclude = "include:\n  - local: .gitlab/keyframe.yml\n";
 
 /*
- * Only on a push to the branch: a pull request from a fork has no right to write, and its code must not get one. Full
- * history, because owners are carried from the commits of the pull request. One run after the other, none cut off.
+ * Notes are written only on a push to the branch: a pull request from a fork has no right to write, and its code must not get one. Full
+ * history, because owners are carried from the commits of the pull request. One run after the other, none cut off. The
+ * report of a pull request may write its comment and nothing else; from a fork, not even that.
  */
 function githubWorkflow({ branch, version }: WorkflowOptions): string {
   return `${workflowMark}
@@ -35,15 +36,20 @@ name: Keyframe
 on:
   push:
     branches: [${JSON.stringify(branch)}]
+  pull_request:
+    branches: [${JSON.stringify(branch)}]
 permissions:
-  contents: write
-  pull-requests: read
-concurrency:
-  group: keyframe-notes
-  cancel-in-progress: false
+  contents: read
 jobs:
   owners:
+    if: github.event_name == 'push'
     runs-on: ubuntu-latest
+    permissions:
+      contents: write
+      pull-requests: read
+    concurrency:
+      group: keyframe-notes
+      cancel-in-progress: false
     steps:
       - uses: actions/checkout@v4
         with:
@@ -52,6 +58,25 @@ jobs:
         with:
           node-version: 22
       - run: npx --yes keyframe-cli@${version} ci
+        env:
+          GITHUB_TOKEN: \${{ github.token }}
+  report:
+    if: github.event_name == 'pull_request'
+    runs-on: ubuntu-latest
+    permissions:
+      contents: read
+      pull-requests: write
+    concurrency:
+      group: keyframe-report-\${{ github.event.pull_request.number }}
+      cancel-in-progress: true
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          fetch-depth: 0
+      - uses: actions/setup-node@v4
+        with:
+          node-version: 22
+      - run: npx --yes keyframe-cli@${version} report --ci
         env:
           GITHUB_TOKEN: \${{ github.token }}
 `;
@@ -70,5 +95,13 @@ keyframe:
   script:
     - git remote set-url --push origin "https://oauth2:\${KEYFRAME_TOKEN}@\${CI_SERVER_HOST}/\${CI_PROJECT_PATH}.git"
     - npx --yes keyframe-cli@${version} ci
+keyframe-report:
+  image: node:22
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+  variables:
+    GIT_DEPTH: "0"
+  script:
+    - npx --yes keyframe-cli@${version} report --ci
 `;
 }
