@@ -1,3 +1,5 @@
+import { cleanText } from "../base/text/clean-text.ts";
+
 /** What a model reads as one token is about four bytes of English or code; short of a tokenizer, the safe side. */
 const bytesPerToken = 4;
 export const defaultBudget = 1500;
@@ -48,15 +50,8 @@ function cutText(text: string, most: number): string {
   return `${bytes.toString("utf8", 0, end)}…`;
 }
 
-/** Control, bidirectional and invisible characters do not reach the model; newlines and tabs do. */
-export function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
-    character === "\n" || character === "\t" ? character : "",
-  );
-}
-
 /** One line, at most so many characters. */
 export function oneLine(text: string, most: number): string {
-  const flat = plain(text).replace(/\s+/g, " ").trim();
+  const flat = cleanText(text).replace(/\s+/g, " ").trim();
   return flat.length <= most ? flat : `${flat.slice(0, most - 1)}…`;
 }

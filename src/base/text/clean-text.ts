@@ -9,6 +9,11 @@ export function cleanText(text: string): string {
   return stripVTControlCharacters(text).replace(/\r\n/g, "\n").replace(hidden, mark);
 }
 
+/** Text that escapes control characters itself, such as JSON, with marks for what turns round or hides others. */
+export function markHidden(text: string): string {
+  return plain.test(text) ? text : text.replace(hidden, mark);
+}
+
 /** The same on one line: a name cannot pretend to be the next line of a report. */
 export function cleanLine(text: string): string {
   return cleanText(text).replace(/\n/g, "\u21b5");

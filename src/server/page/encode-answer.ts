@@ -1,7 +1,6 @@
-/**
- * An answer as JSON. Characters that turn the direction of text or cannot be seen are shown as a mark: what people and
- * agents wrote must not look like something else.
- */
+import { markHidden } from "../../base/text/clean-text.ts";
+
+/** An answer as JSON in which what people and agents wrote does not look like something else. */
 export function encodeAnswer(value: object): string {
-  return JSON.stringify(value).replace(/[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "\ufffd");
+  return markHidden(JSON.stringify(value));
 }
