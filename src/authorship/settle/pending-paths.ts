@@ -44,7 +44,7 @@ export function* readStates(files: Files, { head, epoch }: PendingPath): Generat
 /** What else is known of a path that was committed. */
 export interface CommittedPath {
   /** True if the work tree holds what the commit holds. */
-  readonly isStanding?: boolean;
+  readonly isStanding?: () => boolean;
   /** True if the commit takes lines out of the file. */
   readonly cuts?: boolean;
   /** True while a shell call is open: what it was begun with is compared when it ends. */
@@ -59,7 +59,7 @@ export function withoutCommitted(
   files: Files,
   pending: PendingPath,
   committed: Uint8Array | null,
-  { isStanding = false, cuts = false, isWatched = false }: CommittedPath = {},
+  { isStanding = () => false, cuts = false, isWatched = false }: CommittedPath = {},
 ): PendingPath | undefined {
   const { head, epoch } = pending;
   if (committed === null) return head.current.kind === "absent" ? keepBegun(pending, isWatched) : pending;
@@ -83,7 +83,7 @@ function isExtended(content: Uint8Array, by: Uint8Array): boolean {
 function ownersOfUncommitted(
   current: OwnedContent,
   committed: Uint8Array,
-  isStanding: boolean,
+  isStanding: () => boolean,
 ): LineOwnerRun[] {
   const interner = createLineInterner();
   const old = interner.intern(committed);
@@ -96,7 +96,7 @@ function ownersOfUncommitted(
     settledFrom = settledTo + (change?.newCount ?? 0);
   }
   // a formatter left none of these as it was, in the commit and in the work tree
-  for (const { old: lines } of isStanding ? rewrittenRegions(current.content, committed) : [])
+  for (const { old: lines } of isStanding() ? rewrittenRegions(current.content, committed) : [])
     owners.fill(null, lines.start, lines.start + lines.count);
   return encodeLineOwners(owners);
 }

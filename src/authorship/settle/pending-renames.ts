@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { RepoPath } from "../../git/ids.ts";
-import type { ObjectReader } from "../../git/objects/objects.ts";
+import { type ObjectReader, readInOrder } from "../../git/objects/objects.ts";
 import type { CommitPatch } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
@@ -41,8 +41,12 @@ export async function followRenames(
   const byDigest = statesByDigest(pending.values());
   const claimable: PendingPaths = new Map(pending);
   const next: PendingPaths = new Map(pending);
+  const blobs = readInOrder(
+    reader,
+    moved.map((path) => `${patch.commit}:${path}`),
+  );
   for (const path of moved) {
-    const blob = await reader.read(`${patch.commit}:${path}`);
+    const blob = (await blobs.next()).value ?? undefined;
     const digest = blob?.type === "blob" ? sha256Hex(blob.content) : "";
     const waiting = next.get(path);
     const from = byDigest.get(digest);

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { errorText } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
-import { type ObjectReader, openObjectReader } from "../../git/objects/objects.ts";
+import { type ObjectReader, openObjectReader, readInOrder } from "../../git/objects/objects.ts";
 import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
@@ -265,21 +265,30 @@ async function afterCommit(
   pending: PendingPaths,
 ): Promise<PendingPaths> {
   const next: PendingPaths = new Map(pending);
+  const isWatched = hasShellCalls(git.repository, deps.files);
+  const cut = new Set(
+    patch.files.flatMap(({ newPath, hunks }) =>
+      hunks.some(({ oldCount, newCount }) => oldCount > newCount) ? [newPath] : [],
+    ),
+  );
   const touched = new Set(patch.files.flatMap(({ oldPath, newPath }) => [oldPath, newPath]));
-  for (const path of touched) {
-    const waiting = path === undefined ? undefined : next.get(path);
-    if (path === undefined || waiting === undefined) continue;
-    const blob = await reader.read(`${patch.commit}:${path}`);
+  const waiting = [...touched].filter((path) => path !== undefined && pending.has(path)) as RepoPath[];
+  const blobs = readInOrder(
+    reader,
+    waiting.map((path) => `${patch.commit}:${path}`),
+  );
+  for (const path of waiting) {
+    const blob = (await blobs.next()).value ?? undefined;
     const committed = blob?.type === "blob" ? blob.content : null;
-    const standing = committed === null ? undefined : readStanding(git.repository, deps, path);
-    const left = withoutCommitted(deps.files, waiting, committed, {
-      isWatched: hasShellCalls(git.repository, deps.files),
-      isStanding: committed !== null && standing?.equals(committed) === true,
-      cuts: patch.files.some(
-        ({ newPath, hunks }) =>
-          newPath === path && hunks.some(({ oldCount, newCount }) => oldCount > newCount),
-      ),
-    });
+    const known = pending.get(path);
+    const left =
+      known &&
+      withoutCommitted(deps.files, known, committed, {
+        isWatched,
+        isStanding: () =>
+          committed !== null && readStanding(git.repository, deps, path)?.equals(committed) === true,
+        cuts: cut.has(path),
+      });
     if (left === undefined) next.delete(path);
     else next.set(path, left);
   }

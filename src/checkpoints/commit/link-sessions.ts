@@ -204,7 +204,7 @@ function rewrittenIn(
   const { head, epoch } = waiting;
   if (head.current.unlined !== undefined || ownersIn(head.current.runs).size === 0) return [];
   const state = readStateContent(files, epoch, head, head.current);
-  if (state === undefined) return [];
+  if (state === undefined || state.equals(content)) return [];
   const owners = decodeLineOwners(head.current.runs, splitLines(state).length);
   const isAdded = (line: number) =>
     patch.hunks.some(({ newStart, newCount }) => line >= newStart && line < newStart + newCount);

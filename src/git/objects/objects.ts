@@ -59,6 +59,25 @@ export function openObjectReader(git: Git, { lazyFetch = true }: ObjectReaderOpt
   };
 }
 
+/** Objects in the order of their names; while one is worked on, the next few are on their way. */
+export async function* readInOrder(
+  reader: Pick<ObjectReader, "read">,
+  names: readonly string[],
+): AsyncGenerator<GitObject | undefined> {
+  const asked: Promise<GitObject | undefined>[] = [];
+  for (let at = 0; at < names.length; at += 1) {
+    for (const name of names.slice(asked.length, at + readAhead)) {
+      const answer = reader.read(name);
+      answer.catch(() => undefined); // it fails where it is awaited
+      asked.push(answer);
+    }
+    yield await asked[at];
+    asked[at] = Promise.resolve(undefined); // its content is done with
+  }
+}
+
+const readAhead = 32;
+
 /** A name with a newline in it is resolved first: batches are asked by lines. */
 async function oneLineName(git: Git, name: string): Promise<string> {
   if (!name.includes("\n")) return name;
@@ -103,6 +122,17 @@ function startBatch(git: Git, mode: "--batch" | `--batch-check${string}`, lazyFe
     for (const waiter of waiters.splice(0)) waiter.reject(error);
   };
   child.stdin.on("error", () => undefined);
+  // what is asked at once is written at once
+  let isHeld = false;
+  const hold = () => {
+    if (isHeld) return;
+    isHeld = true;
+    child.stdin.cork();
+    process.nextTick(() => {
+      isHeld = false;
+      child.stdin.uncork();
+    });
+  };
   const ended = child.exited.then(
     ({ code, signal }) => failAll(() => gitFailed(args, { code, signal, stderr })),
     (error: Error) => failAll(() => error),
@@ -113,6 +143,7 @@ function startBatch(git: Git, mode: "--batch" | `--batch-check${string}`, lazyFe
       if (closed) return Promise.reject(new KeyframeError("program-failed", "git cat-file has ended"));
       return new Promise((resolve, reject) => {
         waiters.push({ resolve, reject });
+        hold();
         child.stdin.write(encodePath(`${name}\n`));
       });
     },
