@@ -7,6 +7,8 @@ export interface BenchResult {
   readonly floor?: number;
   /** `value` over `floor`, or over what the name says. */
   readonly ratio?: number;
+  /** Processor time of everything that was started, by the system's ticks of 10 ms; of several runs their mean. */
+  readonly cpuMs?: number;
   readonly peakMemoryBytes?: number;
   /** Digest of what the measured work produced: equal runs give equal hashes. */
   readonly resultHash: string;

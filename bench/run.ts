@@ -43,11 +43,12 @@ export function formatResults(results: readonly BenchResult[]): string {
     figure(result.value, result.unit),
     figure(result.floor, result.unit),
     result.ratio === undefined ? "" : `${result.ratio.toFixed(2)} x`,
+    figure(result.cpuMs, "ms"),
     result.peakMemoryBytes === undefined ? "" : formatBytes(result.peakMemoryBytes),
     result.resultHash,
   ]);
-  const head = ["", "value", "floor", "ratio", "peak memory", "result"];
-  return formatTable([head, ...rows], [{}, ...Array(4).fill({ align: "right" as const })]);
+  const head = ["", "value", "floor", "ratio", "CPU", "peak memory", "result"];
+  return formatTable([head, ...rows], [{}, ...Array(5).fill({ align: "right" as const })]);
 }
 
 async function main(args: readonly string[]): Promise<void> {

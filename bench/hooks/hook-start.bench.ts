@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createTestRepository, keyframeProgram } from "../../test/support/test-repository.ts";
 import type { BenchResult } from "../bench-result.ts";
-import { median, peakMemoryOf, runNode, timeInTurn } from "../measure.ts";
+import { cpuInTurn, median, peakMemoryOf, runNode, timeInTurn } from "../measure.ts";
 
 /**
  * From start to exit of a hook as an agent starts it (a process, payload on standard input), in turn with bare Node:
@@ -44,13 +44,15 @@ export async function run({ tiny }: { readonly tiny: boolean }): Promise<BenchRe
       return hook(payload("PostToolUse", "Edit", { tool_response: { originalFile } }));
     };
     runNode(hook(payload("PreToolUse", "Edit")));
-    const times = timeInTurn(tiny ? 2 : 25, {
+    const actions = {
       node: () => void runNode({ args: ["-e", "0"], cwd: repository.folder, env: repository.env }),
       "a tool that only reads": () => void runNode(hook(payload("PreToolUse", "Read"))),
       "a prompt": () => void runNode(hook(payload("UserPromptSubmit", "", { prompt: "go on" }))),
       "before an edit, 1,000 lines": () => void runNode(hook(payload("PreToolUse", "Edit"))),
       "after an edit, 1,000 lines": () => void runNode(afterEdit()),
-    });
+    };
+    const times = timeInTurn(tiny ? 2 : 25, actions);
+    const cpu = cpuInTurn(tiny ? 1 : 25, actions);
     const peakMemoryBytes = peakMemoryOf(afterEdit());
     const { pending } = JSON.parse(repository.keyframe(["status", "--json"]).stdout) as { pending: unknown };
     const resultHash = createHash("sha256").update(JSON.stringify(pending)).digest("hex").slice(0, 16);
@@ -66,6 +68,7 @@ export async function run({ tiny }: { readonly tiny: boolean }): Promise<BenchRe
           unit: "ms",
           floor,
           ratio: value / floor,
+          cpuMs: cpu[name as keyof typeof cpu],
           ...memory,
           resultHash,
         };
