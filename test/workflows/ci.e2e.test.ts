@@ -459,6 +459,9 @@ describe("keyframe ci install", () => {
     expect(text).toContain("keyframe-cli@");
     expect(text).toContain('branches: ["main"]');
     expect(text).not.toContain("pull_request");
+    const report = readFileSync(join(dev.folder, ".github/workflows/keyframe-report.yml"), "utf8");
+    expect(report).toContain("report --ci");
+    expect(report).not.toContain("contents: write");
     expect(JSON.parse(install("--json").stdout)).toMatchObject({ changes: [] });
     writeFileSync(path, "name: mine\n");
     expect(install()).toMatchObject({ code: 4, stderr: expect.stringContaining("not written by Keyframe") });

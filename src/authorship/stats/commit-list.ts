@@ -12,11 +12,12 @@ export interface ListedCommit {
 export async function listCommits(
   git: Git,
   revisions: readonly string[],
-  options: { readonly alone?: boolean } = {},
+  options: { readonly alone?: boolean; readonly since?: string } = {},
 ): Promise<ListedCommit[]> {
   const args = [
     "rev-list",
     ...(options.alone ? ["--no-walk"] : []),
+    ...(options.since === undefined ? [] : [`--since=${options.since}`]),
     "--topo-order",
     "--reverse",
     "--format=%P%x09%an <%ae>",

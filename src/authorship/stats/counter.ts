@@ -105,6 +105,7 @@ export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOpti
 
   return {
     add({ commit: { commit, parents }, patches: [first = [], ...others], log = emptyAuthorshipLog }) {
+      book.begin(commit);
       const counted: CountedCommit = {
         commit,
         log,

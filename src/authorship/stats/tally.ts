@@ -34,6 +34,8 @@ export interface SessionCounts {
 export interface Tally {
   readonly total: LineCounts;
   readonly files: ReadonlyMap<string, LineCounts>;
+  /** What each commit added. Without deleted lines of merges, as everywhere. */
+  readonly commits: ReadonlyMap<Oid, LineCounts>;
   /** Most lines first. */
   readonly sessions: readonly SessionCounts[];
   /** Known humans by identity. */
@@ -57,6 +59,8 @@ interface SessionTally {
 
 /** Where counted lines are added up, by file, session and human. */
 export interface TallyBook {
+  /** What is added from here on belongs to this commit. */
+  begin(commit: Oid): void;
   addLines(path: string, added: number, deleted: number): void;
   addHuman(path: string, owner: HumanOwner, count: number): void;
   /** Answers true at the first lines of the session in this commit. */
@@ -74,11 +78,13 @@ export interface TallyBook {
 
 export function openTallyBook(): TallyBook {
   const files = new Map<string, FileTally>();
+  const commits = new Map<Oid, FileTally>();
+  let current = emptyFile();
   const sessions = new Map<string, SessionTally>();
   const humans = new Map<string, number>();
 
   function fileOf(path: string): FileTally {
-    const file = files.get(path) ?? { added: 0, deleted: 0, claimed: 0, humans: 0, tracked: [] };
+    const file = files.get(path) ?? emptyFile();
     files.set(path, file);
     return file;
   }
@@ -93,21 +99,28 @@ export function openTallyBook(): TallyBook {
   }
 
   return {
+    begin(commit) {
+      current = emptyFile();
+      commits.set(commit, current);
+    },
     addLines(path, added, deleted) {
-      const file = fileOf(path);
-      file.added += added;
-      file.deleted += deleted;
+      for (const tally of [fileOf(path), current]) {
+        tally.added += added;
+        tally.deleted += deleted;
+      }
     },
     addHuman(path, owner, count) {
-      const file = fileOf(path);
-      file.humans += count;
-      file.claimed += count;
+      for (const tally of [fileOf(path), current]) {
+        tally.humans += count;
+        tally.claimed += count;
+      }
       humans.set(owner.identity, (humans.get(owner.identity) ?? 0) + count);
     },
     addAgent(path, owner, { commit, lines }) {
-      const file = fileOf(path);
-      file.tracked.push(lines);
-      file.claimed += lines.count;
+      for (const tally of [fileOf(path), current]) {
+        tally.tracked.push(lines);
+        tally.claimed += lines.count;
+      }
       const session = sessionOf(owner);
       session.tracked.push(lines);
       const first = !session.commits.has(commit);
@@ -135,11 +148,16 @@ export function openTallyBook(): TallyBook {
       return {
         total: sumCounts([...counts.values()]),
         files: counts,
+        commits: new Map([...commits].map(([commit, tally]) => [commit, countFile(tally)])),
         sessions: [...sessions.values()].map(countSession).sort((a, b) => b.added - a.added),
         humans: new Map([...humans].sort(([, a], [, b]) => b - a)),
       };
     },
   };
+}
+
+function emptyFile(): FileTally {
+  return { added: 0, deleted: 0, claimed: 0, humans: 0, tracked: [] };
 }
 
 function countFile(file: FileTally): LineCounts {

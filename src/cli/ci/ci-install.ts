@@ -7,7 +7,7 @@ import { findElectedRemote } from "../../git/remote/remote.ts";
 import { applyFileChanges, readFileState } from "../../system/files/file-changes.ts";
 import { findForge } from "../../workflows/ci/find-forge.ts";
 import type { Forge } from "../../workflows/ci/pipeline.ts";
-import { gitlabInclude, workflowFile, workflowMark } from "../../workflows/ci/workflow-files.ts";
+import { gitlabInclude, workflowFiles, workflowMark } from "../../workflows/ci/workflow-files.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { describeChange, printChanges } from "../enable/print-changes.ts";
@@ -32,8 +32,9 @@ export async function ciInstall(this: CliContext, flags: CiInstallFlags): Promis
     });
   }
   const branch = flags.branch ?? (await defaultBranch(git));
-  const file = workflowFile(forge, { branch, version: keyframeVersion });
-  const changes = [planFile(this, join(top, file.path), file.text)];
+  const all = workflowFiles(forge, { branch, version: keyframeVersion });
+  const [file] = all;
+  const changes = all.map(({ path, text }) => planFile(this, join(top, path), text));
   const includer = join(top, ".gitlab-ci.yml");
   const isIncluded = forge === "github" || (readText(this, includer)?.includes(file.path) ?? false);
   if (!isIncluded && readText(this, includer) === undefined) {
@@ -50,7 +51,8 @@ export async function ciInstall(this: CliContext, flags: CiInstallFlags): Promis
     });
   } else {
     printChanges(this, { changes: wanted, top, dryRun: flags.dryRun === true });
-    if (wanted.length > 0) this.terminal.out(`Commit ${printable(file.path)} to ${printable(branch)}.`);
+    const paths = all.map(({ path }) => printable(path)).join(" and ");
+    if (wanted.length > 0) this.terminal.out(`Commit ${paths} to ${printable(branch)}.`);
   }
   if (!isIncluded && readText(this, includer)?.includes(file.path) !== true && flags.dryRun !== true) {
     this.terminal.note(`.gitlab-ci.yml is yours and stays as it is; add to it:\n${gitlabInclude.trimEnd()}`);
@@ -66,7 +68,7 @@ function planFile({ files }: CliContext, path: string, text: string): FileChange
       hint: "move it away, or add `keyframe ci` to it by hand",
     });
   }
-  return { path, before, after: textFile(text, mode), why: "runs `keyframe ci` when commits arrive" };
+  return { path, before, after: textFile(text, mode), why: "runs Keyframe in pipelines" };
 }
 
 function isOurs(state: FileState): boolean {

@@ -15,60 +15,40 @@ export interface WorkflowOptions {
   readonly version: string;
 }
 
-/** The pipeline that settles what arrives on a branch. Pure. */
-export function workflowFile(forge: Forge, options: WorkflowOptions): WorkflowFile {
-  return forge === "github"
-    ? { path: ".github/workflows/keyframe.yml", text: githubWorkflow(options) }
-    : { path: ".gitlab/keyframe.yml", text: gitlabJob(options) };
+/** The pipelines that settle what arrives on a branch and report on changes; the first is the one that settles. Pure. */
+export function workflowFiles(
+  forge: Forge,
+  options: WorkflowOptions,
+): readonly [WorkflowFile, ...WorkflowFile[]] {
+  if (forge === "gitlab") return [{ path: ".gitlab/keyframe.yml", text: gitlabJob(options) }];
+  return [
+    { path: ".github/workflows/keyframe.yml", text: githubWorkflow(options) },
+    { path: ".github/workflows/keyframe-report.yml", text: githubReport(options) },
+  ];
 }
 
 /** What GitLab's own file needs, so that ours is read. */
 export const gitlabInclude = "include:\n  - local: .gitlab/keyframe.yml\n";
 
 /*
- * Notes are written only on a push to the branch: a pull request from a fork has no right to write, and its code must not get one. Full
- * history, because owners are carried from the commits of the pull request. One run after the other, none cut off. The
- * report of a pull request may write its comment and nothing else; from a fork, not even that.
+ * Of its own, so that nothing that runs for a pull request has the rights of the other: the report may write its comment
+ * and nothing else; from a fork, not even that.
  */
-function githubWorkflow({ branch, version }: WorkflowOptions): string {
+function githubReport({ branch, version }: WorkflowOptions): string {
   return `${workflowMark}
-name: Keyframe
+name: Keyframe report
 on:
-  push:
-    branches: [${JSON.stringify(branch)}]
   pull_request:
     branches: [${JSON.stringify(branch)}]
 permissions:
   contents: read
+  pull-requests: write
+concurrency:
+  group: keyframe-report-\${{ github.event.pull_request.number }}
+  cancel-in-progress: true
 jobs:
-  owners:
-    if: github.event_name == 'push'
-    runs-on: ubuntu-latest
-    permissions:
-      contents: write
-      pull-requests: read
-    concurrency:
-      group: keyframe-notes
-      cancel-in-progress: false
-    steps:
-      - uses: actions/checkout@v4
-        with:
-          fetch-depth: 0
-      - uses: actions/setup-node@v4
-        with:
-          node-version: 22
-      - run: npx --yes keyframe-cli@${version} ci
-        env:
-          GITHUB_TOKEN: \${{ github.token }}
   report:
-    if: github.event_name == 'pull_request'
     runs-on: ubuntu-latest
-    permissions:
-      contents: read
-      pull-requests: write
-    concurrency:
-      group: keyframe-report-\${{ github.event.pull_request.number }}
-      cancel-in-progress: true
     steps:
       - uses: actions/checkout@v4
         with:
@@ -77,6 +57,38 @@ jobs:
         with:
           node-version: 22
       - run: npx --yes keyframe-cli@${version} report --ci
+        env:
+          GITHUB_TOKEN: \${{ github.token }}
+`;
+}
+
+/*
+ * Only on a push to the branch: a pull request from a fork has no right to write, and its code must not get one. Full
+ * history, because owners are carried from the commits of the pull request. One run after the other, none cut off.
+ */
+function githubWorkflow({ branch, version }: WorkflowOptions): string {
+  return `${workflowMark}
+name: Keyframe
+on:
+  push:
+    branches: [${JSON.stringify(branch)}]
+permissions:
+  contents: write
+  pull-requests: read
+concurrency:
+  group: keyframe-notes
+  cancel-in-progress: false
+jobs:
+  owners:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          fetch-depth: 0
+      - uses: actions/setup-node@v4
+        with:
+          node-version: 22
+      - run: npx --yes keyframe-cli@${version} ci
         env:
           GITHUB_TOKEN: \${{ github.token }}
 `;

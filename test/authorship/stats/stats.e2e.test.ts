@@ -195,3 +195,27 @@ test("the table shows the bar, its legend and each owner", () => {
     "
   `);
 });
+
+describe("--since", () => {
+  const trend = (...args: string[]) => repository.keyframe(["stats", "--since", "2026-01-01", ...args]);
+
+  test("counts by weeks, and the weeks add up to the whole", () => {
+    const json = JSON.parse(trend("--json").stdout) as {
+      weeks: Record<string, number>[];
+      total: Record<string, number>;
+    };
+    expect(json.weeks.map(({ week }) => week)).toEqual(["2025-12-29"]);
+    for (const name of ["commits", "added", "agents", "humans", "unknown", "accepted"])
+      expect(json.weeks.reduce((sum, week) => sum + (week[name] ?? 0), 0)).toBe(json.total[name]);
+    const whole = numbers(stats(`${repository.git("hash-object", "-t", "tree", "/dev/null")}..HEAD`));
+    expect(json.total).toMatchObject(whole);
+  });
+
+  test("as a table, a picture and a badge", () => {
+    expect(trend().stdout).toMatch(/week .*\n2025-12-29 /);
+    expect(trend("--format", "svg").stdout).toMatch(/^<svg .*<polyline points="[\d.,]+".*<\/svg>\n$/s);
+    expect(trend("--format", "badge").stdout).toMatch(/lines by agents: \d+%/);
+    expect(repository.keyframe(["stats", "--format", "svg"]).code).toBe(2);
+    expect(trend("HEAD~1..HEAD").code).toBe(2);
+  });
+});
