@@ -1,5 +1,5 @@
 import { isKeyframeError, KeyframeError } from "../base/errors.ts";
-import { cleanText } from "../base/text/clean-text.ts";
+import { dropHidden } from "../base/text/clean-text.ts";
 import { redactedText } from "../checkpoints/capture/redacted-prompts.ts";
 import { listRaces, readLane } from "../race/race-record.ts";
 import { raceRows } from "../race/race-table.ts";
@@ -60,7 +60,7 @@ function openConversation(page: ConversationPage, input: ToolInput): string {
 }
 
 function describeEntry({ index, kind, text, tool }: ConversationEntry): string {
-  if (tool === undefined) return `[${index}] ${kind}: ${cleanText(text).trim()}`;
+  if (tool === undefined) return `[${index}] ${kind}: ${dropHidden(text).trim()}`;
   const output = oneLine(tool.output, 200);
   return `[${index}] ${oneLine(tool.name, 40)}${tool.failed ? " (failed)" : ""}: ${oneLine(text, 300)}${output === "" ? "" : `\n    -> ${output}`}`;
 }
@@ -128,7 +128,7 @@ async function openRace(
     ];
     const { stdout } = await git.run(args);
     out.add("--- quoted diff ---");
-    for (const line of stdout.toString("utf8").split("\n")) if (!out.add(cleanText(line))) break;
+    for (const line of stdout.toString("utf8").split("\n")) if (!out.add(dropHidden(line))) break;
   }
   return out.text;
 }

@@ -1,4 +1,4 @@
-import { cleanText } from "../base/text/clean-text.ts";
+import { dropHidden } from "../base/text/clean-text.ts";
 
 /** What a model reads as one token is about four bytes of English or code; short of a tokenizer, the safe side. */
 const bytesPerToken = 4;
@@ -52,6 +52,6 @@ function cutText(text: string, most: number): string {
 
 /** One line, at most so many characters. */
 export function oneLine(text: string, most: number): string {
-  const flat = cleanText(text).replace(/\s+/g, " ").trim();
+  const flat = dropHidden(text).replace(/\s+/g, " ").trim();
   return flat.length <= most ? flat : `${flat.slice(0, most - 1)}…`;
 }

@@ -14,6 +14,11 @@ export function markHidden(text: string): string {
   return plain.test(text) ? text : text.replace(hidden, mark);
 }
 
+/** The same for a model, which reads what a person would not see: without a trace of it. */
+export function dropHidden(text: string): string {
+  return plain.test(text) ? text : stripVTControlCharacters(text).replace(hidden, "");
+}
+
 /** The same on one line: a name cannot pretend to be the next line of a report. */
 export function cleanLine(text: string): string {
   return cleanText(text).replace(/\n/g, "\u21b5");
