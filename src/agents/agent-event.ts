@@ -89,8 +89,13 @@ export type AgentEvent =
       readonly kind: "untracked-edit";
       readonly paths: readonly string[];
       readonly cwd: string;
+      /** The call of an agent that is about to edit them: an editor's save meanwhile is not a person's. */
+      readonly announces?: string;
       readonly buffers?: Buffers;
     };
+
+/** The id of edits in formats that have no ids. */
+export const unnamedCall = "unnamed";
 
 /** Unsaved editor contents by absolute path; they stand for the file on disk. */
 export type Buffers = ReadonlyMap<string, string>;

@@ -17,6 +17,7 @@ describe("agent-v1", () => {
     };
     expect(parse(payload)).toEqual({
       kind: "untracked-edit",
+      announces: "unnamed",
       cwd: "/r",
       paths: ["/r/a", "/r/b"],
       buffers: new Map([["/r/b", "text"]]),

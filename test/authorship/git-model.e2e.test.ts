@@ -87,6 +87,14 @@ const failures: readonly (readonly [title: string, program: readonly GitOperatio
       { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
     ],
   ],
+  [
+    "a file moved over a new one that an agent wrote",
+    [
+      { kind: "edit", file: "renamed", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "edit", file: "one", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "mv of the file", by: "person", settles: false },
+    ],
+  ],
 ];
 
 test.each(failures)("%s", async (_title, program) => {

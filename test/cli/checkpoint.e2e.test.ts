@@ -125,6 +125,26 @@ describe("keyframe checkpoint", () => {
     expect(owners("a")).toBe("UUAUA");
   });
 
+  test("a save between a generic agent's looks is the agent's own write, and one without a look before is a person's", () => {
+    for (const path of ["a", "b"]) repository.write(path, "1\n");
+    repository.commit("one");
+    const where = { repo_working_dir: repository.folder };
+    const agent = { agent_name: "otto", model: "m", conversation_id: "c" };
+    checkpoint(["agent-v1"], JSON.stringify({ ...where, type: "human", will_edit_filepaths: ["a"] }));
+    repository.write("a", "1\nagent\n");
+    repository.write("b", "1\nperson\n");
+    expect(checkpoint(["known_human", "a", "b"]).code).toBe(0);
+    checkpoint(
+      ["agent-v1"],
+      JSON.stringify({ ...where, ...agent, type: "ai_agent", edited_filepaths: ["a"] }),
+    );
+    repository.write("a", "1\nagent\nperson after\n");
+    checkpoint(["known_human", "a"]);
+    repository.commit("two");
+    repository.keyframe(["settle"]);
+    expect([owners("a"), owners("b")]).toEqual(["UAK", "UK"]);
+  });
+
   describe("by hand says what it cannot record, records the rest, and ends with a code that tells", () => {
     test.each(["human", "known_human", "mock_ai", "untracked"])("%s", (preset) => {
       repository.write(".gitignore", "*.log\n");

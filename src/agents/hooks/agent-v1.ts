@@ -1,4 +1,4 @@
-import type { AgentAdapter, HookReading, RefusedPayload } from "../agent-event.ts";
+import { type AgentAdapter, type HookReading, type RefusedPayload, unnamedCall } from "../agent-event.ts";
 import {
   absolutePaths,
   asFields,
@@ -40,7 +40,7 @@ export const agentV1Adapter: AgentAdapter = {
 
 function parseUntracked(fields: Fields, cwd: string): HookReading {
   const files = parseFiles(fields, cwd, "will_edit_filepaths");
-  return "kind" in files ? files : { kind: "untracked-edit", cwd, ...files };
+  return "kind" in files ? files : { kind: "untracked-edit", cwd, announces: unnamedCall, ...files };
 }
 
 function parseEdit(fields: Fields, cwd: string): HookReading {
@@ -48,8 +48,8 @@ function parseEdit(fields: Fields, cwd: string): HookReading {
   if (agent === undefined) return refused("ai_agent needs agent_name and conversation_id");
   const files = parseFiles(fields, cwd, "edited_filepaths");
   if ("kind" in files) return files;
-  // the format has no call ids: an edit is one snapshot after, compared with the last one known
-  return { kind: "after-edit", agent, cwd, toolUseId: "unnamed", toolName: "edit", ...files };
+  // an edit is one snapshot after, compared with the last one known
+  return { kind: "after-edit", agent, cwd, toolUseId: unnamedCall, toolName: "edit", ...files };
 }
 
 function parseShell(fields: Fields, cwd: string, kind: "before-shell" | "after-shell"): HookReading {

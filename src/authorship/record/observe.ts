@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { AgentEvent, Buffers } from "../../agents/agent-event.ts";
+import { type AgentEvent, type Buffers, unnamedCall } from "../../agents/agent-event.ts";
 import { errorText } from "../../base/errors.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { readCommittedSync } from "../../git/remote/sync.ts";
@@ -8,6 +8,7 @@ import { readBase } from "../../journal/base.ts";
 import { listShellCalls, readShellCall, removeShellCall } from "../../journal/calls/shell-calls.ts";
 import { type Journal, withJournal } from "../../journal/journal.ts";
 import { isOwned, listEpochs } from "../../journal/layout.ts";
+import type { Head } from "../../journal/path-state.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/session-log.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
@@ -180,7 +181,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
       }
       // an editor reports the agent's own write as a save of its buffer: until the call ends it says nothing
       const isPersons = event.kind === "known-human-edit" || event.kind === "before-human-edit";
-      if (isPersons && (journal.head(path)?.begun.length ?? 0) > 0) continue;
+      if (isPersons && isUnderEdit(journal.head(path), deps)) continue;
       if (event.kind === "before-human-edit") {
         recordBefore(journal, { path, after, cause: between, earlier: earlierOf(path, after) });
         continue;
@@ -200,6 +201,8 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
         ...(baseline ? { baseline } : {}),
         ...earlier,
       });
+      if (event.kind === "untracked-edit" && event.announces !== undefined)
+        journal.record({ path, kind: "begin", owner: null, toolUseId: event.announces });
       if (result === "credited") outcome.credited += 1;
       if (result === "uncredited" && cause.owner !== null) {
         outcome.problems.push(`${path}: its state before the edit is not known, so the change is nobody's`);
@@ -209,6 +212,14 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
   if (event.kind === "after-edit" && cause.owner !== null && outcome.credited > 0) {
     appendEditRecord(repository, deps, { ...event, evidence: "edit" });
   }
+}
+
+/** An edit that was announced and never told of was not made: after this long a save is a person's again. */
+const maxAnnouncedMs = 5 * 60_000;
+
+function isUnderEdit(head: Head | undefined, { clock }: ObserveDeps): boolean {
+  const isRecent = (at: number) => clock.nowMs() - at < maxAnnouncedMs;
+  return (head?.begun ?? []).some(({ toolUseId, at }) => toolUseId !== unnamedCall || isRecent(at));
 }
 
 function causeOf(event: PathEvent, repository: Repository, deps: ObserveDeps): EditCause {

@@ -62,8 +62,9 @@ export async function followRenames(
 function listMoved(patch: CommitPatch, pending: PendingPaths, isAnyGone: boolean): RepoPath[] {
   const paths = patch.files.flatMap(({ oldPath, newPath }) => {
     if (newPath === undefined) return [];
-    const isNew = oldPath === undefined && !pending.has(newPath);
-    const isFollowed = oldPath !== undefined && oldPath !== newPath && pending.has(oldPath);
+    const isKnown = pending.has(newPath);
+    const isNew = oldPath === undefined && !isKnown;
+    const isFollowed = oldPath !== undefined && oldPath !== newPath && pending.has(oldPath) && !isKnown;
     return isNew || (isAnyGone && !isFollowed) ? [newPath] : [];
   });
   return isAnyGone ? paths : paths.slice(0, maxNewFiles);
