@@ -12,7 +12,7 @@ export async function answerSearch({ git, stores, files }: AskContext, input: To
   const words = mustText(input, "text").split(/\s+/).filter(Boolean);
   const since = optionalText(input, "since") ?? "";
   const index = openSearchIndex(files, searchFolder(git.repository.commonDir));
-  const { hits } = await searchCheckpoints(git, stores, index, words);
+  const { hits } = await searchCheckpoints(git, stores, index, { words });
   const wanted = hits.filter(({ createdAt }) => since === "" || (createdAt ?? "") >= since);
   const out = new BudgetedText(budgetOf(input));
   if (wanted.length === 0)

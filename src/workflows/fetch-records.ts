@@ -1,11 +1,20 @@
+import { errorText } from "../base/errors.ts";
+import { indexCheckpoints } from "../checkpoints/query/search/search.ts";
+import { openSearchIndex, searchFolder } from "../checkpoints/query/search/search-index.ts";
 import type { CheckpointId } from "../checkpoints/record/ids.ts";
 import { type FetchReport, fetchCheckpoints } from "../checkpoints/remote/fetch-checkpoints.ts";
+import { withFetched } from "../checkpoints/remote/fetched-stores.ts";
 import { followIfElected } from "../checkpoints/remote/follow-tracking.ts";
 import { fetchAndMergeNotes, type NotesReport } from "../checkpoints/remote/merge-notes.ts";
 import type { PushContext } from "../checkpoints/remote/push-checkpoints.ts";
+import { openCheckpointStores } from "../checkpoints/stores/stores.ts";
+import { borrowFetched } from "../git/fetched-objects.ts";
 import type { Remote } from "../git/remote/remote.ts";
 
-/** Fetches what listing needs, the files of `whole` checkpoints, and notes, which are merged with those that are here. */
+/**
+ * Fetches what listing needs, the files of `whole` checkpoints, and notes, which are merged with those that are here. What
+ * is here then is indexed, so that no search has to wait for that.
+ */
 export async function fetchRecords(
   context: PushContext,
   remote: Remote,
@@ -15,5 +24,20 @@ export async function fetchRecords(
   const report = await trace.span("checkpoints", () => fetchCheckpoints(context, remote, { whole }));
   const notes = await trace.span("notes", () => fetchAndMergeNotes(context, remote, nowSeconds));
   await followIfElected(context.git, remote);
+  await trace.span("index", () => indexFetched(context));
   return { ...report, notes };
+}
+
+async function indexFetched(context: PushContext): Promise<void> {
+  const { git, files } = context;
+  const stores = withFetched(openCheckpointStores(git), git, files);
+  const index = openSearchIndex(files, searchFolder(git.repository.commonDir));
+  try {
+    await indexCheckpoints(borrowFetched(git, files), stores, {
+      index,
+      onProgress: (done, total) => context.onProgress?.({ phase: "Indexing conversations", done, total }),
+    });
+  } catch (error) {
+    context.note(`what was fetched is indexed at the next search: ${errorText(error)}`);
+  }
 }

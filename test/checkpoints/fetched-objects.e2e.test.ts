@@ -38,6 +38,13 @@ function mustWalkEverywhere(clone: Clone): void {
 /** Transcripts by the number of their checkpoint. */
 const transcripts = Array.from({ length: 8 }, () => conversation(1500));
 
+/** Transcripts that no search has to read any more. */
+function indexedTranscripts({ folder }: Clone): number {
+  const directory = join(folder, ".git/keyframe/search-v1");
+  const segments = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"));
+  return segments.flatMap((text) => text.slice(0, text.indexOf("\n")).match(/"transcript:/g) ?? []).length;
+}
+
 async function work(clone: Clone, number: number): Promise<void> {
   const id = idOf(number);
   await clone.stores.v1.write(
@@ -72,6 +79,7 @@ describe.each(remotes)("a remote %s", (_, options) => {
       for (const round of [1, 2]) expect([round, clone.keyframe("fetch").code]).toEqual([round, 0]);
       for (const id of ids) expect(clone.keyframe("explain", id, "--short").code).toBe(0);
       expect(clone.keyframe("fetch", "--checkpoint", idOf(3), "--checkpoint", idOf(4)).code).toBe(0);
+      expect(indexedTranscripts(clone)).toBeGreaterThan(0);
       for (const number of [3, 4]) {
         expect(clone.keyframe("explain", idOf(number), "--raw-transcript").stdout).toBe(transcripts[number]);
       }

@@ -90,6 +90,11 @@ test("objects stream in the order asked, large ones in pieces, whatever the read
   expect(String(await (await stream.read(oids[2] ?? "")).bytes())).toBe("small");
   expect((await stream.read(absent)).info).toBeUndefined();
   await stream.read(oids[1] ?? "");
+  stream.expect([oids[3] ?? "", oids[2] ?? "", absent, oids[2] ?? "", oids[0] ?? ""]);
+  expect(String(await (await stream.read(oids[2] ?? "")).bytes())).toBe("small");
+  expect((await stream.read(absent)).info).toBeUndefined();
+  expect(String(await (await stream.read(oids[2] ?? "")).bytes())).toBe("small");
+  expect((await stream.read(oids[3] ?? "")).info?.sizeBytes).toBe(200_000);
   await stream.close();
   expect(
     [...(await readSmallObjects(git, [...oids, absent], 1000)).values()].map((value) =>

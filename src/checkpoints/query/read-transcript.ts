@@ -18,10 +18,17 @@ export interface TranscriptReader {
    * none was recorded, `too-large` where it would be more than its objects account for
    */
   open(id: CheckpointId, files: SessionFiles): AsyncGenerator<Buffer>;
+  /** Transcripts that will be opened in this order: they are looked for together, and git reads ahead. */
+  expect(sessions: readonly ExpectedTranscript[]): Promise<void>;
   missing(oids: readonly Oid[]): Promise<Oid[]>;
   /** Bytes of several transcripts, bounded together. @throws KeyframeError `too-large`: nothing was unpacked */
   measure(what: string, oids: readonly Oid[]): Promise<number>;
   close(): Promise<void>;
+}
+
+export interface ExpectedTranscript {
+  readonly id: CheckpointId;
+  readonly files: SessionFiles;
 }
 
 /** `boundTogether`: for all transcripts of a repository; what would be too much together is `too-large`. */
@@ -32,38 +39,37 @@ export function openTranscriptReader(
   const checks = openObjectReader(git, { lazyFetch: false });
   const together = boundTogether ? createSizeCheck(checks) : undefined;
   const objects = openObjectStream(git);
+  const expected = new Map<SessionFiles, Promise<void>>();
 
   async function missing(oids: readonly Oid[]): Promise<Oid[]> {
     const found = await Promise.all(oids.map((oid) => checks.info(oid)));
     return oids.filter((_, index) => found[index] === undefined);
   }
 
+  async function check({ id, files }: ExpectedTranscript): Promise<void> {
+    const session = `session ${files.index} of checkpoint ${id}`;
+    checkRecorded(session, files);
+    const absent = await missing(files.transcript);
+    if (absent.length > 0) throw notHere({ id, files }, absent);
+    await (together ?? createSizeCheck(checks))(`the transcript of ${session}`, files.transcript);
+  }
+
   return {
     async *open(id, files) {
-      const session = `session ${files.index} of checkpoint ${id}`;
-      if (files.transcript.length === 0) {
-        throw new KeyframeError("not-found", `no transcript was recorded for ${session}`);
-      }
-      if (files.missingChunks.length > 0) {
-        throw new KeyframeError(
-          "damaged",
-          `the transcript of ${session} lacks chunk ${listSome(files.missingChunks)}`,
-          {
-            hint: "the record itself is incomplete; another store or remote may hold it whole",
-          },
-        );
-      }
-      const absent = await missing(files.transcript);
-      if (absent.length > 0) {
-        throw new KeyframeError(
-          "not-here",
-          `the transcript of ${session} is recorded, but ${absent.length} of its ${files.transcript.length} objects are not on this machine: ${absent.slice(0, 3).join(", ")}`,
-          { hint: `run \`keyframe fetch --checkpoint ${id}\` to get them from the remote` },
-        );
-      }
-      const check = together ?? createSizeCheck(checks);
-      await check(`the transcript of ${session}`, files.transcript);
+      await (expected.get(files) ?? check({ id, files }));
+      expected.delete(files);
       yield* joined(files.transcript.map((oid) => () => objects.read(oid)));
+    },
+    async expect(sessions) {
+      const outcomes = await Promise.allSettled(
+        sessions.map(async (session) => {
+          const verdict = check(session);
+          expected.set(session.files, verdict);
+          await verdict;
+        }),
+      );
+      const usable = sessions.filter((_, at) => outcomes[at]?.status === "fulfilled");
+      objects.expect(usable.flatMap(({ files }) => files.transcript));
     },
     missing,
     measure: (what, oids) => createSizeCheck(checks, Number.POSITIVE_INFINITY)(what, oids),
@@ -71,6 +77,28 @@ export function openTranscriptReader(
       await Promise.all([checks.close(), objects.close()]);
     },
   };
+}
+
+function checkRecorded(session: string, files: SessionFiles): void {
+  if (files.transcript.length === 0)
+    throw new KeyframeError("not-found", `no transcript was recorded for ${session}`);
+  if (files.missingChunks.length > 0) {
+    throw new KeyframeError(
+      "damaged",
+      `the transcript of ${session} lacks chunk ${listSome(files.missingChunks)}`,
+      {
+        hint: "the record itself is incomplete; another store or remote may hold it whole",
+      },
+    );
+  }
+}
+
+function notHere({ id, files }: ExpectedTranscript, absent: readonly Oid[]): KeyframeError {
+  return new KeyframeError(
+    "not-here",
+    `the transcript of session ${files.index} of checkpoint ${id} is recorded, but ${absent.length} of its ${files.transcript.length} objects are not on this machine: ${absent.slice(0, 3).join(", ")}`,
+    { hint: `run \`keyframe fetch --checkpoint ${id}\` to get them from the remote` },
+  );
 }
 
 /** Lines join by a newline; documents with messages become one document again. */

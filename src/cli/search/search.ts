@@ -1,10 +1,11 @@
 import { listSome } from "../../base/text/list-some.ts";
-import { searchCheckpoints } from "../../checkpoints/query/search/search.ts";
+import { type IndexProgress, searchCheckpoints } from "../../checkpoints/query/search/search.ts";
 import { openSearchIndex, searchFolder } from "../../checkpoints/query/search/search-index.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { localTime } from "../output/checkpoint-text.ts";
+import { startProgress } from "../output/progress.ts";
 import { printable, printableText } from "../output/terminal.ts";
 
 export interface SearchFlags {
@@ -23,9 +24,10 @@ export async function search(
   const index = this.trace.span("open index", () =>
     openSearchIndex(this.files, searchFolder(git.repository.commonDir)),
   );
-  const { hits, unsearched } = await this.trace.span("search", () =>
-    searchCheckpoints(git, stores, index, words),
-  );
+  const { onProgress, finish } = showIndexing(this);
+  const { hits, unsearched } = await this.trace
+    .span("search", () => searchCheckpoints(git, stores, index, { words, onProgress }))
+    .finally(finish);
   if (json) return this.terminal.json({ total: hits.length, hits: hits.slice(0, limit), unsearched });
   for (const { id, createdAt, agent, kind, text } of hits.slice(0, limit)) {
     this.terminal.out(
@@ -38,6 +40,28 @@ export async function search(
     const reasons = listSome([...new Set(unsearched.map(({ why }) => why))], 3);
     this.terminal.note(`! the transcripts of ${unsearched.length} sessions were not searched: ${reasons}`);
   }
+}
+
+/** From so many conversations on, what indexes them says so where no bar can be drawn. */
+const manyConversations = 100;
+
+/** A bar on a terminal; elsewhere one line, where it may take long. */
+function showIndexing(context: CliContext): {
+  readonly onProgress: IndexProgress;
+  readonly finish: () => void;
+} {
+  const { clock, terminal } = context;
+  const { stderr } = context.process;
+  const bar = startProgress({ label: "indexing conversations", unit: "items", stream: stderr, clock });
+  let isSaid = stderr.isTTY === true;
+  return {
+    onProgress(done, total) {
+      bar.update(done, total);
+      if (!isSaid && total >= manyConversations) terminal.note(`indexing ${total} conversations ...`);
+      isSaid = true;
+    },
+    finish: () => bar.finish(),
+  };
 }
 
 /** The text around the first match, on one line. */

@@ -61,6 +61,8 @@ export async function* streamObjects(
 export interface ObjectStream {
   /** The next object. What was not taken of the one before is skipped. */
   read(name: string): Promise<StreamedObject>;
+  /** Objects that will be read in this order, so that git need not wait to be asked; one that is left out is skipped. */
+  expect(names: readonly string[]): void;
   close(): Promise<void>;
 }
 
@@ -70,21 +72,34 @@ export function openObjectStream(git: Git): ObjectStream {
     | { readonly child: RunningProcess; readonly reader: ReturnType<typeof createPieceReader> }
     | undefined;
   let before: Content | undefined;
+  const asked: string[] = [];
+
+  function ask(names: readonly string[]) {
+    if (started === undefined) {
+      const child = git.start(args, { env: { GIT_NO_LAZY_FETCH: "1" } });
+      child.stdin.on("error", () => undefined);
+      child.stderr.resume();
+      started = { child, reader: createPieceReader(child.stdout) };
+    }
+    asked.push(...names);
+    started.child.stdin.write(names.map((name) => `${name}\n`).join(""));
+    return started;
+  }
+
   return {
     async read(name) {
-      if (started === undefined) {
-        const child = git.start(args, { env: { GIT_NO_LAZY_FETCH: "1" } });
-        child.stdin.on("error", () => undefined);
-        child.stderr.resume();
-        started = { child, reader: createPieceReader(child.stdout) };
+      const { child, reader } = ask(asked.includes(name) ? [] : [name]);
+      for (;;) {
+        await before?.skip();
+        const header = await reader.line();
+        if (header === undefined) throw gitFailed(args, { ...(await child.exited), stderr: "" });
+        const info = parseHeader(header);
+        before = info === undefined ? undefined : reader.content(info.sizeBytes);
+        if (asked.shift() === name) return toStreamedObject(name, info, before);
       }
-      await before?.skip();
-      started.child.stdin.write(`${name}\n`);
-      const header = await started.reader.line();
-      if (header === undefined) throw gitFailed(args, { ...(await started.child.exited), stderr: "" });
-      const info = parseHeader(header);
-      before = info === undefined ? undefined : started.reader.content(info.sizeBytes);
-      return toStreamedObject(name, info, before);
+    },
+    expect(names) {
+      if (names.length > 0) ask(names);
     },
     async close() {
       if (started === undefined) return;

@@ -135,7 +135,7 @@ async function answerSearch(
   const words = (query.get("q") ?? "").split(/\s+/).filter(Boolean).slice(0, 20);
   if (words.length === 0) return { total: 0, hits: [], code: [] };
   const index = openSearchIndex(files, searchFolder(git.repository.commonDir));
-  const { hits } = await searchCheckpoints(git, stores, index, words);
+  const { hits } = await searchCheckpoints(git, stores, index, { words });
   const args = ["grep", "-n", "-z", "-I", "--fixed-strings", "--ignore-case", "--max-count=5", "--all-match"];
   const code = await git.run([...args, ...words.flatMap((word) => ["-e", word])], { okCodes: [0, 1] });
   return {

@@ -66,9 +66,9 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
     async add(documents) {
       let lines: string[] = [];
       let sizeBytes = 0;
-      let done: string[] = [];
+      let done = new Set<string>();
       for await (const { key, texts } of documents) {
-        if (keys.has(key) || done.includes(key)) continue;
+        if (keys.has(key) || done.has(key)) continue;
         for await (const { kind, text, line } of texts) {
           for (const part of cutText(text)) {
             const entry = `${JSON.stringify({ key, kind, line, text: part })}\n`;
@@ -76,14 +76,14 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
             sizeBytes += entry.length;
           }
         }
-        done.push(key);
+        done.add(key);
         if (sizeBytes < segmentBytes) continue;
-        publish(lines, done);
+        publish(lines, [...done]);
         lines = [];
-        done = [];
+        done = new Set();
         sizeBytes = 0;
       }
-      publish(lines, done);
+      publish(lines, [...done]);
     },
     *find(words) {
       const parts = words.map((word) => JSON.stringify(word).slice(1, -1).toLowerCase());

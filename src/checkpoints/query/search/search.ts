@@ -24,19 +24,24 @@ export interface SearchOutcome {
   /** Newest first; the same text of the same session once. */
   readonly hits: readonly SearchHit[];
   /** Sessions whose transcript could not be searched, and why. */
-  readonly unsearched: readonly {
-    readonly id: CheckpointId;
-    readonly sessionId: string;
-    readonly why: string;
-  }[];
+  readonly unsearched: readonly Unsearched[];
+}
+
+export interface Unsearched {
+  readonly id: CheckpointId;
+  readonly sessionId: string;
+  readonly why: string;
 }
 
 /** One version of a session: what a checkpoint holds of it. */
-interface Version {
+export interface Version {
   readonly id: CheckpointId;
   readonly session: ReadSession & { readonly metadata: SessionMetadata };
   readonly createdMs: number;
 }
+
+/** How many of the transcripts that are not indexed yet have been read. */
+export type IndexProgress = (done: number, total: number) => void;
 
 /**
  * Searches prompts, summaries and transcripts of all checkpoints on this machine. What is new is indexed first; of a
@@ -46,19 +51,33 @@ export async function searchCheckpoints(
   git: Git,
   stores: CheckpointStores,
   index: SearchIndex,
-  words: readonly string[],
+  { words, onProgress }: { readonly words: readonly string[]; readonly onProgress?: IndexProgress },
 ): Promise<SearchOutcome> {
+  const { versions, unsearched } = await indexCheckpoints(git, stores, { index, onProgress });
+  return { hits: collectHits(index, words, versions), unsearched };
+}
+
+export interface IndexedCheckpoints extends Pick<SearchOutcome, "unsearched"> {
+  readonly versions: readonly Version[];
+}
+
+/** Indexes what is here and was not indexed before. */
+export async function indexCheckpoints(
+  git: Git,
+  stores: CheckpointStores,
+  { index, onProgress }: { readonly index: SearchIndex; readonly onProgress?: IndexProgress | undefined },
+): Promise<IndexedCheckpoints> {
   const versions = await readVersions(git, stores);
   const latest = [...latestBySession(versions).values()];
   const transcripts = openTranscriptReader(git, { boundTogether: true });
-  const unsearched: { id: CheckpointId; sessionId: string; why: string }[] = [];
+  const unsearched: Unsearched[] = [];
   try {
     await index.add(smallDocuments(git, versions, index));
-    await index.add(transcriptDocuments(transcripts, latest, { index, unsearched }));
+    await index.add(transcriptDocuments(transcripts, latest, { index, unsearched, onProgress }));
   } finally {
     await transcripts.close();
   }
-  return { hits: collectHits(index, words, versions), unsearched };
+  return { versions, unsearched };
 }
 
 async function readVersions(git: Git, stores: CheckpointStores): Promise<Version[]> {
@@ -122,32 +141,36 @@ function summaryTexts(summary: Summary): SearchText[] {
 
 interface Indexing {
   readonly index: SearchIndex;
-  readonly unsearched: { id: CheckpointId; sessionId: string; why: string }[];
+  readonly unsearched: Unsearched[];
+  readonly onProgress: IndexProgress | undefined;
 }
 
 async function* transcriptDocuments(
   transcripts: TranscriptReader,
   versions: readonly Version[],
-  { index, unsearched }: Indexing,
+  { index, unsearched, onProgress }: Indexing,
 ): AsyncGenerator<SearchDocument> {
-  for (const version of versions) {
-    const { files, metadata } = version.session;
-    const key = documentKey("transcript", files.transcript);
-    if (index.has(key)) continue;
-    const note = (why: string) =>
-      unsearched.push({ id: version.id, sessionId: metadata.sessionId ?? "(unknown)", why });
-    if (lineCompactorOf(metadata.agent ?? "") === undefined) {
-      note(`the format of ${metadata.agent ?? "its agent"} is not known`);
-      continue;
-    }
+  const fresh = versions.filter(
+    ({ session }) => !index.has(documentKey("transcript", session.files.transcript)),
+  );
+  const note = ({ id, session }: Version, why: string) =>
+    unsearched.push({ id, sessionId: session.metadata.sessionId ?? "(unknown)", why });
+  const known = fresh.filter(({ session }) => lineCompactorOf(session.metadata.agent ?? "") !== undefined);
+  for (const version of fresh) {
+    if (lineCompactorOf(version.session.metadata.agent ?? "") === undefined)
+      note(version, `the format of ${version.session.metadata.agent ?? "its agent"} is not known`);
+  }
+  await transcripts.expect(known.map(({ id, session }) => ({ id, files: session.files })));
+  for (const [done, version] of known.entries()) {
+    onProgress?.(done, known.length);
     try {
       // read as a whole before it is handed on: an error must not leave half a document
       const texts: SearchText[] = [];
       for await (const text of transcriptTexts(transcripts, version)) texts.push(text);
-      yield { key, texts };
+      yield { key: documentKey("transcript", version.session.files.transcript), texts };
     } catch (error) {
       if (!isKeyframeError(error, "not-here", "damaged", "too-large")) throw error;
-      note(error.code === "not-here" ? "missing here" : error.message);
+      note(version, error.code === "not-here" ? "missing here" : error.message);
     }
   }
 }
