@@ -14,6 +14,7 @@ import { disableCommand } from "./disable/disable-command.ts";
 import { doctorCommand } from "./doctor/doctor-command.ts";
 import { enableCommand } from "./enable/enable-command.ts";
 import { explainCommand } from "./explain/explain-command.ts";
+import { exportCommand } from "./export/export-command.ts";
 import { fetchCommand } from "./fetch/fetch-command.ts";
 import { forkCommand } from "./fork/fork-command.ts";
 import { hookCommand } from "./hook/hook-command.ts";
@@ -60,6 +61,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     blame: blameCommand,
     stats: statsCommand,
     report: reportCommand,
+    export: exportCommand,
     show: showCommand,
     log: logCommand,
     diff: diffCommand,

@@ -43,7 +43,20 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
   ["Machines", ["sandbox", "snapshot", "image", "serve"]],
   [
     "Plumbing",
-    ["settle", "ci", "journal", "checkpoint", "hook", "mcp", "acp", "lsp", "trace", "completion", "version"],
+    [
+      "settle",
+      "ci",
+      "export",
+      "journal",
+      "checkpoint",
+      "hook",
+      "mcp",
+      "acp",
+      "lsp",
+      "trace",
+      "completion",
+      "version",
+    ],
   ],
 ];
 
