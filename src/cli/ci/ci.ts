@@ -20,6 +20,8 @@ export interface CiFlags {
 }
 
 const apiIdleMs = 20_000;
+/** What a service tells of a push is some KB, of many commits some MB. */
+const maxEventBytes = 32 * 1024 * 1024;
 
 /** `keyframe ci` */
 export async function ci(this: CliContext, flags: CiFlags): Promise<void> {
@@ -66,8 +68,11 @@ async function revisions(git: Git, { before, after }: CiFlags): Promise<{ before
 }
 
 function readEvent({ env, files }: CliContext): string | undefined {
-  const path = env["GITHUB_EVENT_PATH"];
-  return path === undefined || path === "" ? undefined : files.readIfExists(path)?.toString("utf8");
+  const path = env["GITHUB_EVENT_PATH"] ?? "";
+  const stat = path === "" ? undefined : files.statTargetIfExists(path);
+  return stat?.kind === "file" && stat.sizeBytes <= maxEventBytes
+    ? files.readIfExists(path)?.toString("utf8")
+    : undefined;
 }
 
 function describe({ outcomes, ...rest }: PipelineReport) {

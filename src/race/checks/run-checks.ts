@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { errorText } from "../../base/errors.ts";
+import { errorText, KeyframeError } from "../../base/errors.ts";
 import { compileGlob } from "../../base/text/glob.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
@@ -121,7 +121,9 @@ function readTests(files: Files, directory: string, pattern: string): Map<string
   if (found.length === 0) return undefined;
   const tests = new Map<string, TestState>();
   for (const path of found) {
-    if ((files.statIfExists(path)?.sizeBytes ?? 0) > maxReportBytes) continue;
+    // what is passed over could hold the failures
+    if ((files.statIfExists(path)?.sizeBytes ?? 0) > maxReportBytes)
+      throw new KeyframeError("too-large", `the report ${path} is larger than ${maxReportBytes} bytes`);
     for (const [id, state] of parseJunit(files.read(path).toString("utf8")))
       if (tests.get(id) !== "failed") tests.set(id, state);
   }

@@ -9,6 +9,7 @@ import { openRedactedPrompts } from "../../checkpoints/capture/redacted-prompts.
 import { isNullOid, type Oid } from "../../git/ids.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
+import { maxLinedFileBytes } from "../../journal/limits.ts";
 import type { PromptFinder } from "../../journal/session-log.ts";
 import type { AskContext } from "./ask-context.ts";
 
@@ -89,7 +90,8 @@ function readUntracked(
   const absolute = join(workTree, path);
   const real = files.realPathIfExists(absolute);
   const isInside = real?.startsWith(`${files.realPathIfExists(workTree)}${sep}`) === true;
-  if (!isInside || files.statIfExists(absolute)?.kind !== "file") return undefined;
+  const stat = files.statIfExists(absolute);
+  if (!isInside || stat?.kind !== "file" || stat.sizeBytes > maxLinedFileBytes) return undefined;
   const { first, last } = range ?? { first: 1, last: Number.POSITIVE_INFINITY };
   return splitLines(files.read(absolute))
     .map((content, index) => ({
