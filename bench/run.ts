@@ -1,9 +1,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
 import { formatBytes } from "../src/base/bytes.ts";
 import { formatTable } from "../src/cli/output/terminal.ts";
 import type { BenchResult } from "./bench-result.ts";
+import { type ComparedFigure, compareWith } from "./compare.ts";
 
 /** One `*.bench.ts`. */
 export interface Bench {
@@ -51,15 +53,49 @@ export function formatResults(results: readonly BenchResult[]): string {
   return formatTable([head, ...rows], [{}, ...Array(5).fill({ align: "right" as const })]);
 }
 
+/** Rows for people: each figure here and there, and the ratio. */
+export function formatComparison(figures: readonly ComparedFigure[], base: string): string {
+  const rows = figures.map(({ name, unit, here, there, ratio }) => [
+    name,
+    `${here.toFixed(1)} ${unit}`,
+    `${there.toFixed(1)} ${unit}`,
+    `${ratio.toFixed(2)} x`,
+  ]);
+  return formatTable(
+    [["", "here", base, "ratio"], ...rows],
+    [{}, ...Array(3).fill({ align: "right" as const })],
+  );
+}
+
+/** How often each commit's benchmarks run in a comparison, in turn. */
+const comparedRounds = 3;
+
 async function main(args: readonly string[]): Promise<void> {
-  const tiny = args.includes("--tiny");
-  const filter = args.find((arg) => !arg.startsWith("--")) ?? "";
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      tiny: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      compare: { type: "string" },
+    },
+  });
+  const { tiny, json, compare: base } = values;
+  const [filter = ""] = positionals;
   const benches = await loadBenches(filter);
   if (benches.length === 0) throw new Error(`no benchmark is called ${filter}`);
-  for (const bench of benches) {
-    console.log(`\n${bench.name}`);
-    console.log(formatResults(await bench.run({ tiny })));
+  if (base !== undefined) {
+    const figures = compareWith({ base, filter, tiny, rounds: comparedRounds });
+    console.log(json ? JSON.stringify(figures) : formatComparison(figures, base));
+    return;
   }
+  const all: BenchResult[] = [];
+  for (const bench of benches) {
+    const results = await bench.run({ tiny });
+    all.push(...results);
+    if (!json) console.log(`\n${bench.name}\n${formatResults(results)}`);
+  }
+  if (json) console.log(JSON.stringify(all));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
