@@ -1,3 +1,4 @@
+import { errorText } from "../base/errors.ts";
 import { findUnpushed } from "../checkpoints/remote/find-unpushed.ts";
 import { followIfElected } from "../checkpoints/remote/follow-tracking.ts";
 import {
@@ -17,7 +18,15 @@ export async function pushRecords(
   await followIfElected(context.git, remote);
   const unpushed = new Map(await findUnpushed(context, remote));
   for (const ref of await leaveOut(unpushed)) unpushed.delete(ref);
-  return unpushed.size === 0 ? nothingPushed : pushCheckpoints(context, remote, unpushed);
+  if (unpushed.size === 0) return nothingPushed;
+  const report = await pushCheckpoints(context, remote, unpushed);
+  for (const url of remote.furtherPushUrls) {
+    const shown = errorText(url);
+    context.note(
+      `notes and checkpoints went to the first push URL of ${remote.name}; \`keyframe push ${shown}\` brings them to ${shown}`,
+    );
+  }
+  return report;
 }
 
 const nothingPushed: PushReport = { pushed: [], joined: [], problems: [] };

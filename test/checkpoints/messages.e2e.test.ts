@@ -32,6 +32,24 @@ test("a push that a rule refuses names what helps, and a quiet one says nothing"
   expect(describeRefusal(v1Branch, { name: "origin" }, "disk full")).not.toContain("keyframe.remote");
 });
 
+test("further push URLs of a remote are named, and served by their name", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const a = clones.clone("a");
+  const second = `${a.folder}-second.git`;
+  a.sh("init", "-q", "--bare", second);
+  a.sh("remote", "set-url", "--add", "--push", "origin", a.sh("remote", "get-url", "origin"));
+  a.sh("remote", "set-url", "--add", "--push", "origin", second);
+  await a.stores.v1.write(
+    [smallCheckpoint(idOf(1), { sessionId: "s", transcript: [line("x")] })],
+    writeOptions,
+  );
+  const pushed = a.keyframe("push");
+  expect([pushed.code, pushed.stderr]).toEqual([0, expect.stringContaining(`keyframe push ${second}`)]);
+  expect(clones.remote("for-each-ref", v1Branch)).toContain(v1Branch);
+  expect(a.keyframe("push", second).code).toBe(0);
+  expect(a.sh("ls-remote", second, v1Branch)).toContain(v1Branch);
+});
+
 describe("sessions of a checkpoint", () => {
   const tokens = (input: number) => new Map([["input_tokens", input]]);
 

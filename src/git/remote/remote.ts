@@ -10,14 +10,22 @@ export interface Remote {
   /** As configured: git itself applies `url.<base>.insteadOf`. */
   readonly fetchUrl: string;
   readonly pushUrl: string;
+  /** `git push` goes there too; notes and checkpoints go to the first alone. */
+  readonly furtherPushUrls: readonly string[];
   /** Names the remote in files and refs: 16 hex digits. */
   readonly key: string;
   /** `core.sshCommand`. */
   readonly sshCommand: string | undefined;
 }
 
+interface RemoteUrls {
+  /** In the order of the configuration. */
+  readonly fetch: string[];
+  readonly push: string[];
+}
+
 interface RemoteSettings {
-  readonly urls: ReadonlyMap<string, { readonly fetch?: string; readonly push?: string }>;
+  readonly urls: ReadonlyMap<string, RemoteUrls>;
   readonly sshCommand: string | undefined;
   /** `keyframe.remote`: where checkpoints go, if it is not the usual one. */
   readonly elected: string | undefined;
@@ -59,19 +67,23 @@ function electedName({ urls, elected }: RemoteSettings): string | undefined {
 
 function toRemote(word: string, { urls, sshCommand }: RemoteSettings): Remote {
   const known = urls.get(word);
-  if (known?.fetch === undefined && !/[:/\\]/.test(word)) {
+  if (known?.fetch[0] === undefined && !/[:/\\]/.test(word)) {
     throw new KeyframeError("not-found", `no remote is called ${word}`, {
       hint: `there is ${[...urls.keys()].join(", ") || "none"}; a URL does as well`,
     });
   }
   if (word.startsWith("-")) throw new KeyframeError("invalid-input", `not a remote: ${word}`);
-  const fetchUrl = known?.fetch ?? word;
+  // of several URLs the first counts for fetching, as in git
+  const fetchUrl = known?.fetch[0] ?? word;
+  const [pushUrl = fetchUrl, ...furtherPushUrls] =
+    (known?.push.length ?? 0) > 0 ? (known?.push ?? []) : (known?.fetch ?? []);
   const name = known === undefined ? errorText(word) : word;
   return {
     name,
     configured: known !== undefined,
     fetchUrl,
-    pushUrl: known?.push ?? fetchUrl,
+    pushUrl,
+    furtherPushUrls,
     key: sha256Hex(word).slice(0, 16),
     sshCommand,
   };
@@ -81,7 +93,7 @@ async function readSettings(git: Git): Promise<RemoteSettings> {
   const pattern = String.raw`^(remote\..*\.(url|pushurl)|core\.sshcommand|keyframe\.remote)$`;
   // 1: nothing of it is configured
   const { stdout } = await git.run(["config", "-z", "--get-regexp", pattern], { okCodes: [0, 1] });
-  const urls = new Map<string, { fetch?: string; push?: string }>();
+  const urls = new Map<string, RemoteUrls>();
   let sshCommand: string | undefined;
   let elected: string | undefined;
   for (const entry of stdout.toString("utf8").split("\0")) {
@@ -91,10 +103,8 @@ async function readSettings(git: Git): Promise<RemoteSettings> {
     if (key === "keyframe.remote") elected = value;
     const match = /^remote\.(.+)\.(url|pushurl)$/s.exec(key);
     if (match?.[1] === undefined) continue;
-    const found = urls.get(match[1]) ?? {};
-    // of several URLs the first counts for fetching, as in git
-    if (match[2] === "url") found.fetch ??= value;
-    else found.push ??= value;
+    const found = urls.get(match[1]) ?? { fetch: [], push: [] };
+    (match[2] === "url" ? found.fetch : found.push).push(value);
     urls.set(match[1], found);
   }
   return { urls, sshCommand, elected };
