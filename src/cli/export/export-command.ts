@@ -1,11 +1,11 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../command/context.ts";
 
-export interface ExportFlags {
+export interface OwnerExportFlags {
   readonly format: "agent-trace";
 }
 
-export const exportCommand = buildCommand<ExportFlags, [string?], CliContext>({
+export const exportCommand = buildCommand<OwnerExportFlags, [string?], CliContext>({
   loader: async () => (await import("./export.ts")).exportOwners,
   parameters: {
     flags: {
