@@ -23,6 +23,8 @@ export interface NextPrompt {
   readonly prompt: string;
   /** Arguments of the user's, passed on to the agent. */
   readonly more: readonly string[];
+  /** Others continue the same conversation too: it gets an id of its own, where the agent can give it one. */
+  readonly isShared?: boolean;
 }
 
 type Continue = (next: NextPrompt) => readonly string[];
@@ -30,14 +32,10 @@ type Continue = (next: NextPrompt) => readonly string[];
 const continued: ReadonlyMap<string, Continue> = new Map<string, Continue>([
   [
     "claude",
-    ({ session, prompt, more }) => [
-      "--permission-mode",
-      "acceptEdits",
-      ...more,
-      "--resume",
-      session,
-      "-p",
-      prompt,
+    ({ session, prompt, more, isShared }) => [
+      ...["--permission-mode", "acceptEdits", ...more, "--resume", session],
+      ...(isShared === true ? ["--fork-session"] : []),
+      ...["-p", prompt],
     ],
   ],
   // `exec resume` has no --sandbox

@@ -66,7 +66,7 @@ function describeEntry({ index, kind, text, tool }: ConversationEntry): string {
 }
 
 async function openMoment({ git, files }: AskContext, id: string, input: ToolInput): Promise<string> {
-  const moment = await mustFindMoment(git, id);
+  const moment = await mustFindMoment(git, files, id);
   const { changes, owners } = await describeMoment(git, files, moment);
   const out = new BudgetedText(budgetOf(input));
   out.add(`${moment.kind} ${moment.id}  ${moment.at}  "${oneLine(moment.title, 300)}"`);

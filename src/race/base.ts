@@ -1,10 +1,10 @@
-import { join } from "node:path";
 import { KeyframeError } from "../base/errors.ts";
 import { keepMomentOwners } from "../checkpoints/capture/moment-owners.ts";
 import { recordSnapshot, withWorkTreeIndex } from "../checkpoints/capture/turn-snapshots.ts";
 import type { Git } from "../git/git.ts";
-import { isOid, type Oid } from "../git/ids.ts";
+import { isOid } from "../git/ids.ts";
 import { readHeadFromFiles } from "../git/repository.ts";
+import { readIndexTree } from "../git/worktree/index-tree.ts";
 import { readBase } from "../journal/base.ts";
 import type { LockDeps } from "../system/locks/lock-file.ts";
 import type { Processes } from "../system/process/processes.ts";
@@ -28,7 +28,7 @@ export async function takeRaceBase(git: Git, deps: BaseDeps, id: string): Promis
   }
   const branch = readHeadFromFiles(repository, deps.files)?.ref ?? (await symbolicHead(git));
   return withWorkTreeIndex(git, deps, async (index) => {
-    const indexTree = await treeOfIndex(git, deps);
+    const indexTree = await readIndexTree(git, deps.files);
     const state = await index.takeTree();
     const facts = {
       version: 1,
@@ -51,23 +51,4 @@ export async function takeRaceBase(git: Git, deps: BaseDeps, id: string): Promis
 async function symbolicHead(git: Git): Promise<string | undefined> {
   const result = await git.run(["symbolic-ref", "-q", "HEAD"], { okCodes: [0, 1] });
   return result.stdout.toString("utf8").trim() || undefined;
-}
-
-/** Of a copy of the user's index: writing a tree would note things in the index itself. */
-async function treeOfIndex(git: Git, { files }: BaseDeps): Promise<Oid> {
-  const { gitDir } = git.repository;
-  const copy = join(gitDir, "keyframe", "snapshot", "race-index");
-  const bytes = files.readIfExists(join(gitDir, "index"));
-  if (bytes === undefined) files.remove(copy);
-  else files.replaceLoosely(copy, bytes, { mode: 0o600 });
-  try {
-    const result = await git.run(["write-tree"], { env: { GIT_INDEX_FILE: copy }, okCodes: [0, 128] });
-    const tree = result.stdout.toString("latin1").trim();
-    if (isOid(tree)) return tree;
-    throw new KeyframeError("refused", "the index has unmerged paths: a race needs a whole working copy", {
-      hint: "finish or abort the merge first",
-    });
-  } finally {
-    files.remove(copy);
-  }
 }

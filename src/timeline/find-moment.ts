@@ -1,6 +1,7 @@
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import { resolveRevision } from "../git/refs/refs.ts";
+import type { Files } from "../system/files/files.ts";
 import { listMoments } from "./list-moments.ts";
 import type { Moment } from "./moment.ts";
 
@@ -8,8 +9,8 @@ import type { Moment } from "./moment.ts";
  * The moment that a text names: the beginning of an id or of a checkpoint's id, the title of a mark, or any revision of
  * git. @throws KeyframeError `not-found`, `usage` for an ambiguous beginning
  */
-export async function mustFindMoment(git: Git, text: string): Promise<Moment> {
-  const moments = await listMoments(git, { all: true });
+export async function mustFindMoment(git: Git, files: Files, text: string): Promise<Moment> {
+  const moments = await listMoments(git, files, { all: true });
   const found = candidates(moments, text);
   const [first, second] = found;
   if (second !== undefined) {

@@ -4,6 +4,9 @@ import { namedCheckpoints } from "../checkpoints/record/trailers.ts";
 import { worktreeIdOf } from "../checkpoints/sessions/events.ts";
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid } from "../git/ids.ts";
+import type { Files } from "../system/files/files.ts";
+import { listRunTurns, machinesOf } from "./machines/machine-moments.ts";
+import { listMachineRuns } from "./machines/machine-run.ts";
 import { type Moment, momentId } from "./moment.ts";
 
 export interface MomentFilter {
@@ -15,19 +18,27 @@ export interface MomentFilter {
 }
 
 /** Moments, newest first: the ends of turns, marks and commits. */
-export async function listMoments(git: Git, filter: MomentFilter): Promise<Moment[]> {
+export async function listMoments(git: Git, files: Files, filter: MomentFilter): Promise<Moment[]> {
   const worktree = worktreeIdOf(git.repository);
-  const [turns, marks, commits] = await Promise.all([
+  const runs = listMachineRuns(git.repository, files);
+  const [turns, inMachines, marks, commits] = await Promise.all([
     listTurnSnapshots(git),
+    listRunTurns(git, runs),
     listMarks(git),
     listCommits(git, filter),
   ]);
   const isShown = (snapshot: { readonly worktree: string }) => filter.all || snapshot.worktree === worktree;
   const moments = [
     ...turnMoments(turns.filter(isShown)),
+    ...(filter.all ? turnMoments(inMachines) : []),
     ...marks.filter(isShown).map(markMoment),
     ...commits,
   ].filter((moment) => hasSession(moment, filter.session));
+  const machines = machinesOf(runs);
+  for (const [place, moment] of moments.entries()) {
+    const machine = machines.get(moment.commit);
+    if (machine !== undefined) moments[place] = { ...moment, machine };
+  }
   moments.sort((a, b) => Date.parse(b.at) - Date.parse(a.at) || rank(b) - rank(a));
   return filter.limit === undefined ? moments : moments.slice(0, filter.limit);
 }

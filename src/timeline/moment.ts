@@ -29,10 +29,20 @@ export interface Moment {
   readonly checkpoints: readonly CheckpointId[];
   /** Names the owners that were pending (checkpoints/capture/moment-owners.ts). */
   readonly owners?: string;
+  /** The machine that it had; absent where there was none. */
+  readonly machine?: MomentMachine;
   /** How many files were too large for the snapshot. */
   readonly untaken: number;
   /** The id of the moment before: the earlier turn of the session, the parent of a commit. */
   readonly parent?: string;
+}
+
+export interface MomentMachine {
+  /** Name of the run in a machine. */
+  readonly run: string;
+  /** Its snapshot; absent where it was let go. */
+  readonly snapshot?: string;
+  readonly sizeBytes?: number;
 }
 
 export type MomentKind = "turn" | "mark" | "commit";

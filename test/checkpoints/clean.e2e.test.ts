@@ -103,6 +103,8 @@ describe("sessions and rewinds", () => {
       "transcript copy",
       "session state",
       "last rewind",
+      // of the turns that went
+      "unused owners",
     ]);
     expect(result.kept.map(({ sessionId }) => sessionId).sort()).toEqual(["active", "waiting"]);
     expect(sessions().sort()).toEqual(["active", "waiting"]);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { applyClean } from "../../src/checkpoints/clean/apply-clean.ts";
@@ -32,6 +32,7 @@ const nothing: CleanFacts = {
   staleQuarantines: [],
   hasTransfers: false,
   fetchedPacks: [],
+  keptOwners: [],
 };
 const session = (id: string, more: Partial<SessionLeftovers> = {}): SessionLeftovers => ({
   id,
@@ -108,6 +109,34 @@ test("packs are joined when there are many; half a pack goes only while no trans
   expect(kinds({ fetchedPacks: packs(maxFetchedPacks + 1) })).toEqual(["fetched packs"]);
   expect(kinds({ fetchedPacks: [broken] })).toEqual(["pack remains"]);
   expect(kinds({ fetchedPacks: [broken], hasTransfers: true })).toEqual([]);
+});
+
+test("owners that no moment and no race names go when they are old, and only if they are what was planned", async () => {
+  const { git, sh, folder } = repository;
+  const name = (digit: string) => digit.repeat(32);
+  const path = (digit: string) => join(folder, ".git/keyframe/owners", `${name(digit)}.json`);
+  mkdirSync(join(folder, ".git/keyframe/owners"), { recursive: true });
+  mkdirSync(join(folder, ".git/keyframe/races/r"), { recursive: true });
+  const monthAgo = Date.now() / 1000 - 40 * 24 * 3600;
+  for (const digit of ["a", "b", "c", "d", "e"]) {
+    writeFileSync(path(digit), "{}\n");
+    if (digit !== "d") utimesSync(path(digit), monthAgo, monthAgo);
+  }
+  const tree = sh("mktree", "--missing");
+  const facts = JSON.stringify({ version: 1, owners: name("a") });
+  sh("update-ref", "refs/keyframe/turns/s_1", sh("commit-tree", tree, "-m", `snapshot\n\n${facts}`));
+  writeFileSync(
+    join(folder, ".git/keyframe/races/r/race.json"),
+    JSON.stringify({ base: { owners: name("b") } }),
+  );
+  const options = { ...request, commonDir: join(folder, ".git"), nowMs: Date.now() };
+  const { items } = planClean(await readCleanFacts(git, nodeMachine), options);
+  const planned = items.filter((item) => item.kind === "unused owners");
+  expect(planned.flatMap((item) => item.owners.map((each) => each.path))).toEqual([path("c"), path("e")]);
+  writeFileSync(path("e"), "{}\n"); // kept anew meanwhile
+  const { removed, left } = await applyClean(git, nodeMachine, planned, options);
+  expect([removed.length, left.length]).toEqual([0, 1]);
+  expect(["a", "b", "c", "d", "e"].filter((digit) => existsSync(path(digit)))).toEqual(["a", "b", "d", "e"]);
 });
 
 test("cleaning takes what only uses room, and never a checkpoint or a user's branch", async () => {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Repository } from "../../git/repository.ts";
+import { isForeignHead } from "../../journal/foreign-head.ts";
 import type { Head } from "../../journal/path-state.ts";
 import { readPendingHeads } from "../../journal/pending-heads.ts";
 import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
@@ -32,6 +33,29 @@ export function readMomentOwners(repository: Repository, files: Files, name: str
   const record = bytes === undefined ? undefined : parseRecordLine(bytes);
   // the sum has been checked: the record is as keepMomentOwners wrote it
   return record?.["version"] === 1 ? (record["heads"] as Head[]) : [];
+}
+
+/**
+ * Takes owners that a machine kept under this name: only if they are what the name says and read as owners. Returns
+ * whether they are here now.
+ */
+export function takeForeignOwners(
+  repository: Repository,
+  files: Files,
+  { name, bytes }: { readonly name: string; readonly bytes: Buffer },
+): boolean {
+  if (!/^[0-9a-f]{32}$/.test(name) || bytes.length > maxOwnersBytes) return false;
+  if (sha256Hex(bytes).slice(0, 32) !== name) return false;
+  const heads = parseRecordLine(bytes)?.["heads"];
+  if (!Array.isArray(heads) || !heads.every(isForeignHead)) return false;
+  files.makeFolder(ownersDirectory(repository));
+  files.replaceLoosely(ownersPath(repository, name), bytes, { mode: 0o600 });
+  return true;
+}
+
+/** True if owners of this name are here. */
+export function hasMomentOwners(repository: Repository, files: Files, name: string): boolean {
+  return /^[0-9a-f]{32}$/.test(name) && files.statIfExists(ownersPath(repository, name)) !== undefined;
 }
 
 export function ownersDirectory({ commonDir }: Repository): string {

@@ -145,6 +145,11 @@ export async function listTurnSnapshots(
   agent?: Pick<AgentId, "tool" | "id">,
 ): Promise<TurnSnapshot[]> {
   const pattern = agent === undefined ? turnRefPrefix : turnRefPrefix + sessionKey(agent);
+  return listTurnRefs(git, pattern);
+}
+
+/** The same, of refs elsewhere: what came out of a machine. */
+export async function listTurnRefs(git: Git, pattern: string): Promise<TurnSnapshot[]> {
   const turns = await readSnapshots(git, pattern, isTurn);
   return turns.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.turn - a.turn));
 }

@@ -11,6 +11,7 @@ import { readRewindRecord, safetyRef } from "../rewind/rewind.ts";
 import { lastHeardMs, removeSessionState } from "../sessions/directory.ts";
 import type { CleanItem } from "./clean-item.ts";
 import { stateNeeds } from "./session-leftovers.ts";
+import { removeUnusedOwners } from "./unused-owners.ts";
 
 export interface CleanResult {
   readonly removed: readonly CleanItem[];
@@ -78,6 +79,8 @@ async function removeItem(
     case "rewind backup":
       files.remove(item.path);
       return true;
+    case "unused owners":
+      return removeUnusedOwners(git, files, item.owners);
     case "interrupted fetch":
       completeOrRemoveStale(git, deps);
       return true;

@@ -1,5 +1,6 @@
 import type { Oid } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
+import type { KeptOwners } from "./unused-owners.ts";
 
 /** Something that only takes room. Stored checkpoints are never among it. */
 export type CleanItem =
@@ -37,6 +38,8 @@ export type CleanItem =
   | { readonly kind: "session state"; readonly path: string; readonly sessionId: string }
   /** What `rewind --undo` would go back to. */
   | { readonly kind: "last rewind"; readonly path: string; readonly seenMs: number; readonly of: Repository }
+  /** Owners of uncommitted lines that were kept for a moment, and that no moment names any more. */
+  | { readonly kind: "unused owners"; readonly path: string; readonly owners: readonly KeptOwners[] }
   /** A conversation from before a rewind that a later one has taken the place of. */
   | { readonly kind: "rewind backup"; readonly path: string }
   /** Snapshots from before rewinds of a worktree, without a rewind that could be taken back. */

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { searchFolder } from "../query/search/search-index.ts";
 import { maxFetchedPacks } from "../record/limits.ts";
 import { safetyRefPrefix } from "../rewind/rewind.ts";
@@ -26,23 +27,44 @@ export function planClean(facts: CleanFacts, request: CleanRequest): CleanPlan {
   const isOld = (atMs: number) => nowMs - atMs > olderThanMs;
   const old = facts.sessions.filter(({ lastMs }) => isOld(lastMs));
   const live = new Set(facts.sessions.flatMap(({ id, statePath }) => (statePath === undefined ? [] : [id])));
+  const items: CleanItem[] = [
+    ...facts.refs.flatMap((ref) => planRef(ref, { live, rewinds: facts.rewinds, isOld })),
+    ...old.flatMap((session) => (session.neededFor === undefined ? [...planSession(session)] : [])),
+    ...facts.rewinds.flatMap((rewind) => [...planRewind(rewind, isOld)]),
+    ...facts.searchFolders
+      .filter((path) => all || path !== searchFolder(commonDir))
+      .map((path) => ({ kind: "search index" as const, path })),
+    ...facts.crashReports.map((path) => ({ kind: "crash report" as const, path })),
+    ...facts.temporaryFiles.map((path) => ({ kind: "temporary file" as const, path })),
+    ...facts.staleQuarantines.map((path) => ({ kind: "interrupted fetch" as const, path })),
+    ...planPacks(facts),
+  ];
   return {
-    items: [
-      ...facts.refs.flatMap((ref) => planRef(ref, { live, rewinds: facts.rewinds, isOld })),
-      ...old.flatMap((session) => (session.neededFor === undefined ? [...planSession(session)] : [])),
-      ...facts.rewinds.flatMap((rewind) => [...planRewind(rewind, isOld)]),
-      ...facts.searchFolders
-        .filter((path) => all || path !== searchFolder(commonDir))
-        .map((path) => ({ kind: "search index" as const, path })),
-      ...facts.crashReports.map((path) => ({ kind: "crash report" as const, path })),
-      ...facts.temporaryFiles.map((path) => ({ kind: "temporary file" as const, path })),
-      ...facts.staleQuarantines.map((path) => ({ kind: "interrupted fetch" as const, path })),
-      ...planPacks(facts),
-    ],
+    items: [...items, ...planOwners(facts, { items, commonDir, isOld })],
     kept: old.flatMap(({ id, neededFor }) =>
       neededFor === undefined ? [] : [{ sessionId: id, why: neededFor }],
     ),
   };
+}
+
+/** Last: a moment that goes takes its owners with it. One is recorded after its owners, so what is new may be named soon. */
+function planOwners(
+  { keptOwners }: CleanFacts,
+  {
+    items,
+    commonDir,
+    isOld,
+  }: {
+    readonly items: readonly CleanItem[];
+    readonly commonDir: string;
+    readonly isOld: (atMs: number) => boolean;
+  },
+): CleanItem[] {
+  const gone = new Set(items.flatMap((item) => ("ref" in item ? item.ref : [])));
+  const owners = keptOwners.filter(({ refs, atMs }) => isOld(atMs) && refs.every((ref) => gone.has(ref)));
+  return owners.length === 0
+    ? []
+    : [{ kind: "unused owners", path: join(commonDir, "keyframe", "owners"), owners }];
 }
 
 function planRef(

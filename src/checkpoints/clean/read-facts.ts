@@ -16,6 +16,7 @@ import {
 } from "../rewind/rewind.ts";
 import { sessionsFolder } from "../sessions/directory.ts";
 import { readSessionLeftovers, type SessionLeftovers } from "./session-leftovers.ts";
+import { type KeptOwners, listKeptOwners } from "./unused-owners.ts";
 
 export interface CleanDeps {
   readonly files: Files;
@@ -34,6 +35,7 @@ export interface CleanFacts {
   /** Transfers of processes that live, or have died, and are not cleaned up behind. */
   readonly hasTransfers: boolean;
   readonly fetchedPacks: readonly FetchedPack[];
+  readonly keptOwners: readonly KeptOwners[];
 }
 
 export interface CleanRef {
@@ -79,6 +81,7 @@ export async function readCleanFacts(git: Git, deps: CleanDeps): Promise<CleanFa
     staleQuarantines: listStaleQuarantines(git, deps),
     hasTransfers: hasTransfers(git, files),
     fetchedPacks: listFetchedPacks(git, files),
+    keptOwners: await listKeptOwners(git, files),
   };
 }
 

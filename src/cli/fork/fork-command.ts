@@ -6,6 +6,7 @@ export interface ForkFlags {
   readonly name?: string;
   readonly count?: number;
   readonly path?: string;
+  readonly in: "worktree" | "sandbox";
   readonly run?: readonly string[];
   readonly list?: boolean;
   readonly remove?: boolean;
@@ -19,6 +20,12 @@ export const forkCommand = buildCommand<ForkFlags, string[], CliContext>({
   parameters: {
     flags: {
       name: textFlag("Name of the fork and of its branch keyframe/<name> (default: the moment's id)", "name"),
+      in: {
+        kind: "enum",
+        values: ["worktree", "sandbox"],
+        default: "worktree",
+        brief: "Where it continues: in a worktree, or in a copy of the machine that the moment had",
+      },
       count: countFlag("Make this many forks (default: 1)"),
       path: textFlag(
         "Where to make the worktree (default: <repository>.forks/<name>, beside the repository)",

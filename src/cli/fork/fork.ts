@@ -19,6 +19,7 @@ import { openRepositoryGit } from "../command/open-repository.ts";
 import { firstLine, localTime } from "../output/checkpoint-text.ts";
 import { formatTable, printable } from "../output/terminal.ts";
 import type { ForkFlags } from "./fork-command.ts";
+import { forkIntoMachines } from "./fork-into-machines.ts";
 import { printFork, withCommands } from "./print-fork.ts";
 import { runPrompts } from "./run-prompts.ts";
 
@@ -52,7 +53,8 @@ export async function fork(
     throw new KeyframeError("refused", "Keyframe is off in this repository", {
       hint: "run `keyframe enable`",
     });
-  const moment = await mustFindMoment(git, text);
+  const moment = await mustFindMoment(git, this.files, text);
+  if (flags.in === "sandbox") return forkIntoMachines(this, git, { moment, flags, more });
   const requests = planRequests(this, git, { moment, flags });
   if (flags.dryRun) return printRequests(this, moment, { requests, flags });
   const forks: Fork[] = [];

@@ -19,6 +19,7 @@ import { readHomeFiles } from "../enable/agent-files.ts";
 import { holdsHooks } from "../enable/plan-agent-file.ts";
 import { printable } from "../output/terminal.ts";
 import type { RunFlags } from "./run-command.ts";
+import { runInSandbox } from "./run-in-sandbox.ts";
 import { runInWorktree } from "./run-in-worktree.ts";
 import type { RunRequest } from "./run-request.ts";
 
@@ -40,6 +41,8 @@ export async function run(this: CliContext, flags: RunFlags, ...words: string[])
   if (tool === undefined) throw new KeyframeError("usage", "the name of an agent is one short line");
   const { cwd, env } = this;
   const request: RunRequest = { repository, cwd, env, words, tool, model: asName(flags.model) ?? "unknown" };
+  if (flags.in === "sandbox") return runInSandbox(this, git, { request, flags });
+  mustBeForSandbox(flags);
   if (flags.in === "here") {
     if (flags.name !== undefined)
       throw new KeyframeError("usage", "--name cannot be combined with --in here");
@@ -49,6 +52,11 @@ export async function run(this: CliContext, flags: RunFlags, ...words: string[])
   }
   const own = { ...request, env: otherWorktreeEnvironment(env) };
   await runInWorktree(this, git, { request: own, name: flags.name, run: (there) => runThere(this, there) });
+}
+
+function mustBeForSandbox({ image, allow, memory, cpus }: RunFlags): void {
+  if ([image, allow, memory, cpus].every((each) => each === undefined)) return;
+  throw new KeyframeError("usage", "--image, --allow, --memory and --cpus need --in sandbox");
 }
 
 /** A connected agent says more itself than looks at its files can. */

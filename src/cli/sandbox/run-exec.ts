@@ -73,13 +73,14 @@ export async function execInSandbox(
   });
 }
 
-function exitCodeFor(exit: CommandExit): number {
+/** 128 and the number for a signal, 124 for a timeout. */
+export function exitCodeFor(exit: CommandExit): number {
   if (exit.timedOut) return 124;
   return exit.kind === "signal" ? 128 + exit.signal : exit.code;
 }
 
 /** Keys go to the guest one by one, and its terminal has the size of this one. */
-function useRawTerminal(command: GuestCommand): () => void {
+export function useRawTerminal(command: GuestCommand): () => void {
   const { stdin, stdout } = globalThis.process;
   const onResize = () => command.resize({ rows: stdout.rows ?? 24, columns: stdout.columns ?? 80 });
   if (stdin.isTTY) stdin.setRawMode(true);

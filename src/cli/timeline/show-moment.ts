@@ -1,8 +1,9 @@
+import { formatBytes } from "../../base/bytes.ts";
 import { type RewindPlan, rewind } from "../../checkpoints/rewind/rewind.ts";
 import { commitPoint, listRewindPoints } from "../../checkpoints/rewind/rewind-points.ts";
 import type { Git } from "../../git/git.ts";
 import { describeMoment, type MomentDetails } from "../../timeline/describe-moment.ts";
-import type { Moment } from "../../timeline/moment.ts";
+import type { Moment, MomentMachine } from "../../timeline/moment.ts";
 import type { CliContext } from "../command/context.ts";
 import { localTime } from "../output/checkpoint-text.ts";
 import { formatTable, printable } from "../output/terminal.ts";
@@ -52,6 +53,7 @@ function printMoment(
       `${lines} ${lines === 1 ? "line" : "lines"} in ${files} ${files === 1 ? "file" : "files"} of ${printable(label)}`,
     ]),
     ...continueWith.map(({ session, command }) => ["session", command ?? printable(session)]),
+    ...(moment.machine === undefined ? [] : [["machine", machineText(moment.machine)]]),
     ...checkpoints.map((checkpoint) => ["checkpoint", checkpoint]),
     ...(untaken === 0 ? [] : [["left out", `${untaken} new files that were too large`]]),
   ];
@@ -64,6 +66,12 @@ function printMoment(
   );
   if (changes.length > maxListedFiles)
     terminal.out(`  ... and ${changes.length - maxListedFiles} more (--json lists all)`);
+}
+
+function machineText({ run, snapshot, sizeBytes }: MomentMachine): string {
+  if (snapshot === undefined) return `of run ${printable(run)}, not kept`;
+  const size = sizeBytes === undefined ? "" : `, ${formatBytes(sizeBytes)}`;
+  return `${snapshot} of run ${printable(run)}${size}: keyframe sandbox run ${snapshot}`;
 }
 
 function printRestore({ terminal }: CliContext, { id }: Moment, plan: RewindPlan | undefined): void {

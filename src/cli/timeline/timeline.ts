@@ -16,10 +16,11 @@ const defaultLimit = 50;
 export async function timeline(this: CliContext, flags: TimelineFlags, text?: string): Promise<void> {
   await settleFirst(this);
   const git = openRepositoryGit(this);
-  if (text !== undefined) return showMoment(this, git, { moment: await mustFindMoment(git, text), flags });
+  if (text !== undefined)
+    return showMoment(this, git, { moment: await mustFindMoment(git, this.files, text), flags });
   const { session, all = false, limit = defaultLimit } = flags;
   const filter = { all, limit, ...(session === undefined ? {} : { session }) };
-  const moments = await this.trace.span("moments", () => listMoments(git, filter));
+  const moments = await this.trace.span("moments", () => listMoments(git, this.files, filter));
   const counts = await changedFilesOf(git, moments);
   if (flags.json) {
     this.terminal.json(moments.map((moment) => ({ ...moment, changedFiles: counts.get(moment.id) ?? null })));

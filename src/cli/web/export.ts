@@ -58,8 +58,8 @@ export async function exportSite(
   else this.terminal.out(`wrote ${commits.length} commits to ${join(directory, "index.html")}`);
 }
 
-async function commitsOf({ git }: AskContext, range: string | undefined): Promise<Moment[]> {
-  const moments = (await listMoments(git, { all: false })).filter(({ kind }) => kind === "commit");
+async function commitsOf({ git, files }: AskContext, range: string | undefined): Promise<Moment[]> {
+  const moments = (await listMoments(git, files, { all: false })).filter(({ kind }) => kind === "commit");
   if (range === undefined) return moments.slice(0, defaultCommits);
   if (range.startsWith("-")) throw new KeyframeError("usage", `not a range: ${range}`);
   const listed = new Set(

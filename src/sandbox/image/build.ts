@@ -20,6 +20,8 @@ export interface ImageBuildOptions {
   readonly sourceText: string;
   /** Debian packages beside the minimal system. */
   readonly packages: readonly string[];
+  /** Directories whose files are laid over the root of the image, the later over the earlier; root owns them. */
+  readonly overlays?: readonly string[];
   readonly isRoot: boolean;
   /** Says what is being done. */
   readonly progress: (text: string) => void;
@@ -33,7 +35,8 @@ export async function buildImage(world: SandboxWorld, options: ImageBuildOptions
   const staging = stagingPath(world, "image");
   world.files.makeFolder(staging, { mode: 0o700 });
   try {
-    const flattened = await flattenLayers(await layersOf(world, staging, options));
+    const overlays = (options.overlays ?? []).map((path) => folderLayer(world, path, rootOwns));
+    const flattened = await flattenLayers([...(await layersOf(world, staging, options)), ...overlays]);
     options.progress("making the file system");
     const image = await makeFileSystem(world, staging, flattened);
     return await publish(world, image, options);
@@ -63,14 +66,19 @@ async function layersOf(
   if (source.kind === "tar") return [{ open: () => unpacked(world, source.path), deletes: false }];
   if (source.kind === "folder") {
     // what an ordinary user has unpacked belongs to root inside
-    const owners = options.isRoot ? ["--numeric-owner"] : ["--owner=0", "--group=0"];
-    const args = ["-cf", "-", ...owners, "--one-file-system", "--sort=name", "-C", source.path, "."];
-    return [{ open: () => outputOf(world, "tar", args), deletes: false }];
+    return [folderLayer(world, source.path, options.isRoot ? ["--numeric-owner"] : rootOwns)];
   }
   return readOciLayers(world.files, source.path).map(({ path }) => ({
     open: () => unpacked(world, path),
     deletes: true,
   }));
+}
+
+const rootOwns: readonly string[] = ["--owner=0", "--group=0"];
+
+function folderLayer(world: SandboxWorld, path: string, owners: readonly string[]): ImageLayer {
+  const args = ["-cf", "-", ...owners, "--one-file-system", "--sort=name", "-C", path, "."];
+  return { open: () => outputOf(world, "tar", args), deletes: false };
 }
 
 function debootstrapArguments(suite: string, packages: readonly string[], tar: string): string[] {

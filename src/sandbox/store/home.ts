@@ -55,6 +55,7 @@ export type HomeFolder =
   | "memory"
   | "staging"
   | "names"
+  | "agents"
   | "locks";
 
 const folders: readonly HomeFolder[] = [
@@ -66,6 +67,7 @@ const folders: readonly HomeFolder[] = [
   "memory",
   "staging",
   "names",
+  "agents",
   "locks",
 ];
 

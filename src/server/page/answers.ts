@@ -31,11 +31,15 @@ export const answers: Readonly<Record<string, Answer>> = {
 
 const mostMoments = 20_000;
 
-async function answerTimeline({ git }: AskContext, _: string, query: URLSearchParams): Promise<object> {
+async function answerTimeline(
+  { git, files }: AskContext,
+  _: string,
+  query: URLSearchParams,
+): Promise<object> {
   const session = query.get("session") ?? undefined;
   const limit = countOf(query, "limit", 300, mostMoments);
   const filter = { all: query.get("all") === "1", limit, ...(session === undefined ? {} : { session }) };
-  const moments = await listMoments(git, filter);
+  const moments = await listMoments(git, files, filter);
   // what each changed is asked for where it can be seen: the first screens
   const counts = await changedFilesOf(git, moments.slice(0, 300), moments);
   return {
@@ -45,7 +49,7 @@ async function answerTimeline({ git }: AskContext, _: string, query: URLSearchPa
 }
 
 async function answerMoment({ git, files }: AskContext, id: string): Promise<object> {
-  const moment = await mustFindMoment(git, id);
+  const moment = await mustFindMoment(git, files, id);
   return { moment, ...(await describeMoment(git, files, moment)) };
 }
 

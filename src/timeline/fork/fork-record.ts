@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Repository } from "../../git/repository.ts";
 import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files/files.ts";
+import { isForkName } from "../fork-name.ts";
 
 /** A conversation of a fork, and the one that it continues. */
 export interface ForkedSession {
@@ -31,10 +32,6 @@ export interface ForkRecord {
   /** `refs/heads/...` */
   readonly branch: string;
   readonly sessions: readonly ForkedSession[];
-}
-
-export function isForkName(name: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name) && !name.includes("..") && !/\.(lock)?$/.test(name);
 }
 
 export function readFork(repository: Repository, files: Files, name: string): ForkRecord | undefined {

@@ -17,9 +17,11 @@ import { type HeadWithContent, restorePendingHeads } from "../../journal/pending
 import { fault } from "../../system/fault.ts";
 import type { CopyTree } from "../../system/files/copy-tree.ts";
 import type { Processes } from "../../system/process/processes.ts";
+import { isForkName } from "../fork-name.ts";
+import { planRunCut, runOfMoment } from "../machines/run-conversation.ts";
 import type { Moment } from "../moment.ts";
 import { copyConversation } from "./copy-conversation.ts";
-import { type ForkedSession, type ForkRecord, isForkName, readFork, writeFork } from "./fork-record.ts";
+import { type ForkedSession, type ForkRecord, readFork, writeFork } from "./fork-record.ts";
 import { copyPersonalPaths, listPersonalPaths } from "./personal-files.ts";
 
 export interface ForkDeps extends JournalDeps {
@@ -185,13 +187,11 @@ async function copyConversations(
 }
 
 async function planOf(git: Git, deps: ForkDeps, moment: Moment): Promise<ConversationPlan> {
-  const plans: ConversationPlan[] = moment.sessions.map(({ tool, session, turn, transcript }) =>
-    planCut(git, deps, {
-      tool,
-      session,
-      turn: turn ?? 0,
-      ...(transcript === undefined ? {} : { transcript }),
-    }),
+  const run = runOfMoment(moment);
+  const plans: ConversationPlan[] = moment.sessions.map((session) =>
+    run === undefined
+      ? planCut(git, deps, { ...session, turn: session.turn ?? 0 })
+      : planRunCut(git.repository, deps.files, { run, session }),
   );
   for (const id of moment.checkpoints) {
     const { at, title, commit } = moment;

@@ -20,7 +20,8 @@ export async function listPersonalPaths(git: Git, files: Files): Promise<RepoPat
   return [...new Set([...settings, ...(await listIncluded(git, files))])] as RepoPath[];
 }
 
-async function listIncluded(git: Git, files: Files): Promise<string[]> {
+/** The ignored files and directories that `.worktreeinclude` names. */
+export async function listIncluded(git: Git, files: Files): Promise<string[]> {
   const path = join(git.repository.workTree ?? "", includeFile);
   if (files.statIfExists(path)?.kind !== "file") return [];
   const list = async (...from: readonly string[]) => {

@@ -20,6 +20,15 @@ export const imageBuildCommand = buildCommand<ImageBuildFlags, [string], CliCont
         brief: "Debian packages beside the minimal system",
         placeholder: "packages",
       },
+      agent: {
+        kind: "parsed",
+        parse: asText,
+        optional: true,
+        variadic: ",",
+        brief:
+          "Agents whose programs the image holds, and git beside them: claude, codex; each with @version or its newest",
+        placeholder: "agents",
+      },
       json: jsonFlag,
     },
     positional: { kind: "tuple", parameters: [textArgument("Name of the image", "name")] },
@@ -27,6 +36,6 @@ export const imageBuildCommand = buildCommand<ImageBuildFlags, [string], CliCont
   docs: {
     brief: "Make a disk image that sandboxes start from",
     fullDescription:
-      "Makes an ext4 disk image from a Debian release, a folder, a tar file or an OCI image layout, without root.\n\nExample:\n  keyframe image build dev --from debian:bookworm --include git,python3",
+      "Makes an ext4 disk image from a Debian release, a folder, a tar file or an OCI image layout, without root.\n\nExample:\n  keyframe image build dev --from debian:bookworm --include git,python3\n  keyframe image build agents --agent claude,codex",
   },
 });

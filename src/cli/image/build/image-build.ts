@@ -2,12 +2,14 @@ import { parseObjectName } from "../../../sandbox/ids.ts";
 import { buildImage } from "../../../sandbox/image/build.ts";
 import { parseImageSource } from "../../../sandbox/image/source.ts";
 import { machineFacts } from "../../../system/machine/machine-facts.ts";
+import { agentLayers, parseAgentVersion } from "../../../workflows/run/agent-layers.ts";
 import type { CliContext } from "../../command/context.ts";
 import { resolvePath, sandboxWorld } from "../../sandbox/world.ts";
 
 export interface ImageBuildFlags {
   readonly from?: string;
   readonly include?: readonly string[];
+  readonly agent?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -15,11 +17,23 @@ export interface ImageBuildFlags {
 export async function imageBuild(this: CliContext, flags: ImageBuildFlags, name: string): Promise<void> {
   const world = sandboxWorld(this);
   const sourceText = flags.from ?? "debian:bookworm";
+  const source = parseImageSource(this.files, sourceText, (path) => resolvePath(this, path));
+  const agents = (flags.agent ?? []).map(parseAgentVersion);
+  const overlays = await agentLayers(world, this.env, {
+    agents,
+    progress: (text) => this.terminal.note(text),
+  });
+  // an agent without git is of little use; another source than Debian brings its own
+  const packages = [
+    ...(flags.include ?? []),
+    ...(agents.length > 0 && source.kind === "debian" ? ["git"] : []),
+  ];
   const image = await buildImage(world, {
     name: parseObjectName(name),
-    source: parseImageSource(this.files, sourceText, (path) => resolvePath(this, path)),
+    source,
     sourceText,
-    packages: flags.include ?? [],
+    packages: [...new Set(packages)],
+    overlays,
     isRoot: machineFacts.isRoot,
     progress: (text) => this.terminal.note(text),
   });

@@ -1,0 +1,78 @@
+import { hasKnownEndpoint } from "../../agents/model-endpoints.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import { parseByteSize } from "../../base/text/quantities.ts";
+import type { Git } from "../../git/git.ts";
+import { isImage } from "../../sandbox/lifecycle/create-sandboxes.ts";
+import { freeRunName, type MachineRun, readMachineRun } from "../../timeline/machines/machine-run.ts";
+import { attachMachineRun, startMachine } from "../../workflows/machine/start-machine.ts";
+import type { CliContext } from "../command/context.ts";
+import { printable } from "../output/terminal.ts";
+import { sandboxWorld } from "../sandbox/world.ts";
+import type { RunFlags } from "./run-command.ts";
+import type { RunRequest } from "./run-request.ts";
+import { workInMachine } from "./work-in-machine.ts";
+
+const defaultMemory = "2G";
+
+/** `keyframe run --in sandbox` */
+export async function runInSandbox(
+  context: CliContext,
+  git: Git,
+  { request, flags }: { readonly request: RunRequest; readonly flags: RunFlags },
+): Promise<void> {
+  const { tool } = request;
+  const known =
+    flags.name === undefined ? undefined : readMachineRun(git.repository, context.files, flags.name);
+  if (known !== undefined) return goOn(context, git, { run: known, words: request.words, flags });
+  if (flags.image === undefined)
+    throw new KeyframeError("usage", "--in sandbox needs --image", {
+      hint: `\`keyframe image build dev --agent ${hasKnownEndpoint(tool) ? tool : "claude"}\` makes one`,
+    });
+  if (!hasKnownEndpoint(tool))
+    throw new KeyframeError("unsupported", `how ${tool} reaches its model from a machine is not known`, {
+      hint: "claude and codex can be run in a machine; --agent says which one another command starts",
+    });
+  const name = flags.name ?? freeRunName(git.repository, context.files, tool);
+  const world = sandboxWorld(context);
+  const machine = await context.trace.span("machine", () =>
+    startMachine(
+      git,
+      { ...context, world },
+      {
+        name,
+        from: flags.image ?? "",
+        tool,
+        allow: flags.allow ?? [],
+        ...memoryOf(flags.memory ?? (isImage(world, flags.image ?? "") ? defaultMemory : undefined)),
+        ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
+        progress: (text) => context.terminal.note(`keyframe: ${text}`),
+      },
+    ),
+  );
+  context.terminal.note(`keyframe: ${printable(tool)} works in the machine ${name}`);
+  await workInMachine(context, git, { machine, words: request.words, world });
+}
+
+/** In the machine of an earlier run. */
+async function goOn(
+  context: CliContext,
+  git: Git,
+  {
+    run,
+    words,
+    flags,
+  }: { readonly run: MachineRun; readonly words: readonly string[]; readonly flags: RunFlags },
+): Promise<void> {
+  if ([flags.image, flags.allow, flags.memory, flags.cpus].some((each) => each !== undefined))
+    throw new KeyframeError("usage", `the machine of ${run.name} is there: it goes on as it was started`, {
+      hint: "leave --image, --allow, --memory and --cpus out, or choose another --name",
+    });
+  const world = sandboxWorld(context);
+  const machine = await attachMachineRun({ ...context, world }, run);
+  await workInMachine(context, git, { machine, words, world });
+}
+
+/** A snapshot has its own. */
+function memoryOf(size: string | undefined): { readonly memoryMiB?: number } {
+  return size === undefined ? {} : { memoryMiB: Math.ceil(parseByteSize(size) / 1024 ** 2) };
+}

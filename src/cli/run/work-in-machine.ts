@@ -1,0 +1,138 @@
+import { finished } from "node:stream/promises";
+import { errorText } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import type { GuestChannel } from "../../sandbox/guest/channel.ts";
+import { openGuestSession } from "../../sandbox/guest/session.ts";
+import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import { ignoreInterrupts } from "../../system/process/foreground.ts";
+import { runRefs } from "../../timeline/machines/machine-run.ts";
+import { branchOfRun } from "../../workflows/machine/bring-out.ts";
+import { guestEnvironment, guestScript } from "../../workflows/machine/guest-shell.ts";
+import type { StartedMachine } from "../../workflows/machine/start-machine.ts";
+import { type TakenMoment, takeMoment } from "../../workflows/machine/take-moment.ts";
+import { watchTurns } from "../../workflows/machine/watch-turns.ts";
+import type { CliContext } from "../command/context.ts";
+import { printable } from "../output/terminal.ts";
+import { exitCodeFor, useRawTerminal } from "../sandbox/run-exec.ts";
+
+/** Runs an agent in a machine, and takes out what it does at each turn's end; ends the way to the model. */
+export async function workInMachine(
+  context: CliContext,
+  git: Git,
+  {
+    machine,
+    words,
+    world,
+  }: { readonly machine: StartedMachine; readonly words: readonly string[]; readonly world: SandboxWorld },
+): Promise<TakenMoment | undefined> {
+  const session = await openGuestSession(world, machine.record);
+  try {
+    return await work(context, git, { machine, guest: session.guest, words, name: machine.run.name, world });
+  } finally {
+    await session.close();
+    await machine.proxy.close();
+  }
+}
+
+async function work(
+  context: CliContext,
+  git: Git,
+  {
+    machine,
+    guest,
+    words,
+    name,
+    world,
+  }: {
+    readonly machine: StartedMachine;
+    readonly guest: GuestChannel;
+    readonly words: readonly string[];
+    readonly name: string;
+    readonly world: SandboxWorld;
+  },
+): Promise<TakenMoment | undefined> {
+  const deps = { world, env: context.env, clock: context.clock, guest };
+  let last: TakenMoment | undefined;
+  const take = async () => {
+    last = await takeMoment(git, deps, name);
+    for (const problem of last.problems) context.terminal.note(`keyframe: ${printable(problem)}`);
+  };
+  const watch = watchTurns(guest, machine.run.directory, () =>
+    // the next moment, or the one at the end, makes up for it
+    take().catch((error: unknown) => context.terminal.note(`keyframe: ${errorText(error)}`)),
+  );
+  const heed = ignoreInterrupts();
+  try {
+    await attachInGuest(context, guest, {
+      argv: words,
+      cwd: machine.run.directory,
+      env: { ...guestEnvironment, ...machine.env, TERM: context.env["TERM"] ?? "dumb" },
+    });
+  } finally {
+    heed();
+    await watch.stop();
+    // what hooks had left to others ended with the agent
+    await guestScript(guest, "keyframe settle", { cwd: machine.run.directory, to: "settle" }).catch(
+      (error: unknown) => context.terminal.note(`keyframe: ${errorText(error)}`),
+    );
+    await take();
+    tell(context, { machine, last, name });
+  }
+  return last;
+}
+
+/** Runs a command in a guest with this terminal, or these pipes; its exit code is this program's. */
+async function attachInGuest(
+  context: CliContext,
+  guest: GuestChannel,
+  request: {
+    readonly argv: readonly string[];
+    readonly cwd: string;
+    readonly env: Readonly<Record<string, string>>;
+  },
+): Promise<void> {
+  const { stdin, stdout, stderr } = globalThis.process;
+  const isTerminal = stdin.isTTY && stdout.isTTY;
+  const command = guest.run({
+    ...request,
+    ...(isTerminal ? { terminal: { rows: stdout.rows, columns: stdout.columns } } : {}),
+  });
+  const restore = isTerminal ? useRawTerminal(command) : () => undefined;
+  try {
+    stdin.pipe(command.stdin);
+    command.stdin.on("error", () => undefined); // it ended: its exit code tells
+    command.stdout.pipe(stdout, { end: false });
+    command.stderr.pipe(stderr, { end: false });
+    const exit = await command.exited;
+    await Promise.all([finished(command.stdout), finished(command.stderr)]);
+    context.process.exitCode = exitCodeFor(exit);
+  } finally {
+    restore();
+    stdin.unpipe(command.stdin);
+    stdin.pause();
+  }
+}
+
+function tell(
+  { terminal }: CliContext,
+  {
+    machine,
+    last,
+    name,
+  }: { readonly machine: StartedMachine; readonly last: TakenMoment | undefined; readonly name: string },
+): void {
+  if (last === undefined) return;
+  const branch = branchOfRun(machine.run).slice("refs/heads/".length);
+  const { head, refused } = last.out;
+  if (refused) {
+    const theirs = `${runRefs(name)}heads/${machine.run.branch}`;
+    terminal.note(`keyframe: ${branch} has other commits than the machine: it stays as it is`);
+    terminal.note(`  Take the machine's: git branch -f ${branch} ${theirs}`);
+    terminal.note(`  Join both: git checkout ${branch} && git merge ${theirs}`);
+    terminal.note(`  Keep both: git branch ${branch}-2 ${theirs}`);
+  } else terminal.note(`keyframe: ${head.slice(0, 12)} on ${branch}; bring it here: git merge ${branch}`);
+  terminal.note(`  What is not committed: keyframe timeline --all, keyframe fork <moment>`);
+  terminal.note(
+    `  The machine goes on: keyframe sandbox exec ${name} -it -- bash; end it: keyframe sandbox rm ${name}`,
+  );
+}

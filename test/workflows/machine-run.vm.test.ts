@@ -1,0 +1,240 @@
+// An agent in a machine: the working copy goes in, turns and commits come out with their owners and machines, and the key
+// of the model stays here. The agent is a script that speaks through Claude Code's hooks. Under emulation this takes minutes, so
+// it runs where KEYFRAME_STORY is set: npm run test:story.
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { sessionKey } from "../../src/authorship/note/keys.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
+
+const key = "the-real-key-of-the-user";
+const session = "8b9f5a4e-0000-4000-8000-00000000000a";
+let lab: SandboxLab;
+let repository: TestRepository;
+let model: Server;
+let asked: { readonly url: string; readonly key: string }[];
+const scratch = mkdtempSync(join(tmpdir(), "run-vm-"));
+
+const isStory = Boolean(process.env["KEYFRAME_STORY"]);
+
+beforeAll(async () => {
+  if (!isStory) return;
+  lab = openSandboxLab();
+  const { record } = await lab.boot("prep", { memoryMiB: 512 });
+  putPrograms();
+  await lab.sh(record, "mkdir -p /opt/keyframe/bin && mv /root/node /opt/keyframe/bin/node");
+  expect(lab.cli(["sandbox", "snapshot", "prep", "--name", "prepared"]).code).toBe(0);
+  expect(lab.cli(["sandbox", "stop", "prep"]).code).toBe(0);
+  asked = [];
+  model = createServer((request, response) => {
+    asked.push({ url: request.url ?? "", key: String(request.headers["x-api-key"]) });
+    response.end("answer of the model\n");
+  });
+  await new Promise<void>((resolve) => model.listen(0, "127.0.0.1", resolve));
+  repository = createTestRepository();
+  repository.write("kept.txt", "by nobody\n");
+  repository.write(".gitignore", "agent.sh\n.env\nother.env\n");
+  repository.write(".worktreeinclude", "agent.sh\n.env\n");
+  repository.commit("start");
+  expect(repository.keyframe(["enable", "--agent", "claude"]).code).toBe(0);
+  repository.write("agent.sh", agentScript);
+  repository.write(".env", "LOCAL=1\n");
+  repository.write("other.env", "LOCAL=2\n");
+  repository.write("kept.txt", "by nobody\nby hand\n");
+  repository.write("staged.txt", "staged\n");
+  repository.git("add", "staged.txt");
+  repository.write("loose.txt", "loose\n");
+});
+afterAll(async () => {
+  model?.close();
+  repository?.remove();
+  await lab?.close();
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+/** This machine's git and Node with their libraries, as an image would have them. */
+function putPrograms(): void {
+  const git = realpathSync(execFileSync("which", ["git"], { encoding: "utf8" }).trim());
+  const libraries = [git, process.execPath].flatMap((program) =>
+    [...execFileSync("ldd", [program], { encoding: "utf8" }).matchAll(/=> (\/\S+) \(0x/g)].map(
+      (match) => match[1] ?? "",
+    ),
+  );
+  const copies = [...new Set(libraries)].map((path) => [path, path]);
+  for (const [from, to] of [[git, "/usr/bin/git"], [process.execPath, "/root/node"], ...copies])
+    expect(lab.cli(["sandbox", "cp", from ?? "", `prep:${to}`]).code).toBe(0);
+}
+
+/** Two turns, as Claude Code would tell them: one that is committed, and one that is not. */
+const agentScript = `set -eu
+id=${session}; here=$(pwd); transcript=$HOME/.claude/projects/$(echo "$here" | tr / -)/$id.jsonl
+mkdir -p "$(dirname "$transcript")"
+hook() { printf '{"session_id":"%s","transcript_path":"%s","cwd":"%s","hook_event_name":"%s"%s}' $id $transcript "$here" "$1" "\${2-}" | keyframe hook claude; }
+line() { printf '%s\\n' "$1" >> "$transcript"; }
+write() {
+  call=',"tool_name":"Write","tool_use_id":"'$1'","tool_input":{"file_path":"'$here/$1'","content":"x"}'
+  hook PreToolUse "$call"; printf "$2" > "$1"; hook PostToolUse "$call"
+}
+git status --short; cat kept.txt .env; ls other.env 2>&1 | tail -1; env
+hook UserPromptSubmit ',"prompt":"first"'
+line '{"type":"user","sessionId":"'$id'","message":{"role":"user","content":"first"}}'
+where=\${ANTHROPIC_BASE_URL#http://}
+exec 5<>/dev/tcp/\${where%:*}/\${where#*:}
+printf 'POST /v1/messages HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Bearer %s\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n' $ANTHROPIC_AUTH_TOKEN >&5
+cat <&5
+write made.txt 'one\\ntwo\\n'
+git add -A && git commit -qm 'in the machine'
+line '{"type":"assistant","sessionId":"'$id'","message":{"id":"m1","role":"assistant","model":"claude-test-1","content":[{"type":"text","text":"did it"}],"usage":{"input_tokens":1,"output_tokens":1}}}'
+hook Stop
+hook UserPromptSubmit ',"prompt":"second"'
+line '{"type":"user","sessionId":"'$id'","message":{"role":"user","content":"second"}}'
+write pending.txt 'not committed\\n'
+line '{"type":"assistant","sessionId":"'$id'","message":{"id":"m2","role":"assistant","model":"claude-test-1","content":[{"type":"text","text":"did more"}],"usage":{"input_tokens":1,"output_tokens":1}}}'
+hook Stop
+echo "memory of the machine" > /root/outside.txt
+exit 3
+`;
+
+interface MomentJson {
+  readonly id: string;
+  readonly kind: string;
+  readonly title: string;
+  readonly worktree?: string;
+  readonly machine?: { readonly run: string; readonly snapshot?: string };
+}
+
+const env = () => ({
+  ...repository.env,
+  KEYFRAME_SANDBOX_HOME: lab.world.home.root,
+  KEYFRAME_ACCELERATOR: "tcg",
+  ANTHROPIC_API_KEY: key,
+  ANTHROPIC_BASE_URL: `http://127.0.0.1:${(model.address() as AddressInfo).port}`,
+});
+
+/** The model lives in this process, so what asks it must not block it. */
+async function keyframe(...args: string[]) {
+  const child = spawn(process.execPath, [keyframeProgram, ...args], {
+    cwd: repository.folder,
+    env: env(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].setEncoding("utf8").on("data", (piece: string) => {
+      output[name] += piece;
+    });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { code, ...output };
+}
+
+async function json<T>(...args: string[]): Promise<T> {
+  const { code, stdout, stderr } = await keyframe(...args, "--json");
+  expect([args, code, stderr]).toEqual([args, 0, ""]);
+  return JSON.parse(stdout) as T;
+}
+
+test.skipIf(!isStory)(
+  "what an agent does in a machine comes out with its owners, and each turn has its machine",
+  async () => {
+    const before = repository.git("status", "--porcelain");
+    const head = repository.git("rev-parse", "HEAD");
+    const run = await keyframe(
+      "run",
+      "--in",
+      "sandbox",
+      "--image",
+      "prepared",
+      "--name",
+      "m",
+      "--agent",
+      "claude",
+      "--",
+      "bash",
+      "agent.sh",
+    );
+    expect([run.code, run.stderr]).toEqual([3, expect.stringContaining("on keyframe/m; bring it here")]);
+
+    // the working copy went in as it is; the key did not
+    expect(
+      run.stdout.startsWith(
+        " M kept.txt\nA  staged.txt\n?? loose.txt\nby nobody\nby hand\nLOCAL=1\nls: cannot access 'other.env'",
+      ),
+    ).toBe(true);
+    expect(run.stdout).toContain("answer of the model");
+    expect(run.stdout + run.stderr).not.toContain(key);
+    expect(asked).toEqual([{ url: "/v1/messages", key }]);
+
+    // nothing here changed but the branch of the run
+    expect([repository.git("status", "--porcelain"), repository.git("rev-parse", "HEAD")]).toEqual([
+      before,
+      head,
+    ]);
+    expect(repository.git("log", "--format=%s", "keyframe/m")).toBe("in the machine\nstart");
+    const blame = JSON.parse((await keyframe("blame", "--json", "keyframe/m", "--", "made.txt")).stdout) as {
+      readonly blame: readonly { readonly owner: { readonly session?: string } | null }[];
+    };
+    const owner = sessionKey({ tool: "claude", id: session });
+    expect(blame.blame.map((line) => line.owner?.session)).toEqual([owner, owner]);
+    const checkpoint = repository.git(
+      "log",
+      "-1",
+      "--format=%(trailers:key=Entire-Checkpoint,valueonly)",
+      "keyframe/m",
+    );
+    expect(repository.git("ls-tree", "-r", "--name-only", "entire/checkpoints/v1")).toContain(
+      checkpoint.trim().slice(2),
+    );
+
+    const turns = (await json<MomentJson[]>("timeline", "--all")).filter(
+      ({ worktree }) => worktree === "machine m",
+    );
+    expect(turns.map(({ title }) => title)).toEqual(["second", "first", "before the first prompt"]);
+    const [second] = turns;
+    expect(second?.machine).toMatchObject({ run: "m", snapshot: expect.stringMatching(/^sn-/) });
+    expect((await keyframe("timeline", second?.id ?? "")).stdout).toContain(
+      `${second?.machine?.snapshot} of run m`,
+    );
+
+    // a turn of the machine continues in a worktree: its uncommitted lines have their owner, and its conversation is there
+    const [fork] = await json<
+      { path: string; owned: string[]; sessions: { parent: string; transcriptPath: string }[] }[]
+    >("fork", second?.id ?? "", "--name", "out");
+    expect(readFileSync(join(fork?.path ?? "", "pending.txt"), "utf8")).toBe("not committed\n");
+    expect([fork?.owned, fork?.sessions[0]?.parent]).toEqual([["pending.txt"], session]);
+    expect(readFileSync(fork?.sessions[0]?.transcriptPath ?? "", "utf8")).toContain("did more");
+
+    // and so does the machine of that moment, as a run of its own that can be gone on with
+    const copy = await keyframe("fork", second?.id ?? "", "--in", "sandbox", "--name", "copy");
+    expect([copy.code, copy.stderr, copy.stdout]).toEqual([
+      0,
+      "",
+      expect.stringContaining("run --in sandbox --name copy -- claude -r"),
+    ]);
+    const script = `cat pending.txt; echo later > later.txt; git add later.txt; git commit -qm later`;
+    const inside = await keyframe("run", "--in", "sandbox", "--name", "copy", "--", "bash", "-c", script);
+    expect([inside.code, inside.stdout]).toEqual([0, "not committed\n"]);
+    expect(repository.git("log", "--format=%s", "keyframe/copy")).toBe("later\nin the machine\nstart");
+    expect(repository.git("log", "--format=%s", "keyframe/m")).toBe("in the machine\nstart");
+  },
+);
+
+test.skipIf(!isStory)(
+  "a machine without a key for its agent, an image or a known agent is refused before anything is made",
+  async () => {
+    const refused = async (...args: string[]) => {
+      const result = await keyframe("run", "--in", "sandbox", ...args, "--", "claude");
+      expect(result.code).not.toBe(0);
+      return result.stderr;
+    };
+    expect(await refused()).toContain("--in sandbox needs --image");
+    expect(await refused("--image", "prepared", "--agent", "aider")).toContain("how aider reaches its model");
+    expect(await refused("--image", "prepared", "--agent", "codex")).toContain("OPENAI_API_KEY");
+    expect(await refused("--image", "prepared", "--name", "m")).toContain("the machine of m is there");
+    expect(existsSync(join(repository.folder, ".git/keyframe/runs/codex.json"))).toBe(false);
+  },
+);
