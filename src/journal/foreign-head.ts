@@ -3,6 +3,7 @@ import { parseRepoPath } from "../git/ids.ts";
 
 const sha256 = /^([0-9a-f]{64})?$/;
 const ownerKey = /^[sh]_[0-9a-f]{14}(::t_[0-9a-f]{14})?$/;
+const kinds: readonly unknown[] = ["file", "symlink", "absent"];
 const evidences: readonly unknown[] = ["edit", "shell", "save", "stated"];
 const maxText = 1000;
 
@@ -36,7 +37,7 @@ function isInside(path: Json | undefined): boolean {
 }
 
 function isState(state: Json | undefined): boolean {
-  if (!isJsonObject(state) || !["file", "symlink", "absent"].includes(String(state["kind"]))) return false;
+  if (!isJsonObject(state) || !kinds.includes(state["kind"])) return false;
   const { mode, digest, sizeBytes, runs } = state;
   return (
     isCount(mode) &&

@@ -17,14 +17,18 @@ beforeEach(async () => {
   gone = new Promise((resolve) => {
     left = resolve;
   });
-  const upstream = createServer(async (request, response) => {
+  const upstream = createServer((request, response) => {
     let body = "";
-    for await (const piece of request) body += String(piece);
-    seen.push({ url: request.url ?? "", headers: request.headers, body });
-    response.once("close", left);
-    response.writeHead(200, { "content-type": "text/event-stream" });
-    response.write("first\n");
-    if (body !== "endless") response.end("last\n");
+    request.on("data", (piece: Buffer) => {
+      body += piece.toString();
+    });
+    request.on("end", () => {
+      seen.push({ url: request.url ?? "", headers: request.headers, body });
+      response.once("close", left);
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write("first\n");
+      if (body !== "endless") response.end("last\n");
+    });
   });
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
   const { port } = upstream.address() as AddressInfo;
