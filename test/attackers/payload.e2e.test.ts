@@ -8,6 +8,7 @@ import {
   renameSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -228,4 +229,40 @@ describe("what users do is not an attack", () => {
     expect(repository.keyframe(attach).code).toBe(0);
     expect(kept()).toContain("from elsewhere");
   });
+});
+
+test("a file of gigabytes that a call leaves behind is decided on by its size, and kept nowhere", () => {
+  repository.write("a", "1\n");
+  repository.commit("start");
+  const path = join(repository.folder, "a");
+  const hook = (event: string, more: object) =>
+    repository.keyframe(["hook", "claude"], {
+      stdin: JSON.stringify({
+        session_id: id,
+        transcript_path: own(),
+        cwd: repository.folder,
+        hook_event_name: event,
+        ...more,
+      }),
+    });
+  const call = (toolUseId: string, tool: string, input: object) => ({
+    tool_name: tool,
+    tool_use_id: toolUseId,
+    tool_input: input,
+  });
+  writeFileSync(own(), line("hi"));
+  hook("UserPromptSubmit", { prompt: "hi" });
+  hook("PreToolUse", call("1", "Write", { file_path: path }));
+  truncateSync(path, 5 * 1024 ** 3);
+  hook("PostToolUse", call("1", "Write", { file_path: path }));
+  hook("PreToolUse", call("2", "Bash", { command: "make" }));
+  truncateSync(path, 6 * 1024 ** 3);
+  writeFileSync(join(repository.folder, "new"), "");
+  truncateSync(join(repository.folder, "new"), 5 * 1024 ** 3);
+  hook("PostToolUse", call("2", "Bash", { command: "make" }));
+  hook("Stop", {});
+  const sizes = execFileSync("du", ["-sk", join(repository.folder, ".git")], { encoding: "utf8" });
+  expect(Number.parseInt(sizes, 10)).toBeLessThan(2000);
+  const events = repository.keyframe(["journal", "--events", "--json"]).stdout;
+  expect(events).toContain('"path":"new"');
 });
