@@ -108,6 +108,8 @@ const resolving = {
   "pop, both sides": `git stash -q && git switch -q $other && { git stash pop -q || { ${onBoth}; git stash drop -q; }; }`,
 } as const;
 
+const unseenMoves: ReadonlySet<string> = new Set(["mv of the file", "mv back"]);
+
 const moves = { ...keeping, ...resolving };
 
 const move = fc.record({
@@ -126,13 +128,18 @@ export async function runGitProgram(operations: readonly GitOperation[]): Promis
   try {
     await world.begin();
     for (const next of operations) await world.perform(next);
-    const mayForget = operations.some(
-      ({ kind, ...rest }) => kind === "move" && "what" in rest && rest.what in resolving,
-    );
-    return await world.findWrong(mayForget);
+    return await world.findWrong(mayForget(operations));
   } finally {
     world.repo.remove();
   }
+}
+
+/** Where sides of a conflict were put together, or a file was moved without git and then changed, both unseen. */
+function mayForget(operations: readonly GitOperation[]): boolean {
+  const moves = operations.filter((operation) => operation.kind === "move");
+  const isMovedUnseen = moves.some(({ what, by }) => by === "person" && unseenMoves.has(what));
+  const isEditedUnseen = operations.some(({ kind, by }) => kind === "edit" && by === "U");
+  return moves.some(({ what }) => what in resolving) || (isMovedUnseen && isEditedUnseen);
 }
 
 class World {
