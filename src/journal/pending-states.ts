@@ -3,16 +3,17 @@ import type { Repository } from "../git/repository.ts";
 import { listWorktrees } from "../git/worktree/worktrees.ts";
 import type { Files } from "../system/files/files.ts";
 import type { KeptState } from "./calls/kept-states.ts";
-import { readHead, readStateContent } from "./head-files.ts";
+import { readHead, readStateContent, stateContentPath } from "./head-files.ts";
 import { isOwned, listEpochs } from "./layout.ts";
 import { ownersIn } from "./line-owners.ts";
 
+export interface PendingState extends Omit<KeptState, "path" | "blob"> {
+  /** When its content was first written here, milliseconds since the epoch. */
+  readonly recordedMs: number;
+}
+
 /** What is pending for a path in any worktree: contents with owners, the newest first. */
-export function readPendingStates(
-  repository: Repository,
-  files: Files,
-  path: RepoPath,
-): Omit<KeptState, "path" | "blob">[] {
+export function readPendingStates(repository: Repository, files: Files, path: RepoPath): PendingState[] {
   return listWorktrees(repository, files).flatMap((worktree) =>
     listEpochs(worktree, files)
       .reverse()
@@ -23,9 +24,9 @@ export function readPendingStates(
         return [head.current, ...head.earlier].flatMap((state) => {
           if (state.unlined !== undefined || ownersIn(state.runs).size === 0) return [];
           const content = readStateContent(files, epoch, head, state);
-          return content === undefined
-            ? []
-            : [{ content, runs: state.runs, known: { agents, humans, evidence } }];
+          if (content === undefined) return [];
+          const recordedMs = files.statIfExists(stateContentPath(epoch, path, state))?.mtimeMs ?? Infinity;
+          return [{ content, runs: state.runs, known: { agents, humans, evidence }, recordedMs }];
         });
       }),
   );

@@ -199,7 +199,11 @@ export class SourceFinder {
   #stashedSources({ path, facts }: Question): Evidence[] {
     const { git, files } = this.#deps;
     const kept = readKeptStates(git.repository, files, path);
-    const pending = this.#settled.has(facts.oid) ? [] : readPendingStates(git.repository, files, path);
+    // what was written after a commit was made can be no source of it
+    const endMs = (facts.committerSeconds + 1) * 1000;
+    const pending = this.#settled.has(facts.oid)
+      ? []
+      : readPendingStates(git.repository, files, path).filter(({ recordedMs }) => recordedMs < endMs);
     return [
       ...kept.map((state) => ({ ...state, pairing: { from: state.blob, by: "stash" as const } })),
       ...pending.map((state) => ({ ...state, pairing: { from: facts.oid, by: "journal" as const } })),
