@@ -743,3 +743,34 @@ describe("places", () => {
     expect(problems.trim().split("\n")).toHaveLength(3);
   });
 });
+
+describe("a patch that moves a file", () => {
+  const lines = ["one", "two", "three", "four"];
+
+  test.each([
+    ["and changes a line of it", ["one", "two changed", "three", "four"], "KAKK"],
+    ["and nothing else", lines, "KKKK"],
+    ["and writes it anew", ["a", "b", "c", "d"], "AAAA"],
+  ])("%s: lines that only moved keep their owners", async (_, moved, owners) => {
+    repo.write("was", ...lines);
+    repo.humanSaves("was");
+    await repo.commit();
+    repo.agentPatch(["was", "now"], () => {
+      rmSync(repo.path("was"));
+      repo.write("now", ...moved);
+    });
+    await repo.commit();
+    expect(repo.blame("now")).toBe(owners);
+  });
+
+  test("of which nobody knows the owners: its lines stay nobody's", async () => {
+    repo.write("was", "one", "two");
+    await repo.commit();
+    repo.agentPatch(["was", "now"], () => {
+      rmSync(repo.path("was"));
+      repo.write("now", "one", "two changed");
+    });
+    await repo.commit();
+    expect(repo.blame("now")).toBe("UA");
+  });
+});

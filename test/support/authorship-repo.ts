@@ -38,6 +38,8 @@ export interface AuthorshipRepo {
   write(path: string, ...lines: string[]): void;
   writeBytes(path: string, bytes: string | Buffer): void;
   path(path: string): string;
+  /** One call that names several paths, as a patch does. */
+  agentPatch(paths: readonly string[], change: () => void, agent?: AgentId): void;
   /** An edit of an agent's tool: before hook, the change, after hook. */
   agentEdit(path: string, change: () => void, agent?: AgentId): void;
   /** Only the report after an edit, for all changes since the last known state or HEAD. */
@@ -112,6 +114,13 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
       repo.agentBegins(name, agent);
       change();
       repo.agentReports(name, agent);
+    },
+    agentPatch(names, change, agent = agentA) {
+      calls += 1;
+      const call = { ...toolCall(agent, `call-${calls}`), paths: names.map(path) };
+      observe({ kind: "before-edit", ...call }, nodeObserveDeps);
+      change();
+      observe({ kind: "after-edit", ...call }, nodeObserveDeps);
     },
     humanSaves: (name) =>
       observe({ kind: "known-human-edit", paths: [path(name)], cwd: folder }, nodeObserveDeps),

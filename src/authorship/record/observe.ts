@@ -18,6 +18,7 @@ import { followMove } from "./follow-move.ts";
 import { GitOrigins } from "./git-origins.ts";
 import { authorIdentity } from "./identity.ts";
 import { locatePath } from "./locate-path.ts";
+import { isNewPath, movedByTool } from "./moved-by-tool.ts";
 import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
 import { type EditCause, recordBefore, recordBegin, recordEdit, recordLook } from "./record-edit.ts";
 import { findAllShellPlaces, findShellPlaces } from "./shell-places.ts";
@@ -167,6 +168,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
     const earlierOf = (path: RepoPath, after: Capture) =>
       followMove(journal, { repository, files }, { path, after, earlier: origins.earlierOf(path, after) });
     const baselines = readBaselines(event, { journal, repository, captures, deps });
+    const moved = event.kind === "after-edit" ? movedByTool(journal, captures) : undefined;
     for (const { path, after } of captures) {
       outcome.seen += 1;
       if (event.kind === "before-edit") {
@@ -193,7 +195,9 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
       }
       const baseline = baselines.get(path);
       // an edit tool writes its text itself; a save or a look may find what was there before
-      const earlier = event.kind === "after-edit" ? {} : { earlier: earlierOf(path, after) };
+      const isMoved = moved !== undefined && isNewPath(journal, path, after);
+      const byTool = isMoved ? { earlier: moved } : {};
+      const earlier = event.kind === "after-edit" ? byTool : { earlier: earlierOf(path, after) };
       const result = recordEdit(journal, {
         path,
         after,
