@@ -54,6 +54,15 @@ export function noteConnected(repository: Repository, files: Files, tools: reado
   for (const tool of tools) files.createExclusively(join(folder, tool), Buffer.alloc(0));
 }
 
+/** Since when the repository's own settings connect agents, by agent; milliseconds since the epoch. */
+export function listConnected(repository: Repository, files: Files): ReadonlyMap<string, number> {
+  const folder = connectedFolder(repository);
+  const entries = (files.listIfExists(folder) ?? []).map(
+    ({ name }) => [name, files.statIfExists(join(folder, name))?.mtimeMs ?? 0] as const,
+  );
+  return new Map(entries);
+}
+
 /** `<common git dir>/keyframe/connected/<agent>` */
 function connectedFolder(repository: Repository): string {
   return join(repository.commonDir, "keyframe", "connected");

@@ -161,6 +161,16 @@ describe("settings that cannot be edited", () => {
     expect(snapshot(repository.folder)).toMatchObject({ ".codex/hooks.json": before[".codex/hooks.json"] });
   });
 
+  test.each(["codex", "claude"])("%s: a directory that leads elsewhere is not written through", (agent) => {
+    const outside = join(home, "outside");
+    mkdirSync(outside);
+    symlinkSync(outside, join(repository.folder, `.${agent}`));
+    repository.commit("a link");
+    const result = repository.keyframe(["enable", "--agent", agent]);
+    expect([result.code, result.stderr]).toEqual([4, expect.stringContaining("symlink")]);
+    expect(readdirSync(outside)).toEqual([]);
+  });
+
   test("somebody else's file in the place of ours is refused", () => {
     put(repository.folder, ".opencode/plugin/keyframe.js", "export const theirs = 1;\n");
     const result = repository.keyframe(["enable", "--agent", "opencode"]);

@@ -24,7 +24,7 @@ export function placeTranscript(tool: string, path: string, deps: PlaceDeps): Tr
   const shown = JSON.stringify(path.slice(0, 300));
   if (!isAbsolute(path) || path.includes("\0"))
     return { why: `the transcript ${shown} is not an absolute path` };
-  for (const folder of [...foldersOf(tool, env), ...namedFolders(env)]) {
+  for (const folder of [...conversationFolders(tool, env), ...namedFolders(env)]) {
     const real = files.realPathIfExists(folder) ?? folder;
     const inside = pathInside(folder, path) ?? pathInside(real, path);
     if (inside === undefined) continue;
@@ -51,7 +51,8 @@ function namedFolders(env: NodeJS.ProcessEnv): readonly string[] {
   return (env["KEYFRAME_TRANSCRIPTS"] ?? "").split(delimiter).filter((folder) => isAbsolute(folder));
 }
 
-function foldersOf(tool: string, env: NodeJS.ProcessEnv): readonly string[] {
+/** Where an agent keeps its conversations. */
+export function conversationFolders(tool: string, env: NodeJS.ProcessEnv): readonly string[] {
   const home = env["HOME"] || homedir();
   return known.get(tool)?.({ home, env }) ?? [];
 }

@@ -1,4 +1,5 @@
 import type { DoctorCheck, MachineContext } from "./check.ts";
+import { agentsCheck } from "./check-agents.ts";
 import { checkpointsCheck } from "./check-checkpoints.ts";
 import { hooksCheck } from "./check-hooks.ts";
 import { journalCheck } from "./check-journal.ts";
@@ -20,6 +21,7 @@ export const repositoryChecks: readonly DoctorCheck[] = [
   remotesCheck,
   checkpointsCheck,
   hooksCheck,
+  agentsCheck,
   mergesCheck,
 ];
 

@@ -6,6 +6,7 @@ import type { Git } from "../../git/git.ts";
 import { readFileState } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
 import { ifReachable } from "../../system/files/if-reachable.ts";
+import { readWorkTreeFile } from "./work-tree-file.ts";
 
 /** A file that connects an agent, as it is found. */
 export interface AgentFile {
@@ -38,7 +39,7 @@ export async function readAgentFiles(git: Git, files: Files): Promise<AgentFile[
       file,
       path: join(top, file.path),
       workTreePath: file.path,
-      state: readFileState(join(top, file.path), files),
+      state: readWorkTreeFile(top, join(top, file.path), files),
       committed: tracked.has(file.path),
     })),
   );

@@ -2,8 +2,8 @@ import { basename, dirname, join, relative } from "node:path";
 import type { FileState } from "../../base/file-change.ts";
 import type { Git } from "../../git/git.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readFileState } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
+import { readWorkTreeFile } from "./work-tree-file.ts";
 
 /** A settings file of Claude Code as it is found. */
 export interface SettingsSituation {
@@ -49,7 +49,7 @@ async function readSituation(
     scope,
     path,
     workTreePath,
-    state: readFileState(path, files),
+    state: readWorkTreeFile(workTree, path, files),
     committed: tracked.stdout.length > 0,
   };
 }

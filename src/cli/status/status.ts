@@ -10,6 +10,7 @@ import { connectedAgents, type EnablePlan, planEnable, type Situation } from "..
 import { agentFilePrograms } from "../enable/plan-agent-file.ts";
 import { enableOptions, openSituation } from "../enable/situation.ts";
 import { formatTable, printable, type Terminal } from "../output/terminal.ts";
+import { findAgentVersion } from "./agent-version.ts";
 import { type PendingPathRow, readPendingFiles } from "./pending.ts";
 
 interface Status {
@@ -23,6 +24,10 @@ interface Status {
     readonly standing: string;
     /** When a hook of the agent last ran here, RFC 3339; absent if none ever did. */
     readonly lastHeard?: string;
+    /** What that hook said. */
+    readonly lastEvent?: string;
+    /** The agent's version, as its last conversation here names it. */
+    readonly version?: string;
   }[];
   /** The installations that the agents' hooks start. */
   readonly programs: readonly HookProgram[];
@@ -57,6 +62,7 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
       path,
       standing,
       ...heardOf(agent, heard),
+      ...optionalVersion(findAgentVersion(agent, git.repository, files)),
     })),
     programs: hookPrograms(situation, files),
     pending: readPendingFiles(git.repository, files),
@@ -66,9 +72,16 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
   else printStatus(this.terminal, found);
 }
 
-function heardOf(agent: string, heard: readonly HeardAgent[]): { readonly lastHeard?: string } {
+function heardOf(
+  agent: string,
+  heard: readonly HeardAgent[],
+): { readonly lastHeard?: string; readonly lastEvent?: string } {
   const last = heard.find(({ tool }) => tool === agent);
-  return last === undefined ? {} : { lastHeard: new Date(last.at).toISOString() };
+  return last === undefined ? {} : { lastHeard: new Date(last.at).toISOString(), lastEvent: last.event };
+}
+
+function optionalVersion(version: string | undefined): { readonly version?: string } {
+  return version === undefined ? {} : { version };
 }
 
 /** Those that are connected; Claude Code where none is. */
@@ -132,12 +145,10 @@ function printStatus(terminal: Terminal, found: Status): void {
   terminal.out(
     formatTable([
       ...found.hooks.map(({ name, path, standing }) => [`  git ${name}`, shown(path), mark(standing)]),
-      ...found.agents.map(({ agent, path, standing, lastHeard }) => [
-        `  ${agent}`,
-        shown(path),
-        standing === "on"
-          ? `${mark(standing)}, ${lastHeard === undefined ? "not heard yet" : `last heard ${lastHeard}`}`
-          : mark(standing),
+      ...found.agents.map((agent) => [
+        `  ${agent.agent}`,
+        shown(agent.path),
+        agent.standing === "on" ? `${mark(agent.standing)}, ${heardText(agent)}` : mark(agent.standing),
       ]),
       ...found.programs.map(({ entry, found: there }) => [
         "  program",
@@ -148,6 +159,11 @@ function printStatus(terminal: Terminal, found: Status): void {
   );
   printPending(terminal, found.pending);
   printProblems(terminal, found.problems);
+}
+
+function heardText({ lastHeard, lastEvent, version }: Status["agents"][number]): string {
+  if (lastHeard === undefined) return "not heard yet";
+  return `last heard ${lastHeard} (${lastEvent}${version === undefined ? "" : `, version ${printable(version)}`})`;
 }
 
 function printPending(terminal: Terminal, pending: readonly PendingPathRow[]): void {
