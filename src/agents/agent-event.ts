@@ -54,6 +54,8 @@ export type AgentEvent =
        */
       readonly baseline?: "commit";
       readonly buffers?: Buffers;
+      /** As before the call, from agents that do not wait for this hook: what the file holds besides is not the call's. */
+      readonly expected?: (before: string | undefined) => string | undefined;
     })
   | (ToolCall & { readonly kind: "before-shell"; readonly command?: string })
   | (ToolCall & {

@@ -43,7 +43,11 @@ export interface AuthorshipRepo {
   /** An edit of an agent's tool: before hook, the change, after hook. */
   agentEdit(path: string, change: () => void, agent?: AgentId): void;
   /** Only the report after an edit, for all changes since the last known state or HEAD. */
-  agentReports(path: string, agent?: AgentId): ObserveOutcome;
+  agentReports(
+    path: string,
+    agent?: AgentId,
+    expected?: (before: string | undefined) => string | undefined,
+  ): ObserveOutcome;
   agentBegins(path: string, agent?: AgentId): void;
   humanSaves(path: string): ObserveOutcome;
   snapshot(path: string): void;
@@ -96,7 +100,7 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
       open = `call-${calls}`;
       observe({ kind: "before-edit", ...toolCall(agent, open), paths: [path(name)] }, nodeObserveDeps);
     },
-    agentReports(name, agent = agentA) {
+    agentReports(name, agent = agentA, expected = undefined) {
       if (open === "") {
         calls += 1;
         open = `call-${calls}`;
@@ -106,6 +110,7 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
         ...toolCall(agent, open),
         paths: [path(name)],
         baseline: "commit",
+        ...(expected === undefined ? {} : { expected }),
       } as const;
       open = "";
       return observe(event, nodeObserveDeps);

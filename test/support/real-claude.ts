@@ -1,11 +1,16 @@
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { installPackage } from "./agents/install-package.ts";
 
 /** Newer ones may change their hooks: a new version is a decision, and a new recording of the fixtures. */
-const version = "2.1.329";
-const cache = join(homedir(), ".cache", "keyframe-test", `claude-code-${version}`);
+export const claudeVersion = "2.1.329";
+
+/** The platform's package holds the program itself; the one of the main package is put there by an install script. */
+export const claudeProgram = join(
+  "node_modules/@anthropic-ai",
+  `claude-code-${process.platform}-${process.arch}`,
+  "claude",
+);
 
 /** True where tests must not use the network: those of real agents are then left out, and say so. */
 export const isOffline = Boolean(process.env["KEYFRAME_OFFLINE"]);
@@ -15,33 +20,7 @@ export const isOffline = Boolean(process.env["KEYFRAME_OFFLINE"]);
  * it is used by the tests and never distributed.
  */
 export function installClaude(): string {
-  if (!existsSync(programIn(cache))) {
-    mkdirSync(dirname(cache), { recursive: true });
-    // beside the final folder, so that a killed installation leaves nothing that looks whole
-    const fresh = mkdtempSync(`${cache}-`);
-    writeFileSync(join(fresh, "package.json"), '{"private":true}\n');
-    const args = [
-      "install",
-      "--no-audit",
-      "--no-fund",
-      "--loglevel=error",
-      `@anthropic-ai/claude-code@${version}`,
-    ];
-    execFileSync("npm", args, { cwd: fresh, stdio: ["ignore", "ignore", "inherit"] });
-    rmSync(cache, { recursive: true, force: true });
-    renameSync(fresh, cache);
-  }
-  return programIn(cache);
-}
-
-/** The platform's package holds the program itself; the one of the main package is put there by an install script. */
-function programIn(folder: string): string {
-  return join(
-    folder,
-    "node_modules/@anthropic-ai",
-    `claude-code-${process.platform}-${process.arch}`,
-    "claude",
-  );
+  return join(installPackage("@anthropic-ai/claude-code", claudeVersion), claudeProgram);
 }
 
 export interface ClaudeRun {

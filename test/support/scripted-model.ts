@@ -67,12 +67,24 @@ async function answer(
   }
   if (path.endsWith("/count_tokens")) return sendJson(response, { input_tokens: 1 });
   const asked = JSON.parse(Buffer.concat(pieces).toString("utf8")) as MessagesRequest;
-  const content = chooseReply(script, asked).map((block, index) =>
+  if (asked.tools?.length && asked.model !== undefined) modelNames.add(asked.model);
+  sendMessage(response, asked, {
+    blocks: chooseReply(script, asked),
+    usage: { input_tokens: 1, output_tokens: 1 },
+  });
+}
+
+/** Sends the model's answer, as one document or as events, whichever was asked for. */
+export function sendMessage(
+  response: ServerResponse,
+  asked: { readonly model?: unknown; readonly stream?: unknown },
+  answered: { readonly blocks: readonly ModelBlock[]; readonly usage: object },
+): void {
+  const content = answered.blocks.map((block, index) =>
     block.type === "tool_use"
       ? { id: `toolu_${Date.now().toString(36)}${process.hrtime.bigint()}${index}`, ...block }
       : block,
   );
-  if (asked.tools?.length && asked.model !== undefined) modelNames.add(asked.model);
   const message = {
     id: `msg_${process.hrtime.bigint()}`,
     type: "message",
@@ -81,9 +93,9 @@ async function answer(
     content,
     stop_reason: content.some((block) => block.type === "tool_use") ? "tool_use" : "end_turn",
     stop_sequence: null,
-    usage: { input_tokens: 1, output_tokens: 1 },
+    usage: answered.usage,
   };
-  if (asked.stream) sendEvents(response, message);
+  if (asked.stream === true) sendEvents(response, message);
   else sendJson(response, message);
 }
 
@@ -112,7 +124,10 @@ function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
 }
 
-function sendEvents(response: ServerResponse, message: { readonly content: readonly ModelBlock[] }): void {
+function sendEvents(
+  response: ServerResponse,
+  message: { readonly content: readonly ModelBlock[]; readonly usage: object },
+): void {
   response.writeHead(200, { "content-type": "text/event-stream" });
   const send = (type: string, fields: object) => {
     response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`);
@@ -129,7 +144,7 @@ function sendEvents(response: ServerResponse, message: { readonly content: reado
     send("content_block_stop", { index });
   }
   const { stop_reason } = message as unknown as { readonly stop_reason: string };
-  send("message_delta", { delta: { stop_reason, stop_sequence: null }, usage: { output_tokens: 1 } });
+  send("message_delta", { delta: { stop_reason, stop_sequence: null }, usage: message.usage });
   send("message_stop", {});
   response.end();
 }

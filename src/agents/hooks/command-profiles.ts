@@ -266,6 +266,7 @@ export const commandProfiles: readonly HookProfile[] = [
         "attempt_completion",
         "plan_mode_respond",
         "submit_and_exit",
+        "spawn_agent",
       ],
     },
     modelInDocument: /"modelInfo":\s*\{\s*"id":\s*"([^"\\]+)"/g,

@@ -165,7 +165,9 @@ function parseCall(
     };
   const paths = absolutePaths(editedPaths(input), origin.cwd);
   if (paths === undefined || paths.length === 0) return refused(`the ${toolName} call names no usable file`);
-  if (kind === "after-edit" || profile.afterHooks === undefined) return { ...call, kind, paths };
+  const isForetold =
+    profile.afterHooks === "late" || (kind === "before-edit" && profile.afterHooks !== undefined);
+  if (!isForetold) return { ...call, kind, paths };
   return { ...call, kind, paths, expected: (before) => expectedContent(input, before) };
 }
 

@@ -73,11 +73,12 @@ function closeEdits(
     const done = edit.files.filter((file) => holdsExpected(file, deps)).map(({ path }) => path);
     if (done.length === edit.files.length) {
       const { agent, toolUseId, toolName } = edit;
-      // the model may have become known since the call began
+      // the model may have become known since the call began, and the end of a turn may not tell it
+      const model = event.agent.model === "unknown" ? agent.model : event.agent.model;
       observe(
         {
           kind: "after-edit",
-          agent: { ...agent, model: event.agent.model },
+          agent: { ...agent, model },
           cwd: event.cwd,
           toolUseId,
           toolName,

@@ -198,15 +198,18 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
       const isMoved = moved !== undefined && isNewPath(journal, path, after);
       const byTool = isMoved ? { earlier: moved } : {};
       const earlier = event.kind === "after-edit" ? byTool : { earlier: earlierOf(path, after) };
+      const left = event.kind === "after-edit" ? leftByCall(journal, path, { event, after }) : undefined;
       const result = recordEdit(journal, {
         path,
-        after,
+        after: left ?? after,
         cause,
         ...(baseline ? { baseline } : {}),
         ...earlier,
       });
       if (event.kind === "untracked-edit" && event.announces !== undefined)
         journal.record({ path, kind: "begin", owner: null, toolUseId: event.announces });
+      // whoever wrote the rest did so between the call and its hook
+      if (left !== undefined) recordEdit(journal, { path, after, cause: { owner: null } });
       if (result === "credited") outcome.credited += 1;
       if (result === "uncredited" && cause.owner !== null) {
         outcome.problems.push(`${path}: its state before the edit is not known, so the change is nobody's`);
@@ -224,6 +227,25 @@ const maxAnnouncedMs = 5 * 60_000;
 function isUnderEdit(head: Head | undefined, { clock }: ObserveDeps): boolean {
   const isRecent = (at: number) => clock.nowMs() - at < maxAnnouncedMs;
   return (head?.begun ?? []).some(({ toolUseId, at }) => toolUseId !== unnamedCall || isRecent(at));
+}
+
+/**
+ * What an open call was to leave, where the file holds something else by the time its hook runs: agents do not all wait for
+ * that hook. Undefined where the file holds just that, or where it cannot be told.
+ */
+function leftByCall(
+  journal: Journal,
+  path: RepoPath,
+  { event, after }: { readonly event: Extract<PathEvent, { kind: "after-edit" }>; readonly after: Capture },
+): Capture | undefined {
+  const head = journal.head(path);
+  const isOnlyOpen = head?.begun.length === 1 && head.begun[0]?.toolUseId === event.toolUseId;
+  if (event.expected === undefined || !isOnlyOpen || after.kind !== "file") return undefined;
+  const isText = head.current.kind === "file" && head.current.unlined === undefined;
+  const before = isText ? journal.content(head, head.current)?.toString("utf8") : undefined;
+  const text = event.expected(before);
+  const left = text === undefined ? undefined : captureContent(Buffer.from(text), after.mode);
+  return left === undefined || left.digest === after.digest ? undefined : left;
 }
 
 function causeOf(event: PathEvent, repository: Repository, deps: ObserveDeps): EditCause {

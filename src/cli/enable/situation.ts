@@ -34,7 +34,9 @@ export async function openSituation(context: CliContext): Promise<{ git: Git; si
   const [hooks, settings] = [await readHookSituations(git, files), await readSettingsSituations(git, files)];
   const excludePath = join(repository.commonDir, "info", "exclude");
   const agentFiles = await readAgentFiles(git, files);
-  const made = [...hooks, ...settings, ...agentFiles].flatMap(({ workTreePath }) => workTreePath ?? []);
+  // git refuses a question about what lies behind a link, and nothing is written there
+  const written = [...settings, ...agentFiles].filter(({ state }) => state.kind !== "symlink");
+  const made = [...hooks, ...written].flatMap(({ workTreePath }) => workTreePath ?? []);
   return {
     git,
     situation: {

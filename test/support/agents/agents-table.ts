@@ -43,7 +43,6 @@ function modelOf(agent: string): string {
 
 /** The real program that runs the conformance suite; else only payloads that others recorded. */
 function testedWith(agent: string): string {
-  if (agent === "claude") return "the real program, 2.1.329";
   const real = realAgents.find(({ name }) => name === agent);
   return real === undefined ? "payloads that others recorded" : `the real program, ${real.version}`;
 }

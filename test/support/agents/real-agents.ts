@@ -1,68 +1,53 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AgentAction, ScriptedCall } from "./agent-actions.ts";
-import type { RealAgent } from "./real-agent.ts";
-
-type Doing = Exclude<AgentAction, { do: "say" }>;
-
-/** Calls of an agent whose tools differ from others' in names only. */
-function plainCalls(names: {
-  readonly write: readonly [tool: string, path: string, content: string];
-  readonly edit: readonly [tool: string, path: string, from: string, to: string, more?: object];
-  readonly shell: readonly [tool: string, command: string, more?: object];
-  readonly read: readonly [tool: string, path: string];
-}) {
-  return (action: Doing, cwd: string): ScriptedCall => {
-    switch (action.do) {
-      case "write": {
-        const [name, path, content] = names.write;
-        return { name, input: { [path]: join(cwd, action.path), [content]: action.content } };
-      }
-      case "edit": {
-        const [name, path, from, to, more] = names.edit;
-        return {
-          name,
-          input: { [path]: join(cwd, action.path), [from]: action.from, [to]: action.to, ...more },
-        };
-      }
-      case "shell": {
-        const [name, command, more] = names.shell;
-        return { name, input: { [command]: action.command, ...more } };
-      }
-      case "read":
-        return { name: names.read[0], input: { [names.read[1]]: join(cwd, action.path) } };
-    }
-  };
-}
+import { claudeProgram, claudeVersion } from "../real-claude.ts";
+import type { ScriptedCall } from "./agent-actions.ts";
+import { moreRealAgents } from "./more-real-agents.ts";
+import { opencodeCalls, opencodeSettings } from "./opencode-family.ts";
+import { plainCalls } from "./plain-calls.ts";
+import type { AgentRun, RealAgent } from "./real-agent.ts";
 
 const key = "not-a-key";
 
-/** Settings of OpenCode and its descendants. */
-function opencodeSettings(url: string): string {
-  const options = { baseURL: `${url}/v1`, apiKey: key };
-  const model = { name: "mock", tool_call: true, limit: { context: 128_000, output: 8000 } };
-  return JSON.stringify({
-    autoupdate: false,
-    share: "disabled",
-    model: "mock/mock-model",
-    small_model: "mock/mock-model",
-    enabled_providers: ["mock"],
-    permission: { edit: "allow", bash: "allow", webfetch: "deny" },
-    provider: {
-      mock: { npm: "@ai-sdk/openai-compatible", name: "mock", options, models: { "mock-model": model } },
+/** The real programs that run the conformance suite in every run of the tests. */
+export const coreAgents: readonly RealAgent[] = [
+  {
+    name: "claude",
+    packageName: "@anthropic-ai/claude-code",
+    version: claudeVersion,
+    program: claudeProgram,
+    model: "claude-sonnet-4-5-20250929",
+    files: () => ({}),
+    env: ({ url }) => ({
+      ANTHROPIC_BASE_URL: url,
+      ANTHROPIC_API_KEY: key,
+      ANTHROPIC_MODEL: "claude-sonnet-4-5-20250929",
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
+      DISABLE_TELEMETRY: "1",
+      DISABLE_ERROR_REPORTING: "1",
+      DISABLE_AUTOUPDATER: "1",
+    }),
+    args: (run) => claudeWords(run, claudeMayAll),
+    calls: plainCalls({
+      write: ["Write", "file_path", "content"],
+      edit: ["Edit", "file_path", "old_string", "new_string"],
+      shell: ["Bash", "command", { description: "run" }],
+      read: ["Read", "file_path"],
+    }),
+    more: {
+      background: (command) => ({
+        name: "Bash",
+        input: { command, description: "run", run_in_background: true },
+      }),
+      delegate: (prompt) => ({
+        name: "Agent",
+        input: { description: "help", prompt, subagent_type: "general-purpose", run_in_background: false },
+      }),
     },
-  });
-}
-
-const opencodeCalls = plainCalls({
-  write: ["write", "filePath", "content"],
-  edit: ["edit", "filePath", "oldString", "newString"],
-  shell: ["bash", "command", { description: "run" }],
-  read: ["read", "filePath"],
-});
-
-/** Real programs that run without a login against a model of ours, with what each needs. */
-export const realAgents: readonly RealAgent[] = [
+    plan: (run) => claudeWords(run, ["--permission-mode", "plan"]),
+    fork: (run) => claudeWords(run, [...claudeMayAll, "--fork-session"]),
+    can: { resume: true, transcript: true },
+  },
   {
     name: "codex",
     packageName: "@openai/codex",
@@ -90,23 +75,17 @@ trust_level = "trusted"
     args: ({ prompt, resume }) => [
       "exec",
       ...(resume === undefined ? [] : ["resume", resume]),
-      "--json",
-      "--dangerously-bypass-hook-trust",
-      "--dangerously-bypass-approvals-and-sandbox",
+      ...codexWords,
       prompt,
     ],
     calls(action) {
-      const patch = (lines: readonly string[]) => ({
-        name: "apply_patch",
-        input: { text: ["*** Begin Patch", ...lines, "*** End Patch", ""].join("\n") },
-      });
       const added = (text: string) => text.split("\n").map((line) => `+${line}`);
       switch (action.do) {
         case "write":
-          return patch([`*** Add File: ${action.path}`, ...added(action.content.replace(/\n$/, ""))]);
+          return codexPatch([`*** Add File: ${action.path}`, ...added(action.content.replace(/\n$/, ""))]);
         case "edit": {
           const removed = action.from.split("\n").map((line) => `-${line}`);
-          return patch([`*** Update File: ${action.path}`, "@@", ...removed, ...added(action.to)]);
+          return codexPatch([`*** Update File: ${action.path}`, "@@", ...removed, ...added(action.to)]);
         }
         case "shell":
           return { name: "exec_command", input: { cmd: action.command } };
@@ -114,6 +93,15 @@ trust_level = "trusted"
           return { name: "exec_command", input: { cmd: `cat '${action.path}'` } };
       }
     },
+    more: {
+      delete: (path) => codexPatch([`*** Delete File: ${path}`]),
+      rename: (path, to) =>
+        codexPatch([`*** Update File: ${path}`, `*** Move to: ${to}`, "@@", " r1", "-r2", "+r2 moved"]),
+      background: (command) => ({ name: "exec_command", input: { cmd: command, yield_time_ms: 250 } }),
+    },
+    plan: ({ prompt }) => ["exec", "--json", "--dangerously-bypass-hook-trust", "-s", "read-only", prompt],
+    fork: ({ prompt, resume = "" }) => ["exec", "fork", resume, ...codexWords, prompt],
+    compact: { fullAt: 60_000, words: ["-c", "model_auto_compact_token_limit=50000"] },
     can: { resume: true, transcript: true },
   },
   {
@@ -147,6 +135,18 @@ trust_level = "trusted"
       shell: ["bash", "command", { description: "run" }],
       read: ["view", "path"],
     }),
+    more: {
+      background: (command) => ({ name: "bash", input: { command, description: "run", mode: "async" } }),
+      delegate: (prompt) => ({
+        name: "task",
+        input: { name: "help", description: "help", prompt, agent_type: "general-purpose", mode: "sync" },
+      }),
+    },
+    plan: ({ prompt }) => ["-p", prompt, "--plan", "--output-format", "json"],
+    compact: { fullAt: 125_000 },
+    limits: {
+      subagent: "a conversation of its own",
+    },
     can: { resume: true, transcript: true },
   },
   {
@@ -155,7 +155,7 @@ trust_level = "trusted"
     version: "1.18.33",
     program: "node_modules/.bin/opencode",
     model: "mock-model",
-    files: ({ url }) => ({ "opencode/opencode.json": opencodeSettings(url) }),
+    files: ({ url }) => ({ "opencode/opencode.json": opencodeSettings(url, key) }),
     env: () => ({
       OPENCODE_DISABLE_AUTOUPDATE: "1",
       OPENCODE_DISABLE_MODELS_FETCH: "1",
@@ -170,6 +170,14 @@ trust_level = "trusted"
       prompt,
     ],
     calls: opencodeCalls,
+    more: {
+      delegate: (prompt) => ({
+        name: "task",
+        input: { description: "help", prompt, subagent_type: "general" },
+      }),
+    },
+    plan: ({ prompt }) => ["run", "--format", "json", "--agent", "plan", prompt],
+    fork: ({ prompt, resume = "" }) => ["run", "--format", "json", "--session", resume, "--fork", prompt],
     can: { resume: true, transcript: true },
   },
   {
@@ -194,13 +202,7 @@ trust_level = "trusted"
     }),
     env: () => ({ PI_OFFLINE: "1", PI_TELEMETRY: "0" }),
     args: ({ prompt, resume }) => [
-      "-p",
-      "--mode",
-      "json",
-      "--provider",
-      "mock",
-      "--model",
-      "mock-model",
+      ...piWords,
       ...(resume === undefined ? [] : ["--session", resume]),
       prompt,
     ],
@@ -215,6 +217,8 @@ trust_level = "trusted"
       const edits = [{ oldText: action.from, newText: action.to }];
       return { name: "edit", input: { path: join(cwd, action.path), edits } };
     },
+    plan: ({ prompt }) => [...piWords, "--tools", "read,grep,find,ls", prompt],
+    fork: ({ prompt, resume = "" }) => [...piWords, "--fork", resume, prompt],
     can: { resume: true, transcript: true },
   },
   {
@@ -234,14 +238,8 @@ trust_level = "trusted"
     }),
     env: ({ url }) => ({ OPENAI_API_KEY: key, OPENAI_BASE_URL: `${url}/v1`, OPENAI_MODEL: "mock-model" }),
     args: ({ prompt, resume }) => [
-      "--auth-type",
-      "openai",
-      "--approval-mode",
-      "yolo",
-      "--output-format",
-      "stream-json",
       ...(resume === undefined ? [] : ["--resume", resume]),
-      prompt,
+      ...qwenWords(prompt, "yolo"),
     ],
     calls: plainCalls({
       write: ["write_file", "file_path", "content"],
@@ -249,45 +247,19 @@ trust_level = "trusted"
       shell: ["run_shell_command", "command", { description: "run", is_background: false }],
       read: ["read_file", "file_path"],
     }),
-    can: { resume: true, transcript: true },
-  },
-  {
-    name: "gemini",
-    packageName: "@google/gemini-cli",
-    version: "0.61.0",
-    program: "node_modules/.bin/gemini",
-    model: "gemini-2.5-flash",
-    files: () => ({
-      ".gemini/settings.json": JSON.stringify({
-        general: { disableAutoUpdate: true, enableAutoUpdate: false, enableAutoUpdateNotification: false },
-        privacy: { usageStatisticsEnabled: false },
-        telemetry: { enabled: false },
-        security: { auth: { selectedType: "gemini-api-key" }, folderTrust: { enabled: false } },
+    more: {
+      background: (command) => ({
+        name: "run_shell_command",
+        input: { command, description: "run", is_background: true },
       }),
-    }),
-    env: ({ url }) => ({
-      GEMINI_API_KEY: key,
-      GOOGLE_GEMINI_BASE_URL: url,
-      GEMINI_CLI_TRUST_WORKSPACE: "true",
-    }),
-    args: ({ prompt, resume }) => [
-      "--model",
-      "gemini-2.5-flash",
-      "--approval-mode",
-      "yolo",
-      "--output-format",
-      "stream-json",
-      ...(resume === undefined ? [] : ["--resume", resume]),
-      "-p",
-      prompt,
-    ],
-    calls: plainCalls({
-      write: ["write_file", "file_path", "content"],
-      edit: ["replace", "file_path", "old_string", "new_string", { instruction: "change" }],
-      shell: ["run_shell_command", "command", { description: "run" }],
-      read: ["read_file", "file_path"],
-    }),
-    can: { resume: true, transcript: true, quotedPaths: false },
+      delegate: (prompt) => ({
+        name: "agent",
+        input: { description: "help", prompt, subagent_type: "general-purpose" },
+      }),
+    },
+    plan: ({ prompt }) => qwenWords(prompt, "plan"),
+    fork: ({ prompt, resume = "" }) => ["--resume", resume, "--fork-session", ...qwenWords(prompt, "yolo")],
+    can: { resume: true, transcript: true },
   },
   {
     name: "droid",
@@ -319,15 +291,7 @@ trust_level = "trusted"
       FACTORY_DROID_AUTO_UPDATE_ENABLED: "false",
       FACTORY_DISABLE_KEYRING: "1",
     }),
-    args: ({ prompt }) => [
-      "exec",
-      "--skip-permissions-unsafe",
-      "-m",
-      "custom:mock-model",
-      "-o",
-      "stream-json",
-      prompt,
-    ],
+    args: ({ prompt }) => ["exec", "--skip-permissions-unsafe", ...droidWords, prompt],
     calls: plainCalls({
       write: ["Create", "file_path", "content"],
       edit: ["Edit", "file_path", "old_str", "new_str", { change_all: false }],
@@ -338,6 +302,30 @@ trust_level = "trusted"
       ],
       read: ["Read", "file_path"],
     }),
+    more: {
+      background: (command) => ({
+        name: "Execute",
+        input: { command, summary: "run", riskLevel: "low", riskLevelReason: "a test", fireAndForget: true },
+      }),
+      delegate: (prompt) => ({
+        name: "Task",
+        input: { subagent_type: "worker", description: "help", prompt, complexity: "light", await: true },
+      }),
+    },
+    plan: ({ prompt }) => ["exec", ...droidWords, prompt],
+    fork: ({ prompt, resume = "" }) => [
+      "exec",
+      "--skip-permissions-unsafe",
+      ...droidWords,
+      "--fork",
+      resume,
+      prompt,
+    ],
+    limits: {
+      subagent: "a conversation of its own",
+      tokens: "not told",
+      "two agents in one file": "an edit after another agent's counts for nobody",
+    },
     // it continues a conversation by its vendor's service only
     can: { resume: false, transcript: true },
   },
@@ -376,55 +364,14 @@ capabilities = ["tool_use"]
       shell: ["Bash", "command", { timeout: 20 }],
       read: ["Read", "path"],
     }),
-    can: { resume: true, transcript: true },
-  },
-  {
-    name: "auggie",
-    packageName: "@augmentcode/auggie",
-    version: "0.36.0",
-    program: "node_modules/.bin/auggie",
-    model: "unknown",
-    files: () => ({}),
-    env: ({ url }) => ({
-      AUGMENT_DISABLE_AUTO_UPDATE: "1",
-      AUGMENT_SESSION_AUTH: JSON.stringify({ accessToken: key, tenantURL: `${url}/`, scopes: ["email"] }),
-    }),
-    args: ({ prompt, resume }) => [
-      "-p",
-      "--output-format",
-      "json",
-      ...(resume === undefined ? [] : ["-r", resume]),
-      prompt,
-    ],
-    calls(action, cwd) {
-      switch (action.do) {
-        case "write":
-          return { name: "save-file", input: { path: action.path, file_content: action.content } };
-        case "edit":
-          return {
-            name: "str-replace-editor",
-            input: {
-              command: "str_replace",
-              path: action.path,
-              str_replace_entries: [
-                {
-                  old_str: action.from,
-                  old_str_start_line_number: 1,
-                  old_str_end_line_number: 9,
-                  new_str: action.to,
-                },
-              ],
-            },
-          };
-        case "shell":
-          return {
-            name: "launch-process",
-            input: { command: action.command, wait: true, max_wait_seconds: 20, cwd },
-          };
-        case "read":
-          return { name: "view", input: { path: action.path, type: "file" } };
-      }
+    more: {
+      background: (command) => ({
+        name: "Bash",
+        input: { command, description: "run", run_in_background: true },
+      }),
+      delegate: (prompt) => ({ name: "Agent", input: { prompt, description: "help" } }),
     },
+    compact: { fullAt: 125_000 },
     can: { resume: true, transcript: true },
   },
   {
@@ -451,36 +398,48 @@ capabilities = ["tool_use"]
       }
     },
     leftovers: clineHubs,
+    more: {
+      delegate: (prompt) => ({ name: "spawn_agent", input: { systemPrompt: "You help.", task: prompt } }),
+    },
+    plan: ({ prompt }) => ["--json", "--plan", prompt],
     // it continues a conversation on its screen only
     can: { resume: false, transcript: true },
   },
-  {
-    name: "kilo",
-    packageName: "@kilocode/cli",
-    version: "7.7.7",
-    program: "node_modules/.bin/kilo",
-    model: "mock-model",
-    files: ({ url }) => ({ "kilo/kilo.json": opencodeSettings(url) }),
-    env: () => ({
-      KILO_DISABLE_AUTOUPDATE: "1",
-      OPENCODE_DISABLE_AUTOUPDATE: "1",
-      KILO_DISABLE_MODELS_FETCH: "1",
-      OPENCODE_DISABLE_MODELS_FETCH: "1",
-      KILO_DISABLE_LSP_DOWNLOAD: "1",
-      KILO_DISABLE_DEFAULT_PLUGINS: "1",
-      KILO_TELEMETRY_LEVEL: "off",
-    }),
-    args: ({ prompt, resume }) => [
-      "run",
-      "--format",
-      "json",
-      ...(resume === undefined ? [] : ["--session", resume]),
-      prompt,
-    ],
-    calls: opencodeCalls,
-    can: { resume: true, transcript: true },
-  },
 ];
+
+/** Those that play the whole suite in every run of the tests: they start in a second or two. */
+export const wholeInEveryRun: readonly string[] = ["codex", "pi"];
+
+/** Real programs that run without a login against a model of ours, with what each needs. */
+export const realAgents: readonly RealAgent[] = [...coreAgents, ...moreRealAgents];
+
+// its mode without questions refuses to run as root
+const claudeMayAll = ["--permission-mode", "acceptEdits", "--allowedTools", "Bash Write Edit Read Agent"];
+
+function claudeWords({ prompt, resume }: AgentRun, mode: readonly string[]): readonly string[] {
+  const from = resume === undefined ? [] : ["--resume", resume];
+  return ["-p", prompt, "--output-format", "stream-json", "--verbose", ...mode, ...from];
+}
+
+const codexWords = [
+  "--json",
+  "--dangerously-bypass-hook-trust",
+  "--dangerously-bypass-approvals-and-sandbox",
+];
+
+function codexPatch(lines: readonly string[]): ScriptedCall {
+  return {
+    name: "apply_patch",
+    input: { text: ["*** Begin Patch", ...lines, "*** End Patch", ""].join("\n") },
+  };
+}
+
+const piWords = ["-p", "--mode", "json", "--provider", "mock", "--model", "mock-model"];
+const droidWords = ["-m", "custom:mock-model", "-o", "stream-json"];
+
+function qwenWords(prompt: string, mode: string): readonly string[] {
+  return ["--auth-type", "openai", "--approval-mode", mode, "--output-format", "stream-json", prompt];
+}
 
 /** Cline leaves a process of its own behind, one for each home. */
 function clineHubs(home: string): readonly number[] {

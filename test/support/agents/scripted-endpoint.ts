@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { type ModelBlock, sendMessage } from "../scripted-model.ts";
 import type { ScriptedCall, ScriptedReply } from "./agent-actions.ts";
 
 /** A prompt and what the model answers after it, one reply a request; past the last it says "Done." */
@@ -8,10 +9,19 @@ export interface ScriptedPrompt {
   /** Found in the newest user text that holds any marker. */
   readonly marker: string;
   readonly replies: readonly ScriptedReply[];
+  /**
+   * One reply after the other, whatever the conversation holds: for scripts in which the agent makes its past shorter. A
+   * request that asks for a summary is not counted.
+   */
+  readonly inOrder?: boolean;
 }
 
 export interface ScriptedEndpoint {
   readonly url: string;
+  /** What each request of the agent's loop held, as text. */
+  readonly asked: readonly string[];
+  /** How many requests asked for a summary of the conversation. */
+  readonly summaries: number;
   close(): Promise<void>;
 }
 
@@ -20,24 +30,42 @@ const done: ScriptedReply = { text: "Done.", calls: [] };
 const sideReply: ScriptedReply = { text: "A title", calls: [] };
 
 /**
- * A server on loopback that speaks as much of four model interfaces as agents need, and answers from a script: OpenAI's
- * chat completions and responses, Google's generateContent, and the chat stream of Augment's tenants.
+ * A server on loopback that speaks as much of five model interfaces as agents need, and answers from a script: OpenAI's
+ * chat completions and responses, Anthropic's messages, Google's generateContent, and the chat stream of Augment's tenants.
  */
 export async function startScriptedEndpoint(script: readonly ScriptedPrompt[]): Promise<ScriptedEndpoint> {
+  const seen: Seen = { asked: [], summaries: 0, served: 0 };
   const server = createServer((request, response) => {
-    answer(request, response, script).catch((error: unknown) => {
+    answer(request, response, { script, seen }).catch((error: unknown) => {
       response.writeHead(500).end(String(error));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: seen.asked,
+    get summaries() {
+      return seen.summaries;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** What the server remembers between requests. */
+interface Seen {
+  readonly asked: string[];
+  summaries: number;
+  /** Replies of a script in order that were sent. */
+  served: number;
+}
+
+interface Script {
+  readonly script: readonly ScriptedPrompt[];
+  readonly seen: Seen;
 }
 
 /** One message of a conversation, of whatever interface. */
@@ -49,21 +77,29 @@ interface Turn {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  script: readonly ScriptedPrompt[],
+  { script, seen }: Script,
 ): Promise<void> {
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece as Buffer);
   const path = new URL(request.url ?? "/", "http://localhost").pathname;
-  const asked = parseBody(Buffer.concat(pieces).toString("utf8"));
-  const reply = (turns: readonly Turn[], hasTools: boolean) => (hasTools ? choose(script, turns) : sideReply);
+  const body = Buffer.concat(pieces).toString("utf8");
+  const asked = parseBody(body);
+  const reply = async (turns: readonly Turn[], tools: unknown) => {
+    const chosen = choose({ script, seen }, turns, hasAny(tools));
+    if (hasAny(tools)) seen.asked.push(body);
+    await chosen.before?.();
+    return chosen;
+  };
+  if (path.endsWith("/messages"))
+    return sendMessage(response, asked, messageOf(await reply(messageTurns(asked), asked["tools"])));
   if (path.endsWith("/chat/completions"))
-    return sendChat(response, asked, reply(chatTurns(asked), hasAny(asked["tools"])));
+    return sendChat(response, asked, await reply(chatTurns(asked), asked["tools"]));
   if (path.endsWith("/responses"))
-    return sendResponses(response, reply(responsesTurns(asked), hasAny(asked["tools"])));
+    return sendResponses(response, await reply(responsesTurns(asked), asked["tools"]));
   if (/\/models\/[^:]+:(?:streamG|g)enerateContent$/.test(path))
-    return sendGemini(response, path, reply(geminiTurns(asked), hasAny(asked["tools"])));
+    return sendGemini(response, path, await reply(geminiTurns(asked), asked["tools"]));
   if (path.endsWith("/chat-stream"))
-    return sendAugment(response, reply(augmentTurns(asked), hasAny(asked["tool_definitions"])));
+    return sendAugment(response, await reply(augmentTurns(asked), asked["tool_definitions"]));
   sendJson(response, fixedAnswers[path] ?? (path.endsWith("/models") ? modelList : {}));
 }
 
@@ -74,6 +110,7 @@ const modelList = {
 };
 
 const fixedAnswers: Readonly<Record<string, object>> = {
+  "/v1/messages/count_tokens": { input_tokens: 1 },
   "/get-models": {
     default_model: model,
     models: [
@@ -115,7 +152,13 @@ function listOf(value: unknown): readonly Fields[] {
   return Array.isArray(value) ? (value as Fields[]) : [];
 }
 
-function choose(script: readonly ScriptedPrompt[], turns: readonly Turn[]): ScriptedReply {
+/** How agents ask a model to make a conversation shorter. */
+const summaryWords = /summar|compact|handoff/i;
+
+function choose({ script, seen }: Script, turns: readonly Turn[], hasTools: boolean): ScriptedReply {
+  const inOrder = script.find((prompt) => prompt.inOrder === true);
+  if (inOrder !== undefined) return nextInOrder(inOrder, seen, { turns, hasTools });
+  if (!hasTools) return sideReply;
   let start = turns.length;
   let prompt: ScriptedPrompt | undefined;
   while (prompt === undefined && start > 0) {
@@ -125,6 +168,41 @@ function choose(script: readonly ScriptedPrompt[], turns: readonly Turn[]): Scri
   }
   const replied = turns.slice(start).filter(({ isModel }) => isModel).length;
   return prompt?.replies[replied] ?? done;
+}
+
+function nextInOrder(
+  { marker, replies }: ScriptedPrompt,
+  seen: Seen,
+  { turns, hasTools }: { readonly turns: readonly Turn[]; readonly hasTools: boolean },
+): ScriptedReply {
+  const last = turns.findLast(({ isModel }) => !isModel)?.text ?? "";
+  const asksForSummary = seen.served > 0 && !last.includes(marker) && summaryWords.test(last);
+  if (asksForSummary) {
+    seen.summaries += 1;
+    return { text: `<summary>The work on ${marker} goes on.</summary>`, calls: [] };
+  }
+  if (!hasTools) return sideReply;
+  seen.served += 1;
+  return replies[seen.served - 1] ?? done;
+}
+
+/** Anthropic's interface: results of tools come in messages of the user, with what else is said beside them. */
+function messageTurns(asked: Fields): Turn[] {
+  return listOf(asked["messages"]).flatMap(({ role, content }) => {
+    const said = Array.isArray(content)
+      ? listOf(content).filter(({ type }) => type !== "tool_result")
+      : content;
+    const isModel = role === "assistant";
+    return said === undefined || (Array.isArray(said) && said.length === 0 && !isModel)
+      ? []
+      : [{ isModel, text: JSON.stringify(said) }];
+  });
+}
+
+function messageOf({ text, calls, inputTokens = 1000 }: ScriptedReply) {
+  const texts: ModelBlock[] = text === "" ? [] : [{ type: "text", text }];
+  const made = calls.map(({ name, input }): ModelBlock => ({ type: "tool_use", name, input }));
+  return { blocks: [...texts, ...made], usage: { input_tokens: inputTokens, output_tokens: 20 } };
 }
 
 function chatTurns(asked: Fields): Turn[] {
@@ -176,7 +254,11 @@ function sendJson(response: ServerResponse, value: unknown): void {
 const newId = (prefix: string) => `${prefix}${randomUUID().replaceAll("-", "").slice(0, 24)}`;
 const inputOf = ({ input }: ScriptedCall) => JSON.stringify(input);
 
-function sendChat(response: ServerResponse, asked: Fields, { text, calls }: ScriptedReply): void {
+function sendChat(
+  response: ServerResponse,
+  asked: Fields,
+  { text, calls, inputTokens = 1000 }: ScriptedReply,
+): void {
   const id = newId("chatcmpl-");
   const made = calls.map((call, index) => ({
     index,
@@ -185,7 +267,11 @@ function sendChat(response: ServerResponse, asked: Fields, { text, calls }: Scri
     function: { name: call.name, arguments: inputOf(call) },
   }));
   const finish = made.length > 0 ? "tool_calls" : "stop";
-  const usage = { prompt_tokens: 1000, completion_tokens: 20, total_tokens: 1020 };
+  const usage = {
+    prompt_tokens: inputTokens,
+    completion_tokens: 20,
+    total_tokens: inputTokens + 20,
+  };
   const common = { id, created: 1, model: asked["model"] };
   if (asked["stream"] !== true) {
     const message = {
@@ -209,7 +295,7 @@ function sendChat(response: ServerResponse, asked: Fields, { text, calls }: Scri
   response.end("data: [DONE]\n\n");
 }
 
-function sendResponses(response: ServerResponse, { text, calls }: ScriptedReply): void {
+function sendResponses(response: ServerResponse, { text, calls, inputTokens = 1000 }: ScriptedReply): void {
   const output: Fields[] = calls.map((call) =>
     "text" in call.input
       ? {
@@ -250,11 +336,11 @@ function sendResponses(response: ServerResponse, { text, calls }: ScriptedReply)
     send("response.output_item.done", { output_index, item });
   }
   const usage = {
-    input_tokens: 1000,
+    input_tokens: inputTokens,
     input_tokens_details: { cached_tokens: 0 },
     output_tokens: 20,
     output_tokens_details: { reasoning_tokens: 0 },
-    total_tokens: 1020,
+    total_tokens: inputTokens + 20,
   };
   send("response.completed", { response: { ...whole, status: "completed", output, usage } });
   response.end();
