@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { AcpClient } from "../support/agents/acp-client.ts";
 import { type AgentAction, edit, shell, write } from "../support/agents/agent-actions.ts";
 import { installPackage } from "../support/agents/install-package.ts";
-import { newerNodeFolder, writeAgentSettings } from "../support/agents/real-agent.ts";
+import { newerNodeFolder, replyOf, writeAgentSettings } from "../support/agents/real-agent.ts";
 import { realAgents } from "../support/agents/real-agents.ts";
 import { startScriptedEndpoint } from "../support/agents/scripted-endpoint.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
@@ -33,10 +33,7 @@ async function converse(name: string, prompt: string): Promise<string> {
   const endpoint = await startScriptedEndpoint([
     {
       marker: prompt,
-      replies: replies.map((actions) => ({
-        text: actions.flatMap((action) => (action.do === "say" ? [action.text] : [])).join("\n"),
-        calls: actions.flatMap((action) => (action.do === "say" ? [] : [agent.calls(action, cwd)])),
-      })),
+      replies: replies.map((actions) => replyOf(actions, agent, cwd)),
     },
   ]);
   const run = { url: endpoint.url, cwd, home, prompt };

@@ -147,7 +147,8 @@ export function writeAgentSettings(agent: RealAgent, run: Pick<AgentRun, "url" |
   }
 }
 
-function replyOf(actions: readonly AgentAction[], agent: RealAgent, cwd: string): ScriptedReply {
+/** What the model answers so that the agent does this. */
+export function replyOf(actions: readonly AgentAction[], agent: RealAgent, cwd: string): ScriptedReply {
   const texts = actions.flatMap((action) => (action.do === "say" ? [action.text] : []));
   const [filled] = actions.flatMap((action) => (action.do === "fill" ? [action.tokens] : []));
   const between = actions.flatMap((action) => (action.do === "meanwhile" ? [action.run] : []));
