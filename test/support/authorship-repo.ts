@@ -100,7 +100,7 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
       open = `call-${calls}`;
       observe({ kind: "before-edit", ...toolCall(agent, open), paths: [path(name)] }, nodeObserveDeps);
     },
-    agentReports(name, agent = agentA, expected = undefined) {
+    agentReports(name, agent = agentA, expected) {
       if (open === "") {
         calls += 1;
         open = `call-${calls}`;
