@@ -62,8 +62,9 @@ async function work(
     take().catch((error: unknown) => context.terminal.note(`keyframe: ${errorText(error)}`)),
   );
   const heed = ignoreInterrupts();
+  let exitCode = 1;
   try {
-    await attachInGuest(context, guest, {
+    exitCode = await attachInGuest(guest, {
       argv: words,
       cwd: machine.run.directory,
       env: { ...guestEnvironment, ...machine.env, TERM: context.env["TERM"] ?? "dumb" },
@@ -78,19 +79,20 @@ async function work(
     await take();
     tell(context, { machine, last, name });
   }
+  // last: what could not be brought out is this command's failure, however the agent ended
+  context.process.exitCode = exitCode;
   return last;
 }
 
-/** Runs a command in a guest with this terminal, or these pipes; its exit code is this program's. */
+/** Runs a command in a guest with this terminal, or these pipes; returns its exit code as a shell gives it. */
 async function attachInGuest(
-  context: CliContext,
   guest: GuestChannel,
   request: {
     readonly argv: readonly string[];
     readonly cwd: string;
     readonly env: Readonly<Record<string, string>>;
   },
-): Promise<void> {
+): Promise<number> {
   const { stdin, stdout, stderr } = globalThis.process;
   const isTerminal = stdin.isTTY && stdout.isTTY;
   const command = guest.run({
@@ -105,7 +107,7 @@ async function attachInGuest(
     command.stderr.pipe(stderr, { end: false });
     const exit = await command.exited;
     await Promise.all([finished(command.stdout), finished(command.stderr)]);
-    context.process.exitCode = exitCodeFor(exit);
+    return exitCodeFor(exit);
   } finally {
     restore();
     stdin.unpipe(command.stdin);
