@@ -13,8 +13,8 @@ import { type Mutant, mutantsOf } from "./mutants.ts";
 
 /** The areas, each with the unit tests that hold it. */
 const areas: Readonly<Record<string, readonly string[]>> = {
-  "src/authorship/rules": ["test/authorship/rules", "test/authorship/model"],
-  "src/journal": ["test/journal", "test/authorship/model"],
+  "src/authorship/rules": ["test/authorship/rules", "test/authorship/note"],
+  "src/journal": ["test/journal", "test/authorship/settle"],
   "src/blocks/formats": ["test/blocks/formats", "test/blocks/images", "test/blocks/overlay"],
   "src/nbd": ["test/nbd"],
   "src/sandbox/memory": ["test/sandbox/memory"],
