@@ -5,7 +5,7 @@
 export const errorCodes = {
   // the machine
   "disk-full": "The file system has no room for a write that Keyframe needs.",
-  "permission-denied": "The operating system refused access to a file or folder.",
+  "permission-denied": "The operating system refused access to a file or directory.",
   "io-failed": "A file or socket operation failed for another reason; the cause is attached.",
   "program-missing": "A program that the command needs is not installed.",
   "program-failed": "A program that Keyframe called ended with an error.",

@@ -111,7 +111,7 @@ function refusedBare(place: string): KeyframeError {
 }
 
 function refusedOtherwise(place: string, stderr: string): KeyframeError {
-  const why = stderr.trim().slice(0, 500) || "it takes another folder for the git directory";
+  const why = stderr.trim().slice(0, 500) || "it takes another directory for the git directory";
   return new KeyframeError("refused", `git does not use the repository at ${JSON.stringify(place)}: ${why}`, {
     hint: `see what git says: git -C ${shellQuote(place)} status`,
   });

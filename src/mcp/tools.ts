@@ -56,7 +56,7 @@ export const tools = [
       type: "object",
       properties: {
         id: { type: "string" },
-        from: { type: "integer", description: "entry to go on from, as the last answer said (default: 0)" },
+        from: { type: "integer", description: "entry to continue from, as the last reply said (default: 0)" },
         budget,
       },
       required: ["id"],

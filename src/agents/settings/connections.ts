@@ -216,7 +216,7 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".gemini"],
     repository: [groups(".gemini/settings.json", "gemini", geminiShape)],
     home: () => [groups(".gemini/settings.json", "gemini", geminiShape)],
-    note: "it ignores settings of a folder that it does not trust",
+    note: "it ignores settings of a directory that it does not trust",
   },
   {
     agent: "qwen",
@@ -226,7 +226,7 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".qwen"],
     repository: [groups(".qwen/settings.json", "qwen", qwenShape)],
     home: () => [groups(".qwen/settings.json", "qwen", qwenShape)],
-    note: "it ignores settings of a folder that it does not trust",
+    note: "it ignores settings of a directory that it does not trust",
   },
   {
     agent: "droid",

@@ -210,7 +210,7 @@ function parseAttestations(text: string, report: Report): { files: OpenFile[]; r
     const entry = parseEntry(line, number, report);
     if (entry === undefined) continue;
     if (file === undefined) {
-      report({ kind: "entry-without-path", line: number, message: "an entry stands before any path" });
+      report({ kind: "entry-without-path", line: number, message: "an entry comes before any path" });
     } else file.entries.push(entry);
   }
   report({ kind: "no-divider", message: "the note has no `---` line" });

@@ -51,7 +51,7 @@ export function locatePath(text: string, cwd: string, deps: TrustDeps): LocatedP
   if (inTree.split(sep).includes(".git")) return refused(text, "lies inside a git directory");
   // a repository that was enabled takes part wherever the agent was started
   if (!isSameTree(repository, cwd, deps) && !isSwitchedOn(repository, files))
-    return refused(text, "belongs to another repository than the agent's folder");
+    return refused(text, "belongs to another repository than the agent's directory");
   return { kind: "inside", repository, path: parseRepoPath(inTree.split(sep).join("/")), absolute };
 }
 

@@ -137,7 +137,7 @@ export function openCacheFolder(options: CacheFolderOptions, system: CacheFolder
 function claimDataFile(file: BlockFile, options: CacheFolderOptions, random: Random): Buffer {
   if (!file.tryLock()) {
     throw new KeyframeError("lock-busy", `${options.folder} is in use by another process`, {
-      hint: "stop the other server, or give this one a cache folder of its own with --cache",
+      hint: "stop the other server, or give this one a cache directory of its own with --cache",
     });
   }
   const end = markOffset(options.sizeBytes);

@@ -253,13 +253,13 @@ function parseLabels(bytes: Buffer): Record<string, string> {
   try {
     value = JSON.parse(bytes.toString("utf8"));
   } catch (error) {
-    throw new KeyframeError("damaged", "the manifest is damaged: its labels are no JSON", { cause: error });
+    throw new KeyframeError("damaged", "the manifest is damaged: its labels are not JSON", { cause: error });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    return damaged("its labels are no object");
+    return damaged("its labels are not an object");
   const labels: Record<string, string> = Object.create(null);
   for (const [key, label] of Object.entries(value)) {
-    if (typeof label !== "string") damaged("a label is no text");
+    if (typeof label !== "string") damaged("a label is not text");
     else labels[key] = label;
   }
   return { ...labels };

@@ -36,7 +36,7 @@ export function parseTarHeader(bytes: Buffer): PackEntry | undefined {
   if ((kind !== "0" && kind !== "\0") || text(bytes, 345, 500) !== "") {
     throw new KeyframeError(
       "invalid-input",
-      `the pack holds ${JSON.stringify(name)}, which is no plain file with a short name`,
+      `the pack holds ${JSON.stringify(name)}, which is not a plain file with a short name`,
     );
   }
   const sizeBytes =
@@ -44,7 +44,7 @@ export function parseTarHeader(bytes: Buffer): PackEntry | undefined {
       ? Number(bytes.readBigUInt64BE(128))
       : Number.parseInt(text(bytes, 124, 136).trim() || "x", 8);
   if (!Number.isSafeInteger(sizeBytes))
-    throw new KeyframeError("damaged", "the pack is damaged: a length is no number");
+    throw new KeyframeError("damaged", "the pack is damaged: a length is not a number");
   return { name, sizeBytes };
 }
 

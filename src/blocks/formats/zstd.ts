@@ -92,7 +92,7 @@ const frameMagic = 0xfd2fb528;
 export function declaredSize(frame: Uint8Array): bigint | undefined {
   const bytes = view(frame);
   if (bytes.length < 6 || bytes.readUInt32LE(0) !== frameMagic)
-    throw new KeyframeError("damaged", "bytes are no zstd frame");
+    throw new KeyframeError("damaged", "the bytes are not a zstd frame");
   const descriptor = bytes.readUInt8(4);
   const singleSegment = (descriptor & 0x20) !== 0;
   const sizeFlag = descriptor >> 6;

@@ -88,6 +88,6 @@ function checkSameParent(map: OverlayMapHeader, wanted: OverlayMapHeader): void 
     map.parentId.equals(wanted.parentId);
   if (same) return;
   throw new KeyframeError("refused", "this overlay was made over another image", {
-    hint: "serve it over the image it was made for, or start a new overlay in another folder",
+    hint: "serve it over the image it was made for, or start a new overlay in another directory",
   });
 }

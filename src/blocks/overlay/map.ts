@@ -137,6 +137,6 @@ export function isZero(bytes: Buffer): boolean {
 
 function damaged(why: string): KeyframeError {
   return new KeyframeError("damaged", `the overlay's map is not usable: ${why}`, {
-    hint: "restore the overlay folder from a copy, or start a new overlay",
+    hint: "restore the overlay directory from a copy, or start a new overlay",
   });
 }

@@ -368,7 +368,7 @@ function openFiles(
     const exists = files.statIfExists(mapPath) !== undefined;
     if (!exists && file.allocatedBytes() > 0) {
       throw new KeyframeError("damaged", `the overlay in ${folder} has data and no map`, {
-        hint: "restore its map file, or start a new overlay in another folder",
+        hint: "restore its map file, or start a new overlay in another directory",
       });
     }
     if (file.sizeBytes() < header.sizeBytes) file.truncate(header.sizeBytes);

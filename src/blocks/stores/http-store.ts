@@ -14,7 +14,7 @@ export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStor
       "unsupported",
       `${location} is read-only: nothing can be stored, listed or deleted over HTTP`,
       {
-        hint: "name a folder or an s3:// store, or name the image instead of listing",
+        hint: "name a directory or an s3:// store, or name the image instead of listing",
       },
     );
   const ask = (request: Pick<HttpRequest, "method" | "headers" | "signal">, key: string) => {

@@ -65,7 +65,7 @@ async function readDirectory(file: BlockFile): Promise<Map<string, PackedObject>
     if (layerOfKey(name) === undefined && imageOfKey(name) === undefined && nameOfKey(name) === undefined) {
       throw new KeyframeError(
         "invalid-input",
-        `${file.path} holds ${JSON.stringify(name)}, which is no part of an image`,
+        `${file.path} holds ${JSON.stringify(name)}, which is not part of an image`,
       );
     }
     at += tarBlockBytes;

@@ -51,7 +51,7 @@ function readSettings(path: string, files: Files): Settings {
   if (stat === undefined) return { rules: [], store: undefined };
   // what is committed may be a link to a device, or to a file of the user's
   if (stat.kind !== "file" || files.statIfExists(dirname(path))?.kind !== "folder")
-    throw new KeyframeError("refused", `the settings ${path} are no plain file in a plain folder`);
+    throw new KeyframeError("refused", `the settings ${path} are not a plain file in a plain directory`);
   if (stat.sizeBytes > maxSettingsBytes)
     throw new KeyframeError("too-large", `the settings ${path} have ${stat.sizeBytes} bytes`);
   try {

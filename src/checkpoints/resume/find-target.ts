@@ -49,7 +49,7 @@ export async function findResumeTarget(
   if (start === undefined) {
     throw new KeyframeError(
       "not-found",
-      `${word} is no branch, commit or checkpoint here${remote === undefined ? "" : ` and no branch at ${remote.name}`}`,
+      `no branch, commit or checkpoint is named ${JSON.stringify(word)}${remote === undefined ? "" : `, and no branch at ${remote.name}`}`,
       { hint: "see `keyframe list` and `git branch -a`" },
     );
   }

@@ -90,7 +90,7 @@ function obstacleOf(
   if (files.statIfExists(join(top, path))?.kind !== "folder") return undefined;
   return holdsOnly(files, { top, folder: path, removed })
     ? undefined
-    : "a folder with other files is in the way";
+    : "a directory with other files is in the way";
 }
 
 function holdsOnly(

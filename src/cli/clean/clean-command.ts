@@ -20,7 +20,7 @@ export const cleanCommand = buildCommand<CleanFlags, [], CliContext>({
         parse: parseDurationMs,
         optional: true,
         brief:
-          "What belongs to a session or a rewind: only if nothing was heard of it for so long (default: 30d)",
+          "Remove what belongs to a session or rewind only if it was inactive for this long (default: 30d)",
         placeholder: "time",
       },
       all: switchFlag("The index of `keyframe search` as well; the next search builds it again"),

@@ -9,13 +9,13 @@ export const demoCommand = buildCommand<{ readonly keep?: boolean }, [], CliCont
         kind: "boolean",
         optional: true,
         withNegated: false,
-        brief: "Leave the repository there to look around in",
+        brief: "Keep the repository",
       },
     },
   },
   docs: {
     brief: "Show in a throw-away repository what Keyframe does",
     fullDescription:
-      "Makes a repository in the folder for temporary files, replays a recorded session of Claude Code in it, and shows who wrote every line. Needs no network and no agent.\n\nExample:\n  keyframe demo --keep",
+      "Makes a repository in the temporary directory, replays a recorded session of Claude Code in it, and shows who wrote every line. Needs no network and no agent.\n\nExample:\n  keyframe demo --keep",
   },
 });

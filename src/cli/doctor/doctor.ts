@@ -18,7 +18,7 @@ export async function doctor(this: CliContext, flags: DoctorFlags): Promise<void
   if (flags.security) return await examine({ cli: this, place: found }, securityChecks, flags);
   if (found.kind === "refused") throw found.error;
   if (found.kind === "none") {
-    this.terminal.note("this is no git repository: only the sandboxes are looked at");
+    this.terminal.note("not a git repository: only the sandboxes are checked");
     await examine({ cli: this }, machineChecks, flags);
     return;
   }

@@ -71,6 +71,6 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
   docs: {
     brief: "Turn Keyframe on in this repository: git hooks and agent hooks",
     fullDescription:
-      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Hooks that are there already go on working. Running it again repairs and updates.\n\nExample:\n  keyframe enable --dry-run\n  keyframe enable --agent claude,codex\n  keyframe enable --global",
+      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Existing hooks keep working. Run it again to repair or update.\n\nExample:\n  keyframe enable --dry-run\n  keyframe enable --agent claude,codex\n  keyframe enable --global",
   },
 });

@@ -40,8 +40,7 @@ export const explainCommand = buildCommand<ExplainFlags, [string?], CliContext>(
         kind: "parsed",
         parse: Number,
         optional: true,
-        brief:
-          "Print no more of the conversation than about so many tokens: prompts first, then answers, then tools",
+        brief: "Limit the output to about this many tokens: prompts first, then replies, then tool calls",
         placeholder: "tokens",
       },
       json: yes("Print JSON without the conversation"),

@@ -13,7 +13,7 @@ export const fetchCommand = buildCommand<FetchFlags, [string?], CliContext>({
     positional: remoteArgument,
   },
   docs: {
-    brief: "Get the checkpoints and notes of a remote, as little as listing them needs",
+    brief: "Fetch checkpoint metadata and notes from a remote",
     fullDescription:
       "Gets trees, metadata and prompts of all checkpoints, and the notes; transcripts come when something asks for them. Remote configuration, branches and refs of yours stay as they are; notes are joined line by line.\n\nExample:\n  keyframe fetch origin --checkpoint a1b2c3d4e5f6",
   },

@@ -134,7 +134,7 @@ const pushCommand = buildCommand<ImageTransferFlags, [string, string], CliContex
   docs: {
     brief: "Copy an image to another store",
     fullDescription:
-      "Copies an image to another store: only what is missing there. Run it again to go on after a failure.\n\nExample:\n  keyframe image push base s3://backups/images",
+      "Copies an image to another store: only what is missing there. Run it again to resume after a failure.\n\nExample:\n  keyframe image push base s3://backups/images",
   },
 });
 
@@ -147,7 +147,7 @@ const pullCommand = buildCommand<ImageTransferFlags, [string, string], CliContex
   docs: {
     brief: "Copy an image from another store",
     fullDescription:
-      "Copies an image from another store: only what is missing here. Run it again to go on after a failure.\n\nExample:\n  keyframe image pull base https://images.example/store",
+      "Copies an image from another store: only what is missing here. Run it again to resume after a failure.\n\nExample:\n  keyframe image pull base https://images.example/store",
   },
 });
 
@@ -161,7 +161,7 @@ const cleanCommand = buildCommand<CleanImagesFlags, [], CliContext>({
         kind: "parsed",
         parse: parseDurationMs,
         optional: true,
-        brief: "Keep what is younger; 1h if absent",
+        brief: "Keep what is younger (default: 1h)",
         placeholder: "time",
       },
     },
@@ -215,12 +215,17 @@ const exportCommand = buildCommand<ExportFlags, [string], CliContext>({
     flags: {
       ...storeFlags,
       name: nameFlag,
-      overlay: { kind: "parsed", parse: String, brief: "Folder that took the writes", placeholder: "path" },
+      overlay: {
+        kind: "parsed",
+        parse: String,
+        brief: "Directory that took the writes",
+        placeholder: "path",
+      },
     },
     positional: { kind: "tuple", parameters: [imageArgument] },
   },
   docs: {
-    brief: "Make an image of what an overlay holds over its image",
+    brief: "Create an image from an overlay's changes",
     fullDescription:
       "Stores the blocks in which an overlay differs from its image as one layer, and publishes the image that has them.\n" +
       "The overlay is not changed; stop the server that writes to it first.\n\n" +
@@ -252,7 +257,7 @@ export const imageCommands = buildRouteMap<string, CliContext>({
   docs: {
     brief: "Disk and memory images: layers, stores, verification",
     fullDescription:
-      "Images are layers of verified chunks in a folder, on a web server or in a bucket; only what is read is fetched.\n\n" +
+      "Images are layers of verified chunks in a directory, on a web server or in a bucket; only what is read is fetched.\n\n" +
       "Examples:\n  keyframe image create disk.raw --name base\n" +
       "  keyframe image push base s3://bucket/images\n  keyframe image serve base --overlay ./work --socket /tmp/disk.sock",
   },

@@ -13,7 +13,7 @@ export const listCommand = buildCommand<ListFlags, [], CliContext>({
       author: text("Only by people whose name or e-mail contains this", "text"),
       agent: text("Only by agents whose name contains this", "name"),
       session: text("Only sessions whose id begins with this", "id"),
-      file: text("Only checkpoints that touched this file or folder", "path"),
+      file: text("Only checkpoints that touched this file or directory", "path"),
       text: text("Only checkpoints whose prompts contain this", "text"),
       since: text("Only from this date on", "date"),
       until: text("Only up to this date", "date"),

@@ -71,7 +71,7 @@ const startCommand = buildCommand<StartFlags, [], CliContext>({
         "time",
       ),
       parallel: countFlag("Run this many lanes at once (default: 2)"),
-      detach: switchFlag("Go on in the background; `keyframe race show --watch` follows"),
+      detach: switchFlag("Continue in the background; follow with `keyframe race show --watch`"),
       json: jsonFlag,
     },
     aliases: { n: "count" },

@@ -67,7 +67,7 @@ function mustHavePlaced({ process }: CliContext, planned: readonly PlannedRestor
 function homeOf(env: NodeJS.ProcessEnv): string {
   const home = env["HOME"] || env["USERPROFILE"];
   if (home) return home;
-  throw new KeyframeError("not-found", "no home folder is set: agents keep their conversations there", {
+  throw new KeyframeError("not-found", "no home directory is set: agents keep their conversations there", {
     hint: "set HOME",
   });
 }

@@ -26,22 +26,22 @@ const run = buildCommand<SandboxRunFlags, [string], CliContext>({
   loader: async () => (await import("./run-start.ts")).runSandbox,
   parameters: {
     flags: {
-      memory: textFlag("Guest memory, from an image; 512M by default", "size"),
-      cpus: countFlag("Processors, from an image; 1 by default"),
-      disk: textFlag("Size of the disk, from an image; 4G by default", "size"),
+      memory: textFlag("Guest memory, from an image (default: 512M)", "size"),
+      cpus: countFlag("Processors, from an image (default: 1)"),
+      disk: textFlag("Size of the disk, from an image (default: 4G)", "size"),
       env: textsFlag("Environment of every command", "NAME=value"),
-      copy: textsFlag("Copy a file or folder in before anything runs", "here:guest"),
+      copy: textsFlag("Copy a file or directory in before anything runs", "here:guest"),
       net: textFlag("Network of the guest: none (default) or user", "none|user"),
-      allow: textsFlag("What the guest may reach, with --net user; public by default", "host|range[:port]"),
+      allow: textsFlag("What the guest may reach, with --net user (default: public)", "host|range[:port]"),
       ttl: textFlag("End the machine after this long", "duration"),
       idle: textFlag("Stop the sandbox when nobody has used it for this long", "duration"),
       name: textFlag("Name of the sandbox; children of one call get -1, -2, ...", "name"),
-      count: countFlag("How many, from a snapshot; 1 by default"),
-      pool: countFlag("Keep so many machines ready for the snapshot, in the background; see `sandbox pool`"),
-      cold: switchFlag("Boot from the image, instead of starting where an earlier machine had booted"),
-      fresh: switchFlag(
-        "Start machines that stand exactly where the snapshot does, none that was kept ready",
+      count: countFlag("How many, from a snapshot (default: 1)"),
+      pool: countFlag(
+        "Keep this many machines ready for the snapshot, in the background; see `sandbox pool`",
       ),
+      cold: switchFlag("Boot from the image, instead of starting where an earlier machine had booted"),
+      fresh: switchFlag("Start machines exactly where the snapshot was taken, not ones that were kept ready"),
       json: jsonFlag,
     },
     positional: { kind: "tuple", parameters: [textArgument("An image or a snapshot", "image|snapshot")] },
@@ -49,7 +49,7 @@ const run = buildCommand<SandboxRunFlags, [string], CliContext>({
   docs: {
     brief: "Start a sandbox from an image, or some from a snapshot",
     fullDescription:
-      "Starts a micro-VM and waits until its guest answers. It goes on until `sandbox stop` or `sandbox rm`.\n\n" +
+      "Starts a micro-VM and waits until its guest answers. It runs until `sandbox stop` or `sandbox rm`.\n\n" +
       "--net user lets the guest make TCP connections, and with --allow only to what is named: a host name, *.name,\n" +
       "an address or a range, each with :port or not. Without --allow it reaches public addresses. A guest never\n" +
       "reaches this machine or its network unless --allow names their address: 127.0.0.1:8080 is then\n" +
@@ -104,10 +104,10 @@ const exec = buildCommand<ExecFlags, string[], CliContext>({
       tty: switchFlag("Give the command a terminal"),
       env: textsFlag("Environment of the command", "NAME=value"),
       cwd: textFlag("Working directory in the guest", "path"),
-      user: textFlag("User in the guest; root by default", "user"),
+      user: textFlag("User in the guest (default: root)", "user"),
       timeout: textFlag("Kill the command and its descendants after this long", "duration"),
-      processes: countFlag("How many processes the command may be at once; 4096 by default"),
-      keep: switchFlag("Let the command go on when this program ends"),
+      processes: countFlag("Most processes the command may have at once (default: 4096)"),
+      keep: switchFlag("Keep the command running when this program ends"),
       json: jsonFlag,
     },
     aliases: { i: "interactive", t: "tty", e: "env" },
@@ -135,7 +135,7 @@ const cp = buildCommand<JsonFlags, [string, string], CliContext>({
   docs: {
     brief: "Copy files between here and a sandbox",
     fullDescription:
-      "Copies a file or a folder; one side is <sandbox>:<absolute path>.\n\nExample:\n  keyframe sandbox cp ./src work:/root/src",
+      "Copies a file or a directory; one side is <sandbox>:<absolute path>.\n\nExample:\n  keyframe sandbox cp ./src work:/root/src",
   },
 });
 
@@ -166,8 +166,8 @@ const pool = buildCommand<PoolFlags, [string], CliContext>({
   loader: async () => (await import("./run-pool.ts")).fillPoolCommand,
   parameters: {
     flags: {
-      size: countFlag("How many are to be ready; 0 ends those that are; 2 by default"),
-      idle: textFlag("End a machine that nobody has taken after this long; 30m by default", "duration"),
+      size: countFlag("How many to keep ready; 0 ends them (default: 2)"),
+      idle: textFlag("End a machine that nobody has taken after this long (default: 30m)", "duration"),
       json: jsonFlag,
     },
     positional: { kind: "tuple", parameters: [textArgument("A snapshot: its id or name", "snapshot")] },
@@ -183,7 +183,7 @@ const port = buildCommand<PortFlags, [string, number?], CliContext>({
   loader: async () => (await import("./run-port.ts")).forwardPort,
   parameters: {
     flags: {
-      hostPort: portFlag("Port of this machine; a free one by default"),
+      hostPort: portFlag("Port of this machine (default: a free one)"),
       close: switchFlag("End the forwarding instead"),
       json: jsonFlag,
     },
@@ -222,7 +222,7 @@ const snapshot = buildCommand<Omit<BranchFlags, "count">, [string], CliContext>(
   loader: async () => (await import("./run-branch.ts")).snapshotSandbox,
   parameters: { flags: branchFlags, positional: { kind: "tuple", parameters: [sandboxArgument] } },
   docs: {
-    brief: "Save a running sandbox, which goes on",
+    brief: "Snapshot a running sandbox without stopping it",
     fullDescription:
       "Saves memory, devices and disk of one instant. The guest stops for milliseconds.\n\nExample:\n  keyframe sandbox snapshot work --name before-upgrade",
   },
@@ -231,14 +231,14 @@ const snapshot = buildCommand<Omit<BranchFlags, "count">, [string], CliContext>(
 const branch = buildCommand<BranchFlags, [string], CliContext>({
   loader: async () => (await import("./run-branch.ts")).branch,
   parameters: {
-    flags: { ...branchFlags, count: countFlag("How many children; 1 by default") },
+    flags: { ...branchFlags, count: countFlag("How many children (default: 1)") },
     aliases: { n: "count" },
     positional: { kind: "tuple", parameters: [sandboxArgument] },
   },
   docs: {
     brief: "Save a running sandbox and start children of it",
     fullDescription:
-      "A snapshot and a fork in one: the original goes on, the children start where it was.\n\nExample:\n  keyframe sandbox branch work -n 5",
+      "Takes a snapshot and forks it: the original keeps running, the children start where it was.\n\nExample:\n  keyframe sandbox branch work -n 5",
   },
 });
 

@@ -8,8 +8,8 @@ export const serveCommand = buildCommand<ServeFlags, [], CliContext>({
   loader: async () => (await import("./serve.ts")).serve,
   parameters: {
     flags: {
-      port: countFlag("TCP port; 7070 by default, 0 takes a free one"),
-      host: textFlag("Address to listen on; 127.0.0.1 by default", "address"),
+      port: countFlag("TCP port; 0 takes a free one (default: 7070)"),
+      host: textFlag("Address to listen on (default: 127.0.0.1)", "address"),
       socket: textFlag("Unix socket to listen on instead", "path"),
       store: textsFlag(
         "A store that snapshots may be sent to and fetched from, under this name",

@@ -30,7 +30,7 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
   const transcriptPath = named && (this.files.realPathIfExists(named) ?? named);
   if (transcriptPath === undefined) {
     throw new KeyframeError("not-found", `no conversation ${id} of ${displayNameOf(tool)} was found`, {
-      hint: "name the file with --transcript, or run the command in the folder that the agent worked in",
+      hint: "name the file with --transcript, or run the command in the directory that the agent worked in",
     });
   }
   const deps = { ...this, ...readCaptureSettings(repository, this) };
@@ -38,7 +38,7 @@ export async function attachSession(this: CliContext, flags: AttachFlags, id: st
   const record = await captureTranscript(deps, repository, { agent, transcriptPath });
   if (record === undefined) {
     throw new KeyframeError("not-found", `there is no transcript at ${transcriptPath}`, {
-      hint: "name it with --transcript, or run the command in the folder that the agent worked in",
+      hint: "name it with --transcript, or run the command in the directory that the agent worked in",
     });
   }
   const touched = new Set([

@@ -57,7 +57,7 @@ const stopCommand = buildCommand<SessionFlags, [string], CliContext>({
   loader: async () => (await import("./stop.ts")).stopSession,
   parameters: { flags: { json }, positional: id("Id of the session, or its beginning") },
   docs: {
-    brief: "Say that a session has ended: its agent was killed, or never said so",
+    brief: "Mark a session as ended",
     fullDescription:
       "Work of it that is not committed stays linked to it.\n\nExample:\n  keyframe session stop 6f7c",
   },

@@ -11,7 +11,7 @@ export const showCommand = buildCommand<ShowFlags, [string?], CliContext>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: String, optional: true, placeholder: "commit", brief: "HEAD by default" }],
+      parameters: [{ parse: String, optional: true, placeholder: "commit", brief: "(default: HEAD)" }],
     },
   },
   docs: {

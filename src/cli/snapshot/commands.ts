@@ -35,7 +35,7 @@ const tree = buildCommand<JsonFlags, [], CliContext>({
   loader: async () => (await import("./snapshot.ts")).showTree,
   parameters: { flags: { json: jsonFlag } },
   docs: {
-    brief: "Show what stands on what",
+    brief: "Show snapshots with their parents",
     fullDescription: "Shows the chains of snapshots.\n\nExample:\n  keyframe snapshot tree",
   },
 });
@@ -48,7 +48,7 @@ const rm = buildCommand<
   loader: async () => (await import("./snapshot.ts")).removeSnapshots,
   parameters: {
     flags: {
-      cascade: switchFlag("Also the snapshots that stand on it"),
+      cascade: switchFlag("Also remove its dependent snapshots"),
       force: switchFlag("Also those, and the sandboxes that run from any of them"),
       json: jsonFlag,
     },
@@ -57,7 +57,7 @@ const rm = buildCommand<
   docs: {
     brief: "Remove snapshots",
     fullDescription:
-      "Removes snapshots; refuses while something stands on them or runs from them.\n\nExample:\n  keyframe snapshot rm before --cascade",
+      "Removes snapshots; refuses while other snapshots depend on them or sandboxes run from them.\n\nExample:\n  keyframe snapshot rm before --cascade",
   },
 });
 
@@ -68,9 +68,9 @@ const compact = buildCommand<Named, [string], CliContext>({
     positional: oneSnapshot,
   },
   docs: {
-    brief: "Make a snapshot that stands on nothing",
+    brief: "Create a standalone snapshot",
     fullDescription:
-      "Makes a new snapshot of the same guest that stands on no other. The old one stays.\n\nExample:\n  keyframe snapshot compact before --name flat",
+      "Creates a new snapshot of the same guest that depends on no other. The old one stays.\n\nExample:\n  keyframe snapshot compact before --name flat",
   },
 });
 
@@ -80,7 +80,7 @@ const verify = buildCommand<JsonFlags, [string], CliContext>({
   docs: {
     brief: "Check everything a snapshot is made of",
     fullDescription:
-      "Reads the snapshot and all that it stands on, and names each piece that does not match. Exits with 5 if any.\n\nExample:\n  keyframe snapshot verify before",
+      "Reads the snapshot and its ancestors, and names each piece that does not match. Exits with 5 if any.\n\nExample:\n  keyframe snapshot verify before",
   },
 });
 
@@ -93,7 +93,7 @@ const pack = buildCommand<JsonFlags, [string, string], CliContext>({
   docs: {
     brief: "Write a snapshot into one file",
     fullDescription:
-      "Writes a snapshot and all that it stands on into one file.\n\nExample:\n  keyframe snapshot pack before before.kfpack",
+      "Writes a snapshot and its ancestors into one file.\n\nExample:\n  keyframe snapshot pack before before.kfpack",
   },
 });
 
@@ -104,24 +104,24 @@ const unpack = buildCommand<Named, [string], CliContext>({
     positional: { kind: "tuple", parameters: [textArgument("The file to read", "file")] },
   },
   docs: {
-    brief: "Take a packed snapshot in",
+    brief: "Import a packed snapshot",
     fullDescription:
       "Checks a pack and takes its snapshots in.\n\nExample:\n  keyframe snapshot unpack before.kfpack --name before",
   },
 });
 
-const storeArgument = textArgument("Folder, http(s)://host/path or s3://bucket/prefix", "store");
+const storeArgument = textArgument("Directory, http(s)://host/path or s3://bucket/prefix", "store");
 
 const push = buildCommand<Named, [string, string], CliContext>({
   loader: async () => (await import("./transfer.ts")).pushStoredSnapshot,
   parameters: {
-    flags: { name: textFlag("Name in the store; the snapshot's own by default", "name"), json: jsonFlag },
+    flags: { name: textFlag("Name in the store (default: the snapshot's own)", "name"), json: jsonFlag },
     positional: { kind: "tuple", parameters: [snapshotArgument, storeArgument] },
   },
   docs: {
-    brief: "Put a snapshot into a store",
+    brief: "Upload a snapshot to a store",
     fullDescription:
-      "Puts a snapshot and all that it stands on into a store of images. What the store has is not sent again.\n\nExample:\n  keyframe snapshot push before s3://bucket/machines",
+      "Uploads a snapshot and its ancestors to a store of images. What the store has is not sent again.\n\nExample:\n  keyframe snapshot push before s3://bucket/machines",
   },
 });
 
@@ -139,9 +139,9 @@ const pull = buildCommand<Named & { readonly lazy?: boolean }, [string, string],
     },
   },
   docs: {
-    brief: "Bring a snapshot from a store",
+    brief: "Download a snapshot from a store",
     fullDescription:
-      "Brings a snapshot and all that it stands on, each part checked. With --lazy a sandbox can start before its data has arrived.\n\nExample:\n  keyframe snapshot pull before s3://bucket/machines --lazy --name before",
+      "Downloads a snapshot and its ancestors, each part checked. With --lazy a sandbox can start before its data has arrived.\n\nExample:\n  keyframe snapshot pull before s3://bucket/machines --lazy --name before",
   },
 });
 
@@ -149,8 +149,8 @@ const serve = buildCommand<SnapshotServeFlags, [string], CliContext>({
   loader: async () => (await import("./serve.ts")).serveSnapshotDisk,
   parameters: {
     flags: {
-      home: textFlag("Folder of the state of sandboxes; as for every command by default", "path"),
-      idle: textFlag("End when nothing has used it for so long; 1m by default", "duration"),
+      home: textFlag("Directory with the state of sandboxes (default: as for every command)", "path"),
+      idle: textFlag("End when nothing has used it for this long (default: 1m)", "duration"),
     },
     positional: oneSnapshot,
   },
@@ -170,13 +170,13 @@ const clean = buildCommand<
   parameters: {
     flags: {
       olderThan: textFlag("Also unnamed snapshots older than this that nothing needs", "duration"),
-      keep: countFlag("Also unnamed snapshots that nothing needs, but so many of the newest"),
+      keep: countFlag("Also remove unused unnamed snapshots, keeping the newest N"),
       dryRun: switchFlag("Show what would go"),
       json: jsonFlag,
     },
   },
   docs: {
-    brief: "Remove what nothing needs",
+    brief: "Remove what nothing uses",
     fullDescription:
       "Removes what dead processes left behind and what nothing refers to; by policy also old unnamed snapshots.\n\nExample:\n  keyframe snapshot clean --older-than 7d --dry-run",
   },

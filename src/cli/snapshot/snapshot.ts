@@ -65,7 +65,7 @@ export function showTree(this: CliContext, flags: JsonFlags): void {
   }
   const show = (node: SnapshotNode, depth: number) => {
     const missing =
-      node.missingParent === undefined ? "" : ` (stands on ${node.missingParent}, which is missing)`;
+      node.missingParent === undefined ? "" : ` (depends on ${node.missingParent}, which is missing)`;
     this.terminal.out(`${"  ".repeat(depth)}${node.name ?? node.id}${missing}`);
     for (const child of node.children) show(child, depth + 1);
   };

@@ -15,7 +15,7 @@ export const statsCommand = buildCommand<StatsFlags, [string?], CliContext>({
         optional: true,
         brief: "Form of what --since counts (default: table)",
       },
-      by: { kind: "enum", values: ["file", "dir"], optional: true, brief: "Also list files or folders" },
+      by: { kind: "enum", values: ["file", "dir"], optional: true, brief: "Also list files or directories" },
       ignore: {
         kind: "parsed",
         parse: String,
@@ -32,7 +32,7 @@ export const statsCommand = buildCommand<StatsFlags, [string?], CliContext>({
           parse: String,
           optional: true,
           placeholder: "revision",
-          brief: "A commit or a range a..b; HEAD by default",
+          brief: "A commit or a range a..b (default: HEAD)",
         },
       ],
     },

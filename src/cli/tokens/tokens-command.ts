@@ -10,7 +10,7 @@ export const tokensCommand = buildCommand<TokensFlags, [], CliContext>({
         kind: "enum",
         values: ["agent", "branch", "author", "month", "session"],
         default: "agent",
-        brief: "What a row stands for",
+        brief: "What a row counts",
       },
       since: {
         kind: "parsed",

@@ -69,7 +69,7 @@ function toRemote(word: string, { urls, sshCommand }: RemoteSettings): Remote {
   const known = urls.get(word);
   if (known?.fetch[0] === undefined && !/[:/\\]/.test(word)) {
     throw new KeyframeError("not-found", `no remote is called ${word}`, {
-      hint: `there is ${[...urls.keys()].join(", ") || "none"}; a URL does as well`,
+      hint: `known remotes: ${[...urls.keys()].join(", ") || "none"}. A URL also works`,
     });
   }
   if (word.startsWith("-")) throw new KeyframeError("invalid-input", `not a remote: ${word}`);

@@ -223,5 +223,8 @@ const folderMode = 0o755;
 function safeRelativePath(path: string): string {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (!path.startsWith("/") && !parts.includes("..")) return parts.join("/");
-  throw new KeyframeError("refused", `the guest names a file outside of the folder: ${JSON.stringify(path)}`);
+  throw new KeyframeError(
+    "refused",
+    `the guest names a file outside of the directory: ${JSON.stringify(path)}`,
+  );
 }

@@ -87,7 +87,7 @@ function collectSmall(command: GuestCommand, what: string): Promise<Buffer> {
   return collectOutput(command, {
     what,
     maxBytes: maxOutputBytes,
-    tooLarge: `the guest answers more than can be taken: ${what}`,
+    tooLarge: `the guest's reply is too large: ${what}`,
   });
 }
 

@@ -54,7 +54,7 @@ async function layersOf(
   const { source } = options;
   if (source.kind !== "debian" && options.packages.length > 0) {
     throw new KeyframeError("usage", "--include works with debian:<suite> only", {
-      hint: "install the packages in the folder or image first",
+      hint: "install the packages in the directory or image first",
     });
   }
   if (source.kind === "debian") {

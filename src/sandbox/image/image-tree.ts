@@ -66,7 +66,7 @@ export class ImageTree {
 
   #partsOf(path: string, layer: number): string[] {
     const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-    if (parts.includes("..")) throw refused(layer, `${shown(path)}, which climbs out of its folder`);
+    if (parts.includes("..")) throw refused(layer, `${shown(path)}, which climbs out of its directory`);
     if (parts.length > maxDepth || parts.some((part) => part.length > 255))
       throw refused(layer, `${shown(path)}, which is too deep or has too long a name`);
     return parts;
@@ -87,7 +87,7 @@ export class ImageTree {
         const link = children.get(name)?.entry.kind === "symlink" ? "the link" : "the file";
         throw refused(
           layer,
-          `${shown(path)} below ${link} ${shown(name)}, which leads to no folder of the image`,
+          `${shown(path)} below ${link} ${shown(name)}, which leads to no directory of the image`,
         );
       }
       const made = folderNode(name, layer);
@@ -104,7 +104,7 @@ export class ImageTree {
     if (node !== undefined && node.children === undefined) return node;
     throw refused(
       layer,
-      `${shown(entry.path)}, a hard link to ${shown(entry.linkTarget)}, which is no file of the image`,
+      `${shown(entry.path)}, a hard link to ${shown(entry.linkTarget)}, which is not a file of the image`,
     );
   }
 
@@ -156,7 +156,7 @@ function folderNode(path: string, layer: number): ImageNode {
 
 function mustHaveChildren(node: ImageNode): Map<string, ImageNode> {
   if (node.children !== undefined) return node.children;
-  throw new KeyframeError("damaged", `${shown(node.entry.path)} is not a folder`);
+  throw new KeyframeError("damaged", `${shown(node.entry.path)} is not a directory`);
 }
 
 function shown(name: string): string {

@@ -20,12 +20,12 @@ export function parseImageSource(
   const stat = files.statTargetIfExists(path);
   if (stat === undefined) {
     throw new KeyframeError("not-found", `there is no ${text} to make an image from`, {
-      hint: "use debian:<suite>, a folder, a tar file or an OCI image layout",
+      hint: "use debian:<suite>, a directory, a tar file or an OCI image layout",
     });
   }
   if (stat.kind === "file") return { kind: "tar", path };
   if (stat.kind !== "folder")
-    throw new KeyframeError("invalid-input", `${text} is neither a folder nor a file`);
+    throw new KeyframeError("invalid-input", `${text} is neither a directory nor a file`);
   const isOci = files.statIfExists(`${path}/oci-layout`) !== undefined;
   return { kind: isOci ? "oci" : "folder", path };
 }

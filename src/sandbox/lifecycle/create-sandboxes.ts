@@ -61,7 +61,7 @@ export async function createSandboxes(
     });
   }
   if (count !== 1) {
-    throw new KeyframeError("usage", "a count needs a snapshot: what starts from an image starts alone", {
+    throw new KeyframeError("usage", "--count works only with a snapshot", {
       hint: "run one, then `keyframe sandbox branch <id> --count <n>`",
     });
   }

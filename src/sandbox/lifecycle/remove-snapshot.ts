@@ -10,7 +10,7 @@ import { eraseSandbox } from "./erase-sandbox.ts";
 import { freeUnusedLayers } from "./free-layers.ts";
 
 export interface RemoveOptions {
-  /** Also the snapshots that stand on it. */
+  /** Also remove its dependent snapshots. */
   readonly cascade?: boolean;
   /** Also the sandboxes that run from it or were stopped on it: they are ended. Implies `cascade`. */
   readonly force?: boolean;
@@ -43,9 +43,13 @@ export function planRemoval(
   const label = target.name ?? target.id;
   const dependents = doomed.filter((each) => each.id !== target.id);
   if (dependents.length > 0 && options.cascade !== true && options.force !== true) {
-    throw new KeyframeError("in-use", `snapshots stand on ${label}: ${dependents.map(labelOf).join(", ")}`, {
-      hint: "`--cascade` removes them too; `keyframe snapshot compact` makes one independent first",
-    });
+    throw new KeyframeError(
+      "in-use",
+      `${label} has dependent snapshots: ${dependents.map(labelOf).join(", ")}`,
+      {
+        hint: "`--cascade` removes them too; `keyframe snapshot compact` makes one independent first",
+      },
+    );
   }
   // a machine that is only kept ready is nobody's work
   const used = sandboxes.filter((each) => each.status !== "pooled");
@@ -70,7 +74,10 @@ export async function removeSnapshot(
   options: RemoveOptions,
 ): Promise<RemovalPlan> {
   if (options.cascade === true && options.force === true) {
-    throw new KeyframeError("usage", "--force removes what stands on it too: it goes without --cascade");
+    throw new KeyframeError(
+      "usage",
+      "--force removes dependent snapshots too: it cannot be combined with --cascade",
+    );
   }
   return withLock(world, snapshotsLock, async () => {
     const plan = planRemoval(

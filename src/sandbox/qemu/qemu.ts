@@ -47,7 +47,7 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
   const longest = `${request.folder}/${machineFiles.watchdog}`;
   if (Buffer.byteLength(longest) > maxSocketPathBytes) {
     throw new KeyframeError("refused", `the path ${longest} is too long for a socket`, {
-      hint: "set KEYFRAME_SANDBOX_HOME to a shorter folder",
+      hint: "set KEYFRAME_SANDBOX_HOME to a shorter directory",
     });
   }
   const args = planQemuArguments(request, request.start.kind === "boot" ? hostTscKhz(files) : 0);

@@ -40,7 +40,7 @@ export async function verifySnapshot(world: SandboxWorld, head: SnapshotRecord):
     if (next !== undefined && parent !== undefined && next.seal !== parent.seal) {
       problems.push({
         snapshot: id,
-        problem: `it stands on another ${parent.id} than the one that is there`,
+        problem: `it depends on another ${parent.id} than the one that is there`,
       });
     }
   }

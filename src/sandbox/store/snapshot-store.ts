@@ -86,24 +86,20 @@ export function openChain(world: SandboxWorld, head: ReadySnapshot): ReadySnapsh
   const chain: ReadySnapshot[] = [head];
   for (let link = head; link.parent !== undefined; ) {
     if (chain.length > maxChainDepth) {
-      throw new KeyframeError(
-        "too-large",
-        `snapshot ${head.id} stands on more than ${maxChainDepth} others`,
-        {
-          hint: "shorten the chain with `keyframe snapshot compact`",
-        },
-      );
+      throw new KeyframeError("too-large", `snapshot ${head.id} has more than ${maxChainDepth} ancestors`, {
+        hint: "shorten the chain with `keyframe snapshot compact`",
+      });
     }
     const { id, seal } = link.parent;
     const record = readSnapshotRecord(world.files, snapshotFiles(world, id).record);
     if (record === undefined) {
-      throw new KeyframeError("damaged", `snapshot ${link.id} stands on ${id}, which is missing`);
+      throw new KeyframeError("damaged", `snapshot ${link.id} depends on ${id}, which is missing`);
     }
     const parent = mustBeReady(world, record);
     if (parent.seal !== seal) {
       throw new KeyframeError(
         "damaged",
-        `snapshot ${link.id} stands on another ${id} than the one that is there`,
+        `snapshot ${link.id} depends on another ${id} than the one that is there`,
       );
     }
     chain.push(parent);

@@ -48,7 +48,7 @@ interface Member {
   readonly path: string;
 }
 
-/** Writes a snapshot and all that it stands on into one file. */
+/** Writes a snapshot and its ancestors into one file. */
 export async function packSnapshot(
   world: SandboxWorld,
   head: ReadySnapshot,

@@ -114,7 +114,7 @@ export async function readRemoteChain(
   let next: SnapshotId | undefined = parseSnapshotId(text) ?? (await readSnapshotName(store, text, signal));
   while (next !== undefined) {
     if (chain.length > maxChainDepth) {
-      throw new KeyframeError("too-large", `snapshot ${text} stands on more than ${maxChainDepth} others`);
+      throw new KeyframeError("too-large", `snapshot ${text} has more than ${maxChainDepth} ancestors`);
     }
     const link = await readRemoteSnapshot(store, next, signal);
     if (link === undefined) {
@@ -133,7 +133,7 @@ async function readSnapshotName(store: ObjectStore, name: string, signal: AbortS
   }
   const id = parseSnapshotId(bytes.toString("latin1").trim());
   if (id === undefined) {
-    throw new KeyframeError("damaged", `what the name ${name} means in ${store.location} is no snapshot`);
+    throw new KeyframeError("damaged", `what the name ${name} means in ${store.location} is not a snapshot`);
   }
   return id;
 }

@@ -16,7 +16,7 @@ export function keptSecret(
   files.createExclusively(path, Buffer.from(`${randomHex(random, 64)}\n`), { mode: 0o600 });
   if (((files.statIfExists(path)?.mode ?? 0) & 0o077) !== 0) {
     throw new KeyframeError("refused", `others can read the secret in ${path}`, {
-      hint: "remove the file: a new secret is made, and what was given out with the old one ends",
+      hint: "remove the file: a new secret will be generated and existing tokens revoked",
     });
   }
   const secret = files.read(path).toString("latin1").trim();

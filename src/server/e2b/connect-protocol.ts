@@ -28,7 +28,7 @@ export function parseEnvelope(body: Uint8Array): unknown {
     throw new KeyframeError("invalid-input", "the request is not one Connect envelope");
   }
   if (bytes.readUInt8(0) !== 0) {
-    throw new KeyframeError("unsupported", "compressed Connect messages are not taken");
+    throw new KeyframeError("unsupported", "compressed Connect messages are not supported");
   }
   return parseMessage(bytes.subarray(envelopeHeadBytes));
 }

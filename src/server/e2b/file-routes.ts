@@ -68,7 +68,7 @@ function uploadedContent(c: RequestContext): Readable {
   const encoding = c.req.header("content-encoding");
   if (encoding === undefined || encoding === "identity") return body;
   if (encoding !== "gzip")
-    throw new KeyframeError("unsupported", `content encoding ${encoding} is not taken`);
+    throw new KeyframeError("unsupported", `content encoding ${encoding} is not supported`);
   const unpacked = createGunzip();
   body.on("error", (error) => unpacked.destroy(error));
   return body.pipe(unpacked);

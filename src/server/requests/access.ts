@@ -42,7 +42,7 @@ export function checkToken(rules: AccessRules, token: string | undefined): void 
       hint: "send `Authorization: Bearer <token>`, or the E2B package's API key",
     });
   }
-  if (!sameText(token, rules.token)) throw new KeyframeError("unauthorized", "the token is another one");
+  if (!sameText(token, rules.token)) throw new KeyframeError("unauthorized", "invalid token");
 }
 
 /** In time that does not depend on where they differ, nor on their lengths. */

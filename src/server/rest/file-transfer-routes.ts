@@ -63,7 +63,7 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
       method: "put",
       path: "/v1/sandboxes/{sandbox}/files",
       summary: "Write a file: all of it or nothing",
-      description: "The body is the content. Folders above it are made.",
+      description: "The body is the content. Directories above it are made.",
       tags,
       request: {
         params: sandboxParam,
@@ -91,7 +91,7 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
     createRoute({
       method: "delete",
       path: "/v1/sandboxes/{sandbox}/files",
-      summary: "Remove a file, or a folder with all below it",
+      summary: "Remove a file, or a directory with all below it",
       tags,
       request: { params: sandboxParam, query: fileQuery },
       responses: { 204: { description: "It is gone" }, ...failures },
@@ -109,10 +109,13 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
     createRoute({
       method: "get",
       path: "/v1/sandboxes/{sandbox}/folders",
-      summary: "List a folder",
+      summary: "List a directory",
       tags,
       request: { params: sandboxParam, query: listQuery },
-      responses: { 200: jsonAnswer(z.array(entrySchema), "Each folder before what it holds"), ...failures },
+      responses: {
+        200: jsonAnswer(z.array(entrySchema), "Each directory before what it holds"),
+        ...failures,
+      },
     }),
     async (c) => {
       const { path, user, depth } = c.req.valid("query");
@@ -127,10 +130,10 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
     createRoute({
       method: "put",
       path: "/v1/sandboxes/{sandbox}/folders",
-      summary: "Make a folder, with those above it",
+      summary: "Make a directory, with those above it",
       tags,
       request: { params: sandboxParam, query: fileQuery },
-      responses: { 201: jsonAnswer(entrySchema, "The folder"), ...failures },
+      responses: { 201: jsonAnswer(entrySchema, "The directory"), ...failures },
     }),
     async (c) => {
       const { path, user } = c.req.valid("query");

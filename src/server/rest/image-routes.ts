@@ -58,7 +58,7 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
       method: "post",
       path: "/v1/images",
       summary: "Make an image that sandboxes start from",
-      description: "The build goes on when its client goes away.",
+      description: "The build continues when its client disconnects.",
       tags,
       request: { body: jsonBody(imageBuildSchema) },
       responses: {

@@ -21,7 +21,7 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
     createRoute({
       method: "get",
       path: "/v1/snapshots/{snapshot}/pack",
-      summary: "Read a snapshot, with all that it stands on, as one file",
+      summary: "Read a snapshot and its ancestors as one file",
       tags,
       request: { params: snapshotParam },
       responses: { 200: bytesAnswer, ...failures },
@@ -46,7 +46,7 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
     createRoute({
       method: "post",
       path: "/v1/snapshots/unpack",
-      summary: "Take a packed snapshot in",
+      summary: "Import a packed snapshot",
       description: "The body is the pack. It is checked before anything of it is used.",
       tags,
       request: {

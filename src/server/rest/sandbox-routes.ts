@@ -140,7 +140,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     createRoute({
       method: "post",
       path: "/v1/sandboxes/{sandbox}/snapshots",
-      summary: "Save a running sandbox, which goes on",
+      summary: "Snapshot a running sandbox without stopping it",
       tags,
       request: { params: sandboxParam, body: optionalJsonBody(snapshotRequestSchema) },
       responses: {

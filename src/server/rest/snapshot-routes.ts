@@ -44,7 +44,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     createRoute({
       method: "get",
       path: "/v1/snapshot-tree",
-      summary: "Show what stands on what",
+      summary: "Show snapshots with their parents",
       tags,
       responses: { 200: jsonAnswer(z.array(snapshotTreeSchema), "The roots"), ...failures },
     }),
@@ -69,7 +69,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
       path: "/v1/snapshots/{snapshot}",
       summary: "Remove a snapshot",
       description:
-        "Refuses while something stands on it or runs from it, unless `cascade` or `force` say otherwise.",
+        "Refuses while something depends on it or runs from it, unless `cascade` or `force` say otherwise.",
       tags,
       request: { params: snapshotParam, query: removeQuery },
       responses: { 200: jsonAnswer(removedSchema, "What went"), ...failures },
@@ -89,7 +89,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     createRoute({
       method: "post",
       path: "/v1/snapshots/{snapshot}/compact",
-      summary: "Make a snapshot that stands on nothing",
+      summary: "Create a standalone snapshot",
       tags,
       request: { params: snapshotParam, body: optionalJsonBody(nameSchema) },
       responses: { 201: jsonAnswer(snapshotSchema, "The new snapshot"), ...failures },
@@ -121,7 +121,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     createRoute({
       method: "post",
       path: "/v1/gc",
-      summary: "Remove what nothing needs",
+      summary: "Remove what nothing uses",
       tags,
       request: { body: optionalJsonBody(gcSchema) },
       responses: { 200: jsonAnswer(collectedSchema, "What went, or would"), ...failures },

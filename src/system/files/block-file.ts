@@ -89,11 +89,11 @@ class NodeBlockFile implements BlockFile {
   }
 
   sizeBytes(): number {
-    return this.#attempt("look at", () => fstatSync(this.#descriptor).size);
+    return this.#attempt("stat", () => fstatSync(this.#descriptor).size);
   }
 
   allocatedBytes(): number {
-    return this.#attempt("look at", () => fstatSync(this.#descriptor).blocks * 512);
+    return this.#attempt("stat", () => fstatSync(this.#descriptor).blocks * 512);
   }
 
   // written without closures: it is the hot path of every cached read

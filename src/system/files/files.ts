@@ -146,13 +146,11 @@ export const nodeFiles: Files = {
     }
   },
   realPathIfExists: (path) =>
-    ifExists(path, "look at", () =>
-      decodePath(realpathSync.native(nativePath(path), { encoding: "buffer" })),
-    ),
+    ifExists(path, "stat", () => decodePath(realpathSync.native(nativePath(path), { encoding: "buffer" }))),
   readLinkIfExists: (path) =>
     ifExists(path, "read", () => decodePath(readlinkSync(nativePath(path), { encoding: "buffer" }))),
-  statIfExists: (path) => ifExists(path, "look at", () => toFileStat(lstatSync(nativePath(path)))),
-  statTargetIfExists: (path) => ifExists(path, "look at", () => toFileStat(statSync(nativePath(path)))),
+  statIfExists: (path) => ifExists(path, "stat", () => toFileStat(lstatSync(nativePath(path)))),
+  statTargetIfExists: (path) => ifExists(path, "stat", () => toFileStat(statSync(nativePath(path)))),
   listIfExists: (path) =>
     ifExists(path, "list", () =>
       readdirSync(path, { withFileTypes: true })
@@ -164,7 +162,7 @@ export const nodeFiles: Files = {
       mkdirSync(path, { recursive: true, mode: options?.mode ?? privateMode(path) }),
     ),
   makeTemporaryFolder: (prefix) =>
-    translated(tmpdir(), "create a folder in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
+    translated(tmpdir(), "create a directory in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
   replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
   createExclusively(path, content, options) {

@@ -9,7 +9,7 @@ export function makeMemoryFolder(prefix: string): string {
   try {
     return mkdtempSync(join(parent, prefix));
   } catch (error) {
-    throw toFileError(error, parent, "create a folder in");
+    throw toFileError(error, parent, "create a directory in");
   }
 }
 

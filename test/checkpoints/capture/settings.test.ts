@@ -56,9 +56,9 @@ test.each([
 test("links are not followed: committed ones may lead anywhere", () => {
   put("elsewhere/settings.json", { redaction: { rules: [] } });
   symlinkSync(join(root, "elsewhere"), join(root, ".keyframe"));
-  expect(read).toThrow(/no plain file/);
+  expect(read).toThrow(/not a plain file/);
   rmSync(join(root, ".keyframe"));
   mkdirSync(join(root, ".keyframe"));
   symlinkSync("/dev/zero", join(root, team));
-  expect(read).toThrow(/no plain file/);
+  expect(read).toThrow(/not a plain file/);
 });

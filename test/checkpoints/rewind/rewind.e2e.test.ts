@@ -168,7 +168,7 @@ test("what is in the way and in no snapshot is kept, and said", async () => {
     }),
   );
   const plan = rewind("--to", pointOf(1), "--files");
-  expect(plan.kept).toEqual([{ path: "build.txt", why: "a folder with other files is in the way" }]);
+  expect(plan.kept).toEqual([{ path: "build.txt", why: "a directory with other files is in the way" }]);
   expect(read("build.txt/build/out")).toBe("ignored work\n");
 });
 

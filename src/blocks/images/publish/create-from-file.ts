@@ -29,7 +29,7 @@ export async function createFromFile(
   const { blockSizeBytes, parent, name, labels, signal } = options;
   const stat = repository.files.statTargetIfExists(path);
   if (stat !== undefined && stat.kind !== "file") {
-    throw new KeyframeError("invalid-input", `${path} is no plain file`, {
+    throw new KeyframeError("invalid-input", `${path} is not a plain file`, {
       hint: "copy the device or the pipe into a file first",
     });
   }

@@ -61,7 +61,7 @@ export function createPager(
     pages += 1;
     if (next === before || pages > maxPages)
       throw new KeyframeError("remote-failed", "the server's list goes round in a circle", {
-        hint: "it is no S3 server, or a broken one: nothing was changed",
+        hint: "it is not an S3 server, or a broken one: nothing was changed",
       });
     before = next;
     return query;

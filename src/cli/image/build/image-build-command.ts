@@ -9,7 +9,7 @@ export const imageBuildCommand = buildCommand<ImageBuildFlags, [string], CliCont
   parameters: {
     flags: {
       from: textFlag(
-        "debian:<suite>, a folder, a tar file or an OCI image layout; debian:bookworm by default",
+        "debian:<suite>, a directory, a tar file or an OCI image layout (default: debian:bookworm)",
         "source",
       ),
       include: {
@@ -36,6 +36,6 @@ export const imageBuildCommand = buildCommand<ImageBuildFlags, [string], CliCont
   docs: {
     brief: "Make a disk image that sandboxes start from",
     fullDescription:
-      "Makes an ext4 disk image from a Debian release, a folder, a tar file or an OCI image layout, without root.\n\nExample:\n  keyframe image build dev --from debian:bookworm --include git,python3\n  keyframe image build agents --agent claude,codex",
+      "Makes an ext4 disk image from a Debian release, a directory, a tar file or an OCI image layout, without root.\n\nExample:\n  keyframe image build dev --from debian:bookworm --include git,python3\n  keyframe image build agents --agent claude,codex",
   },
 });

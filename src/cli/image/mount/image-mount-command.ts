@@ -13,7 +13,8 @@ export const imageMountCommand = buildCommand<DeviceFlags, [string, string], Cli
         {
           parse: String,
           placeholder: "target",
-          brief: "Empty folder, in which the disk appears as the file `nbd`, or a device such as /dev/nbd0",
+          brief:
+            "Empty directory, in which the disk appears as the file `nbd`, or a device such as /dev/nbd0",
         },
       ],
     },

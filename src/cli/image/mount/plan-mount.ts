@@ -30,7 +30,7 @@ export function planMount(request: MountRequest): MountPlan {
 function planKernelMount({ target, socketPath, stat }: MountRequest): MountPlan {
   if (stat(target) === undefined) {
     throw new KeyframeError("not-found", `there is no device ${target}`, {
-      hint: "run `modprobe nbd` as root; where the kernel has no nbd module, name an empty folder instead (FUSE)",
+      hint: "run `modprobe nbd` as root; where the kernel has no nbd module, name an empty directory instead (FUSE)",
     });
   }
   const name = target.slice("/dev/".length);
@@ -41,13 +41,13 @@ function planKernelMount({ target, socketPath, stat }: MountRequest): MountPlan 
     // the kernel shows the client's pid here while the device is connected
     readyPath: `/sys/block/${name}/pid`,
     unmount: { program: "nbd-client", args: ["-d", target] },
-    missingHint: "install nbd-client, or name an empty folder instead of a device (FUSE)",
+    missingHint: "install nbd-client, or name an empty directory instead of a device (FUSE)",
   };
 }
 
 function planFuseMount({ target, socketPath, pidPath, stat }: MountRequest): MountPlan {
   if (stat(target)?.kind !== "folder") {
-    throw new KeyframeError("not-found", `${target} is not a folder`, {
+    throw new KeyframeError("not-found", `${target} is not a directory`, {
       hint: `run \`mkdir ${target}\` first`,
     });
   }

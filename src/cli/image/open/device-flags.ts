@@ -13,30 +13,30 @@ export interface DeviceFlags {
 }
 
 export const storeFlag = textFlag(
-  "Folder, http(s)://host/path or s3://bucket/prefix; the user's own folder if absent",
+  "Directory, http(s)://host/path or s3://bucket/prefix (default: the user's own directory)",
   "store",
 );
 
 export const deviceFlags = {
   store: storeFlag,
-  overlay: textFlag("Folder that takes the writes; without it the disk is read-only", "path"),
+  overlay: textFlag("Directory that takes the writes; without it the disk is read-only", "path"),
   readOnly: switchFlag("Refuse writes to the overlay"),
-  cache: textFlag("Folder that keeps what was fetched", "path"),
+  cache: textFlag("Directory that keeps what was fetched", "path"),
   chunk: {
     kind: "parsed",
     parse: parseByteSize,
     optional: true,
-    brief: "What is fetched around a read; 4M if absent",
+    brief: "Read-ahead size (default: 4M)",
     placeholder: "size",
   },
   tracking: {
     kind: "parsed",
     parse: parseByteSize,
     optional: true,
-    brief: "What the cache knows to be there or not, the image's block to the chunk; the block if absent",
+    brief: "Granularity of the cache bitmap, from the image's block size up to --chunk (default: block size)",
     placeholder: "size",
   },
-  shareTouches: switchFlag("Put the order of first reads into a --store too, for others that open the image"),
+  shareTouches: switchFlag("Share the recorded read order through --store"),
 } as const;
 
 export const imageArgument = {
