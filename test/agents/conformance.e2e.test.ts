@@ -4,7 +4,7 @@ import { ConformanceWorld } from "../support/agents/conformance-world.ts";
 import { playSession, scenariosOf, type Verdicts } from "../support/agents/play-session.ts";
 import type { RealAgent } from "../support/agents/real-agent.ts";
 import { writeAgentSettings } from "../support/agents/real-agent.ts";
-import { coreAgents, realAgents, wholeInEveryRun } from "../support/agents/real-agents.ts";
+import { coreAgents, leftToTheCommand, realAgents, wholeInEveryRun } from "../support/agents/real-agents.ts";
 import { limitOf, type SessionName } from "../support/agents/scenarios.ts";
 import { isOffline } from "../support/real-claude.ts";
 
@@ -15,7 +15,7 @@ if (isOffline) console.warn("KEYFRAME_OFFLINE is set: the conformance tests with
 const chosen = process.env["KEYFRAME_AGENTS"];
 const agents =
   chosen === undefined
-    ? coreAgents
+    ? coreAgents.filter(({ name }) => !leftToTheCommand.includes(name))
     : realAgents.filter(({ name }) => chosen === "all" || chosen.split(",").includes(name));
 
 const coreSessions: readonly SessionName[] = ["work", "again"];

@@ -372,6 +372,10 @@ capabilities = ["tool_use"]
       delegate: (prompt) => ({ name: "Agent", input: { prompt, description: "help" } }),
     },
     compact: { fullAt: 125_000 },
+    limits: {
+      "a person in between": "what is saved before its late hook has run may count for it",
+      "commit by the agent": "its last edits may lack the model",
+    },
     can: { resume: true, transcript: true },
   },
   {
@@ -406,6 +410,9 @@ capabilities = ["tool_use"]
     can: { resume: false, transcript: true },
   },
 ];
+
+/** Those whose outcome depends on how busy the machine is: their hooks are not waited for. */
+export const leftToTheCommand: readonly string[] = ["kimi"];
 
 /** Those that play the whole suite in every run of the tests: they start in a second or two. */
 export const wholeInEveryRun: readonly string[] = ["codex", "pi"];
