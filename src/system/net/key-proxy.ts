@@ -2,6 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream";
 import { KeyframeError } from "../../base/errors.ts";
 
 export interface KeyProxyOptions {
@@ -47,8 +48,14 @@ const droppedHeaders: ReadonlySet<string> = new Set([
 export function startKeyProxy(options: KeyProxyOptions): Promise<KeyProxy> {
   let passed = 0;
   const server = createServer((request, response) => {
-    const problem = judge(request, options);
-    if (problem !== undefined) {
+    const target = findTarget(request.url ?? "", options.upstream);
+    const problem =
+      target === undefined
+        ? "not a path of the model's endpoint"
+        : holdsToken(request, options.token)
+          ? undefined
+          : "the token is not of this run";
+    if (target === undefined || problem !== undefined) {
       options.say(`refused ${JSON.stringify(request.url?.slice(0, 200))}: ${problem}`);
       // 403: agents try a 401 again and again
       response.writeHead(403, { "content-type": "text/plain" }).end(`keyframe: ${problem}\n`);
@@ -56,7 +63,7 @@ export function startKeyProxy(options: KeyProxyOptions): Promise<KeyProxy> {
       return;
     }
     passed += 1;
-    pass(request, response, options);
+    pass(request, response, target, options);
   });
   return new Promise((resolve, reject) => {
     server.once("error", (cause) =>
@@ -76,17 +83,20 @@ export function startKeyProxy(options: KeyProxyOptions): Promise<KeyProxy> {
   });
 }
 
-/** Why a request is refused. */
-function judge(request: IncomingMessage, { upstream, token }: KeyProxyOptions): string | undefined {
-  const url = request.url ?? "";
-  // anything else than a path would make this a proxy to everywhere
-  if (!url.startsWith("/") || url.startsWith("//")) return "not a path";
+/**
+ * Where a request goes; undefined where that is not below the endpoint. The address is judged as it will be asked for: a URL
+ * reads `/\host/` as another host, and dots as steps up.
+ */
+function findTarget(url: string, upstream: URL): URL | undefined {
+  if (!url.startsWith("/") || !URL.canParse(url, upstream.href)) return undefined;
+  const target = new URL(url, upstream);
   const base = upstream.pathname.replace(/\/$/, "");
-  const { pathname } = new URL(url, "http://localhost");
-  if (pathname !== base && !pathname.startsWith(`${base}/`)) return "not a path of the model's endpoint";
-  return shownTokens(request).some((shown) => isSame(shown, token))
-    ? undefined
-    : "the token is not of this run";
+  const isBelow = target.pathname === base || target.pathname.startsWith(`${base}/`);
+  return target.origin === upstream.origin && target.username === "" && isBelow ? target : undefined;
+}
+
+function holdsToken(request: IncomingMessage, token: string): boolean {
+  return shownTokens(request).some((shown) => isSame(shown, token));
 }
 
 function shownTokens({ headers }: IncomingMessage): string[] {
@@ -102,23 +112,25 @@ function isSame(one: string, other: string): boolean {
 function pass(
   request: IncomingMessage,
   response: ServerResponse,
-  { upstream, headers, say }: KeyProxyOptions,
+  target: URL,
+  { headers, say }: KeyProxyOptions,
 ): void {
   const kept = Object.entries(request.headers).filter(([name]) => !droppedHeaders.has(name));
-  const start = upstream.protocol === "https:" ? httpsRequest : httpRequest;
+  const start = target.protocol === "https:" ? httpsRequest : httpRequest;
   const outgoing = start(
-    new URL(request.url ?? "/", upstream),
+    target,
     { method: request.method, headers: { ...Object.fromEntries(kept), ...headers } },
     (incoming) => {
       const answered = Object.entries(incoming.headers).filter(([name]) => !droppedHeaders.has(name));
       response.writeHead(incoming.statusCode ?? 502, Object.fromEntries(answered));
       response.flushHeaders();
-      incoming.pipe(response);
+      // an answer that breaks off breaks off here too
+      pipeline(incoming, response, () => undefined);
     },
   );
   outgoing.once("error", (error) => {
     if (response.destroyed) return;
-    say(`${upstream.host} did not answer: ${error.message}`);
+    say(`${target.host} did not answer: ${error.message}`);
     if (response.headersSent) response.destroy();
     else
       response

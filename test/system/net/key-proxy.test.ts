@@ -27,7 +27,8 @@ beforeEach(async () => {
       response.once("close", left);
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write("first\n");
-      if (body !== "endless") response.end("last\n");
+      if (body === "broken") setImmediate(() => response.destroy());
+      else if (body !== "endless") response.end("last\n");
     });
   });
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
@@ -83,21 +84,32 @@ test("without the token, beside the endpoint, or to another server, nothing is p
     const response = await ask(path, headers);
     expect([path, response.status]).toEqual([path, 403]);
   }
-  const answer = await new Promise<string>((resolve) => {
+  const elsewhere = [
+    "http://example.com/api/x",
+    "//example.com/api/x",
+    "/\\example.com/api/x",
+    "/\\[/api/x",
+    "*",
+  ];
+  for (const target of elsewhere) expect([target, await askPlainly(target)]).toEqual([target, 403]);
+  expect(seen).toEqual([]);
+  expect(said).toHaveLength(5 + elsewhere.length);
+});
+
+/** The status of a request whose target no client's URL parser has seen. */
+function askPlainly(target: string): Promise<number> {
+  return new Promise((resolve) => {
     const socket = connect(proxy.port, "127.0.0.1", () =>
       socket.write(
-        "GET http://example.com/api/x HTTP/1.1\r\nHost: example.com\r\nAuthorization: Bearer token-of-the-run\r\n\r\n",
+        `GET ${target} HTTP/1.1\r\nHost: example.com\r\nAuthorization: Bearer token-of-the-run\r\n\r\n`,
       ),
     );
     socket.once("data", (piece) => {
       socket.destroy();
-      resolve(piece.toString());
+      resolve(Number(/^HTTP\/1.1 (\d+)/.exec(piece.toString())?.[1]));
     });
   });
-  expect(answer).toContain("403");
-  expect(seen).toEqual([]);
-  expect(said).toHaveLength(6);
-});
+}
 
 test("a caller that goes away ends the request to the endpoint", async () => {
   const stop = new AbortController();
@@ -111,4 +123,10 @@ test("a caller that goes away ends the request to the endpoint", async () => {
   expect(Buffer.from((await reader?.read())?.value ?? []).toString()).toBe("first\n");
   stop.abort();
   await gone;
+});
+
+test("an answer that breaks off at the endpoint breaks off for the caller, and the proxy goes on", async () => {
+  const token = { "x-api-key": "token-of-the-run" };
+  await expect(ask("/api/x", token, "broken").then((response) => response.text())).rejects.toThrow();
+  expect(await (await ask("/api/x", token)).text()).toBe("first\nlast\n");
 });
