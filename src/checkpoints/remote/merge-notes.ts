@@ -20,7 +20,7 @@ export interface NotesReport {
   readonly remoteTip: Oid | undefined;
   /** Notes that are different here than before. */
   readonly changed: number;
-  /** Notes that could not be joined; the remote's stays, ours is in the history. */
+  /** Notes that could not be joined: ours stays where it can be read, and the other one is in the history. */
   readonly problems: readonly string[];
 }
 
@@ -104,8 +104,11 @@ async function planMerge(git: Git, ours: Oid, theirs: Oid): Promise<NotesMerge> 
     const joined = joinNotes(contents.get(pair.own), contents.get(pair.their));
     if ("text" in joined) texts.set(pair.commit, joined.text);
     else {
-      taken.set(pair.commit, pair.their);
-      problems.push(`the note of ${pair.commit.slice(0, 12)} is the remote's: ${joined.problem}`);
+      // what somebody pushed takes the place of nothing that we hold
+      const isOurs = Buffer.isBuffer(contents.get(pair.own));
+      if (!isOurs) taken.set(pair.commit, pair.their);
+      const stays = isOurs ? "stays as it is here" : "is the remote's";
+      problems.push(`the note of ${pair.commit.slice(0, 12)} ${stays}: ${joined.problem}`);
     }
   }
   return { texts, taken, dropped, problems };
