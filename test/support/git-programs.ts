@@ -142,6 +142,8 @@ function mayForget(operations: readonly GitOperation[]): boolean {
   return moves.some(({ what }) => what in resolving) || (isMovedUnseen && isEditedUnseen);
 }
 
+const conflictMarker = /^(?:<{7}|={7}|>{7}|\|{7})(?: |$)/;
+
 class World {
   readonly repo: AuthorshipRepo = makeAuthorshipRepo();
   readonly #writers = new Map<string, Letter>();
@@ -226,6 +228,8 @@ class World {
         const letters = repo.blame(name);
         const lines = repo.git("show", `HEAD:${name}`).split("\n");
         for (let index = 0; index < letters.length; index += 1) {
+          // git wrote it, in whoever's call that was
+          if (conflictMarker.test(lines[index] ?? "")) continue;
           const writer = this.#writers.get(lines[index] ?? "") ?? "U";
           const letter = letters[index];
           if (letter !== writer && !(mayForget && letter === "U"))
