@@ -42,7 +42,7 @@ export async function run({ tiny }: { tiny: boolean }): Promise<BenchResult[]> {
           {
             name: "hits per 10,000 lines of both",
             value: ((source.hits + real.hits) / Math.max(1, source.lines + real.lines)) * 10_000,
-            resultHash: `${source.hits} ${real.hits}`,
+            resultHash: sha256Hex(source.hash + real.hash).slice(0, 16),
             unit: "hits",
           },
         ]),

@@ -72,7 +72,11 @@ function openStage(
   { cwd, transcripts }: { readonly cwd: string; readonly transcripts: string },
 ): Stage {
   const { terminal, processes, program } = context;
-  const env = { ...stageEnvironment(context), KEYFRAME_TRANSCRIPTS: transcripts };
+  const env = {
+    ...stageEnvironment(context),
+    KEYFRAME_TRANSCRIPTS: transcripts,
+    XDG_CACHE_HOME: join(transcripts, "../cache"),
+  };
   let step = 0;
   async function run(name: string, args: readonly string[], stdin = ""): Promise<string> {
     const result = await processes.run(name, args, { cwd, env, stdin });
