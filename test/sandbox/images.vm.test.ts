@@ -125,7 +125,7 @@ test("an OCI layout becomes an image that runs: layers in order, deletions and o
   build("from-oci", layout);
   await inImage("from-oci", async (sandbox) => {
     expect(await lab.sh(sandbox, "cat /etc/release; ls /opt/full; ls /etc")).toBe(
-      "second\ntwo\nhostname\nlink\nmachine-id\npasswd\nrelease",
+      "second\ntwo\nhostname\nhosts\nlink\nmachine-id\npasswd\nrelease",
     );
   });
   // a blob that is not what the manifest names
