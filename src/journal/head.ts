@@ -1,4 +1,5 @@
 import type { AgentId } from "../agents/agent-event.ts";
+import { joinAgents } from "./join-agents.ts";
 import type { JournalEvent } from "./journal-event.ts";
 import { maxEarlierStates } from "./limits.ts";
 import { ownersIn, sessionOfOwner } from "./line-owners.ts";
@@ -19,7 +20,7 @@ export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
     current: state,
     mark: event.mark ?? (event.state === undefined ? (head?.mark ?? null) : null),
     earlier: earlierStates(head, state),
-    agents: { ...head?.agents, ...event.known?.agents, ...agentsOf(event) },
+    agents: joinAgents(head?.agents, event.known?.agents, agentsOf(event)),
     humans: {
       ...head?.humans,
       ...event.known?.humans,

@@ -271,8 +271,7 @@ test("a block server that is killed is replaced at the next start, and a store t
   away.ok("snapshot", "pull", base.id, gone, "--lazy");
   for (const path of filesOf(join(gone, "manifests"))) writeFileSync(path, "");
   const failed = away.cli(["sandbox", "run", base.id]);
-  expect(failed.code).toBe(1);
-  expect(failed.stderr).toContain("cannot be served");
+  expect([failed.code, failed.stderr]).toEqual([6, expect.stringContaining("cannot be served")]);
   expect(listSandboxes(away.world)).toEqual([]);
 });
 

@@ -1,4 +1,5 @@
 import type { RepoPath } from "../../git/ids.ts";
+import { joinAgents } from "../../journal/join-agents.ts";
 import type { Journal, NewEvent } from "../../journal/journal.ts";
 import type { Head } from "../../journal/path-state.ts";
 import { type Origins, traceEdit } from "../rules/origins.ts";
@@ -110,7 +111,7 @@ function originsOf(journal: Journal, path: RepoPath, { isWhole, versions, states
 
 function mergeKnown(known: readonly OwnedState["known"][]): OwnedState["known"] {
   return {
-    agents: Object.assign({}, ...known.map(({ agents }) => agents)),
+    agents: joinAgents(...known.map(({ agents }) => agents)),
     humans: Object.assign({}, ...known.map(({ humans }) => humans)),
     evidence: Object.assign({}, ...known.map(({ evidence }) => evidence)),
   };

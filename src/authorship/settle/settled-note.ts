@@ -3,6 +3,7 @@ import { errorText } from "../../base/errors.ts";
 import { type JsonObject, objectField } from "../../base/json.ts";
 import { keyframeVersion } from "../../base/version.ts";
 import type { Oid, RepoPath } from "../../git/ids.ts";
+import { joinAgents } from "../../journal/join-agents.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
 import type { Evidence, Head } from "../../journal/path-state.ts";
 import type { Pairing } from "../carry/pairings.ts";
@@ -94,10 +95,15 @@ interface Known {
 }
 
 function collectKnown(claims: readonly FileClaims[]): Known {
-  const known = { agents: new Map(), humans: new Map(), evidence: new Map(), counters: new Map() };
+  const agents = joinAgents(...claims.map(({ head }) => head?.agents));
+  const known = {
+    agents: new Map(Object.entries(agents)),
+    humans: new Map(),
+    evidence: new Map(),
+    counters: new Map(),
+  };
   for (const { head } of claims) {
     if (head === undefined) continue;
-    for (const [session, agent] of Object.entries(head.agents)) known.agents.set(session, agent);
     for (const [key, human] of Object.entries(head.humans)) known.humans.set(key, human);
     for (const [key, evidence] of Object.entries(head.evidence)) known.evidence.set(key, evidence);
     for (const [session, counted] of Object.entries(head.counters)) {
