@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordVerdicts } from "../support/agents/conformance-results.ts";
 import { ConformanceWorld } from "../support/agents/conformance-world.ts";
@@ -33,18 +34,28 @@ const isWhole = ({ name }: RealAgent) => chosen !== undefined || wholeInEveryRun
 const byName = (name: string) => realAgents.find((agent) => agent.name === name) ?? coreAgents[0];
 const partnerOf = ({ name }: RealAgent) => byName(name === "pi" ? "codex" : "pi");
 
+/**
+ * Agents give their hooks a time, which a busy machine may use up: then lines are unknown. A line that counts for another
+ * than its writer is never played again.
+ */
+function isOnlyUnseen(found: Verdicts): boolean {
+  const actual = Object.values(found).flatMap((verdict) => verdict.split("deep equal")[1] ?? []);
+  return actual.length > 0 && actual.every((text) => text.includes('"unknown"'));
+}
+
 describe.skipIf(isOffline).each(agents)("$name $version", (agent) => {
   let world: ConformanceWorld;
   let verdicts: Verdicts = {};
 
-  beforeAll(() => {
+  function begin(): void {
     world = new ConformanceWorld(agent);
     // its own settings may stand in the file that takes the hooks in
     const home = world.repository.env["HOME"] ?? "";
     writeAgentSettings(agent, { url: "http://127.0.0.1:1", cwd: world.repository.folder, home });
     world.repository.commit("begin");
     world.connect();
-  });
+  }
+  beforeAll(begin);
   afterAll(() => {
     world.remove();
     recordVerdicts(agent, verdicts);
@@ -53,12 +64,18 @@ describe.skipIf(isOffline).each(agents)("$name $version", (agent) => {
   test.each(isWhole(agent) ? allSessions : coreSessions)("%s", async (session) => {
     const partner = partnerOf(agent);
     if (partner === undefined) throw new Error("there is no other agent");
-    const found = await playSession(world, session, partner);
+    const expected = Object.fromEntries(
+      scenariosOf(session).map((scenario) => [scenario.name, limitOf(scenario, agent) ?? "yes"]),
+    );
+    let found = await playSession(world, session, partner);
+    if (session === "work" && !isDeepStrictEqual(found, expected) && isOnlyUnseen(found)) {
+      // biome-ignore lint/suspicious/noConsole: what needed a second time must be seen
+      console.warn(`${agent.name}: played again, a hook's time was over:`, JSON.stringify(found));
+      world.remove();
+      begin();
+      found = await playSession(world, session, partner);
+    }
     verdicts = { ...verdicts, ...found };
-    const expected = scenariosOf(session).map((scenario) => [
-      scenario.name,
-      limitOf(scenario, agent) ?? "yes",
-    ]);
-    expect(found).toEqual(Object.fromEntries(expected));
+    expect(found).toEqual(expected);
   });
 });
