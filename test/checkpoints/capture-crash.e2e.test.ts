@@ -23,6 +23,9 @@ const rewinding = [
   "rewind:after-conversation",
 ];
 
+/** Where only a rewind that moves HEAD comes by. */
+const resetting = ["rewind:after-reset"];
+
 let program: ChildProgram;
 let repository: TestRepository;
 let session: AgentSession;
@@ -70,6 +73,7 @@ test("the crash tests know every fault point of capture, condensation and rewind
       "condense:after-finalize-before-state",
       ...publishing,
       ...rewinding,
+      ...resetting,
       "rewind:undo-after-files",
     ].sort(),
   );
@@ -209,6 +213,29 @@ describe("a rewind killed", () => {
     expect(repository.keyframe(["rewind", "--undo"]).code).toBe(0);
     expect(unchanged()).toEqual(["2\n", "2\n", "not in any turn\n", true]);
   });
+
+  test.each(["rewind:after-record", "rewind:after-files", ...resetting])(
+    "that moves HEAD is taken back at %s, or finished by the same call",
+    (point) => {
+      repository.git("add", "a", "made");
+      repository.git("commit", "-qm", "both");
+      repository.git("add", "mine");
+      const places = () => [repository.git("rev-parse", "main"), repository.git("ls-files", "-s")];
+      const before = places();
+      expect(run("reset", first(), point).signal).toBe("SIGKILL");
+      const other = repository.keyframe(["rewind", "--to", first()]);
+      expect([other.code, other.stderr]).toEqual([4, expect.stringContaining("--reset")]);
+      expect(repository.keyframe(["rewind", "--undo"]).code).toBe(0);
+      expect([places(), unchanged()]).toEqual([before, ["2\n", "2\n", "not in any turn\n", true]]);
+      run("reset", first(), point);
+      const again = run("reset", first());
+      expect([again.status, again.stderr]).toEqual([0, ""]);
+      expect(repository.git("log", "--format=%s").trim()).toBe("start");
+      expect([read("a"), existsSync(at("mine"))]).toEqual(["1\n", false]);
+      expect(repository.keyframe(["rewind", "--undo"]).code).toBe(0);
+      expect([places(), unchanged()]).toEqual([before, ["2\n", "2\n", "not in any turn\n", true]]);
+    },
+  );
 
   test("while it is taken back is taken back by the next undo", () => {
     expect(run("rewind", first()).status).toBe(0);

@@ -25,10 +25,11 @@ if (step === "stop") {
 } else if (step === "finish") {
   await settle(git, deps);
   await finishCommits(git, deps);
-} else if (step === "rewind") {
+} else if (step === "rewind" || step === "reset") {
   const point = await mustFindPoint(git, argument);
   const all = { ...deps, env: process.env };
-  await rewind(git, all, { point, parts: { files: true, conversation: true }, dryRun: false });
+  const parts = { files: true, conversation: true, head: step === "reset" };
+  await rewind(git, all, { point, parts, dryRun: false });
 } else if (step === "undo") {
-  await undoRewind(git, { ...deps, env: process.env }, false);
+  await undoRewind(git, { ...deps, env: process.env }, { dryRun: false });
 }

@@ -7,7 +7,7 @@ import { completeOrRemoveStale, hasTransfers } from "../../git/remote/quarantine
 import { fault } from "../../system/fault.ts";
 import { acquireLock, type LockDeps } from "../../system/locks/lock-file.ts";
 import { acquireSnapshotLock } from "../capture/turn-snapshots.ts";
-import { readRewindRecord, safetyRef } from "../rewind/rewind.ts";
+import { readRewindRecord, safetyRef } from "../rewind/rewind-record.ts";
 import { lastHeardMs, removeSessionState } from "../sessions/directory.ts";
 import type { CleanItem } from "./clean-item.ts";
 import { stateNeeds } from "./session-leftovers.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { searchFolder } from "../query/search/search-index.ts";
 import { maxFetchedPacks } from "../record/limits.ts";
-import { safetyRefPrefix } from "../rewind/rewind.ts";
+import { safetyRefPrefix } from "../rewind/rewind-record.ts";
 import type { CleanItem } from "./clean-item.ts";
 import type { CleanFacts, CleanRef, RewindFacts } from "./read-facts.ts";
 import type { SessionLeftovers } from "./session-leftovers.ts";

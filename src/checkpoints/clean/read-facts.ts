@@ -13,7 +13,7 @@ import {
   rewindRecordPath,
   safetyRef,
   safetyRefPrefix,
-} from "../rewind/rewind.ts";
+} from "../rewind/rewind-record.ts";
 import { sessionsFolder } from "../sessions/directory.ts";
 import { readSessionLeftovers, type SessionLeftovers } from "./session-leftovers.ts";
 import { type KeptOwners, listKeptOwners } from "./unused-owners.ts";

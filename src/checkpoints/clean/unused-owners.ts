@@ -5,7 +5,7 @@ import type { Files } from "../../system/files/files.ts";
 import { markRefPrefix } from "../capture/marks.ts";
 import { ownersDirectory } from "../capture/moment-owners.ts";
 import { turnRefPrefix } from "../capture/turn-snapshots.ts";
-import { safetyRefPrefix } from "../rewind/rewind.ts";
+import { safetyRefPrefix } from "../rewind/rewind-record.ts";
 
 /** Owners that were kept for a moment. */
 export interface KeptOwners {
@@ -58,7 +58,14 @@ async function namedByMoments(git: Git): Promise<Map<string, Set<string>>> {
     .split("\n")
     .filter(Boolean);
   if (refs.length === 0) return named;
-  const args = ["log", "--stdin", "--source", "--no-show-signature", "--format=%x00%S%x00%B"];
+  const args = [
+    "log",
+    "--stdin",
+    "--first-parent",
+    "--source",
+    "--no-show-signature",
+    "--format=%x00%S%x00%B",
+  ];
   const { stdout } = await git.run(args, { stdin: refs.map((ref) => `${ref}\n`).join("") });
   const parts = stdout.toString("latin1").split("\0");
   for (let at = 1; at + 1 < parts.length; at += 2)

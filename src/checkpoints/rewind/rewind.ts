@@ -3,9 +3,8 @@ import { KeyframeError } from "../../base/errors.ts";
 import { shellQuote } from "../../base/text/shell-words.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
-import type { Repository } from "../../git/repository.ts";
-import type { WorkTreeIndex } from "../../git/worktree/worktree-index.ts";
-import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
+import { readIndexTree } from "../../git/worktree/index-tree.ts";
+import type { WorkTreeIndex, WorkTreeState } from "../../git/worktree/worktree-index.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
@@ -13,20 +12,43 @@ import { recordSnapshot, withWorkTreeIndex } from "../capture/turn-snapshots.ts"
 import { isSessionId, readSessionState } from "../sessions/directory.ts";
 import { phaseOf } from "../sessions/state.ts";
 import { findStuckSessions } from "../sessions/stuck-sessions.ts";
+import { backUpConversations, backUpFile, putBack } from "./conversation-backups.ts";
 import {
   applyConversation,
   type ConversationDeps,
   type ConversationPlan,
   planConversations,
 } from "./conversation-rewind.ts";
+import {
+  applyHeadMove,
+  type BranchMove,
+  mustNotLeavePushed,
+  planHeadMove,
+  planHeadReturn,
+} from "./head-move.ts";
 import { type FilePlan, planFiles } from "./plan-rewind.ts";
 import { type RewindPoint, treeOfPoint } from "./rewind-points.ts";
+import {
+  type HeadRecord,
+  type RewindRecord,
+  readRewindRecord,
+  safetyRef,
+  writeRewindRecord,
+} from "./rewind-record.ts";
 
 export type RewindDeps = LockDeps & ConversationDeps;
 
 export interface RewindParts {
   readonly files: boolean;
   readonly conversation: boolean;
+  /** HEAD with its branch and the index as well, as `git reset` moves them. */
+  readonly head?: boolean;
+}
+
+export interface RewindOptions {
+  readonly dryRun: boolean;
+  /** Also where commits leave the branch that a remote holds, or that were made after the rewind. */
+  readonly force?: boolean;
 }
 
 export interface RewindPlan {
@@ -34,63 +56,39 @@ export interface RewindPlan {
   readonly safety: Oid | undefined;
   readonly files: FilePlan;
   readonly conversation: ConversationPlan;
+  /** Undefined where HEAD stays. */
+  readonly head: BranchMove | undefined;
 }
 
-/** The last rewind: written before anything is changed, so that it can be taken back though it was cut off. */
-export interface RewindRecord {
-  readonly version: 1;
-  readonly target: string;
-  readonly safety: Oid;
-  readonly state: "begun" | "done";
-  /** False where only the conversation was rewound: files are then not taken back either. */
-  readonly withFiles: boolean;
-  /** Conversations as they were: a copy each, or none where there was no file. */
-  readonly backups: readonly { readonly path: string; readonly backup: string | null }[];
-}
-
-export const safetyRefPrefix = "refs/keyframe/safety/";
 const nothing: FilePlan = { steps: [], kept: [] };
 
 /**
- * Brings the work tree, the conversation or both back to a point. HEAD and the index stay. A snapshot of how things
- * were is durable first, and a rewind that was killed is taken back by `undoRewind` or gone on with by the same call.
- * @throws KeyframeError `refused` while another rewind is half done
+ * Brings the work tree, the conversation or both back to a point, and HEAD where that is asked for; else HEAD and the
+ * index stay. A snapshot of how things were is durable first, and a rewind that was killed is taken back by
+ * `undoRewind` or gone on with by the same call.
+ * @throws KeyframeError `refused` while another rewind is half done, or where commits would go that a remote holds
  */
 export async function rewind(
   git: Git,
   deps: RewindDeps,
-  request: { readonly point: RewindPoint; readonly parts: RewindParts; readonly dryRun: boolean },
+  request: RewindOptions & { readonly point: RewindPoint; readonly parts: RewindParts },
 ): Promise<RewindPlan> {
   const { point, parts } = request;
   return withWorkTreeIndex(git, deps, async (index) => {
-    const begun = readRewindRecord(git.repository, deps.files);
-    const isAgain = begun?.state === "begun" && begun.target === point.id;
-    if (begun?.state === "begun" && !isAgain && !request.dryRun) {
-      throw new KeyframeError("refused", `a rewind to ${begun.target} was cut off`, {
-        hint: `take it back with \`keyframe rewind --undo\`, or finish it with \`keyframe rewind --to ${shellQuote(begun.target)}\``,
-      });
-    }
-    const { tree, untaken } = await index.takeTree();
-    const keepsUntracked = point.kind === "checkpoint" || point.kind === "commit";
+    const last = readRewindRecord(git.repository, deps.files);
+    const begun = last?.state === "begun" ? last : undefined;
+    if (begun !== undefined && !request.dryRun) mustGoOnWith(begun, request);
+    const state = await index.takeTree();
     const to = await treeOfPoint(git, point);
-    const planned = parts.files
-      ? await planFiles(git, deps.files, { from: tree, to, keepsUntracked })
-      : nothing;
-    const files = { ...planned, steps: planned.steps.filter(({ path }) => !untaken.includes(path)) };
-    const conversation = parts.conversation
-      ? await planConversations(git, deps, point)
-      : { steps: [], problems: [] };
-    if (request.dryRun) return { safety: undefined, files, conversation };
+    const { files, conversation } = await planParts(git, deps, { ...request, state, to });
+    const head = parts.head ? await planHeadMove(git, deps.files, point) : undefined;
+    if (request.dryRun) return { safety: undefined, files, conversation, head };
+    if (head !== undefined && !request.force && begun === undefined) mustNotLeavePushed(head);
     for (const { session, unchanged } of conversation.steps)
       if (!unchanged) mustNotBeAtWork(git, deps, session);
-    const safety = isAgain
-      ? begun.safety
-      : await recordSnapshot(git, deps, {
-          ref: safetyRef(git.repository),
-          state: { tree, untaken },
-          facts: { version: 1, before: point.id, at: new Date(deps.clock.nowMs()).toISOString() },
-        });
-    const backups = isAgain ? begun.backups : backUp(git, deps.files, { conversation, safety });
+    const before = begun ?? (await remember(git, deps, { state, before: point.id, head }));
+    const { safety } = before;
+    const backups = begun?.backups ?? backUpConversations(git, deps.files, { conversation, safety });
     const record: RewindRecord = {
       version: 1,
       target: point.id,
@@ -98,16 +96,77 @@ export async function rewind(
       state: "begun",
       withFiles: parts.files,
       backups,
+      ...(before.head === undefined ? {} : { head: before.head }),
     };
-    writeRecord(git, deps.files, record);
+    writeRewindRecord(git, deps.files, record);
     fault("rewind:after-record");
     if (parts.files) await applyFiles(git, deps.files, { index, plan: files, to });
     fault("rewind:after-files");
     for (const step of conversation.steps) await applyConversation(git, deps, step);
     fault("rewind:after-conversation");
-    writeRecord(git, deps.files, { ...record, state: "done" });
-    return { safety, files, conversation };
+    if (head !== undefined) await applyHeadMove(git, head);
+    writeRewindRecord(git, deps.files, { ...record, state: "done" });
+    return { safety, files, conversation, head };
   });
+}
+
+/** @throws KeyframeError `refused` unless a rewind is the one that was cut off */
+function mustGoOnWith(
+  begun: RewindRecord,
+  { point, parts }: { readonly point: RewindPoint; readonly parts: RewindParts },
+): void {
+  if (begun.target === point.id && (begun.head !== undefined) === (parts.head === true)) return;
+  const same = `${shellQuote(begun.target)}${begun.head === undefined ? "" : " --reset"}`;
+  throw new KeyframeError("refused", `a rewind to ${begun.target} was cut off`, {
+    hint: `take it back with \`keyframe rewind --undo\`, or finish it with \`keyframe rewind --to ${same}\``,
+  });
+}
+
+async function planParts(
+  git: Git,
+  deps: RewindDeps,
+  request: {
+    readonly point: RewindPoint;
+    readonly parts: RewindParts;
+    readonly state: WorkTreeState;
+    readonly to: Oid;
+  },
+): Promise<Pick<RewindPlan, "files" | "conversation">> {
+  const { point, parts, to } = request;
+  const { tree: from, untaken } = request.state;
+  const keepsUntracked = point.kind === "checkpoint" || point.kind === "commit";
+  const files = parts.files ? await planFiles(git, deps.files, { from, to, keepsUntracked }) : nothing;
+  return {
+    files: { ...files, steps: files.steps.filter(({ path }) => !untaken.includes(path)) },
+    conversation: parts.conversation
+      ? await planConversations(git, deps, point)
+      : { steps: [], problems: [] },
+  };
+}
+
+/** Makes durable how things are: the files, and where HEAD moves also the index and the commit it was on. */
+async function remember(
+  git: Git,
+  deps: RewindDeps,
+  {
+    state,
+    before,
+    head,
+  }: { readonly state: WorkTreeState; readonly before: string; readonly head: BranchMove | undefined },
+): Promise<{ readonly safety: Oid; readonly head: HeadRecord | undefined }> {
+  const ref = safetyRef(git.repository);
+  const at = new Date(deps.clock.nowMs()).toISOString();
+  const safety = await recordSnapshot(git, deps, { ref, state, facts: { version: 1, before, at } });
+  if (head === undefined) return { safety, head: undefined };
+  const index = await readIndexTree(git, deps.files);
+  // behind the snapshot, so that the first parents of the ref stay those of snapshots
+  await recordSnapshot(git, deps, {
+    ref,
+    state: { tree: index, untaken: [] },
+    facts: { version: 1, indexOf: safety, at },
+    parents: [head.from],
+  });
+  return { safety, head: { ref: head.ref ?? null, from: head.from, to: head.to, index } };
 }
 
 /** An agent in the middle of a turn holds its conversation in memory, and would write on behind what was cut. */
@@ -121,43 +180,52 @@ function mustNotBeAtWork({ repository }: Git, deps: RewindDeps, session: string)
 }
 
 /**
- * Takes the last rewind back: the work tree and the conversations are as they were before it. That is a rewind itself,
- * so doing it twice ends where it began. @throws KeyframeError `not-found`
+ * Takes the last rewind back: the work tree, the conversations and HEAD are as they were before it. That is a rewind
+ * itself, so doing it twice ends where it began. @throws KeyframeError `not-found`, `refused` where HEAD went on since
  */
-export async function undoRewind(git: Git, deps: RewindDeps, dryRun: boolean): Promise<RewindPlan> {
+export async function undoRewind(
+  git: Git,
+  deps: RewindDeps,
+  { dryRun, force = false }: RewindOptions,
+): Promise<RewindPlan> {
   return withWorkTreeIndex(git, deps, async (index) => {
-    const last = readRewindRecord(git.repository, deps.files);
-    if (last === undefined) {
-      throw new KeyframeError("not-found", "nothing was rewound in this worktree", {
-        hint: "see `keyframe rewind --list`",
-      });
-    }
-    const { tree, untaken } = await index.takeTree();
+    const last = mustHaveRewound(git, deps.files);
+    const head =
+      last.head === undefined ? undefined : await planHeadReturn(git, deps.files, { head: last.head, force });
+    const state = await index.takeTree();
     const to = await git.text(["rev-parse", "--verify", `${last.safety}^{tree}`]);
     if (!isOid(to)) throw new KeyframeError("not-here", `the snapshot ${last.safety} is gone`);
     const files = last.withFiles
-      ? await planFiles(git, deps.files, { from: tree, to, keepsUntracked: false })
+      ? await planFiles(git, deps.files, { from: state.tree, to, keepsUntracked: false })
       : nothing;
     const conversation = { steps: [], problems: [] };
-    if (dryRun) return { safety: undefined, files, conversation };
+    if (dryRun) return { safety: undefined, files, conversation, head };
+    if (head !== undefined && !force) mustNotLeavePushed(head);
     // of a rewind that was cut off only what was before it is worth going back to
-    const safety =
+    const now =
       last.state === "begun"
-        ? last.safety
-        : await recordSnapshot(git, deps, {
-            ref: safetyRef(git.repository),
-            state: { tree, untaken },
-            facts: { version: 1, before: "undo", at: new Date(deps.clock.nowMs()).toISOString() },
-          });
-    const present = last.backups.map(({ path }, place) => ({
+        ? { safety: last.safety, head: last.head }
+        : await remember(git, deps, { state, before: "undo", head });
+    const { safety } = now;
+    const backups = last.backups.map(({ path }, place) => ({
       path,
-      backup: copyTo(git, deps.files, { path, name: `${safety}-${place}-undo` }),
+      backup: backUpFile(git, deps.files, { path, name: `${safety}-${place}-undo` }),
     }));
     if (last.withFiles) await applyFiles(git, deps.files, { index, plan: files, to });
     fault("rewind:undo-after-files");
     for (const { path, backup } of last.backups) putBack(deps.files, { path, backup });
-    writeRecord(git, deps.files, { ...last, target: "undo", safety, state: "done", backups: present });
-    return { safety, files, conversation };
+    if (head !== undefined) await applyHeadMove(git, head, last.head?.index);
+    const back = now.head === undefined ? {} : { head: now.head };
+    writeRewindRecord(git, deps.files, { ...last, ...back, target: "undo", safety, state: "done", backups });
+    return { safety, files, conversation, head };
+  });
+}
+
+function mustHaveRewound({ repository }: Git, files: Files): RewindRecord {
+  const last = readRewindRecord(repository, files);
+  if (last !== undefined) return last;
+  throw new KeyframeError("not-found", "nothing was rewound in this worktree", {
+    hint: "see `keyframe rewind --list`",
   });
 }
 
@@ -191,79 +259,4 @@ function staysInside(files: Files, top: string, path: RepoPath): boolean {
     if (stat !== undefined && stat.kind !== "folder") return false;
   }
   return true;
-}
-
-function backUp(
-  git: Git,
-  files: Files,
-  { conversation, safety }: { readonly conversation: ConversationPlan; readonly safety: Oid },
-): RewindRecord["backups"] {
-  return conversation.steps
-    .filter(({ unchanged }) => !unchanged)
-    .map(({ path }, place) => ({ path, backup: copyTo(git, files, { path, name: `${safety}-${place}` }) }));
-}
-
-/** A copy beside the record; null where there is no file. It stays on this machine, like what it is a copy of. */
-function copyTo(
-  git: Git,
-  files: Files,
-  { path, name }: { readonly path: string; readonly name: string },
-): string | null {
-  if (files.statTargetIfExists(path)?.kind !== "file") return null;
-  const folder = rewindFolder(git.repository);
-  files.makeFolder(folder);
-  const backup = join(folder, `${name}.jsonl`);
-  files.remove(backup);
-  copyFile(files, path, backup);
-  return backup;
-}
-
-function putBack(
-  files: Files,
-  { path, backup }: { readonly path: string; readonly backup: string | null },
-): void {
-  if (backup === null) {
-    files.remove(path);
-    return;
-  }
-  const temporary = `${path}.${process.pid}.tmp`;
-  files.remove(temporary);
-  copyFile(files, backup, temporary);
-  files.rename(temporary, path);
-}
-
-function copyFile(files: Files, from: string, to: string): void {
-  let offsetBytes = 0;
-  files.writeAt(to, Buffer.alloc(0), { offsetBytes, mode: 0o600 });
-  for (const chunk of files.readChunks(from)) {
-    files.writeAt(to, chunk, { offsetBytes, mode: 0o600 });
-    offsetBytes += chunk.length;
-  }
-}
-
-/** The ref of the snapshots from before a worktree's rewinds. */
-export function safetyRef({ gitDir, commonDir }: Repository): string {
-  return safetyRefPrefix + (gitDir === commonDir ? "main" : `worktree-${gitDir.split("/").at(-1)}`);
-}
-
-/** Where a worktree keeps the record of its last rewind, and the conversations from before its rewinds. */
-export function rewindFolder({ gitDir }: Repository): string {
-  return join(gitDir, "keyframe", "rewind");
-}
-
-export function rewindRecordPath(repository: Repository): string {
-  return join(rewindFolder(repository), "last.json");
-}
-
-/** The last rewind of a worktree; undefined if there was none that can be taken back. */
-export function readRewindRecord(repository: Repository, files: Files): RewindRecord | undefined {
-  const bytes = files.readIfExists(rewindRecordPath(repository));
-  const record = bytes === undefined ? undefined : parseRecordLine(bytes);
-  // the sum has been checked: the record is as writeRecord wrote it
-  return record?.["version"] === 1 ? (record as unknown as RewindRecord) : undefined;
-}
-
-function writeRecord(git: Git, files: Files, record: RewindRecord): void {
-  files.makeFolder(rewindFolder(git.repository));
-  files.replace(rewindRecordPath(git.repository), encodeRecordLine(record), { mode: 0o600 });
 }

@@ -109,7 +109,7 @@ async function readRewindTargets(
     .split("\n")
     .filter(Boolean);
   if (refs.length === 0) return [];
-  const { stdout } = await git.run(["log", "--stdin", "--no-show-signature", "--format=%B%x00"], {
+  const { stdout } = await git.run(["log", "--stdin", "--first-parent", "--no-show-signature", "--format=%B%x00"], {
     stdin: refs.map((ref) => `${ref}\n`).join(""),
   });
   return stdout
