@@ -167,6 +167,7 @@ const rooms = {
   "race/adopt": ["a lane's commits brought to the user's branch", []],
   "timeline/fork": ["a worktree that continues from a moment", ["machines"]],
   "timeline/machines": ["what agents that ran in machines left here", []],
+  "workflows/summarize": ["what a program of the user's says of a conversation, stored with it", []],
   "workflows/machine": ["an agent run in a machine: what goes in, what comes out", ["run"]],
   "journal/calls": ["what is under way while an agent's call runs", []],
   "journal/upkeep": ["the journal pruned, reset and verified", []],

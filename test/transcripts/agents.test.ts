@@ -289,6 +289,23 @@ test("Pi: cached tokens lie beside the input, and edits name their paths", async
   expect(facts.tokens).toEqual({ input: 400, cacheRead: 600, cacheCreation: 0, output: 20, calls: 1 });
 });
 
+test("Claude Code: its own lines about the conversation, not those about others that lie before it", () => {
+  const facts = emptyFacts();
+  const scan = (line: object) => scanTranscriptLine("claude", Buffer.from(JSON.stringify(line)), facts);
+  scan({ type: "summary", summary: "another conversation", leafUuid: "x" });
+  expect(facts.summary).toBeUndefined();
+  scan({ type: "user", message: { role: "user", content: "limit the rates" } });
+  for (const line of [
+    { type: "ai-title", aiTitle: "  Limit\n rates " },
+    { type: "ai-title", aiTitle: 7 },
+    { type: "custom-title", customTitle: "" },
+  ])
+    scan(line);
+  expect(facts.summary).toBe("Limit rates");
+  scan({ type: "summary", summary: "s".repeat(10_000), leafUuid: "y" });
+  expect(facts.summary).toHaveLength(500);
+});
+
 test("Cursor and Factory Droid: Claude's messages, with the role in the line or in the message", async () => {
   const talk = [
     { role: "user", content: [{ type: "text", text: "make a" }] },

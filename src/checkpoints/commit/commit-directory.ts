@@ -36,6 +36,8 @@ export interface PreparedSession {
       }
     | undefined;
   readonly prompts: readonly string[];
+  /** The agent's own line about the conversation; absent where it wrote none. */
+  readonly summary?: string;
   readonly tokens: TranscriptTokens | undefined;
 }
 

@@ -12,6 +12,7 @@ import { chunksOf, type StoredChunk } from "../capture/transcript-chunks.ts";
 import type { StoreKind } from "../record/checkpoint-tree.ts";
 import { maxFilesTouched } from "../record/limits.ts";
 import { mergeSessionMetadata } from "../record/merge-session.ts";
+import { agentSummaryField } from "../record/metadata.ts";
 import { encodeTokens } from "../record/token-fields.ts";
 import { strategyName, timestamp, writerVersion } from "../sessions/events.ts";
 import type { BlobSource, CheckpointWrite, SessionWrite } from "../stores/store.ts";
@@ -174,6 +175,7 @@ function sessionMetadata({
     // tokens of this checkpoint alone, not of the session so far
     metadata.set("token_usage_version", 2);
   }
+  if (session.summary !== undefined) metadata.set(agentSummaryField, session.summary);
   metadata.set("initial_attribution", encodeAttribution(attribution, [sessionKey(agent)], prepared.at));
   return metadata;
 }

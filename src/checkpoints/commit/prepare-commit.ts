@@ -210,6 +210,7 @@ async function prepareSession(git: Git, deps: CommitDeps, linked: LinkedSession)
             startLine,
           },
     prompts: texts.length > 0 ? texts : recordedPrompts(repository, deps, agent),
+    ...(facts?.summary === undefined ? {} : { summary: facts.summary }),
     // of a conversation that was started in another repository they count there
     tokens:
       record === undefined ||

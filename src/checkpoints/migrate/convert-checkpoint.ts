@@ -46,7 +46,7 @@ export async function convertCheckpoint(
       continue;
     }
     warn("it has no metadata");
-    for (const [name, source] of contentFiles(contentOf(files), layouts[to]))
+    for (const [name, source] of contentFiles(contentOfSession(files), layouts[to]))
       rest.others.set(`${slot}/${name}`, source);
   }
   const root: JsonMap = new Map(state.root);
@@ -99,7 +99,7 @@ async function convertSession(
   const metadata = new Map(layouts[step.from.store].decodeSession(stored));
   const others = new Map<string, BlobSource>();
   const taken = new Set(
-    [...contentFiles({ ...contentOf(files), others: new Map() }, layouts[to])].map(([name]) => name),
+    [...contentFiles({ ...contentOfSession(files), others: new Map() }, layouts[to])].map(([name]) => name),
   );
   // a name that means something else in the target
   for (const [name, oid] of files.others) others.set(taken.has(name) ? `other-${name}` : name, { oid });
@@ -137,12 +137,13 @@ async function convertSession(
     const hash = await compactHash(git, compact);
     if (hash !== undefined) others.set("transcript_hash.txt", { bytes: Buffer.from(`sha256:${hash}`) });
   }
-  const { compact: _, ...content } = contentOf(files);
+  const { compact: _, ...content } = contentOfSession(files);
   return { ...content, metadata, others, ...(compact === undefined ? {} : { compact }) };
 }
 
 /** A session's stored files as they are. */
-function contentOf(files: SessionFiles): Omit<SessionWrite, "metadata"> {
+/** Everything that a store has of a session beside its metadata, to be written again. */
+export function contentOfSession(files: SessionFiles): Omit<SessionWrite, "metadata"> {
   const { contentHash, prompt, context, compact } = files;
   return {
     transcript: files.transcript.map((oid) => ({ oid })),

@@ -37,6 +37,8 @@ export interface ExplainedSession {
   readonly kind: string | undefined;
   readonly tokens: TokenUsage | undefined;
   readonly summary: Summary | undefined;
+  /** What the agent itself calls the conversation. */
+  readonly agentSummary: string | undefined;
   /** All that the record holds. */
   readonly prompts: readonly string[];
   /** What a person would call it: the first line that says something of the prompts that led to this checkpoint. */
@@ -176,6 +178,7 @@ function explainSession(
     kind: known.kind,
     tokens: known.tokenUsage,
     summary: known.summary,
+    agentSummary: known.agentSummary,
     prompts: typeof prompts === "string" ? [] : prompts,
     title: typeof prompts === "string" ? undefined : titleOf(promptsInScope(prompts, before)),
     transcriptStart: known.transcriptStart ?? 0,

@@ -59,6 +59,8 @@ export interface ListedCheckpoint {
   readonly prompt: string | undefined;
   /** What a person would call it: the first line of those prompts that says something. */
   readonly title: string | undefined;
+  /** What the agent of its newest session itself calls the conversation. */
+  readonly agentSummary: string | undefined;
   /** What could not be read, in words: "metadata of session 0: missing here". */
   readonly unread: readonly string[];
 }
@@ -188,6 +190,7 @@ function summarise({ id, places, root, sessions }: ReadCheckpoint): Summarised {
     agents: [...new Set(known.flatMap(({ metadata }) => metadata.agent ?? []))],
     sessionIds: [...new Set(known.flatMap(({ metadata }) => metadata.sessionId ?? []))],
     filesTouched: [...files],
+    agentSummary: newest?.session.metadata.agentSummary,
     usages: known.flatMap(({ metadata: { sessionId, tokenUsage, countsItsOwnTokens } }) =>
       sessionId === undefined || tokenUsage === undefined
         ? []

@@ -49,6 +49,7 @@ export const sessionOrder = [
   "skill_events",
   "session_metrics",
   "summary",
+  "agent_summary",
   "initial_attribution",
   "prompt_attributions",
   "kind",

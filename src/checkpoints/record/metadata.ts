@@ -46,7 +46,12 @@ export interface SessionMetadata {
   /** True: of this checkpoint alone. Otherwise they may be those of the session so far. */
   readonly countsItsOwnTokens: boolean;
   readonly summary: Summary | undefined;
+  /** What the agent itself calls the conversation. */
+  readonly agentSummary: string | undefined;
 }
+
+/** A member that other writers of the format do not have. */
+export const agentSummaryField = "agent_summary";
 
 export interface Summary {
   readonly intent: string | undefined;
@@ -115,6 +120,7 @@ export function parseSessionMetadata(content: Buffer): SessionMetadata | undefin
     tokenUsage: parseTokenUsage(fields["token_usage"]),
     countsItsOwnTokens: count(fields["token_usage_version"]) === 2,
     summary: parseSummary(fields["summary"]),
+    agentSummary: text(fields[agentSummaryField]),
   };
 }
 

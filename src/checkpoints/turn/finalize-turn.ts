@@ -9,6 +9,7 @@ import { chunksOf } from "../capture/transcript-chunks.ts";
 import { addCompact } from "../commit/add-compact.ts";
 import { promptSeparator } from "../commit/condense.ts";
 import { type CheckpointId, isCheckpointId } from "../record/ids.ts";
+import { agentSummaryField } from "../record/metadata.ts";
 import type { SessionWrite } from "../stores/store.ts";
 import { commitMessage } from "../stores/store-commit-message.ts";
 import { readStoredSessions } from "../stores/stored-sessions.ts";
@@ -43,6 +44,7 @@ export async function finalizeTurn(
       const metadata = (await readStoredSessions(git, tree)).get(record.agent.id);
       if (metadata !== undefined) {
         const prompt = promptsFrom(record, metadata);
+        if (record.facts.summary !== undefined) metadata.set(agentSummaryField, record.facts.summary);
         const session: SessionWrite = {
           metadata,
           transcript: chunks.map(({ source }) => source),

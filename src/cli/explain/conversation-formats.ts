@@ -36,6 +36,7 @@ export function* formatMarkdown(
   const session = sessions[chosen];
   yield `# ${printableText(session?.summary?.intent ?? session?.title ?? id)}`;
   yield `\n- Checkpoint: \`${id}\`\n- Session: \`${session?.sessionId ?? "unknown"}\` (${printableText(session?.agent ?? "unknown agent")})\n- Created: ${session?.createdAt ?? createdAt ?? "unknown"}`;
+  if (session?.agentSummary !== undefined) yield `- Agent's summary: ${printableText(session.agentSummary)}`;
   if (filesTouched.length > 0)
     yield `- Files: ${filesTouched.map((path) => `\`${printableText(path).replaceAll("`", "'")}\``).join(", ")}`;
   let speaker = "";

@@ -43,6 +43,7 @@ export const explainCommand = buildCommand<ExplainFlags, [string?], CliContext>(
         brief: "Limit the output to about this many tokens: prompts first, then replies, then tool calls",
         placeholder: "tokens",
       },
+      summarize: yes("Have the command of `keyframe.summarize` in your git configuration summarize it first"),
       json: yes("Print JSON without the conversation"),
     },
     aliases: { s: "short" },

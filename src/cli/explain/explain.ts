@@ -18,6 +18,7 @@ import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { printable, printableText } from "../output/terminal.ts";
 import { explainBranch } from "./branch.ts";
+import { chooseSession } from "./choose-session.ts";
 import {
   type ExplainFormat,
   formatMarkdown,
@@ -26,6 +27,7 @@ import {
   takeAll,
 } from "./conversation-formats.ts";
 import { formatConversationLine, formatExplanation } from "./format.ts";
+import { summarizeFirst } from "./summarize.ts";
 
 export interface ExplainFlags {
   readonly session?: string;
@@ -35,6 +37,7 @@ export interface ExplainFlags {
   readonly json?: boolean;
   readonly format?: ExplainFormat;
   readonly budget?: number;
+  readonly summarize?: boolean;
 }
 
 /** Explains what a word means; without one, the branch. */
@@ -44,6 +47,10 @@ export async function explain(this: CliContext, given: ExplainFlags, word?: stri
     throw new KeyframeError("usage", "--budget takes a positive number of tokens");
   await settleFirst(this);
   const { git, stores } = openReadableCheckpoints(this);
+  if (flags.summarize) {
+    await summarizeFirst(this, { ...flags, word });
+    return explain.call(this, { ...given, summarize: false }, word);
+  }
   if (word === undefined) return explainBranch(this, { git, stores, json: flags.json === true });
   const at = parseLineOfFile(word);
   const owner =
@@ -180,31 +187,6 @@ const linkNotes = {
   owners: "linked by the owners of its lines: no trailer names it",
   tree: "linked by commits that end in the same tree: no trailer names it",
 };
-
-function chooseSession({ sessions }: Explanation, wanted: string | undefined, id: string): number {
-  if (wanted === undefined) return sessions.length - 1;
-  const exact = sessions.findLastIndex(({ sessionId }) => sessionId === wanted);
-  if (exact !== -1) return exact;
-  const fitting = sessions.flatMap(({ sessionId }, at) => (sessionId?.startsWith(wanted) ? [at] : []));
-  const place = /^[1-9]\d{0,3}$/.test(wanted) ? Number(wanted) - 1 : -1;
-  const index = fitting.length === 0 && place < sessions.length ? place : (fitting.at(-1) ?? -1);
-  if (new Set(fitting.map((at) => sessions[at]?.sessionId)).size > 1) {
-    throw new KeyframeError(
-      "invalid-input",
-      `ambiguous session ${wanted}: it fits ${fitting.length} of checkpoint ${id}`,
-      {
-        hint: `type more of the id: ${fitting.map((at) => sessions[at]?.sessionId).join(", ")}`,
-      },
-    );
-  }
-  if (index === -1) {
-    const known = sessions.map(({ sessionId }) => sessionId ?? "(unknown)").join(", ");
-    throw new KeyframeError("not-found", `checkpoint ${id} has no session ${wanted}`, {
-      hint: `it has ${known}`,
-    });
-  }
-  return index;
-}
 
 interface Conversation {
   readonly transcripts: TranscriptReader;

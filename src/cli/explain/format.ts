@@ -32,6 +32,9 @@ export function formatExplanation(explanation: Explanation, { chosen, short, own
     ...(owner?.prompt === undefined ? [] : [`Prompt of this line: ${firstLine(owner.prompt, 200)}`]),
     `Intent: ${printable(session?.summary?.intent ?? firstLine(session?.title, 100)) || "(no prompt recorded)"}`,
     `Outcome: ${printable(session?.summary?.outcome ?? "(not generated)")}`,
+    ...(session?.agentSummary === undefined
+      ? []
+      : [`Agent's summary: ${firstLine(session.agentSummary, 200)}`]),
     ...formatSummary(session),
     ...[...explanation.unread, ...(session?.unread ?? [])].map((what) => `! ${what}`),
   ];

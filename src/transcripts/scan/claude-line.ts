@@ -1,6 +1,6 @@
 import { speakerOf, stripContextTags } from "../compact/claude.ts";
 import { fieldsOf, type LineFields, listOf, textOf } from "../json-fields.ts";
-import { countOf, noteModel, notePath, notePrompt, noteUsage } from "./note-facts.ts";
+import { countOf, noteModel, notePath, notePrompt, noteSummary, noteUsage } from "./note-facts.ts";
 import type { TranscriptFacts, TranscriptTokens } from "./transcript-facts.ts";
 
 const editTools = new Set([
@@ -29,10 +29,24 @@ const subagentTools = new Set(["Task", "Agent"]);
  */
 export function scanClaudeLine(line: LineFields, number: number, facts: TranscriptFacts): void {
   const message = fieldsOf(line["message"]);
-  if (message === undefined) return;
+  if (message === undefined) {
+    noteOwnSummary(line, facts);
+    return;
+  }
   const speaker = speakerOf(line, message);
   if (speaker === "assistant") scanAssistant(line, message, { number, facts });
   else if (speaker === "user") scanUser(line, message, { number, facts });
+}
+
+/**
+ * `{type: "summary", summary, leafUuid}`, `{type: "ai-title", aiTitle}` and what the user set, `{type: "custom-title",
+ * customTitle}`. Summaries before the first prompt are of other conversations of the directory.
+ */
+function noteOwnSummary(line: LineFields, facts: TranscriptFacts): void {
+  if (line["type"] === "ai-title") noteSummary(textOf(line["aiTitle"]), facts);
+  else if (line["type"] === "custom-title") noteSummary(textOf(line["customTitle"]), facts);
+  else if (line["type"] === "summary" && facts.prompts.length > 0)
+    noteSummary(textOf(line["summary"]), facts);
 }
 
 interface Place {

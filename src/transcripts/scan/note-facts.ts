@@ -10,6 +10,7 @@ import {
 const maxOpenMessages = 16;
 const maxPromptLength = 100_000;
 const maxModelLength = 200;
+const maxSummaryLength = 500;
 
 /** What a person asked, on which line. */
 export function notePrompt(text: string, line: number, facts: TranscriptFacts): void {
@@ -20,6 +21,12 @@ export function notePrompt(text: string, line: number, facts: TranscriptFacts): 
 export function noteModel(model: string | undefined, facts: TranscriptFacts): void {
   if (model !== undefined && model !== "" && !model.startsWith("<"))
     facts.model = model.slice(0, maxModelLength);
+}
+
+/** The agent's own line about the conversation. */
+export function noteSummary(summary: string | undefined, facts: TranscriptFacts): void {
+  const line = (summary ?? "").replace(/\s+/g, " ").trim();
+  if (line !== "") facts.summary = line.slice(0, maxSummaryLength);
 }
 
 export function notePath(path: string | undefined, facts: TranscriptFacts): void {

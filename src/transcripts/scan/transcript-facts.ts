@@ -10,6 +10,8 @@ export interface TranscriptFacts {
   /** Absolute or relative paths that edit tools named, each once. */
   readonly editedPaths: string[];
   model: string | undefined;
+  /** What the agent itself calls the conversation, or what the user has it called; the last word counts. */
+  summary?: string;
   /** True while the last word is not the agent's: its turn goes on, or its end is not written yet. */
   open: boolean;
   /** Of all lines so far. */

@@ -109,9 +109,12 @@ async function readRewindTargets(
     .split("\n")
     .filter(Boolean);
   if (refs.length === 0) return [];
-  const { stdout } = await git.run(["log", "--stdin", "--first-parent", "--no-show-signature", "--format=%B%x00"], {
-    stdin: refs.map((ref) => `${ref}\n`).join(""),
-  });
+  const { stdout } = await git.run(
+    ["log", "--stdin", "--first-parent", "--no-show-signature", "--format=%B%x00"],
+    {
+      stdin: refs.map((ref) => `${ref}\n`).join(""),
+    },
+  );
   return stdout
     .toString("utf8")
     .split("\0")

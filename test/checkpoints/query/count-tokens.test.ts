@@ -25,6 +25,7 @@ async function* listed(rows: readonly Row[]): AsyncGenerator<ListedCheckpoint> {
       sessionIds: [session],
       filesTouched: [],
       tokens: usage,
+      agentSummary: undefined,
       usages: [{ sessionId: session, tokens: usage, isOwn }],
       prompt: undefined,
       title: undefined,

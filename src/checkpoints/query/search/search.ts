@@ -5,7 +5,7 @@ import type { CompactLine } from "../../../transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../../transcripts/compact/compactor.ts";
 import { transcriptLines } from "../../../transcripts/document-lines.ts";
 import type { CheckpointId } from "../../record/ids.ts";
-import type { SessionMetadata, Summary } from "../../record/metadata.ts";
+import type { SessionMetadata } from "../../record/metadata.ts";
 import type { CheckpointStores } from "../../stores/stores.ts";
 import { listCheckpointPlaces, type ReadSession, readCheckpoints, readPrompts } from "../read-checkpoints.ts";
 import { openTranscriptReader, type TranscriptReader } from "../read-transcript.ts";
@@ -121,20 +121,22 @@ async function* smallDocuments(
   }
   for (const { session } of versions) {
     const { files, metadata } = session;
-    if (files.metadata === undefined || metadata.summary === undefined) continue;
-    yield { key: documentKey("metadata", [files.metadata]), texts: summaryTexts(metadata.summary) };
+    const texts = summaryTexts(metadata);
+    if (files.metadata === undefined || texts.length === 0) continue;
+    yield { key: documentKey("metadata", [files.metadata]), texts };
   }
 }
 
-function summaryTexts(summary: Summary): SearchText[] {
+function summaryTexts({ summary, agentSummary }: SessionMetadata): SearchText[] {
   const texts = [
-    summary.intent,
-    summary.outcome,
-    ...summary.repoLearnings,
-    ...summary.codeLearnings.map(({ path, finding }) => `${path}: ${finding}`),
-    ...summary.workflowLearnings,
-    ...summary.friction,
-    ...summary.openItems,
+    agentSummary,
+    summary?.intent,
+    summary?.outcome,
+    ...(summary?.repoLearnings ?? []),
+    ...(summary?.codeLearnings ?? []).map(({ path, finding }) => `${path}: ${finding}`),
+    ...(summary?.workflowLearnings ?? []),
+    ...(summary?.friction ?? []),
+    ...(summary?.openItems ?? []),
   ];
   return texts.filter((text) => text !== undefined).map((text) => ({ kind: "summary", text }));
 }
