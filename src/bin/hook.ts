@@ -73,8 +73,8 @@ export interface HookChunks {
 }
 
 /**
- * `keyframe hook <agent>` and `keyframe hook git <name> [arguments]`. Prints nothing and ends with 0, whatever happens:
- * what went wrong is left for `status` and `doctor`.
+ * `keyframe hook <agent>` and `keyframe hook git <name> [arguments]`. Ends with 0, whatever happens: what went wrong is
+ * left for `status` and `doctor`. Only a push says something, and a commit on a terminal.
  */
 export async function runHook(args: readonly string[], chunks: HookChunks): Promise<void> {
   const [name = "", gitHook = "", ...rest] = args;

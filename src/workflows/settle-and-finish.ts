@@ -1,6 +1,6 @@
 import { type SettleOptions, type SettleOutcome, settle } from "../authorship/settle/settle.ts";
 import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
-import { finishCommits } from "../checkpoints/commit/finish-commit.ts";
+import { type FinishedCheckpoint, finishCommits } from "../checkpoints/commit/finish-commit.ts";
 import { prepareLateLinks } from "../checkpoints/commit/late-links.ts";
 import { finishTurns } from "../checkpoints/turn/finish-turn.ts";
 import type { Git } from "../git/git.ts";
@@ -8,21 +8,22 @@ import type { Machine } from "../system/machine/machine.ts";
 
 /**
  * What commits leave to do: owners of their lines become notes, and the checkpoints that they name are stored.
- * Idempotent: what a killed hook left is done by the next caller, with the same result. For git's hooks.
+ * Idempotent: what a killed hook left is done by the next caller, with the same result. For git's hooks. `linked`: what
+ * HEAD's commit was linked to just now.
  * @throws KeyframeError `lock-busy` while another process settles
  */
 export async function settleCommits(
   git: Git,
   machine: Machine,
   options: SettleOptions = {},
-): Promise<SettleOutcome> {
+): Promise<SettleOutcome & { readonly linked: readonly FinishedCheckpoint[] }> {
   const outcome = await machine.trace.span("settle", () =>
     settle(git, machine, { searches: false, ...options, beforeRelease: linkLate(git, machine) }),
   );
-  if (git.repository.workTree === undefined) return outcome;
+  if (git.repository.workTree === undefined) return { ...outcome, linked: [] };
   // after settling: lines find their owners even where the settings are damaged
-  await machine.trace.span("checkpoints", () => finishCommits(git, depsOf(git, machine)));
-  return outcome;
+  const linked = await machine.trace.span("checkpoints", () => finishCommits(git, depsOf(git, machine)));
+  return { ...outcome, linked };
 }
 
 /**

@@ -35,15 +35,25 @@ import { type CommitDeps, isRepeating } from "./prepare-commit.ts";
 const maxPreparedAgeMs = 24 * 60 * 60 * 1000;
 const maxCommitsSearched = 200;
 
+/** A checkpoint of the commit that HEAD is on, stored just now. */
+export interface FinishedCheckpoint {
+  readonly id: CheckpointId;
+  /** Our names of its sessions' agents. */
+  readonly tools: readonly string[];
+  /** How many files of the commit they worked on. */
+  readonly files: number;
+}
+
 /**
  * Stores the checkpoints that commits name by now, and lets go of those that were prepared for commits that do not:
  * the trailer was removed, or the commit was given up. Idempotent: it runs behind `git commit`, and again by the next
- * command or hook where that was cut off. The commits have been settled before.
+ * command or hook where that was cut off. The commits have been settled before. Returns what HEAD's commit got.
  */
-export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
+export async function finishCommits(git: Git, deps: CommitDeps): Promise<readonly FinishedCheckpoint[]> {
   const { repository } = git;
   const prepared = listPrepared(repository, deps.files);
-  if (isRepeating(git, deps)) return;
+  if (isRepeating(git, deps)) return [];
+  const finished: FinishedCheckpoint[] = [];
   const commits = prepared.length === 0 ? [] : await recentCommits(git);
   const head = commits[0];
   // where HEAD was before, as its reflog tells: an amend's parent is not what it was made on
@@ -53,7 +63,10 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
       const commit =
         checkpoint.commit ??
         commitsAfter(commits, checkpoint.head).find(({ named }) => named.includes(checkpoint.id))?.oid;
-      if (commit !== undefined) await finishCommit(git, deps, { prepared: checkpoint, commit });
+      if (commit !== undefined) {
+        await finishCommit(git, deps, { prepared: checkpoint, commit });
+        if (commit === head?.oid) finished.push(describeFinished(checkpoint));
+      }
       // HEAD is the commit that it was made for, and its message does not name it
       else if (
         [head?.parent, before].includes(checkpoint.head) ||
@@ -74,6 +87,13 @@ export async function finishCommits(git: Git, deps: CommitDeps): Promise<void> {
   if (head !== undefined && ids !== undefined && ids.length > 0)
     writeLinkedHead(repository, deps.files, { commit: head.oid, ids });
   if (head !== undefined) moveBases(git, deps, head.oid);
+  return finished;
+}
+
+function describeFinished({ id, sessions }: PreparedCheckpoint): FinishedCheckpoint {
+  const tools = new Set(sessions.map(({ agent }) => agent.tool));
+  const files = new Set(sessions.flatMap((session) => session.files));
+  return { id, tools: [...tools], files: files.size };
 }
 
 interface NamingCommit {

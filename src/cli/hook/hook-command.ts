@@ -7,7 +7,8 @@ export const hookCommand = describeRawCommand({
   description: `keyframe hook <agent>          with the agent's hook JSON on standard input
 keyframe hook git <name> ...   from git's hook of that name
 
-Prints nothing and ends with 0, whatever happens; keyframe status shows what went wrong.
+Ends with 0, whatever happens; keyframe status shows what went wrong. Only a push says something, and a commit on a
+terminal.
 
 Example:
   keyframe hook claude < payload.json`,

@@ -8,6 +8,7 @@ import { openGit } from "../../git/git.ts";
 import { findElectedRemote } from "../../git/remote/remote.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Machine } from "../../system/machine/machine.ts";
+import { isQuietGit } from "./quiet-git.ts";
 
 /** A remote that says nothing for so long keeps the user's own push waiting no longer. */
 const idleTimeoutMs = 15_000;
@@ -24,7 +25,7 @@ export async function pushInHook(
   { clock, files, processes, processTable, trace }: Machine,
   { remoteName, pushed }: { readonly remoteName: string; readonly pushed: string },
 ): Promise<readonly string[]> {
-  const isQuiet = isQuietPush(processTable);
+  const isQuiet = isQuietGit(processTable, "push");
   const warn = (text: string) => void process.stderr.write(`keyframe: ${cleanText(text)}\n`);
   const say = (text: string) => (isQuiet ? undefined : warn(text));
   const leaked = countPrivateRefs(pushed);
@@ -89,16 +90,6 @@ async function tellOfSquashing(
   say(`${what}; ${repair}`);
   files.makeFolder(dirname(told));
   files.replaceLoosely(told, Buffer.alloc(0));
-}
-
-const maxAncestors = 8;
-
-/** `git push -q` says only what went wrong, and so does what it starts. */
-function isQuietPush(processTable: Machine["processTable"]): boolean {
-  return processTable.ancestors(maxAncestors).some(({ pid, program }) => {
-    const args = program === "git" ? processTable.argumentsOf(pid) : [];
-    return args.includes("push") && args.some((arg) => arg === "--quiet" || /^-[a-zA-Z]*q/.test(arg));
-  });
 }
 
 /** Lines of `<local ref> <local id> <remote ref> <remote id>`; a ref that is deleted there has a local id of zeros. */
