@@ -1,5 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { withWorkTreeIndex } from "../../checkpoints/capture/turn-snapshots.ts";
+import { safetyRefPrefix } from "../../checkpoints/rewind/rewind-record.ts";
 import { type Git, openGit } from "../../git/git.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
 import { findRepository } from "../../git/repository.ts";
@@ -83,6 +84,8 @@ async function hasNewWork(git: Git, deps: ForkDeps, { path, moment }: ForkRecord
 
 /** Commits of the fork's branch that no other branch, remote branch or tag holds. */
 async function countOwnCommits(git: Git, { branch }: ForkRecord): Promise<number> {
-  const args = ["rev-list", "--count", branch, "--not", `--exclude=${branch}`, "--all"];
+  // what a rewind could be taken back with is forgotten some day
+  const others = [`--exclude=${branch}`, `--exclude=${safetyRefPrefix}*`, "--all"];
+  const args = ["rev-list", "--count", branch, "--not", ...others];
   return Number(await git.text(args));
 }

@@ -210,3 +210,15 @@ test("what a reset took away survives a reflog that is gone, and clean forgets i
   rewind("--undo");
   expect(places()).toEqual(before);
 });
+
+test("commits that only an undo could bring back do not count as kept where a fork is removed", () => {
+  const made = JSON.parse(keyframe("fork", "HEAD", "--name", "tried", "--json").stdout) as { path: string }[];
+  const there = made[0]?.path ?? "";
+  const inFork = (...args: string[]) => repository.gitBytes(args, { cwd: there });
+  inFork("commit", "-q", "--allow-empty", "-m", "only here");
+  for (const args of [["--to", "HEAD~1", "--reset"], ["--undo"]])
+    expect(repository.keyframe(["rewind", ...args], { cwd: there }).code).toBe(0);
+  const refused = keyframe("fork", "--remove", "tried");
+  expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("--force")]);
+  expect(keyframe("fork", "--remove", "tried", "--force").code).toBe(0);
+});
