@@ -84,8 +84,8 @@ async function hasNewWork(git: Git, deps: ForkDeps, { path, moment }: ForkRecord
 
 /** Commits of the fork's branch that no other branch, remote branch or tag holds. */
 async function countOwnCommits(git: Git, { branch }: ForkRecord): Promise<number> {
-  // what a rewind could be taken back with is forgotten some day
+  // HEAD of the fork's own worktree goes with it, and what a rewind could be taken back with is forgotten some day
   const others = [`--exclude=${branch}`, `--exclude=${safetyRefPrefix}*`, "--all"];
-  const args = ["rev-list", "--count", branch, "--not", ...others];
+  const args = ["rev-list", "--count", "--single-worktree", branch, "--not", ...others];
   return Number(await git.text(args));
 }

@@ -85,7 +85,7 @@ test("what is committed again after a reset has its owner and its conversation",
   expect(subjects()).toEqual(["one", "start"]);
   git("add", "b");
   git("commit", "-qm", "two again");
-  expect(keyframe("blame", "b").stdout).toContain("Claude");
+  expect(keyframe("blame", "b").stdout).toContain("claude/test-1");
   expect(keyframe("explain", "b:1").stdout).toContain("write b");
 });
 
