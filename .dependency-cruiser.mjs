@@ -73,6 +73,7 @@ layers.bin = [...lower, "cli"];
 const rooms = {
   "agents/conversations": ["where agents keep conversations, and what their transcripts tell a hook", []],
   "agents/hooks": ["payloads of hooks become events", ["conversations"]],
+  "agents/peers": ["other tools that record what agents do: their settings, text in, text out", ["settings"]],
   "agents/settings": ["our hooks in the settings of agents: text in, text out", ["hooks"]],
   "authorship/rules": [
     "who owns a line after an edit: pure functions over lines, so that a model can test them",

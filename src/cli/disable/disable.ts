@@ -9,6 +9,7 @@ import { describeChange, printChanges } from "../enable/print-changes.ts";
 import { removeEmptyParents } from "../enable/remove-empty-parents.ts";
 import { openSituation } from "../enable/situation.ts";
 import { printable } from "../output/terminal.ts";
+import { stayingOff } from "../peers/peer-words.ts";
 import type { DisableFlags } from "./disable-command.ts";
 
 /** `keyframe disable` */
@@ -38,5 +39,6 @@ export async function disable(this: CliContext, flags: DisableFlags): Promise<vo
     return;
   }
   if (flags.uninstall === true) printChanges(this, { changes, top, dryRun: flags.dryRun === true });
+  else for (const line of stayingOff(situation.takenOver.map(({ name }) => name))) this.terminal.note(line);
   if (flags.dryRun !== true) this.terminal.out(`Keyframe is off in ${printable(top)}`);
 }

@@ -7,6 +7,7 @@ import { locksCheck } from "./check-locks.ts";
 import { mergesCheck } from "./check-merges.ts";
 import { notesCheck } from "./check-notes.ts";
 import { ownersCheck } from "./check-owners.ts";
+import { peersCheck } from "./check-peers.ts";
 import { remotesCheck } from "./check-remotes.ts";
 import { sandboxesCheck } from "./check-sandboxes.ts";
 import { sessionsCheck } from "./check-sessions.ts";
@@ -22,6 +23,7 @@ export const repositoryChecks: readonly DoctorCheck[] = [
   checkpointsCheck,
   hooksCheck,
   agentsCheck,
+  peersCheck,
   mergesCheck,
 ];
 

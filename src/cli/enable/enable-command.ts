@@ -8,6 +8,7 @@ export interface EnableFlags {
   readonly global?: boolean;
   readonly everywhere?: boolean;
   readonly shared?: boolean;
+  readonly takeOver?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -59,6 +60,13 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
         withNegated: false,
         brief: "Also write the settings that are committed, for everyone who has keyframe on the PATH",
       },
+      takeOver: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief:
+          "Also switch off Entire and git-ai in this repository; `keyframe disable --uninstall` gives them back",
+      },
       dryRun: {
         kind: "boolean",
         optional: true,
@@ -71,6 +79,6 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
   docs: {
     brief: "Turn Keyframe on in this repository: git hooks and agent hooks",
     fullDescription:
-      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Existing hooks keep working. Run it again to repair or update.\n\nExample:\n  keyframe enable --dry-run\n  keyframe enable --agent claude,codex\n  keyframe enable --global",
+      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Existing hooks keep working. Run it again to repair or update.\n\nExample:\n  keyframe enable --dry-run\n  keyframe enable --agent claude,codex\n  keyframe enable --take-over\n  keyframe enable --global",
   },
 });

@@ -8,6 +8,7 @@ import { switchOn } from "../../state/switch.ts";
 import { applyFileChanges } from "../../system/files/file-changes.ts";
 import type { CliContext } from "../command/context.ts";
 import { printable } from "../output/terminal.ts";
+import { describePeer, isTakenOver, peerNotes } from "../peers/peer-words.ts";
 import type { EnableFlags } from "./enable-command.ts";
 import { enableGlobally } from "./enable-globally.ts";
 import { recordInstalled, writeInstalled } from "./installed.ts";
@@ -17,6 +18,8 @@ import { enableOptions, openSituation } from "./situation.ts";
 
 /** `keyframe enable` */
 export async function enable(this: CliContext, flags: EnableFlags): Promise<void> {
+  if (flags.global === true && flags.takeOver === true)
+    throw new KeyframeError("usage", "--take-over is for one repository: leave out --global");
   if (flags.global === true) return enableGlobally.call(this, flags);
   if (flags.everywhere === true) throw new KeyframeError("usage", "--everywhere needs --global");
   const { git, situation } = await openSituation(this);
@@ -25,6 +28,7 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
     shared: flags.shared === true,
     agents: flags.agent ?? ["claude", ...situation.found, ...connectedAgents(situation)],
     named: flags.agent !== undefined,
+    takeOver: flags.takeOver === true,
   });
   const plan = planEnable(situation, options);
   const changes = enableChanges(plan);
@@ -46,14 +50,23 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
       repository: top,
       hooks: plan.hooks.map(({ name, path, standing }) => ({ name, path, standing })),
       agents: plan.agents.map(({ agent, path, standing }) => ({ agent, path, standing })),
+      peers: describePeers(situation, plan),
       changes: changes.map(describeChange),
     });
     return;
   }
   printChanges(this, { changes, top, dryRun: flags.dryRun === true });
   for (const line of warnings(plan, this.program.entry)) this.terminal.note(line);
+  for (const line of peerNotes(situation.peers, plan.peers, { asked: flags.takeOver === true }))
+    this.terminal.note(line);
   for (const line of await warnOfRewriting(git, this.env)) this.terminal.note(line);
   if (flags.dryRun !== true) this.terminal.out(`Keyframe is on in ${printable(top)}`);
+}
+
+/** The peers as they are once the plan is carried out. */
+function describePeers({ peers, takenOver }: Situation, plan: EnablePlan): object[] {
+  const switchedOff = new Set(plan.peers.filter(({ changes }) => changes.length > 0).map(({ peer }) => peer));
+  return peers.map((peer) => describePeer(peer, switchedOff.has(peer) || isTakenOver(peer, takenOver)));
 }
 
 /** The agents with hooks in the repository once the plan is carried out. */

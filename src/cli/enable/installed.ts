@@ -8,13 +8,20 @@ import type { Files } from "../../system/files/files.ts";
 
 /**
  * What `enable` wrote and what was there before, so that `disable --uninstall` can give every byte back.
- * `<common git dir>/keyframe/installed.json`: {"version":1,"paths":[{"path","original","written"}]}.
+ * `<common git dir>/keyframe/installed.json`: {"version":1,"paths":[{"path","original","written","added"?}]}.
  */
 export interface InstalledPath {
   readonly path: string;
   readonly original: FileState;
   /** Digest of the state that was written: only if it is still there is the original put back whole. */
   readonly written: string;
+  /** What was added to a list that other repositories add to as well. */
+  readonly added?: readonly string[];
+}
+
+/** A change that is recorded before it is made. */
+export interface RecordedChange extends InstallChange {
+  readonly added?: readonly string[];
 }
 
 /** A record that cannot be read counts as none: taking out then works from the files themselves. */
@@ -36,13 +43,18 @@ export function readInstalledAt(record: string, files: Files): InstalledPath[] {
 /** The record after these changes. What was there before the first of several changes stays known. */
 export function recordInstalled(
   installed: readonly InstalledPath[],
-  changes: readonly InstallChange[],
+  changes: readonly RecordedChange[],
 ): InstalledPath[] {
   const byPath = new Map(installed.map((entry) => [entry.path, entry]));
-  for (const { path, before, after, original } of changes) {
+  for (const { path, before, after, original, added } of changes) {
     const known = byPath.get(path);
     const untouched = known !== undefined && known.written === stateDigest(before);
-    byPath.set(path, { path, original: untouched ? known.original : original, written: stateDigest(after) });
+    byPath.set(path, {
+      path,
+      original: untouched ? known.original : original,
+      written: stateDigest(after),
+      ...(added === undefined ? {} : { added: [...new Set([...(known?.added ?? []), ...added])] }),
+    });
   }
   return [...byPath.values()];
 }
@@ -79,10 +91,8 @@ function isBare(state: FileState): boolean {
   return state.kind === "file" && /^\s*(?:\{\s*\}\s*)?$/.test(state.content.toString("utf8"));
 }
 
-interface StoredPath {
-  readonly path: string;
+interface StoredPath extends Omit<InstalledPath, "original"> {
   readonly original: StoredState;
-  readonly written: string;
 }
 
 type StoredState =

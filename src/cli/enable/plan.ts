@@ -6,8 +6,10 @@ import type { HookAction } from "../../git/hooks/hook-block.ts";
 import type { HookSituation } from "../../git/hooks/hook-situation.ts";
 import { type HookPlan, type InstallChange, planHook, planHookRemoval } from "../../git/hooks/plan.ts";
 import { isExcludedByUs, setExcluded } from "../../git/worktree/exclude.ts";
+import type { Peer } from "../peers/find-peers.ts";
+import { planGiveBack, planTakeOver, type TakenOver, type TakeOverPlan } from "../peers/take-over.ts";
 import type { AgentFile } from "./agent-files.ts";
-import { type InstalledPath, restoreExactly } from "./installed.ts";
+import { type InstalledPath, type RecordedChange, restoreExactly } from "./installed.ts";
 import { type AgentPlan, holdsHooks, planAgentFile, planAgentFileRemoval } from "./plan-agent-file.ts";
 import type { SettingsSituation } from "./settings-situation.ts";
 
@@ -20,6 +22,10 @@ export interface Situation {
   readonly agentFiles: readonly AgentFile[];
   /** Agents that are installed or set up here. */
   readonly found: ReadonlySet<string>;
+  /** Other tools that record what agents do. */
+  readonly peers: readonly Peer[];
+  /** The settings through which some of them were switched off here. */
+  readonly takenOver: readonly TakenOver[];
   readonly exclude: { readonly path: string; readonly state: FileState };
   /** Of the paths that Keyframe may make in the work tree, those that some rule of git's ignores. */
   readonly ignored: ReadonlySet<string>;
@@ -34,6 +40,8 @@ export interface EnableOptions {
   readonly agents: readonly string[];
   /** True if the user named the agents: what cannot be connected is refused then, and else left out. */
   readonly named?: boolean;
+  /** True if peers are to be switched off. */
+  readonly takeOver?: boolean;
   readonly hookAction: HookAction;
   readonly installed: AgentProgram;
 }
@@ -41,6 +49,7 @@ export interface EnableOptions {
 export interface EnablePlan {
   readonly hooks: readonly HookPlan[];
   readonly agents: readonly AgentPlan[];
+  readonly peers: readonly TakeOverPlan[];
   readonly exclude: readonly InstallChange[];
 }
 
@@ -53,7 +62,14 @@ export function planEnable(situation: Situation, options: EnableOptions): Enable
   const made = chosen.filter(
     ({ state }, index) => state.kind === "absent" && others[index]?.standing === "off",
   );
-  return { hooks, agents: [...claude, ...others], exclude: planExclude(situation, made) };
+  const peers = options.takeOver === true ? situation.peers.map(planTakeOver) : [];
+  const madeHere = [
+    ...made.flatMap(({ workTreePath }) => workTreePath ?? []),
+    ...peers.flatMap(({ peer, changes }) =>
+      peer.settings.state.kind === "absent" && changes.length > 0 ? (peer.settings.workTreePath ?? []) : [],
+    ),
+  ];
+  return { hooks, agents: [...claude, ...others], peers, exclude: planExclude(situation, madeHere) };
 }
 
 /** The agents of which hooks are in the repository's settings. */
@@ -63,8 +79,10 @@ export function connectedAgents({ settings, agentFiles }: Situation): string[] {
   return [...new Set([...(hasClaude ? ["claude"] : []), ...others])];
 }
 
-export function enableChanges(plan: EnablePlan): readonly InstallChange[] {
-  return [...[...plan.hooks, ...plan.agents].flatMap((part) => part.changes), ...plan.exclude];
+/** Peers go last: after a crash half way two tools record, and not none. */
+export function enableChanges(plan: EnablePlan): readonly RecordedChange[] {
+  const parts = [...plan.hooks, ...plan.agents, { changes: plan.exclude }, ...plan.peers];
+  return parts.flatMap((part): readonly RecordedChange[] => part.changes);
 }
 
 /** What taking Keyframe out changes: afterwards every file holds what it held before, byte for byte. */
@@ -76,6 +94,7 @@ export function planUninstall(situation: Situation): readonly FileChange[] {
     changes.push({ path, before: state, after: withText(state, removeClaudeHooks(text)), why: "taken back" });
   }
   changes.push(...situation.agentFiles.flatMap(planAgentFileRemoval));
+  changes.push(...situation.takenOver.flatMap(planGiveBack));
   const { path, state } = situation.exclude;
   const bare = setExcluded(fileText(state) ?? "", []);
   changes.push({ path, before: state, after: withText(state, bare), why: "taken back" });
@@ -133,19 +152,22 @@ function planSettings(settings: SettingsSituation, program: AgentProgram): Agent
   };
 }
 
-/** `made`: files of agents that are about to come into being. One that was there before stays in sight. */
+/** `made`: paths that are about to come into being. One that was there before stays in sight. */
 function planExclude(
-  { hooks, settings, agentFiles, exclude, ignored }: Situation,
-  made: readonly AgentFile[],
+  { hooks, settings, agentFiles, peers, exclude, ignored }: Situation,
+  made: readonly string[],
 ): readonly InstallChange[] {
   const text = fileText(exclude.state) ?? "";
   const ours = [
     ...settings.filter(({ scope, committed }) => scope === "personal" && !committed),
-    ...agentFiles.filter(({ workTreePath }) => isExcludedByUs(text, workTreePath ?? "")),
-    ...made,
+    ...[...agentFiles, ...peers.map((peer) => peer.settings)].filter(({ workTreePath }) =>
+      isExcludedByUs(text, workTreePath ?? ""),
+    ),
     ...hooks,
   ].flatMap(({ workTreePath }) => workTreePath ?? []);
-  const paths = [...new Set(ours)].filter((path) => !ignored.has(path) || isExcludedByUs(text, path));
+  const paths = [...new Set([...ours, ...made])].filter(
+    (path) => !ignored.has(path) || isExcludedByUs(text, path),
+  );
   const after = withText(exclude.state, setExcluded(text, paths));
   if (sameState(exclude.state, after) || paths.length === 0) return [];
   const original = exclude.state.kind === "absent" ? absent : withText(exclude.state, setExcluded(text, []));

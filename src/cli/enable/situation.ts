@@ -12,8 +12,10 @@ import type { Files } from "../../system/files/files.ts";
 import { ifReachable } from "../../system/files/if-reachable.ts";
 import { homedir } from "../../system/machine/home.ts";
 import type { CliContext } from "../command/context.ts";
+import { findPeers } from "../peers/find-peers.ts";
+import { peerOfSettings, type TakenOver } from "../peers/take-over.ts";
 import { findAgents, readAgentFiles } from "./agent-files.ts";
-import { readInstalled } from "./installed.ts";
+import { type InstalledPath, readInstalled } from "./installed.ts";
 import type { EnableOptions, Situation } from "./plan.ts";
 import { readSettingsSituations } from "./settings-situation.ts";
 
@@ -36,7 +38,10 @@ export async function openSituation(context: CliContext): Promise<{ git: Git; si
   const agentFiles = await readAgentFiles(git, files);
   // git refuses a question about what lies behind a link, and nothing is written there
   const written = [...settings, ...agentFiles].filter(({ state }) => state.kind !== "symlink");
-  const made = [...hooks, ...written].flatMap(({ workTreePath }) => workTreePath ?? []);
+  const peers = await findPeers({ git, files, home: homedir(), hooks });
+  const ofPeers = peers.map((peer) => peer.settings).filter(({ state }) => state.kind !== "symlink");
+  const made = [...hooks, ...written, ...ofPeers].flatMap(({ workTreePath }) => workTreePath ?? []);
+  const installed = readInstalled(repository, files);
   return {
     git,
     situation: {
@@ -46,17 +51,27 @@ export async function openSituation(context: CliContext): Promise<{ git: Git; si
       found: findAgents({ files, env, home: homedir() }, repository.workTree),
       exclude: { path: excludePath, state: readFileState(excludePath, files) },
       ignored: await ignoredPaths(git, made),
-      installed: readInstalled(repository, files),
+      installed,
+      peers,
+      takenOver: readTakenOver(installed, files),
       switchedOff: isSwitchedOff(repository, files),
       onPath: isOnPath("keyframe", env, files),
     },
   };
 }
 
+/** Settings of peers that are in the record, as they are now. */
+function readTakenOver(installed: readonly InstalledPath[], files: Files): TakenOver[] {
+  return installed.flatMap((entry) => {
+    const name = peerOfSettings(entry.path);
+    return name === undefined ? [] : [{ name, entry, state: readFileState(entry.path, files) }];
+  });
+}
+
 /** How hooks start this very program. */
 export function enableOptions(
   program: CliContext["program"],
-  choice: Pick<EnableOptions, "shared" | "agents" | "named">,
+  choice: Pick<EnableOptions, "shared" | "agents" | "named" | "takeOver">,
 ): EnableOptions {
   return { ...choice, hookAction: hookActionOf(program), installed: { kind: "installed", ...program } };
 }

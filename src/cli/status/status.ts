@@ -10,6 +10,7 @@ import { connectedAgents, type EnablePlan, planEnable, type Situation } from "..
 import { agentFilePrograms } from "../enable/plan-agent-file.ts";
 import { enableOptions, openSituation } from "../enable/situation.ts";
 import { formatTable, printable, type Terminal } from "../output/terminal.ts";
+import { describePeer, isTakenOver, type PeerDescription, peerStatus } from "../peers/peer-words.ts";
 import { findAgentVersion } from "./agent-version.ts";
 import { type PendingPathRow, readPendingFiles } from "./pending.ts";
 
@@ -29,6 +30,8 @@ interface Status {
     /** The agent's version, as its last conversation here names it. */
     readonly version?: string;
   }[];
+  /** Other tools that record what agents do here. */
+  readonly peers: readonly PeerDescription[];
   /** The installations that the agents' hooks start. */
   readonly programs: readonly HookProgram[];
   readonly pending: readonly PendingPathRow[];
@@ -64,6 +67,7 @@ export async function status(this: CliContext, flags: { readonly json?: boolean 
       ...heardOf(agent, heard),
       ...optionalVersion(findAgentVersion(agent, git.repository, files)),
     })),
+    peers: situation.peers.map((peer) => describePeer(peer, isTakenOver(peer, situation.takenOver))),
     programs: hookPrograms(situation, files),
     pending: readPendingFiles(git.repository, files),
     problems: readProblems(git.repository, files),
@@ -149,6 +153,11 @@ function printStatus(terminal: Terminal, found: Status): void {
         `  ${agent.agent}`,
         shown(agent.path),
         agent.standing === "on" ? `${mark(agent.standing)}, ${heardText(agent)}` : mark(agent.standing),
+      ]),
+      ...found.peers.map(({ name, settings, standing }) => [
+        `  ${name}`,
+        shown(settings),
+        terminal.style(standing === "on" ? "yellow" : "dim", peerStatus(name, standing)),
       ]),
       ...found.programs.map(({ entry, found: there }) => [
         "  program",
