@@ -85,6 +85,10 @@ const rooms = {
     "where the lines of a commit come from that nobody was seen writing",
     ["rules", "note", "blame"],
   ],
+  "authorship/takeover": [
+    "pending owners that another tool knows, brought into the journal",
+    ["rules", "note", "record"],
+  ],
   "authorship/settle": [
     "journal to notes, when a commit is made or found",
     ["rules", "note", "record", "carry"],

@@ -9,6 +9,7 @@ import { applyFileChanges } from "../../system/files/file-changes.ts";
 import type { CliContext } from "../command/context.ts";
 import { printable } from "../output/terminal.ts";
 import { describePeer, isTakenOver, peerNotes } from "../peers/peer-words.ts";
+import { takenNotes, takeRecords } from "../peers/take-records.ts";
 import type { EnableFlags } from "./enable-command.ts";
 import { enableGlobally } from "./enable-globally.ts";
 import { recordInstalled, writeInstalled } from "./installed.ts";
@@ -24,6 +25,7 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
   if (flags.everywhere === true) throw new KeyframeError("usage", "--everywhere needs --global");
   const { git, situation } = await openSituation(this);
   const { repository } = git;
+  const dryRun = flags.dryRun === true;
   const options = enableOptions(this.program, {
     shared: flags.shared === true,
     agents: flags.agent ?? ["claude", ...situation.found, ...connectedAgents(situation)],
@@ -32,35 +34,39 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
   });
   const plan = planEnable(situation, options);
   const changes = enableChanges(plan);
-  if (flags.dryRun !== true && (changes.length > 0 || situation.switchedOff)) {
+  if (!dryRun && (changes.length > 0 || situation.switchedOff)) {
     // the record comes first: a crash after it leaves nothing that cannot be taken back
     writeInstalled(repository, this.files, recordInstalled(situation.installed, changes));
     applyFileChanges(changes, this.files);
     switchOn(repository, this.files);
   }
-  if (flags.dryRun !== true) {
+  if (!dryRun) {
     const paths = plan.hooks.map(({ path }) => path);
     watchHooks(repository, this.files, { program: this.program, paths });
     noteConnected(repository, this.files, connectedAfter(situation, plan));
   }
+  // only where somebody asked for it are there plans for peers
+  const taken = takeRecords(this, repository, { plans: plan.peers, dryRun });
   const top = repository.workTree ?? repository.gitDir;
   if (flags.json) {
     this.terminal.json({
-      applied: flags.dryRun !== true,
+      applied: !dryRun,
       repository: top,
       hooks: plan.hooks.map(({ name, path, standing }) => ({ name, path, standing })),
       agents: plan.agents.map(({ agent, path, standing }) => ({ agent, path, standing })),
       peers: describePeers(situation, plan),
+      ...(flags.takeOver === true ? { takenOver: taken } : {}),
       changes: changes.map(describeChange),
     });
     return;
   }
-  printChanges(this, { changes, top, dryRun: flags.dryRun === true });
+  printChanges(this, { changes, top, dryRun });
   for (const line of warnings(plan, this.program.entry)) this.terminal.note(line);
   for (const line of peerNotes(situation.peers, plan.peers, { asked: flags.takeOver === true }))
     this.terminal.note(line);
+  for (const line of takenNotes(taken)) this.terminal.note(line);
   for (const line of await warnOfRewriting(git, this.env)) this.terminal.note(line);
-  if (flags.dryRun !== true) this.terminal.out(`Keyframe is on in ${printable(top)}`);
+  if (!dryRun) this.terminal.out(`Keyframe is on in ${printable(top)}`);
 }
 
 /** The peers as they are once the plan is carried out. */
