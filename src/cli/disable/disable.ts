@@ -39,6 +39,6 @@ export async function disable(this: CliContext, flags: DisableFlags): Promise<vo
     return;
   }
   if (flags.uninstall === true) printChanges(this, { changes, top, dryRun: flags.dryRun === true });
-  else for (const line of stayingOff(situation.takenOver.map(({ name }) => name))) this.terminal.note(line);
+  else for (const line of stayingOff(situation)) this.terminal.note(line);
   if (flags.dryRun !== true) this.terminal.out(`Keyframe is off in ${printable(top)}`);
 }

@@ -37,7 +37,7 @@ export interface PeerSettings {
 /** Another tool that records what agents do, as it is found. */
 export interface Peer {
   readonly name: PeerName;
-  /** `on`: it records in this repository; `off`: it was here, and does not record now. */
+  /** `on`: it records in this repository; `off`: it left something here, and does not record. */
   readonly standing: "on" | "off";
   /** What starts it: absolute paths of hooks and of agents' settings, and names of git's settings. */
   readonly hooks: readonly string[];

@@ -43,6 +43,12 @@ const keptWords: Readonly<Record<PeerName, string>> = {
     "its notes stay where they are, and Keyframe reads and continues them; what its log in `.git/ai` holds stays there; `keyframe disable --uninstall` gives it back",
 };
 
+/** The peers, and the settings through which some were switched off. */
+interface Found {
+  readonly peers: readonly Peer[];
+  readonly takenOver: readonly TakenOver[];
+}
+
 /** True for a peer that is off because it was switched off here. */
 export function isTakenOver({ standing, settings }: Peer, takenOver: readonly TakenOver[]): boolean {
   return standing === "off" && takenOver.some(({ entry }) => entry.path === settings.path);
@@ -64,7 +70,7 @@ export function describePeer(peer: Peer, wasTakenOver: boolean): PeerDescription
 
 const standingWords: Readonly<Record<PeerDescription["standing"], string>> = {
   on: "records here too",
-  off: "was here, and does not record now",
+  off: "does not record here",
   "taken over": "switched off here: `keyframe disable --uninstall` gives it back",
 };
 
@@ -76,8 +82,10 @@ export function peerStatus(name: PeerName, standing: PeerDescription["standing"]
 }
 
 /** Said when Keyframe is turned off and a peer that it took over stays off. */
-export function stayingOff(names: readonly PeerName[]): string[] {
-  return names.map(
-    (name) => `${peerTitles[name]} stays switched off here: \`keyframe disable --uninstall\` gives it back`,
+export function stayingOff({ peers, takenOver }: Found): string[] {
+  const off = peers.filter((peer) => isTakenOver(peer, takenOver));
+  return off.map(
+    ({ name }) =>
+      `${peerTitles[name]} stays switched off here: \`keyframe disable --uninstall\` gives it back`,
   );
 }
