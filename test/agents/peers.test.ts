@@ -21,7 +21,7 @@ describe("what starts a peer", () => {
     ["settings", '{"command": "entire hooks claude-code stop"}', true],
     [
       "settings, wrapped",
-      String.raw`{"command": "sh -c 'if ! command -v entire >/dev/null 2>&1; then exit 0; fi; exec entire hooks codex stop'"}`,
+      `{"command": "sh -c 'if ! command -v entire >/dev/null 2>&1; then exit 0; fi; exec entire hooks codex stop'"}`,
       true,
     ],
     ["a plugin", 'spawn("entire", ["hooks", "opencode", name])', true],

@@ -24,7 +24,9 @@ export function takeRecords(
   { plans, dryRun }: { readonly plans: readonly TakeOverPlan[]; readonly dryRun: boolean },
 ): TakenRecords {
   const taken = new Set(plans.filter(({ left }) => left === undefined).map(({ peer }) => peer.name));
-  const sessions = taken.has("entire") ? sessionsUnderWay(cli, repository) : [];
+  // afterwards nobody can say which of the states Entire began
+  const isEntireNew = plans.some(({ peer, changes }) => peer.name === "entire" && changes.length > 0);
+  const sessions = isEntireNew ? sessionsUnderWay(cli, repository) : [];
   const none: TakenLines = { taken: [], left: [] };
   if (!taken.has("git-ai")) return { sessions, lines: none };
   try {
