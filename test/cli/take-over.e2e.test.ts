@@ -30,6 +30,8 @@ function snapshot(): Record<string, string> {
   const tops = [repository.folder, at(".git/hooks"), at(".git/info"), home];
   const entries = tops.flatMap((top) =>
     readdirSync(top, { recursive: true, encoding: "utf8" })
+      // what runs keeps its compiled code in a cache, which holds nobody's settings
+      .filter((name) => !/^\.cache(\/|$)/.test(name))
       .filter((name) => top !== repository.folder || !/^\.git(\/|$)/.test(name))
       .map((name): [string, string] => {
         const stat = lstatSync(join(top, name));
