@@ -39,7 +39,7 @@ const partnerOf = ({ name }: RealAgent) => byName(name === "pi" ? "codex" : "pi"
  * than its writer is never played again.
  */
 function isOnlyUnseen(found: Verdicts): boolean {
-  const actual = Object.values(found).flatMap((verdict) => verdict.split("deep equal")[1] ?? []);
+  const actual = Object.values(found).flatMap((verdict) => verdict.split("deeply equal")[1] ?? []);
   return actual.length > 0 && actual.every((text) => text.includes('"unknown"'));
 }
 

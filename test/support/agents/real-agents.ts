@@ -178,6 +178,7 @@ trust_level = "trusted"
     },
     plan: ({ prompt }) => ["run", "--format", "json", "--agent", "plan", prompt],
     fork: ({ prompt, resume = "" }) => ["run", "--format", "json", "--session", resume, "--fork", prompt],
+    limits: { "two tools in one message": "an edit beside a shell call is unknown at times" },
     can: { resume: true, transcript: true },
   },
   {
@@ -259,6 +260,7 @@ trust_level = "trusted"
     },
     plan: ({ prompt }) => qwenWords(prompt, "plan"),
     fork: ({ prompt, resume = "" }) => ["--resume", resume, "--fork-session", ...qwenWords(prompt, "yolo")],
+    limits: { subagent: "what its shell calls write is unknown at times" },
     can: { resume: true, transcript: true },
   },
   {
