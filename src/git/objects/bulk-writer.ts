@@ -69,7 +69,8 @@ export function openBulkWriter(git: Git, objectFormat: ObjectFormat): BulkWriter
     if (ended) throw importFailed(args, await exited, stderr);
     let room = true;
     for (const piece of pieces) room = child.stdin.write(piece);
-    if (!room) await Promise.race([once(child.stdin, "drain"), exited]);
+    // where git has ended in between, what it said tells why, and not that the pipe is broken
+    if (!room) await Promise.race([once(child.stdin, "drain").catch(() => exited), exited]);
   }
 
   return {
