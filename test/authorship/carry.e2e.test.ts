@@ -32,14 +32,17 @@ const gitEnvironment = {
   GIT_EDITOR: "true",
 };
 
-/** Runs a script whose commits are dated later than the sources', without a wait: git's dates are whole seconds. */
+/**
+ * Runs a script whose commits are dated later than the sources', without a wait: git's dates are whole seconds, and one author
+ * in one second is taken for the same work.
+ */
 function bash(script: string, secondsLater = 2): string {
-  const committerDate = `@${Math.floor(Date.now() / 1000) + secondsLater} +0000`;
+  const date = `@${Math.floor(Date.now() / 1000) + secondsLater} +0000`;
   return execFileSync("bash", ["-c", `set -e\n${script}`], {
     cwd: repo.folder,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...gitEnvironment, GIT_COMMITTER_DATE: committerDate },
+    env: { ...gitEnvironment, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date },
   });
 }
 
