@@ -52,3 +52,18 @@ function asCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new SyntaxError(`not a number: ${text}`);
   return Number(text);
 }
+
+/** The commit or range that a command is about; the command says what it takes without one. */
+export function revisionArgument(without: string) {
+  return {
+    kind: "tuple",
+    parameters: [
+      {
+        parse: String,
+        optional: true,
+        placeholder: "revision",
+        brief: `A commit or a range a..b (default: ${without})`,
+      },
+    ],
+  } as const;
+}

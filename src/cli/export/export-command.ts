@@ -1,5 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../command/context.ts";
+import { revisionArgument } from "../command/flags.ts";
 
 export interface OwnerExportFlags {
   readonly format: "agent-trace";
@@ -16,17 +17,7 @@ export const exportCommand = buildCommand<OwnerExportFlags, [string?], CliContex
         brief: "Agent Trace 0.1.0: one JSON record a line for each commit",
       },
     },
-    positional: {
-      kind: "tuple",
-      parameters: [
-        {
-          parse: String,
-          optional: true,
-          placeholder: "revision",
-          brief: "A commit or a range a..b (default: HEAD)",
-        },
-      ],
-    },
+    positional: revisionArgument("HEAD"),
   },
   docs: {
     brief: "Write who wrote the lines of commits in a format that other tools read",

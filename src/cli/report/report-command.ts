@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../command/context.ts";
-import { switchFlag, textFlag, textsFlag } from "../command/flags.ts";
+import { revisionArgument, switchFlag, textFlag, textsFlag } from "../command/flags.ts";
 
 export interface ReportFlags {
   readonly format: "md" | "html" | "json" | "sarif";
@@ -30,17 +30,7 @@ export const reportCommand = buildCommand<ReportFlags, [string?], CliContext>({
         "remote",
       ),
     },
-    positional: {
-      kind: "tuple",
-      parameters: [
-        {
-          parse: String,
-          optional: true,
-          placeholder: "revision",
-          brief: "A commit or a range a..b (default: HEAD, or with --ci the commits of the change)",
-        },
-      ],
-    },
+    positional: revisionArgument("HEAD, or with --ci the commits of the change"),
   },
   docs: {
     brief: "Report who wrote a range, for reviewers: agents, people, unknown, prompts, tokens, tests",

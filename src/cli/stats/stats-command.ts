@@ -1,6 +1,6 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../command/context.ts";
-import { textFlag } from "../command/flags.ts";
+import { revisionArgument, textFlag } from "../command/flags.ts";
 import type { StatsFlags } from "./stats.ts";
 
 export const statsCommand = buildCommand<StatsFlags, [string?], CliContext>({
@@ -25,17 +25,7 @@ export const statsCommand = buildCommand<StatsFlags, [string?], CliContext>({
         brief: "Do not count these files (may be repeated; adds to the built-in list)",
       },
     },
-    positional: {
-      kind: "tuple",
-      parameters: [
-        {
-          parse: String,
-          optional: true,
-          placeholder: "revision",
-          brief: "A commit or a range a..b (default: HEAD)",
-        },
-      ],
-    },
+    positional: revisionArgument("HEAD"),
   },
   docs: {
     brief: "Count the lines of a commit or range by who wrote them",

@@ -48,18 +48,7 @@ concurrency:
   cancel-in-progress: true
 jobs:
   report:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@v4
-        with:
-          fetch-depth: 0
-      - uses: actions/setup-node@v4
-        with:
-          node-version: 22
-      - run: npx --yes keyframe-cli@${version} report --ci
-        env:
-          GITHUB_TOKEN: \${{ github.token }}
-`;
+${githubSteps(`npx --yes keyframe-cli@${version} report --ci`)}`;
 }
 
 /*
@@ -80,18 +69,7 @@ concurrency:
   cancel-in-progress: false
 jobs:
   owners:
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@v4
-        with:
-          fetch-depth: 0
-      - uses: actions/setup-node@v4
-        with:
-          node-version: 22
-      - run: npx --yes keyframe-cli@${version} ci
-        env:
-          GITHUB_TOKEN: \${{ github.token }}
-`;
+${githubSteps(`npx --yes keyframe-cli@${version} ci`)}`;
 }
 
 function gitlabJob({ branch, version }: WorkflowOptions): string {
@@ -115,5 +93,21 @@ keyframe-report:
     GIT_DEPTH: "0"
   script:
     - npx --yes keyframe-cli@${version} report --ci
+`;
+}
+
+/** Full history, because owners are read and carried from commits of any age. */
+function githubSteps(command: string): string {
+  return `    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          fetch-depth: 0
+      - uses: actions/setup-node@v4
+        with:
+          node-version: 22
+      - run: ${command}
+        env:
+          GITHUB_TOKEN: \${{ github.token }}
 `;
 }

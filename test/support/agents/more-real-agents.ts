@@ -1,4 +1,4 @@
-import { opencodeCalls, opencodeSettings } from "./opencode-family.ts";
+import { opencodeCalls, opencodeSettings, opencodeWords } from "./opencode-family.ts";
 import { plainCalls } from "./plain-calls.ts";
 import type { RealAgent } from "./real-agent.ts";
 
@@ -109,13 +109,7 @@ export const moreRealAgents: readonly RealAgent[] = [
       KILO_DISABLE_DEFAULT_PLUGINS: "1",
       KILO_TELEMETRY_LEVEL: "off",
     }),
-    args: ({ prompt, resume }) => [
-      "run",
-      "--format",
-      "json",
-      ...(resume === undefined ? [] : ["--session", resume]),
-      prompt,
-    ],
+    args: opencodeWords,
     calls: opencodeCalls,
     can: { resume: true, transcript: true },
   },

@@ -24,3 +24,14 @@ export const opencodeCalls = plainCalls({
   shell: ["bash", "command", { description: "run" }],
   read: ["read", "filePath"],
 });
+
+/** The words of a run without a screen. */
+export function opencodeWords({
+  prompt,
+  resume,
+}: {
+  readonly prompt: string;
+  readonly resume?: string | undefined;
+}): readonly string[] {
+  return ["run", "--format", "json", ...(resume === undefined ? [] : ["--session", resume]), prompt];
+}

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { claudeProgram, claudeVersion } from "../real-claude.ts";
 import type { ScriptedCall } from "./agent-actions.ts";
 import { moreRealAgents } from "./more-real-agents.ts";
-import { opencodeCalls, opencodeSettings } from "./opencode-family.ts";
+import { opencodeCalls, opencodeSettings, opencodeWords } from "./opencode-family.ts";
 import { plainCalls } from "./plain-calls.ts";
 import type { AgentRun, RealAgent } from "./real-agent.ts";
 
@@ -162,13 +162,7 @@ trust_level = "trusted"
       OPENCODE_DISABLE_LSP_DOWNLOAD: "1",
       OPENCODE_DISABLE_DEFAULT_PLUGINS: "1",
     }),
-    args: ({ prompt, resume }) => [
-      "run",
-      "--format",
-      "json",
-      ...(resume === undefined ? [] : ["--session", resume]),
-      prompt,
-    ],
+    args: opencodeWords,
     calls: opencodeCalls,
     more: {
       delegate: (prompt) => ({
