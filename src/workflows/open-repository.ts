@@ -5,7 +5,7 @@ import {
   listCheckpoints,
 } from "../checkpoints/query/list-checkpoints.ts";
 import { resolveCheckpoints } from "../checkpoints/query/resolve-checkpoint.ts";
-import { withFetched } from "../checkpoints/remote/fetched-stores.ts";
+import { withFetched } from "../checkpoints/remote/fetch/fetched-stores.ts";
 import { openCheckpointStores } from "../checkpoints/stores/stores.ts";
 import { openGit } from "../git/git.ts";
 import { mustFindRepository } from "../git/repository.ts";

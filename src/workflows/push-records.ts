@@ -1,11 +1,11 @@
 import { errorText } from "../base/errors.ts";
-import { findUnpushed } from "../checkpoints/remote/find-unpushed.ts";
 import { followIfElected } from "../checkpoints/remote/follow-tracking.ts";
+import { findUnpushed } from "../checkpoints/remote/push/find-unpushed.ts";
 import {
   type PushContext,
   type PushReport,
   pushCheckpoints,
-} from "../checkpoints/remote/push-checkpoints.ts";
+} from "../checkpoints/remote/push/push-checkpoints.ts";
 import type { Oid } from "../git/ids.ts";
 import type { Remote } from "../git/remote/remote.ts";
 

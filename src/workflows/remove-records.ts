@@ -1,7 +1,7 @@
 import { searchFolder } from "../checkpoints/query/search/search-index.ts";
 import { type Removed, removedRef } from "../checkpoints/record/removed.ts";
-import { checkpointPatterns, fetchTipsWhole } from "../checkpoints/remote/fetch-tips.ts";
-import type { PushContext } from "../checkpoints/remote/push-checkpoints.ts";
+import { checkpointPatterns, fetchTipsWhole } from "../checkpoints/remote/fetch/fetch-tips.ts";
+import type { PushContext } from "../checkpoints/remote/push/push-checkpoints.ts";
 import {
   readFetchedRemotes,
   readPushed,

@@ -1,6 +1,6 @@
 import { formatBytes } from "../base/bytes.ts";
 import { openTranscriptReader, type TranscriptReader } from "../checkpoints/query/read-transcript.ts";
-import type { SyncContext } from "../checkpoints/remote/fetch-tips.ts";
+import type { SyncContext } from "../checkpoints/remote/fetch/fetch-tips.ts";
 import { findResumeTarget, type ResumeTarget } from "../checkpoints/resume/find-target.ts";
 import { gatherSessions } from "../checkpoints/resume/gather-sessions.ts";
 import type { GatheredSession } from "../checkpoints/resume/gathered-session.ts";

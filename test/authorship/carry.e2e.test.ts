@@ -221,7 +221,7 @@ describe.each(["A", "K"] as const)("what %s wrote keeps its owner without any ho
     bash("mv new renamed && git add renamed && git commit -qm renamed");
     await repo.settle();
     expect(repo.blame("renamed")).toBe(writer.repeat(2));
-    const { readHeads } = await import("../../src/journal/head-files.ts");
+    const { readHeads } = await import("../../src/journal/heads/head-files.ts");
     const { listEpochs } = await import("../../src/journal/layout.ts");
     const repository = mustFindRepository(repo.folder, nodeObserveDeps);
     const pending = listEpochs(repository, nodeObserveDeps.files).flatMap((epoch) => [

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { nodeCliContext } from "../../src/cli/command/context.ts";
-import type { DoctorContext } from "../../src/cli/doctor/check.ts";
-import { ownersCheck } from "../../src/cli/doctor/check-owners.ts";
+import type { DoctorContext } from "../../src/cli/doctor/checks/check.ts";
+import { ownersCheck } from "../../src/cli/doctor/checks/owners.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";

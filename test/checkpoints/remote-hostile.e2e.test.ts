@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { findRemoteProblems } from "../../src/checkpoints/remote/find-remote-problems.ts";
+import { findRemoteProblems } from "../../src/checkpoints/remote/push/find-remote-problems.ts";
 import { resolveRemote } from "../../src/git/remote/remote.ts";
 import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
 import { type Clone, makeSyncedClones, type SyncedClones } from "../support/synced-clones.ts";

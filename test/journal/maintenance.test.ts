@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { observe } from "../../src/authorship/record/observe.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { listEpochs as epochsOf, listEpochs, logPath } from "../../src/journal/layout.ts";
-import { readEvents } from "../../src/journal/log.ts";
+import { readEvents } from "../../src/journal/log/log.ts";
 import { encodeRecordLine, parseRecordLine } from "../../src/journal/record-line.ts";
 import { pruneJournal } from "../../src/journal/upkeep/prune.ts";
 import { repairJournal, verifyJournal } from "../../src/journal/upkeep/verify.ts";

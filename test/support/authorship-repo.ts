@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { AgentId } from "../../src/agents/agent-event.ts";
+import type { ObserveDeps } from "../../src/authorship/edits/edit-cause.ts";
 import { ownersByPath } from "../../src/authorship/note/log.ts";
 import { parseAuthorshipLog } from "../../src/authorship/note/log-codec.ts";
 import { resolveOwner } from "../../src/authorship/note/owners.ts";
-import type { ObserveDeps } from "../../src/authorship/record/edit-cause.ts";
 import { type ObserveOutcome, observe } from "../../src/authorship/record/observe.ts";
 import { keyAtLine } from "../../src/authorship/rules/owner-runs.ts";
 import { type SettleOutcome, settle } from "../../src/authorship/settle/settle.ts";

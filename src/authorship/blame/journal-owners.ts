@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readHead, readStateContent } from "../../journal/head-files.ts";
+import { readHead, readStateContent } from "../../journal/heads/head-files.ts";
 import { type Epoch, listEpochs } from "../../journal/layout.ts";
 import { decodeLineOwners } from "../../journal/line-owners.ts";
 import type { Head } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
+import { capturePath } from "../edits/capture.ts";
 import { metadataOfKnown } from "../note/known-owners.ts";
-import { capturePath } from "../record/capture.ts";
 import type { OwnerRun } from "../rules/owner-runs.ts";
 import { applyEdit } from "../rules/ownership.ts";
 import type { PendingFile, PendingOwners } from "./pending-owners.ts";

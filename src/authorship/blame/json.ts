@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from "../../base/json.ts";
-import type { PromptFinder } from "../../journal/session-log.ts";
+import type { PromptFinder } from "../../journal/log/session-log.ts";
 import type { LineOwner } from "./owner-lookup.ts";
 import { type BlameLine, textOfBytes } from "./porcelain.ts";
 import { createReferencedRecords } from "./referenced-records.ts";

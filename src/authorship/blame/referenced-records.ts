@@ -1,5 +1,5 @@
 import { type Json, type JsonObject, objectField } from "../../base/json.ts";
-import type { PromptFinder } from "../../journal/session-log.ts";
+import type { PromptFinder } from "../../journal/log/session-log.ts";
 import { sessionRecord, traceDetails } from "../note/owners.ts";
 import type { LineOwner } from "./owner-lookup.ts";
 

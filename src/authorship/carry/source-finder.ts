@@ -6,7 +6,7 @@ import type { ObjectReader } from "../../git/objects/objects.ts";
 import type { CommitPatch, FilePatch } from "../../git/objects/patch.ts";
 import { hasKeptStates, readKeptStates } from "../../journal/calls/kept-states.ts";
 import { decodeLineOwners } from "../../journal/line-owners.ts";
-import { hasPendingStates, readPendingStates } from "../../journal/pending-states.ts";
+import { hasPendingStates, readPendingStates } from "../../journal/pending/pending-states.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
 import { metadataOfKnown } from "../note/known-owners.ts";

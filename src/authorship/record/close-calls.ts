@@ -9,13 +9,13 @@ import {
   writeOpenEdit,
 } from "../../journal/calls/open-edits.ts";
 import { listShellCalls, removeShellCall, type ShellCall } from "../../journal/calls/shell-calls.ts";
-import { withJournal } from "../../journal/journal.ts";
+import { withJournal } from "../../journal/log/journal.ts";
+import type { ObserveDeps } from "../edits/edit-cause.ts";
+import { locatePath } from "../edits/locate-path.ts";
+import { recordEdit } from "../edits/record-edit.ts";
+import { TreeReader } from "../edits/tree-reader.ts";
 import { sessionKey } from "../note/keys.ts";
-import type { ObserveDeps } from "./edit-cause.ts";
-import { locatePath } from "./locate-path.ts";
 import { observe } from "./observe.ts";
-import { recordEdit } from "./record-edit.ts";
-import { TreeReader } from "./tree-reader.ts";
 
 type FromAgent = Extract<AgentEvent, { readonly agent: unknown }>;
 

@@ -6,23 +6,23 @@ import { readCommittedSync } from "../../git/remote/sync.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
 import { listShellCalls, readShellCall, removeShellCall } from "../../journal/calls/shell-calls.ts";
-import { type Journal, withJournal } from "../../journal/journal.ts";
 import { isOwned, listEpochs } from "../../journal/layout.ts";
+import { type Journal, withJournal } from "../../journal/log/journal.ts";
+import { appendSessionRecord, type SessionRecord } from "../../journal/log/session-log.ts";
 import type { Head } from "../../journal/path-state.ts";
-import { appendSessionRecord, type SessionRecord } from "../../journal/session-log.ts";
 import { recordProblem } from "../../state/problems.ts";
+import { type Capture, captureContent } from "../edits/capture.ts";
+import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
+import { followMove } from "../edits/follow-move.ts";
+import { authorIdentity } from "../edits/identity.ts";
+import { locatePath } from "../edits/locate-path.ts";
+import { isNewPath, movedByTool } from "../edits/moved-by-tool.ts";
+import { type EditCause, recordBefore, recordBegin, recordEdit, recordLook } from "../edits/record-edit.ts";
+import { TreeReader } from "../edits/tree-reader.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
-import { type Capture, captureContent } from "./capture.ts";
-import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "./edit-cause.ts";
-import { followMove } from "./follow-move.ts";
-import { GitOrigins } from "./git-origins.ts";
-import { authorIdentity } from "./identity.ts";
-import { locatePath } from "./locate-path.ts";
-import { isNewPath, movedByTool } from "./moved-by-tool.ts";
-import { observeShellEnd, observeShellStart } from "./observe-shell.ts";
-import { type EditCause, recordBefore, recordBegin, recordEdit, recordLook } from "./record-edit.ts";
-import { findAllShellPlaces, findShellPlaces } from "./shell-places.ts";
-import { TreeReader } from "./tree-reader.ts";
+import { GitOrigins } from "../shell/git-origins.ts";
+import { observeShellEnd, observeShellStart } from "../shell/observe-shell.ts";
+import { findAllShellPlaces, findShellPlaces } from "../shell/shell-places.ts";
 
 export interface ObserveOutcome {
   /** Paths whose lines were credited to somebody. */

@@ -4,14 +4,14 @@ import type { RepoPath } from "../../git/ids.ts";
 import { listDirtyPaths, readCommittedSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
-import { type Journal, withJournal } from "../../journal/journal.ts";
 import { decodeLineOwners, encodeLineOwners } from "../../journal/line-owners.ts";
+import { type Journal, withJournal } from "../../journal/log/journal.ts";
+import { type Capture, captureContent, capturePath, stateOf, uniformRuns } from "../edits/capture.ts";
+import type { ObserveDeps } from "../edits/edit-cause.ts";
+import { authorIdentity } from "../edits/identity.ts";
+import { recordEdit } from "../edits/record-edit.ts";
 import { statedHumanKey } from "../note/keys.ts";
 import { applyEdit } from "../rules/ownership.ts";
-import { type Capture, captureContent, capturePath, stateOf, uniformRuns } from "./capture.ts";
-import type { ObserveDeps } from "./edit-cause.ts";
-import { authorIdentity } from "./identity.ts";
-import { recordEdit } from "./record-edit.ts";
 
 /**
  * Takes a person's word that the present changes are theirs: lines that differ from HEAD and that nobody is known to have

@@ -1,7 +1,7 @@
 import { sha256Hex } from "../../base/digest.ts";
 import type { RepoPath } from "../../git/ids.ts";
-import { isProduced } from "../../journal/head.ts";
-import { readHeads, readStateContent } from "../../journal/head-files.ts";
+import { isProduced } from "../../journal/heads/head.ts";
+import { readHeads, readStateContent } from "../../journal/heads/head-files.ts";
 import type { Epoch } from "../../journal/layout.ts";
 import {
   decodeLineOwners,

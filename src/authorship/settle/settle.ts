@@ -7,7 +7,6 @@ import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts"
 import type { Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
 import { listShellCalls } from "../../journal/calls/shell-calls.ts";
-import { carryHead, withJournal, withJournalLock } from "../../journal/journal.ts";
 import {
   type Epoch,
   hasShellCalls,
@@ -17,15 +16,16 @@ import {
   ownedPath,
 } from "../../journal/layout.ts";
 import { lockTimeoutMs } from "../../journal/limits.ts";
+import { carryHead, withJournal, withJournalLock } from "../../journal/log/journal.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { fault } from "../../system/fault.ts";
 import { acquireLock } from "../../system/locks/lock-file.ts";
 import { findNewCommits, type NewCommits } from "../carry/new-commits.ts";
+import type { ObserveDeps } from "../edits/edit-cause.ts";
+import { authorIdentity } from "../edits/identity.ts";
 import type { AuthorshipLog } from "../note/log.ts";
-import type { ObserveDeps } from "../record/edit-cause.ts";
-import { authorIdentity } from "../record/identity.ts";
-import { keepStashes } from "../record/keep-stashes.ts";
-import { creditCommitInShell } from "../record/shell-commits.ts";
+import { keepStashes } from "../shell/keep-stashes.ts";
+import { creditCommitInShell } from "../shell/shell-commits.ts";
 import { carryIntoCommits } from "./carried-commits.ts";
 import { claimCommit, type NotedCommit, readNotedCommit } from "./commit-claims.ts";
 import { classifyHeadMove, type HeadMove } from "./head-moves.ts";

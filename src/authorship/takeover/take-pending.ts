@@ -4,13 +4,17 @@ import { countLinesOf } from "../../base/text/line-starts.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readBase } from "../../journal/base.ts";
-import { withJournal } from "../../journal/journal.ts";
+import { withJournal } from "../../journal/log/journal.ts";
 import type { Head } from "../../journal/path-state.ts";
-import { type HeadWithContent, readPendingHeads, restorePendingHeads } from "../../journal/pending-heads.ts";
+import {
+  type HeadWithContent,
+  readPendingHeads,
+  restorePendingHeads,
+} from "../../journal/pending/pending-heads.ts";
 import type { Files } from "../../system/files/files.ts";
-import { type Capture, captureContent, capturePath, stateOf } from "../record/capture.ts";
-import type { ObserveDeps } from "../record/edit-cause.ts";
-import { recordEdit } from "../record/record-edit.ts";
+import { type Capture, captureContent, capturePath, stateOf } from "../edits/capture.ts";
+import type { ObserveDeps } from "../edits/edit-cause.ts";
+import { recordEdit } from "../edits/record-edit.ts";
 import { type ClaimedFile, claimedRuns, parseGitAiLog } from "./git-ai-log.ts";
 
 export interface TakenLines {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Repository } from "../../git/repository.ts";
-import { isForeignHead } from "../../journal/foreign-head.ts";
+import { isForeignHead } from "../../journal/heads/foreign-head.ts";
 import type { Head } from "../../journal/path-state.ts";
-import { readPendingHeads } from "../../journal/pending-heads.ts";
+import { readPendingHeads } from "../../journal/pending/pending-heads.ts";
 import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files/files.ts";
 

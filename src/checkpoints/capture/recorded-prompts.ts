@@ -1,7 +1,7 @@
 import type { AgentId } from "../../agents/agent-event.ts";
 import { sessionKey } from "../../authorship/note/keys.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readSessionRecords } from "../../journal/session-log.ts";
+import { readSessionRecords } from "../../journal/log/session-log.ts";
 import type { CaptureDeps } from "./transcript.ts";
 
 const maxRecordedPrompts = 100;

@@ -1,5 +1,5 @@
 import type { Repository } from "../../git/repository.ts";
-import { openPromptFinder, type PromptFinder } from "../../journal/session-log.ts";
+import { openPromptFinder, type PromptFinder } from "../../journal/log/session-log.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { Redactor } from "../../transcripts/redaction/redaction.ts";
 import { readCaptureSettings } from "./settings.ts";

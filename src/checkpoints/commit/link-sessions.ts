@@ -11,7 +11,7 @@ import { openObjectReader } from "../../git/objects/objects.ts";
 import { type FilePatch, readIndexPatch } from "../../git/objects/patch.ts";
 import { listStagedChanges, type StagedChange } from "../../git/worktree/staged-changes.ts";
 import { listShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
-import { readHead, readStateContent, stateContentPath } from "../../journal/head-files.ts";
+import { readHead, readStateContent, stateContentPath } from "../../journal/heads/head-files.ts";
 import { type Base, type Epoch, listEpochs } from "../../journal/layout.ts";
 import { decodeLineOwners, ownersIn, sessionOfOwner } from "../../journal/line-owners.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";

@@ -7,7 +7,7 @@ import type { Git } from "../../git/git.ts";
 import { isNullOid, type Oid } from "../../git/ids.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
-import type { PromptFinder } from "../../journal/session-log.ts";
+import type { PromptFinder } from "../../journal/log/session-log.ts";
 import type { Files } from "../../system/files/files.ts";
 import { findTwins } from "./same-tree.ts";
 

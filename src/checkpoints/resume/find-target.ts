@@ -10,7 +10,7 @@ import { findCommitLinks, findOwnLinks, type LinkDeps } from "../query/commit-li
 import { type LinkedCommit, readCommitsAs, readLinkedCommits } from "../query/links.ts";
 import { listCheckpointPlaces } from "../query/read-checkpoints.ts";
 import { type CheckpointId, isCheckpointId } from "../record/ids.ts";
-import type { SyncContext } from "../remote/fetch-tips.ts";
+import type { SyncContext } from "../remote/fetch/fetch-tips.ts";
 import { openCheckpointStores } from "../stores/stores.ts";
 
 /** What a word to resume means. */

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import type { AgentEvent, AgentId } from "../../agents/agent-event.ts";
-import { locatePath } from "../../authorship/record/locate-path.ts";
+import { locatePath } from "../../authorship/edits/locate-path.ts";
 import { sha256Hex } from "../../base/digest.ts";
 import { isJsonObject, type Json, jsonField } from "../../base/json.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";

@@ -2,7 +2,7 @@ import type { AgentId } from "../../agents/agent-event.ts";
 import { sessionKey } from "../../authorship/note/keys.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readHeads } from "../../journal/head-files.ts";
+import { readHeads } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { ownersIn, sessionOfOwner } from "../../journal/line-owners.ts";
 import type { Head } from "../../journal/path-state.ts";

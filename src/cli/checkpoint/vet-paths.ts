@@ -1,9 +1,9 @@
-import type { ObserveDeps } from "../../authorship/record/edit-cause.ts";
-import { type LocatedPath, locatePath } from "../../authorship/record/locate-path.ts";
+import type { ObserveDeps } from "../../authorship/edits/edit-cause.ts";
+import { type LocatedPath, locatePath } from "../../authorship/edits/locate-path.ts";
 import type { ErrorCode } from "../../base/error-codes.ts";
 import { listIgnoredSync, readCommittedSync } from "../../git/remote/sync.ts";
 import { readBase } from "../../journal/base.ts";
-import { readHead } from "../../journal/head-files.ts";
+import { readHead } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 
 /** A path that somebody named and that has nothing to record. */

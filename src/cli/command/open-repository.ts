@@ -1,4 +1,4 @@
-import { withFetched } from "../../checkpoints/remote/fetched-stores.ts";
+import { withFetched } from "../../checkpoints/remote/fetch/fetched-stores.ts";
 import { type CheckpointStores, openCheckpointStores } from "../../checkpoints/stores/stores.ts";
 import { borrowFetched } from "../../git/fetched-objects.ts";
 import { type Git, openGit } from "../../git/git.ts";

@@ -1,4 +1,4 @@
-import type { PushContext } from "../../checkpoints/remote/push-checkpoints.ts";
+import type { PushContext } from "../../checkpoints/remote/push/push-checkpoints.ts";
 import type { Git } from "../../git/git.ts";
 import type { TransferProgress } from "../../git/remote/network.ts";
 import { type Progress, startProgress } from "../output/progress.ts";

@@ -12,7 +12,7 @@ import type { JsonObject } from "../../base/json.ts";
 import { openGit } from "../../git/git.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
-import { openPromptFinder, type PromptFinder } from "../../journal/session-log.ts";
+import { openPromptFinder, type PromptFinder } from "../../journal/log/session-log.ts";
 import type { CliContext } from "../command/context.ts";
 import { openPagedOutput, type PagedOutput } from "../command/pager.ts";
 import type { RawCommand } from "../command/raw-command.ts";

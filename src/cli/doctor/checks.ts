@@ -1,16 +1,16 @@
-import type { DoctorCheck, MachineContext } from "./check.ts";
-import { agentsCheck } from "./check-agents.ts";
-import { checkpointsCheck } from "./check-checkpoints.ts";
-import { hooksCheck } from "./check-hooks.ts";
-import { journalCheck } from "./check-journal.ts";
-import { locksCheck } from "./check-locks.ts";
-import { mergesCheck } from "./check-merges.ts";
-import { notesCheck } from "./check-notes.ts";
-import { ownersCheck } from "./check-owners.ts";
-import { peersCheck } from "./check-peers.ts";
-import { remotesCheck } from "./check-remotes.ts";
-import { sandboxesCheck } from "./check-sandboxes.ts";
-import { sessionsCheck } from "./check-sessions.ts";
+import { agentsCheck } from "./checks/agents.ts";
+import type { DoctorCheck, MachineContext } from "./checks/check.ts";
+import { checkpointsCheck } from "./checks/checkpoints.ts";
+import { hooksCheck } from "./checks/hooks.ts";
+import { journalCheck } from "./checks/journal.ts";
+import { locksCheck } from "./checks/locks.ts";
+import { mergesCheck } from "./checks/merges.ts";
+import { notesCheck } from "./checks/notes.ts";
+import { ownersCheck } from "./checks/owners.ts";
+import { peersCheck } from "./checks/peers.ts";
+import { remotesCheck } from "./checks/remotes.ts";
+import { sandboxesCheck } from "./checks/sandboxes.ts";
+import { sessionsCheck } from "./checks/sessions.ts";
 
 /** In the order in which they look and repair: locks first, since others wait for them; checkpoints after what remotes bring. */
 export const repositoryChecks: readonly DoctorCheck[] = [

@@ -4,8 +4,8 @@ import type { CliContext } from "../command/context.ts";
 import { exitCodes } from "../command/exit-codes.ts";
 import { openRepositoryCheckpoints } from "../command/open-repository.ts";
 import { printable, printableText, type Terminal } from "../output/terminal.ts";
-import type { DoctorCheck, Finding, MachineContext } from "./check.ts";
-import { securityChecks } from "./check-security.ts";
+import type { DoctorCheck, Finding, MachineContext } from "./checks/check.ts";
+import { securityChecks } from "./checks/security.ts";
 import { machineChecks, repositoryChecks } from "./checks.ts";
 import type { DoctorFlags } from "./doctor-command.ts";
 

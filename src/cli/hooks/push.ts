@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { errorText } from "../../base/errors.ts";
 import { cleanText } from "../../base/text/clean-text.ts";
-import { findUnpushed } from "../../checkpoints/remote/find-unpushed.ts";
-import type { PushContext } from "../../checkpoints/remote/push-checkpoints.ts";
+import { findUnpushed } from "../../checkpoints/remote/push/find-unpushed.ts";
+import type { PushContext } from "../../checkpoints/remote/push/push-checkpoints.ts";
 import { v1Branch } from "../../checkpoints/stores/store-refs.ts";
 import { openGit } from "../../git/git.ts";
 import { findElectedRemote } from "../../git/remote/remote.ts";
@@ -56,7 +56,7 @@ export async function pushInHook(
   if (unpushed.size === 0) return [];
   // most pushes end above: the rest is loaded only where it is needed
   const [{ hasUserBranches }, { pushRecords }] = await Promise.all([
-    import("../../checkpoints/remote/has-branches.ts"),
+    import("../../checkpoints/remote/fetch/has-branches.ts"),
     import("../../workflows/push-records.ts"),
   ]);
   try {

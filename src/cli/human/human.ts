@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { locatePath } from "../../authorship/record/locate-path.ts";
+import { locatePath } from "../../authorship/edits/locate-path.ts";
 import { stateHuman } from "../../authorship/record/state-human.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { RepoPath } from "../../git/ids.ts";

@@ -1,7 +1,7 @@
 import { cleanJson } from "../../base/text/clean-text.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { listEpochs, logPath } from "../../journal/layout.ts";
-import { readEvents } from "../../journal/log.ts";
+import { readEvents } from "../../journal/log/log.ts";
 import { pruneJournal } from "../../journal/upkeep/prune.ts";
 import type { CliContext } from "../command/context.ts";
 import { formatTable, printable } from "../output/terminal.ts";

@@ -5,7 +5,7 @@ import { agentLabel } from "../../authorship/note/owner-label.ts";
 import { type AgentOwner, type Owner, resolveOwner, traceDetails } from "../../authorship/note/owners.ts";
 import { countLines, type LineRange } from "../../authorship/rules/owner-runs.ts";
 import type { JsonObject } from "../../base/json.ts";
-import type { PromptFinder } from "../../journal/session-log.ts";
+import type { PromptFinder } from "../../journal/log/session-log.ts";
 import { styledOwner } from "../output/owner-column.ts";
 import { formatTable, printable, printableText, type Terminal } from "../output/terminal.ts";
 import type { ShownNote } from "./shown-note.ts";

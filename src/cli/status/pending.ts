@@ -1,5 +1,5 @@
 import type { Repository } from "../../git/repository.ts";
-import { readHeads } from "../../journal/head-files.ts";
+import { readHeads } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
 import type { Head } from "../../journal/path-state.ts";

@@ -1,11 +1,11 @@
 import type { Repository } from "../../git/repository.ts";
 import { fault } from "../../system/fault.ts";
 import { type Files, temporaryPathFor } from "../../system/files/files.ts";
-import { readHeads } from "../head-files.ts";
-import { type JournalDeps, withJournalLock } from "../journal.ts";
+import { readHeads } from "../heads/head-files.ts";
 import type { JournalEvent } from "../journal-event.ts";
 import { type Epoch, listEpochs, logPath } from "../layout.ts";
-import { type DamagedLine, readEvents } from "../log.ts";
+import { type JournalDeps, withJournalLock } from "../log/journal.ts";
+import { type DamagedLine, readEvents } from "../log/log.ts";
 import { encodeRecordLine } from "../record-line.ts";
 
 export interface PruneResult {

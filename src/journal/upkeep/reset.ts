@@ -1,8 +1,8 @@
 import type { Repository } from "../../git/repository.ts";
 import { withLockFile } from "../../system/locks/lock-file.ts";
-import type { JournalDeps } from "../journal.ts";
 import { journalFolder, listEpochs, lockPath, shellCallsFolder } from "../layout.ts";
 import { lockTimeoutMs } from "../limits.ts";
+import type { JournalDeps } from "../log/journal.ts";
 
 /** Forgets everything that is pending in a worktree, open shell calls included. Notes of commits stay. */
 export function resetJournal(deps: JournalDeps, repository: Repository): void {

@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Repository } from "../../git/repository.ts";
 import { temporaryName } from "../../system/files/files.ts";
-import { applyEvent } from "../head.ts";
+import { applyEvent } from "../heads/head.ts";
 import {
   findDamagedHeads,
   listPathFolders,
@@ -10,10 +10,10 @@ import {
   readHeads,
   readStateContent,
   writeHead,
-} from "../head-files.ts";
-import { type JournalDeps, withJournalLock } from "../journal.ts";
+} from "../heads/head-files.ts";
 import { type Epoch, journalFolder, listEpochs, logPath } from "../layout.ts";
-import { readEvents } from "../log.ts";
+import { type JournalDeps, withJournalLock } from "../log/journal.ts";
+import { readEvents } from "../log/log.ts";
 import type { Head } from "../path-state.ts";
 
 /** One thing wrong with a journal, and what `repairJournal` does about it. */

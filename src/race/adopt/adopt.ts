@@ -8,7 +8,7 @@ import { applyFiles } from "../../checkpoints/rewind/rewind.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid, RepoPath } from "../../git/ids.ts";
 import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
-import type { JournalDeps } from "../../journal/journal.ts";
+import type { JournalDeps } from "../../journal/log/journal.ts";
 import { fault } from "../../system/fault.ts";
 import type { Processes } from "../../system/process/processes.ts";
 import type { Trace } from "../../system/trace.ts";

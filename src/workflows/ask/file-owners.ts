@@ -10,7 +10,7 @@ import { isNullOid, type Oid } from "../../git/ids.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { maxLinedFileBytes } from "../../journal/limits.ts";
-import type { PromptFinder } from "../../journal/session-log.ts";
+import type { PromptFinder } from "../../journal/log/session-log.ts";
 import type { AskContext } from "./ask-context.ts";
 
 /** A line of a file, where it came from, and who owns it. */

@@ -1,7 +1,7 @@
 import { notesRef } from "../../authorship/note/notes-ref.ts";
 import { KeyframeError } from "../../base/errors.ts";
-import { mergeNotes } from "../../checkpoints/remote/merge-notes.ts";
-import { type PushContext, pushCheckpoints } from "../../checkpoints/remote/push-checkpoints.ts";
+import { mergeNotes } from "../../checkpoints/remote/join/merge-notes.ts";
+import { type PushContext, pushCheckpoints } from "../../checkpoints/remote/push/push-checkpoints.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";

@@ -1,6 +1,6 @@
 import { listTurnRefs, type TurnSnapshot } from "../../checkpoints/capture/turn-snapshots.ts";
-import { joinCheckpointBranch } from "../../checkpoints/remote/join-branch.ts";
-import { mergeNotes } from "../../checkpoints/remote/merge-notes.ts";
+import { joinCheckpointBranch } from "../../checkpoints/remote/join/join-branch.ts";
+import { mergeNotes } from "../../checkpoints/remote/join/merge-notes.ts";
 import { v1Branch } from "../../checkpoints/stores/store-refs.ts";
 import { type Git, gitFailed, openGit } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";

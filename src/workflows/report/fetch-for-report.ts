@@ -1,7 +1,7 @@
 import { errorText } from "../../base/errors.ts";
-import { fetchCheckpoints } from "../../checkpoints/remote/fetch-checkpoints.ts";
-import { fetchAndMergeNotes } from "../../checkpoints/remote/merge-notes.ts";
-import type { PushContext } from "../../checkpoints/remote/push-checkpoints.ts";
+import { fetchCheckpoints } from "../../checkpoints/remote/fetch/fetch-checkpoints.ts";
+import { fetchAndMergeNotes } from "../../checkpoints/remote/join/merge-notes.ts";
+import type { PushContext } from "../../checkpoints/remote/push/push-checkpoints.ts";
 import { fetchWhole } from "../../git/remote/fetch.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import type { ChangeRequest } from "../ci/change-request.ts";

@@ -1,0 +1,231 @@
+import { dirname } from "node:path";
+import type { RepoPath } from "../../git/ids.ts";
+import type { Repository } from "../../git/repository.ts";
+import type { Clock } from "../../system/clock.ts";
+import { fault } from "../../system/fault.ts";
+import type { Files } from "../../system/files/files.ts";
+import { withLockFile } from "../../system/locks/lock-file.ts";
+import type { ProcessTable } from "../../system/process/process-table.ts";
+import { type Random, randomHex } from "../../system/random.ts";
+import { applyEvent, hasOwners } from "../heads/head.ts";
+import { readHead, readHeads, readStateContent, stateContentPath, writeHead } from "../heads/head-files.ts";
+import type { JournalEvent } from "../journal-event.ts";
+import {
+  type Base,
+  type Epoch,
+  hasShellCalls,
+  isOwned,
+  listEpochs,
+  lockPath,
+  logPath,
+  makeEpoch,
+  ownedPath,
+  pathFolder,
+  pathsFolder,
+} from "../layout.ts";
+import { lockTimeoutMs, lockTurns } from "../limits.ts";
+import type { Head, PathState } from "../path-state.ts";
+import { appendEvent } from "./log.ts";
+import { finishInterrupted } from "./recovery.ts";
+
+export interface JournalDeps {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly processTable: ProcessTable;
+}
+
+/** What is recorded of an event; id and time are added. */
+export type NewEvent = Omit<JournalEvent, "id" | "at">;
+
+/**
+ * The journal while its lock is held. Work here is proportional to the paths that are asked for, never to what was
+ * recorded before: the log is only appended to.
+ */
+export interface Journal {
+  readonly epoch: Epoch;
+  /** What is pending for a path, from this epoch or the newest earlier one that knows it. */
+  head(path: RepoPath): Head | undefined;
+  /** The bytes of a state that a head names; undefined for an absent path, one recorded by digest only, or a lost file. */
+  content(head: Head, state: PathState): Buffer | undefined;
+  /** Appends the event, then moves the path's head. `content` are the bytes of the event's state. */
+  record(event: NewEvent, content?: Uint8Array): Head;
+}
+
+/**
+ * Runs `work` with the journal of a worktree whose HEAD is at `base`. One process at a time; what a killed one left
+ * half done is finished first. The order of a recording is: content, log line, head. After a crash before the log line
+ * nothing was recorded; after it, the head is made again from the line.
+ */
+export function withJournal<T>(
+  deps: JournalDeps,
+  repository: Repository,
+  base: Base,
+  work: (journal: Journal) => T,
+): T {
+  const { files } = deps;
+  return withJournalLock(deps, repository, () => {
+    const epochs = listEpochs(repository, files);
+    const last = epochs.at(-1);
+    const epoch = last?.base === base ? last : beginEpoch(repository, files, { before: epochs, base });
+    const earlier = epochs.filter((other) => other.sequence < epoch.sequence).reverse();
+    return work(openJournal(deps, epoch, earlier));
+  });
+}
+
+/** Runs `work` while no other process records. */
+export function withJournalLock<T>(deps: JournalDeps, repository: Repository, work: () => T): T {
+  const lock = lockPath(repository);
+  deps.files.makeFolder(dirname(lock));
+  const onTakeover = () => finishInterrupted(deps, listEpochs(repository, deps.files));
+  return withLockFile(deps, lock, { timeoutMs: lockTimeoutMs, turns: lockTurns, onTakeover }, work);
+}
+
+/**
+ * Puts a head that is still pending into the epoch after a commit, unless that one already knows the path. The
+ * contents of its states come from the epoch that it stood in. Under `withJournalLock`.
+ */
+export function carryHead(
+  deps: JournalDeps,
+  { from, to }: { readonly from: Epoch; readonly to: Epoch },
+  head: Head,
+): void {
+  const { files } = deps;
+  if (readHead(files, to, head.path) !== undefined) return;
+  files.makeFolder(pathFolder(to, head.path));
+  bringContents(files, { from, to }, head);
+  if (hasOwners(head)) files.createExclusively(ownedPath(to), Buffer.alloc(0));
+  const id = randomHex(deps.random, 16);
+  const carried = { ...head, eventId: id };
+  const event: JournalEvent = {
+    id,
+    at: deps.clock.nowMs(),
+    path: head.path,
+    kind: "carry",
+    owner: null,
+    carried,
+  };
+  appendEvent(files, logPath(to), event);
+  fault("journal:after-carry-append-before-head");
+  writeHead(files, to, carried);
+}
+
+/** Makes sure that every state which the head names has its content in the later epoch's folder. */
+function bringContents(
+  files: Files,
+  { from, to }: { readonly from: Epoch; readonly to: Epoch },
+  head: Head,
+): void {
+  // what a session left is told by its digest: a cut is found by what it cut
+  const produced = Object.values(head.produced ?? {}).map((digest) => ({ ...head.current, digest }));
+  for (const state of [head.current, ...head.earlier, ...produced]) {
+    const content = state.digest === "" ? undefined : readStateContent(files, from, head, state);
+    if (content !== undefined) {
+      files.createExclusively(stateContentPath(to, head.path, state), content, { mode: 0o600 });
+    }
+  }
+}
+
+function beginEpoch(
+  repository: Repository,
+  files: Files,
+  { before, base }: { before: readonly Epoch[]; base: Base },
+): Epoch {
+  // what a shell call was begun with is compared when it ends, on whatever commit HEAD is then
+  const isWatched = hasShellCalls(repository, files);
+  for (const epoch of before) if (!isWatched && isSpent(epoch, files)) files.removeTree(epoch.folder);
+  const epoch = makeEpoch(repository, (before.at(-1)?.sequence ?? 0) + 1, base);
+  files.makeFolder(pathsFolder(epoch));
+  return epoch;
+}
+
+/** True if an epoch holds no owner to settle and no call that is still under way. */
+function isSpent(epoch: Epoch, files: Files): boolean {
+  if (isOwned(epoch, files)) return false;
+  for (const head of readHeads(files, epoch)) if (head.begun.length > 0) return false;
+  return true;
+}
+
+interface FoundHead {
+  readonly head: Head;
+  readonly epoch: Epoch;
+}
+
+function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Epoch[]): Journal {
+  const { files } = deps;
+  let owned = isOwned(epoch, files);
+  // nobody else moves a head while the lock is held
+  const known = new Map<RepoPath, FoundHead | undefined>();
+
+  function find(path: RepoPath): FoundHead | undefined {
+    if (!known.has(path)) known.set(path, search(path));
+    return known.get(path);
+  }
+
+  function search(path: RepoPath): FoundHead | undefined {
+    for (const candidate of [epoch, ...earlierEpochs]) {
+      const head = readHead(files, candidate, path);
+      if (head !== undefined) return { head, epoch: candidate };
+    }
+    return undefined;
+  }
+
+  function dropContents(before: Head | undefined, after: Head): void {
+    if (before === undefined) return;
+    const kept = new Set([after.current, ...after.earlier].map((state) => state.digest));
+    for (const state of [before.current, ...before.earlier]) {
+      if (state.digest !== "" && !kept.has(state.digest))
+        files.remove(stateContentPath(epoch, after.path, state));
+    }
+  }
+
+  return {
+    epoch,
+    head: (path) => find(path)?.head,
+    content(head, state) {
+      for (const candidate of [epoch, ...earlierEpochs]) {
+        const content = readStateContent(files, candidate, head, state);
+        if (content !== undefined) return content;
+      }
+      return undefined;
+    },
+    record(newEvent, content) {
+      const found = find(newEvent.path);
+      const event: JournalEvent = { id: randomHex(deps.random, 16), at: deps.clock.nowMs(), ...newEvent };
+      const head = applyEvent(found?.head, event);
+      files.makeFolder(pathFolder(epoch, event.path));
+      if (found !== undefined && found.epoch !== epoch)
+        bringContents(files, { from: found.epoch, to: epoch }, found.head);
+      if (content !== undefined && head.current.digest !== "") {
+        files.createExclusively(stateContentPath(epoch, head.path, head.current), content, { mode: 0o600 });
+      }
+      fault("journal:after-content-before-append");
+      if (!owned && hasOwners(head)) {
+        files.createExclusively(ownedPath(epoch), Buffer.alloc(0));
+        owned = true;
+      }
+      // the first event of a path that came from an earlier epoch must stand alone in this log
+      if (found !== undefined && found.epoch !== epoch)
+        appendEvent(files, logPath(epoch), carryEvent(found.head, event));
+      appendEvent(files, logPath(epoch), event);
+      fault("journal:after-append-before-head");
+      writeHead(files, epoch, head);
+      known.set(event.path, { head, epoch });
+      fault("journal:after-head");
+      dropContents(found?.head, head);
+      return head;
+    },
+  };
+}
+
+/** The event that says where a head stood when its path was first touched in a new epoch. */
+function carryEvent(head: Head, cause: JournalEvent): JournalEvent {
+  return {
+    id: `${cause.id}-carry`,
+    at: cause.at,
+    path: head.path,
+    kind: "carry",
+    owner: null,
+    carried: head,
+  };
+}
