@@ -173,11 +173,15 @@ const rooms = {
   "sandbox/memory": ["memory images and their differences", ["store"]],
   "sandbox/lazy": ["disk and memory that arrive while they are used", ["store", "memory"]],
   "sandbox/network": ["what a guest may reach, ports, names", ["store", "qemu", "guest"]],
-  "sandbox/lifecycle": [
-    "start, branch, pause, remove",
-    ["store", "image", "qemu", "guest", "memory", "lazy", "network"],
+  "sandbox/removal": [
+    "what is deleted and what nothing needs any more: sandboxes, snapshots, layers of disks",
+    ["store", "qemu", "memory", "lazy", "network"],
   ],
-  "sandbox/snapshot": ["snapshots as a tree: describe, verify, compact", ["store", "memory", "lifecycle"]],
+  "sandbox/lifecycle": [
+    "start, branch, pause, resume",
+    ["store", "image", "qemu", "guest", "memory", "lazy", "network", "removal"],
+  ],
+  "sandbox/snapshot": ["snapshots as a tree: describe, verify, compact", ["store", "memory", "removal"]],
   "sandbox/transfer": ["snapshots to and from other machines", ["store", "memory"]],
   "sandbox/keeper": ["the process beside each machine", ["store", "qemu", "guest", "network", "lifecycle"]],
   "server/requests": ["what every request passes, whatever its interface", []],
@@ -187,8 +191,9 @@ const rooms = {
   "server/rest": ["the interface of our own", ["requests", "context", "e2b"]],
   "race/checks": ["what is run in each lane, and how two results differ", []],
   "race/adopt": ["a lane's commits brought to the user's branch", []],
-  "timeline/fork": ["a worktree that continues from a moment", ["machines"]],
   "timeline/machines": ["what agents that ran in machines left here", []],
+  "timeline/moments": ["moments listed, found by a name, described", ["machines"]],
+  "timeline/fork": ["a worktree that continues from a moment", ["machines"]],
   "workflows/summarize": ["what a program of the user's says of a conversation, stored with it", []],
   "workflows/machine": ["an agent run in a machine: what goes in, what comes out", ["run"]],
   "journal/heads": ["the newest state of each path, so that no hook reads the whole log", []],
@@ -199,6 +204,7 @@ const rooms = {
   "base/text": ["text: cleaned, cut into lines, quoted, matched", []],
   "checkpoints/query/search": ["the index of conversations", ["record", "stores", "query"]],
   "transcripts/redaction": ["secrets found and taken out", []],
+  "transcripts/relate": ["which of two copies of a conversation holds more", ["redaction"]],
   "transcripts/compact": ["the short form of a conversation, per agent", []],
   "transcripts/scan": ["facts of a conversation, per agent", ["compact"]],
 };

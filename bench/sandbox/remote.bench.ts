@@ -5,8 +5,8 @@ import type { ImageRepository } from "../../src/blocks/images/repository/image-r
 import { openStore } from "../../src/blocks/stores/open-store.ts";
 import { endBlockServer } from "../../src/sandbox/lazy/block-server.ts";
 import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
-import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
 import { forkSnapshot } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
 import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/store/home.ts";
 import { findSandbox } from "../../src/sandbox/store/sandbox-store.ts";
 import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";

@@ -3,8 +3,8 @@ import { dropHidden } from "../base/text/clean-text.ts";
 import { redactedText } from "../checkpoints/capture/redacted-prompts.ts";
 import { listRaces, readLane } from "../race/race-record.ts";
 import { raceRows } from "../race/race-table.ts";
-import { describeMoment } from "../timeline/describe-moment.ts";
-import { mustFindMoment } from "../timeline/find-moment.ts";
+import { describeMoment } from "../timeline/moments/describe-moment.ts";
+import { mustFindMoment } from "../timeline/moments/find-moment.ts";
 import type { AskContext } from "../workflows/ask/ask-context.ts";
 import {
   type ConversationEntry,

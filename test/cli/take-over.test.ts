@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";
 import { absent, type FileState, textFile } from "../../src/base/file-change.ts";
-import { recordInstalled, restoreExactly } from "../../src/cli/enable/installed.ts";
 import type { Peer, PeerSettings } from "../../src/cli/peers/find-peers.ts";
 import { peerNotes } from "../../src/cli/peers/peer-words.ts";
 import { planGiveBack, planTakeOver } from "../../src/cli/peers/take-over.ts";
+import { recordInstalled, restoreExactly } from "../../src/cli/setup/installed.ts";
 
 const url = "https://example.com/a.git";
 const paths = { entire: "/top/.entire/settings.local.json", "git-ai": "/home/a/.git-ai/config.json" };

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { collectSandboxGarbage } from "../../src/sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage } from "../../src/sandbox/removal/collect-garbage.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { findSandbox, listSandboxes, sandboxState } from "../../src/sandbox/store/sandbox-store.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";

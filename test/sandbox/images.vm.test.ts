@@ -15,8 +15,8 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseObjectName } from "../../src/sandbox/ids.ts";
 import { findSandboxImage } from "../../src/sandbox/image/build.ts";
-import { removeSandbox } from "../../src/sandbox/lifecycle/remove-sandbox.ts";
 import { bootSandbox } from "../../src/sandbox/lifecycle/start-sandbox.ts";
+import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { collectSandboxGarbage } from "../../src/sandbox/lifecycle/collect-garbage.ts";
+import { collectSandboxGarbage } from "../../src/sandbox/removal/collect-garbage.ts";
 import { findSandbox, listSandboxes } from "../../src/sandbox/store/sandbox-store.ts";
 import { listSnapshots, snapshotFiles } from "../../src/sandbox/store/snapshot-store.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";

@@ -1,4 +1,4 @@
-import { decodePath } from "../../base/text/path-text.ts";
+import { decodePath } from "../../base/path-text.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";

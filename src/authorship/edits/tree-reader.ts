@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { encodePath } from "../../base/text/path-text.ts";
+import { encodePath } from "../../base/path-text.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";

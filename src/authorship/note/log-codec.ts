@@ -8,7 +8,7 @@ import {
   objectField,
   stringField,
 } from "../../base/json.ts";
-import { isPlainPath } from "../../base/text/path-text.ts";
+import { isPlainPath } from "../../base/path-text.ts";
 import type { OwnerRuns } from "../rules/owner-runs.ts";
 import { readLegacyLog } from "./legacy-log.ts";
 import {

@@ -1,5 +1,5 @@
 import { type JsonObject, jsonField, objectField } from "../../base/json.ts";
-import { isPlainPath } from "../../base/text/path-text.ts";
+import { isPlainPath } from "../../base/path-text.ts";
 import type { OwnerRun } from "../rules/owner-runs.ts";
 import type { AuthorshipEntry, AuthorshipFile, FileOwners } from "./log.ts";
 

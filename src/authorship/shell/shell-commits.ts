@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { decodePath } from "../../base/text/path-text.ts";
+import { decodePath } from "../../base/path-text.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { readCommittedSync, runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";

@@ -1,4 +1,4 @@
-import type { Relation } from "../../transcripts/relate-content.ts";
+import type { Relation } from "../../transcripts/relate/relate-content.ts";
 import type { CheckpointPlaces, ReadCheckpoint, ReadSession } from "../query/read-checkpoints.ts";
 import type { CheckpointTree, StoreKind } from "../record/checkpoint-tree.ts";
 import { sessionsOf } from "../record/checkpoint-tree.ts";

@@ -1,5 +1,5 @@
 import type { Git } from "../../git/git.ts";
-import { type Relation, relateContent } from "../../transcripts/relate-content.ts";
+import { type Relation, relateContent } from "../../transcripts/relate/relate-content.ts";
 import {
   type CheckpointPlaces,
   listCheckpointPlaces,

@@ -5,7 +5,7 @@ import { lineCompactorOf } from "../../transcripts/compact/agents.ts";
 import type { CompactLine } from "../../transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../transcripts/compact/compactor.ts";
 import { transcriptLines } from "../../transcripts/document-lines.ts";
-import { titleOf } from "../../transcripts/title.ts";
+import { titleOf } from "../../transcripts/scan/title.ts";
 import type { StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import type { SessionMetadata, Summary } from "../record/metadata.ts";

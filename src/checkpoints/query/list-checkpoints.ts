@@ -1,7 +1,7 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openSmallObjectReader, type SmallObjectReader } from "../../git/objects/small-objects.ts";
-import { titleOf } from "../../transcripts/title.ts";
+import { titleOf } from "../../transcripts/scan/title.ts";
 import { isFetchedPlace, type StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { addTokens, noTokens, type TokenUsage } from "../record/token-usage.ts";

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { relateTranscripts } from "../../transcripts/relate-transcripts.ts";
+import { relateTranscripts } from "../../transcripts/relate/relate-transcripts.ts";
 import type { TranscriptReader } from "../query/read-transcript.ts";
 import { dateOf, type GatheredSession } from "./gathered-session.ts";
 

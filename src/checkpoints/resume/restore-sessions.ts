@@ -12,7 +12,7 @@ import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { StreamToFile } from "../../system/files/stream-to-file.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
-import { relateTranscripts } from "../../transcripts/relate-transcripts.ts";
+import { relateTranscripts } from "../../transcripts/relate/relate-transcripts.ts";
 import type { TranscriptReader } from "../query/read-transcript.ts";
 import type { GatheredSession } from "./gathered-session.ts";
 import { restoreSubagents } from "./subagents.ts";

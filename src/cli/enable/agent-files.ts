@@ -6,7 +6,7 @@ import type { Git } from "../../git/git.ts";
 import { readFileState } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
 import { ifReachable } from "../../system/files/if-reachable.ts";
-import { readWorkTreeFile } from "./work-tree-file.ts";
+import { readWorkTreeFile } from "../setup/work-tree-file.ts";
 
 /** A file that connects an agent, as it is found. */
 export interface AgentFile {

@@ -8,8 +8,8 @@ import { type HookPlan, type InstallChange, planHook, planHookRemoval } from "..
 import { isExcludedByUs, setExcluded } from "../../git/worktree/exclude.ts";
 import type { Peer } from "../peers/find-peers.ts";
 import { planGiveBack, planTakeOver, type TakenOver, type TakeOverPlan } from "../peers/take-over.ts";
+import { type InstalledPath, type RecordedChange, restoreExactly } from "../setup/installed.ts";
 import type { AgentFile } from "./agent-files.ts";
-import { type InstalledPath, type RecordedChange, restoreExactly } from "./installed.ts";
 import { type AgentPlan, holdsHooks, planAgentFile, planAgentFileRemoval } from "./plan-agent-file.ts";
 import type { SettingsSituation } from "./settings-situation.ts";
 

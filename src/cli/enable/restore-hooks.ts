@@ -5,7 +5,7 @@ import { type HookProgram, watchHooks } from "../../git/hooks/hook-watch.ts";
 import { planHook } from "../../git/hooks/plan.ts";
 import { applyFileChanges } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
-import { readInstalled, recordInstalled, writeInstalled } from "./installed.ts";
+import { readInstalled, recordInstalled, writeInstalled } from "../setup/installed.ts";
 import { hookActionOf, ignoredPaths } from "./situation.ts";
 
 /**

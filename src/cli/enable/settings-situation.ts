@@ -3,7 +3,7 @@ import type { FileState } from "../../base/file-change.ts";
 import type { Git } from "../../git/git.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
-import { readWorkTreeFile } from "./work-tree-file.ts";
+import { readWorkTreeFile } from "../setup/work-tree-file.ts";
 
 /** A settings file of Claude Code as it is found. */
 export interface SettingsSituation {

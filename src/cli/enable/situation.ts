@@ -14,8 +14,8 @@ import { homedir } from "../../system/machine/home.ts";
 import type { CliContext } from "../command/context.ts";
 import { findPeers } from "../peers/find-peers.ts";
 import { peerOfSettings, type TakenOver } from "../peers/take-over.ts";
+import { type InstalledPath, readInstalled } from "../setup/installed.ts";
 import { findAgents, readAgentFiles } from "./agent-files.ts";
-import { type InstalledPath, readInstalled } from "./installed.ts";
 import type { EnableOptions, Situation } from "./plan.ts";
 import { readSettingsSituations } from "./settings-situation.ts";
 

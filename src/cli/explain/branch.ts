@@ -9,7 +9,7 @@ import { findPredecessors, predecessorKey, promptsInScope } from "../../checkpoi
 import type { CheckpointId } from "../../checkpoints/record/ids.ts";
 import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
 import type { Git } from "../../git/git.ts";
-import { titleOf } from "../../transcripts/title.ts";
+import { titleOf } from "../../transcripts/scan/title.ts";
 import type { CliContext } from "../command/context.ts";
 import { firstLine } from "../output/checkpoint-text.ts";
 import { printable } from "../output/terminal.ts";

@@ -1,6 +1,6 @@
 import type { Explanation } from "../../checkpoints/query/explain.ts";
 import { writerVersion } from "../../checkpoints/sessions/events.ts";
-import { encodeTrajectory } from "../../transcripts/atif.ts";
+import { encodeTrajectory } from "../../transcripts/compact/atif.ts";
 import type { CompactLine } from "../../transcripts/compact/compact-line.ts";
 import { type BudgetPiece, fitBudget } from "../../transcripts/fit-budget.ts";
 import { printableText } from "../output/terminal.ts";

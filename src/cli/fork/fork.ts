@@ -3,7 +3,6 @@ import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
-import { mustFindMoment } from "../../timeline/find-moment.ts";
 import {
   defaultForkPath,
   type Fork,
@@ -14,6 +13,7 @@ import {
 import { type ForkRecord, freeForkName, listForks } from "../../timeline/fork/fork-record.ts";
 import { planRemoveFork, removeFork } from "../../timeline/fork/remove-fork.ts";
 import type { Moment } from "../../timeline/moment.ts";
+import { mustFindMoment } from "../../timeline/moments/find-moment.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { firstLine, localTime } from "../output/checkpoint-text.ts";

@@ -20,7 +20,7 @@ import type { HookSituation } from "../../git/hooks/hook-situation.ts";
 import { readFileState } from "../../system/files/file-changes.ts";
 import type { Files } from "../../system/files/files.ts";
 import { ifReachable } from "../../system/files/if-reachable.ts";
-import { readWorkTreeFile } from "../enable/work-tree-file.ts";
+import { readWorkTreeFile } from "../setup/work-tree-file.ts";
 
 /** The settings file through which a peer is switched off here. */
 export interface PeerSettings {

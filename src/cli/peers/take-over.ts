@@ -2,7 +2,7 @@ import { entirePersonalSettings, giveEntireBack, switchEntireOff } from "../../a
 import { excludeFromGitAi, gitAiSettings, includeInGitAi, nameableUrls } from "../../agents/peers/git-ai.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { type FileChange, type FileState, sameState, textFile } from "../../base/file-change.ts";
-import type { InstalledPath, RecordedChange } from "../enable/installed.ts";
+import type { InstalledPath, RecordedChange } from "../setup/installed.ts";
 import type { Peer, PeerName, PeerSettings } from "./find-peers.ts";
 
 export const peerTitles: Readonly<Record<PeerName, string>> = { entire: "Entire", "git-ai": "git-ai" };

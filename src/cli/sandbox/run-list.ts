@@ -1,10 +1,10 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/text/quantities.ts";
 import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
-import { removeSandbox } from "../../sandbox/lifecycle/remove-sandbox.ts";
 import { resumeSandbox } from "../../sandbox/lifecycle/resume-sandbox.ts";
 import { readSandboxLogs } from "../../sandbox/lifecycle/sandbox-logs.ts";
 import { suspendSandbox } from "../../sandbox/lifecycle/suspend.ts";
+import { removeSandbox } from "../../sandbox/removal/remove-sandbox.ts";
 import { findSandbox, listSandboxes, sandboxState } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
 import { formatTable, printableText } from "../output/terminal.ts";

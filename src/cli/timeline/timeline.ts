@@ -1,7 +1,7 @@
-import { changedFilesOf } from "../../timeline/changed-files.ts";
-import { mustFindMoment } from "../../timeline/find-moment.ts";
-import { listMoments } from "../../timeline/list-moments.ts";
 import type { Moment } from "../../timeline/moment.ts";
+import { changedFilesOf } from "../../timeline/moments/changed-files.ts";
+import { mustFindMoment } from "../../timeline/moments/find-moment.ts";
+import { listMoments } from "../../timeline/moments/list-moments.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";

@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { encodePath } from "../../base/text/path-text.ts";
+import { encodePath } from "../../base/path-text.ts";
 import type { RunningProcess } from "../../system/process/processes.ts";
 import { type Git, gitFailed } from "../git.ts";
 import { isOid, type Oid } from "../ids.ts";

@@ -1,4 +1,4 @@
-import { decodePath } from "../../base/text/path-text.ts";
+import { decodePath } from "../../base/path-text.ts";
 
 const escapes: Record<string, number> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, "\\": 92 };
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
-import { decodePath, encodePath } from "../../base/text/path-text.ts";
+import { decodePath, encodePath } from "../../base/path-text.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { Processes, ProcessResult } from "../../system/process/processes.ts";
 import { gitEnvironment } from "../git-environment.ts";

@@ -4,10 +4,10 @@ import type { VirtualMachine } from "../hypervisor.ts";
 import type { SnapshotId } from "../ids.ts";
 import { maxPoolSize } from "../limits.ts";
 import { startDeadline } from "../qemu/deadline.ts";
+import { eraseSandbox } from "../removal/erase-sandbox.ts";
 import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import type { ReadySnapshot } from "../store/snapshot-store.ts";
-import { eraseSandbox } from "./erase-sandbox.ts";
 import { listPool, wakeGuest } from "./pool.ts";
 import { planFromSnapshot, type SandboxPlan, startSandbox } from "./start-sandbox.ts";
 

@@ -5,11 +5,11 @@ import { openGuestSession } from "../guest/session.ts";
 import type { VirtualMachine } from "../hypervisor.ts";
 import type { SnapshotId } from "../ids.ts";
 import { startDeadline } from "../qemu/deadline.ts";
+import { eraseSandbox } from "../removal/erase-sandbox.ts";
 import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import { listSandboxes, readSandboxes, sandboxState, saveSandboxRecord } from "../store/sandbox-store.ts";
 import { claimName } from "../store/snapshot-store.ts";
-import { eraseSandbox } from "./erase-sandbox.ts";
 
 // A pool is the sandboxes of a snapshot whose state is `pooled`: machines that were started, have their own identity,
 // have answered, and were stopped. Any process takes one by changing its record.

@@ -2,12 +2,12 @@ import { KeyframeError } from "../../base/errors.ts";
 import type { GuestChannel } from "../guest/channel.ts";
 import { withGuest } from "../guest/session.ts";
 import { prepareGuestKernel } from "../image/guest-kernel.ts";
+import { eraseSandbox } from "../removal/erase-sandbox.ts";
 import { removeDiskLayer } from "../store/disk-layers.ts";
 import { type SandboxWorld, withLock } from "../store/home.ts";
 import { type DiskLayerRef, readDiskLayerRecord, type SandboxRecord } from "../store/records.ts";
 import { findSandbox, sandboxState, saveSandboxRecord } from "../store/sandbox-store.ts";
 import { findSnapshot, listSnapshots, mustBeReady, snapshotState } from "../store/snapshot-store.ts";
-import { eraseSandbox } from "./erase-sandbox.ts";
 import { planFromSnapshot, type SandboxPlan, type StartedSandbox, startSandbox } from "./start-sandbox.ts";
 
 /**

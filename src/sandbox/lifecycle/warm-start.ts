@@ -1,11 +1,11 @@
 import { errorText } from "../../base/errors.ts";
 import { prepareGuestKernel } from "../image/guest-kernel.ts";
+import { removeSandbox } from "../removal/remove-sandbox.ts";
 import { type SandboxWorld, withLock } from "../store/home.ts";
 import type { ImageRecord } from "../store/records.ts";
 import { findSnapshot, mustBeReady, type ReadySnapshot } from "../store/snapshot-store.ts";
 import { findWarmStart, forgetWarmStart, recordWarmStart, type WarmKey } from "../store/warm-starts.ts";
 import { branchSandbox } from "./branch.ts";
-import { removeSandbox } from "./remove-sandbox.ts";
 import {
   type BootOptions,
   bootSandbox,

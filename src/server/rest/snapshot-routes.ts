@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { describeGcPlan } from "../../sandbox/lifecycle/collect-garbage.ts";
+import { describeGcPlan } from "../../sandbox/removal/collect-garbage.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
 import { buildSnapshotTree } from "../../sandbox/snapshot/tree.ts";
 import type { ServerContext } from "../context/context.ts";

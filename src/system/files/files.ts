@@ -27,7 +27,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../../base/errors.ts";
-import { decodePath, nativePath } from "../../base/text/path-text.ts";
+import { decodePath, nativePath } from "../../base/path-text.ts";
 
 export type FileKind = "file" | "folder" | "symlink" | "other";
 

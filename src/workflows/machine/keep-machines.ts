@@ -1,5 +1,5 @@
 import { errorText } from "../../base/errors.ts";
-import { removeSnapshot } from "../../sandbox/lifecycle/remove-snapshot.ts";
+import { removeSnapshot } from "../../sandbox/removal/remove-snapshot.ts";
 import type { SandboxWorld } from "../../sandbox/store/home.ts";
 import { listSnapshots } from "../../sandbox/store/snapshot-store.ts";
 import type { MachineRun, RunMoment } from "../../timeline/machines/machine-run.ts";

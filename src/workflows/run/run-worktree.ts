@@ -5,7 +5,7 @@ import { listDirtyPaths } from "../../git/remote/sync.ts";
 import { mustFindRepository, type Repository } from "../../git/repository.ts";
 import { defaultForkPath, type Fork, type ForkDeps, forkMoment } from "../../timeline/fork/fork.ts";
 import { planRemoveFork, removeFork } from "../../timeline/fork/remove-fork.ts";
-import { markMoment } from "../../timeline/list-moments.ts";
+import { markMoment } from "../../timeline/moments/list-moments.ts";
 
 export interface RunWorktree {
   readonly fork: Fork;

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseObjectName } from "../../../src/sandbox/ids.ts";
 import { branchSandbox } from "../../../src/sandbox/lifecycle/branch.ts";
-import { collectSandboxGarbage } from "../../../src/sandbox/lifecycle/collect-garbage.ts";
 import { drainPool, fillPool } from "../../../src/sandbox/lifecycle/fill-pool.ts";
 import { listPool } from "../../../src/sandbox/lifecycle/pool.ts";
-import { removeSandbox } from "../../../src/sandbox/lifecycle/remove-sandbox.ts";
-import { removeSnapshot } from "../../../src/sandbox/lifecycle/remove-snapshot.ts";
 import { forkSnapshot } from "../../../src/sandbox/lifecycle/start-sandbox.ts";
+import { collectSandboxGarbage } from "../../../src/sandbox/removal/collect-garbage.ts";
+import { removeSandbox } from "../../../src/sandbox/removal/remove-sandbox.ts";
+import { removeSnapshot } from "../../../src/sandbox/removal/remove-snapshot.ts";
 import type { SandboxRecord } from "../../../src/sandbox/store/records.ts";
 import {
   findSandbox,

@@ -1,4 +1,4 @@
-import { findSandboxProblems } from "../../../sandbox/lifecycle/find-problems.ts";
+import { findSandboxProblems } from "../../../sandbox/removal/find-problems.ts";
 import { locateSandboxHome } from "../../../sandbox/store/home.ts";
 import type { CliContext } from "../../command/context.ts";
 import { sandboxWorld } from "../../sandbox/world.ts";

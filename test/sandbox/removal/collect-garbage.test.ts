@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isKeyframeError } from "../../../src/base/errors.ts";
 import type { DiskLayerId, SandboxId, SnapshotId } from "../../../src/sandbox/ids.ts";
-import { type GcView, planGc } from "../../../src/sandbox/lifecycle/collect-garbage.ts";
-import { planRemoval } from "../../../src/sandbox/lifecycle/remove-snapshot.ts";
+import { type GcView, planGc } from "../../../src/sandbox/removal/collect-garbage.ts";
+import { planRemoval } from "../../../src/sandbox/removal/remove-snapshot.ts";
 import type { SandboxRecord, SnapshotRecord } from "../../../src/sandbox/store/records.ts";
 
 const shape = {

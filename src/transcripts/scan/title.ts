@@ -1,4 +1,4 @@
-import { stripContextTags } from "./compact/claude.ts";
+import { stripContextTags } from "../compact/claude.ts";
 
 /**
  * What a person would call a piece of work: the first line of its prompts that says something. Lines that only lead in

@@ -1,4 +1,4 @@
-import type { CompactLine, ToolResult } from "./compact/compact-line.ts";
+import type { CompactLine, ToolResult } from "./compact-line.ts";
 
 export interface TrajectoryFacts {
   readonly sessionId: string;

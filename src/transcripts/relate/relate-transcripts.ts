@@ -1,7 +1,7 @@
-import { readLinesAsync } from "../base/text/lines.ts";
-import { transcriptLines } from "./document-lines.ts";
-import { maxTranscriptLineBytes } from "./limits.ts";
-import { redactedMark } from "./redaction/redaction.ts";
+import { readLinesAsync } from "../../base/text/lines.ts";
+import { transcriptLines } from "../document-lines.ts";
+import { maxTranscriptLineBytes } from "../limits.ts";
+import { redactedMark } from "../redaction/redaction.ts";
 import type { Relation } from "./relate-content.ts";
 
 /** How two copies of one conversation stand to each other. */

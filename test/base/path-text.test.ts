@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodePath, encodePath, isPlainPath, nativePath } from "../../../src/base/text/path-text.ts";
+import { decodePath, encodePath, isPlainPath, nativePath } from "../../src/base/path-text.ts";
 
 test("any bytes come back from their text, also through JSON, and UTF-8 reads as itself", () => {
   fc.assert(

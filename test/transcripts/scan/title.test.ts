@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { titleOf } from "../../src/transcripts/title.ts";
+import { titleOf } from "../../../src/transcripts/scan/title.ts";
 
 test.each<[string, readonly string[], string | undefined]>([
   ["the first line", ["Add a login page\nwith two fields"], "Add a login page"],

@@ -1,10 +1,10 @@
-import { resumeCommandOf } from "../agents/conversations/conversation-place.ts";
-import { readMomentOwners } from "../checkpoints/capture/moment-owners.ts";
-import type { Git } from "../git/git.ts";
-import { sessionOfOwner } from "../journal/line-owners.ts";
-import type { Head } from "../journal/path-state.ts";
-import type { Files } from "../system/files/files.ts";
-import type { Moment } from "./moment.ts";
+import { resumeCommandOf } from "../../agents/conversations/conversation-place.ts";
+import { readMomentOwners } from "../../checkpoints/capture/moment-owners.ts";
+import type { Git } from "../../git/git.ts";
+import { sessionOfOwner } from "../../journal/line-owners.ts";
+import type { Head } from "../../journal/path-state.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { Moment } from "../moment.ts";
 
 /** Lines that were pending for one owner. */
 export interface PendingOwner {

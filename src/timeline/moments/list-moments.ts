@@ -1,13 +1,13 @@
-import { listMarks, type MarkSnapshot } from "../checkpoints/capture/marks.ts";
-import { listTurnSnapshots, type TurnSnapshot } from "../checkpoints/capture/turn-snapshots.ts";
-import { namedCheckpoints } from "../checkpoints/record/trailers.ts";
-import { worktreeIdOf } from "../checkpoints/sessions/events.ts";
-import type { Git } from "../git/git.ts";
-import { isOid, type Oid } from "../git/ids.ts";
-import type { Files } from "../system/files/files.ts";
-import { listRunTurns, machinesOf } from "./machines/machine-moments.ts";
-import { listMachineRuns } from "./machines/machine-run.ts";
-import { type Moment, momentId } from "./moment.ts";
+import { listMarks, type MarkSnapshot } from "../../checkpoints/capture/marks.ts";
+import { listTurnSnapshots, type TurnSnapshot } from "../../checkpoints/capture/turn-snapshots.ts";
+import { namedCheckpoints } from "../../checkpoints/record/trailers.ts";
+import { worktreeIdOf } from "../../checkpoints/sessions/events.ts";
+import type { Git } from "../../git/git.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
+import type { Files } from "../../system/files/files.ts";
+import { listRunTurns, machinesOf } from "../machines/machine-moments.ts";
+import { listMachineRuns } from "../machines/machine-run.ts";
+import { type Moment, momentId } from "../moment.ts";
 
 export interface MomentFilter {
   /** Every branch and worktree; otherwise HEAD's history and this worktree. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { relateTranscripts } from "../../src/transcripts/relate-transcripts.ts";
+import { relateTranscripts } from "../../../src/transcripts/relate/relate-transcripts.ts";
 
 async function* stream(text: string) {
   yield Buffer.from(text);

@@ -1,5 +1,5 @@
-import type { Git } from "../git/git.ts";
-import type { Moment } from "./moment.ts";
+import type { Git } from "../../git/git.ts";
+import type { Moment } from "../moment.ts";
 
 /** How many files each moment changed against the one before it, by moment id, from one `git diff-tree`. */
 export async function changedFilesOf(

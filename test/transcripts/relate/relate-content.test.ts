@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { relateContent } from "../../src/transcripts/relate-content.ts";
+import { relateContent } from "../../../src/transcripts/relate/relate-content.ts";
 
 async function* inPieces(text: string, size: number) {
   for (let at = 0; at < text.length; at += size) yield Buffer.from(text.slice(at, at + size));

@@ -1,9 +1,9 @@
-import { KeyframeError } from "../base/errors.ts";
-import type { Git } from "../git/git.ts";
-import { resolveRevision } from "../git/refs/refs.ts";
-import type { Files } from "../system/files/files.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { resolveRevision } from "../../git/refs/refs.ts";
+import type { Files } from "../../system/files/files.ts";
+import type { Moment } from "../moment.ts";
 import { listMoments } from "./list-moments.ts";
-import type { Moment } from "./moment.ts";
 
 /**
  * The moment that a text names: the beginning of an id or of a checkpoint's id, the title of a mark, or any revision of
