@@ -183,7 +183,7 @@ const rooms = {
   ],
   "sandbox/snapshot": ["snapshots as a tree: describe, verify, compact", ["store", "memory", "removal"]],
   "sandbox/transfer": ["snapshots to and from other machines", ["store", "memory"]],
-  "sandbox/keeper": ["the process beside each machine", ["store", "qemu", "guest", "network", "lifecycle"]],
+  "sandbox/sidecar": ["the process beside each machine", ["store", "qemu", "guest", "network", "lifecycle"]],
   "server/requests": ["what every request passes, whatever its interface", []],
   "server/context": ["what routes share", ["requests"]],
   "server/e2b": ["the interface of the e2b package", ["requests", "context"]],

@@ -6,8 +6,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createScratchStore } from "../../src/blocks/cache/cache-store.ts";
 import { type ChunkCache, openChunkCache } from "../../src/blocks/cache/chunk-cache.ts";
-import type { ImageSource } from "../../src/blocks/image-source.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import type { StreamedImage } from "../../src/blocks/streamed-image.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
 import type { BenchResult } from "../bench-result.ts";
 import { median } from "../measure.ts";
@@ -33,7 +33,7 @@ export async function run({ tiny }: { readonly tiny: boolean }): Promise<BenchRe
     return heapUsed + arrayBuffers;
   };
   try {
-    const file = openNodeBlockFile(join(folder, "data"), { mode: "create" });
+    const file = openNodeSparseFile(join(folder, "data"), { mode: "create" });
     const into = Buffer.allocUnsafe(blockBytes);
     const fetchChunk = async (cache: ChunkCache, chunk: number) => {
       await cache.read(into, chunk * chunkBytes + 5 * blockBytes);
@@ -131,7 +131,7 @@ export async function run({ tiny }: { readonly tiny: boolean }): Promise<BenchRe
 }
 
 /** One chunk's bytes over and over, at once. */
-function repeatedImage(content: Buffer, times: number): ImageSource {
+function repeatedImage(content: Buffer, times: number): StreamedImage {
   const pieceBytes = 64 * 1024;
   return {
     sizeBytes: content.length * times,

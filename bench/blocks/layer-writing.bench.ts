@@ -7,8 +7,8 @@ import type { BlockWrite } from "../../src/blocks/images/publish/block-writes.ts
 import { commitBlocks } from "../../src/blocks/images/publish/commit-blocks.ts";
 import { createFolderStore } from "../../src/blocks/stores/folder-store.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import { createFakeRandom, nodeRandom } from "../../src/system/random.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
 
@@ -25,7 +25,7 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
   const folder = mkdtempSync(join(tmpdir(), "keyframe-bench-"));
   const signal = new AbortController().signal;
   const zstd = await loadZstd();
-  const machine = { files: nodeFiles, openFile: openNodeBlockFile, random: nodeRandom };
+  const machine = { files: nodeFiles, openFile: openNodeSparseFile, random: nodeRandom };
   try {
     const times = {
       layer: Number.POSITIVE_INFINITY,
@@ -104,7 +104,7 @@ async function copyBlocks(
   path: string,
   writes: Iterable<BlockWrite & { readonly data: Buffer }>,
 ): Promise<void> {
-  const file = openNodeBlockFile(path, { mode: "create" });
+  const file = openNodeSparseFile(path, { mode: "create" });
   let at = 0;
   for (const window of windows(writes)) {
     await file.write(window, at);

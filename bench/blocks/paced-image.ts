@@ -1,4 +1,4 @@
-import type { ByteRange, ImageSource } from "../../src/blocks/image-source.ts";
+import type { ByteRange, StreamedImage } from "../../src/blocks/streamed-image.ts";
 
 export interface StoreModel {
   readonly name: string;
@@ -10,7 +10,7 @@ export interface StoreModel {
 
 const pieceBytes = 4096;
 
-export interface PacedImage extends ImageSource {
+export interface PacedImage extends StreamedImage {
   readonly served: { opens: number; bytes: number };
 }
 

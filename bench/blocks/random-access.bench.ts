@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createScratchStore } from "../../src/blocks/cache/cache-store.ts";
 import { type ChunkCache, openChunkCache } from "../../src/blocks/cache/chunk-cache.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
 import type { BenchResult } from "../bench-result.ts";
 import { randomAccessTriples } from "./go-random.ts";
@@ -107,7 +107,7 @@ function openBenchCache(
   image: ReturnType<typeof pacedImage>,
   { streamsPerChunk, trackingBytes }: BenchCacheOptions,
 ): ChunkCache {
-  const file = openNodeBlockFile(join(folder, "data"), { mode: "create" });
+  const file = openNodeSparseFile(join(folder, "data"), { mode: "create" });
   const store = createScratchStore(file, {
     sizeBytes: image.sizeBytes,
     blockSizeBytes: image.blockSizeBytes,

@@ -3,7 +3,7 @@ import { sha256Hex } from "../../src/base/digest.ts";
 import { explainCheckpoint } from "../../src/checkpoints/query/explain.ts";
 import { listCheckpoints } from "../../src/checkpoints/query/list-checkpoints.ts";
 import { listCheckpointPlaces } from "../../src/checkpoints/query/read-checkpoints.ts";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import {
   type CheckpointRepository,
   makeCheckpointRepository,

@@ -1,8 +1,8 @@
 import { sha256Hex } from "../../src/base/digest.ts";
 import { applyMigration } from "../../src/checkpoints/migrate/migrate.ts";
 import { readMigrationPlan } from "../../src/checkpoints/migrate/read-plan.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import type { CheckpointWrite } from "../../src/checkpoints/stores/store.ts";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
 import { makeCheckpointRepository } from "../../test/support/checkpoint-repository.ts";
 import {
   checkpointWrite,

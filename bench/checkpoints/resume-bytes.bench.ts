@@ -8,7 +8,7 @@ import { checkpointPatterns, fetchCheckpointTips } from "../../src/checkpoints/r
 import { withFetched } from "../../src/checkpoints/remote/fetch/fetched-stores.ts";
 import type { PushContext } from "../../src/checkpoints/remote/push/push-checkpoints.ts";
 import { gatherSessions } from "../../src/checkpoints/resume/gather-sessions.ts";
-import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../../src/checkpoints/stores/open-stores.ts";
 import { openGit } from "../../src/git/git.ts";
 import { resolveRemote } from "../../src/git/remote/remote.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";

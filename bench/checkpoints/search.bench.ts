@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { sha256Hex } from "../../src/base/digest.ts";
 import { searchCheckpoints } from "../../src/checkpoints/query/search/search.ts";
 import { openSearchIndex } from "../../src/checkpoints/query/search/search-index.ts";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import {
   type CheckpointRepository,

@@ -1,5 +1,5 @@
 import { sha256Hex } from "../../src/base/digest.ts";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import { cutTranscript } from "../../src/transcripts/chunks.ts";
 import { makeCheckpointRepository } from "../../test/support/checkpoint-repository.ts";
 import { checkpointWrite, generatedId, generateTranscript } from "../../test/support/generate-checkpoints.ts";

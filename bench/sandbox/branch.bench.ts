@@ -8,7 +8,7 @@ import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { attachMachine, findSandbox } from "../../src/sandbox/store/sandbox-store.ts";
 import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
-import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-world.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-context.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
 
 const mib = 1024 * 1024;
@@ -25,15 +25,15 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
     const lab = openSandboxLab(folder);
     try {
       const base = await (
-        await branchSandbox(lab.world, (await lab.boot(undefined, { memoryMiB: 384 })).record.id)
+        await branchSandbox(lab.context, (await lab.boot(undefined, { memoryMiB: 384 })).record.id)
       ).durable;
       for (const dirtyMiB of tiny ? [0] : [0, 10, 50, 100]) {
-        const [child] = allStarted(await forkSnapshot(lab.world, base, { count: 1 }));
+        const [child] = allStarted(await forkSnapshot(lab.context, base, { count: 1 }));
         if (child === undefined) throw new Error("no child");
         if (dirtyMiB > 0) await lab.sh(child, `head -c ${dirtyMiB * mib} /dev/urandom > /dev/shm/dirty`);
         const label = `${child.shape.accelerator}, ${fileSystemOf(folder)}, ${dirtyMiB} MiB dirtied`;
         results.push(...(await measure(lab, child, { label, rounds: tiny ? 2 : 10 })));
-        await removeSandbox(lab.world, findSandbox(lab.world, child.id));
+        await removeSandbox(lab.context, findSandbox(lab.context, child.id));
       }
     } finally {
       await lab.close();
@@ -62,11 +62,11 @@ async function measure(
   const unreserved: number[] = [];
   let last: ReadySnapshot | undefined;
   for (let round = 0; round < rounds; round += 1) {
-    last = await (await branchSandbox(lab.world, child.id)).durable;
+    last = await (await branchSandbox(lab.context, child.id)).durable;
     reserved.push(last.pause?.totalMs ?? Number.NaN);
   }
   for (let round = 0; round < rounds; round += 1) {
-    const snapshot = await (await branchSandbox(lab.world, child.id, { reserve: false })).durable;
+    const snapshot = await (await branchSandbox(lab.context, child.id, { reserve: false })).durable;
     unreserved.push(snapshot.pause?.totalMs ?? Number.NaN);
   }
   const floor = await bareStop(lab, child, rounds);
@@ -100,7 +100,7 @@ async function measure(
 }
 
 async function bareStop(lab: SandboxLab, child: SandboxRecord, rounds: number): Promise<number> {
-  const machine = await attachMachine(lab.world, findSandbox(lab.world, child.id));
+  const machine = await attachMachine(lab.context, findSandbox(lab.context, child.id));
   const times: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const start = performance.now();

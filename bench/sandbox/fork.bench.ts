@@ -10,7 +10,7 @@ import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { findSandbox } from "../../src/sandbox/store/sandbox-store.ts";
 import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
-import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-world.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-context.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
 
 /**
@@ -38,7 +38,7 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
 }
 
 async function snapshotOf(lab: SandboxLab, sandbox: SandboxRecord): Promise<ReadySnapshot> {
-  return (await branchSandbox(lab.world, sandbox.id)).durable;
+  return (await branchSandbox(lab.context, sandbox.id)).durable;
 }
 
 interface ForkMeasure {
@@ -56,15 +56,15 @@ async function measureFork(
   const floors: number[] = [];
   let memory: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    floors.push((await bareQemuStart()) * Math.ceil(count / lab.world.cores));
-    if (pool) await fillPool(lab.world, root, { size: count, idleMs: 600_000 });
+    floors.push((await bareQemuStart()) * Math.ceil(count / lab.context.cores));
+    if (pool) await fillPool(lab.context, root, { size: count, idleMs: 600_000 });
     const start = performance.now();
-    const children = allStarted(await forkSnapshot(lab.world, root, { count, pool }));
+    const children = allStarted(await forkSnapshot(lab.context, root, { count, pool }));
     times.push(performance.now() - start);
     memory = children.map((child) =>
-      proportionalMiB(findSandbox(lab.world, child.id).machine?.process.pid ?? 0),
+      proportionalMiB(findSandbox(lab.context, child.id).machine?.process.pid ?? 0),
     );
-    for (const child of children) await removeSandbox(lab.world, findSandbox(lab.world, child.id));
+    for (const child of children) await removeSandbox(lab.context, findSandbox(lab.context, child.id));
   }
   const [value, floor] = [median(times), median(floors)];
   const label = `${root.shape.accelerator}, ${count} children ${pool ? "from a pool" : "started anew"}`;
@@ -101,10 +101,10 @@ async function measureChain(
   let links = 0;
   for (const depth of depths) {
     for (; links < depth; links += 1) {
-      const [child] = allStarted(await forkSnapshot(lab.world, head, { count: 1 }));
+      const [child] = allStarted(await forkSnapshot(lab.context, head, { count: 1 }));
       if (child === undefined) throw new Error("no child");
       head = await snapshotOf(lab, child);
-      await removeSandbox(lab.world, findSandbox(lab.world, child.id));
+      await removeSandbox(lab.context, findSandbox(lab.context, child.id));
     }
     await forkAndEnd(lab, head, 1); // makes the memory image
     const [fromHead, fromRoot]: [number[], number[]] = [[], []];
@@ -131,17 +131,17 @@ async function forkAndEnd(lab: SandboxLab, snapshot: ReadySnapshot, rounds: numb
   const times: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const start = performance.now();
-    const [child] = allStarted(await forkSnapshot(lab.world, snapshot, { count: 1 }));
+    const [child] = allStarted(await forkSnapshot(lab.context, snapshot, { count: 1 }));
     times.push(performance.now() - start);
-    if (child !== undefined) await removeSandbox(lab.world, findSandbox(lab.world, child.id));
+    if (child !== undefined) await removeSandbox(lab.context, findSandbox(lab.context, child.id));
   }
   return median(times);
 }
 
 async function measureCommand(lab: SandboxLab, root: ReadySnapshot, rounds: number): Promise<BenchResult> {
-  const [child] = allStarted(await forkSnapshot(lab.world, root, { count: 1 }));
+  const [child] = allStarted(await forkSnapshot(lab.context, root, { count: 1 }));
   if (child === undefined) throw new Error("no child");
-  const [value, floor] = await withGuest(lab.world, child, async (guest) => {
+  const [value, floor] = await withGuest(lab.context, child, async (guest) => {
     const commands: number[] = [];
     const pings: number[] = [];
     for (let round = 0; round < rounds; round += 1) {

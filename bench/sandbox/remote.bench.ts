@@ -7,17 +7,17 @@ import { endBlockServer } from "../../src/sandbox/lazy/block-server.ts";
 import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
 import { forkSnapshot } from "../../src/sandbox/lifecycle/start-sandbox.ts";
 import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
-import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/store/home.ts";
+import { openSandboxHome, type SandboxContext } from "../../src/sandbox/store/home.ts";
 import { findSandbox } from "../../src/sandbox/store/sandbox-store.ts";
 import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
 import { pullLazily, pullSnapshot } from "../../src/sandbox/transfer/pull.ts";
 import { pushSnapshot } from "../../src/sandbox/transfer/push.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import { createNodeHttpClient } from "../../src/system/net/http.ts";
 import { nodeRandom } from "../../src/system/random.ts";
-import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-world.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../../test/support/sandbox-context.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
 import { startPacedServer } from "../support/paced-server.ts";
 
@@ -30,7 +30,7 @@ const mib = 1024 * 1024;
  */
 export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
   const lab = openSandboxLab();
-  const folder = join(lab.world.home.root, "store");
+  const folder = join(lab.context.home.root, "store");
   const server = await startPacedServer(
     folder,
     tiny ? { firstByteMs: 1, bytesPerMs: 1e6 } : { firstByteMs: 20, bytesPerMs: 1e5 },
@@ -39,19 +39,19 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
     const { record } = await lab.boot(undefined, { memoryMiB: tiny ? 160 : 512 });
     // an agent's working set that is not touched at once
     if (!tiny) await lab.sh(record, `head -c ${200 * mib} /dev/urandom > /dev/shm/held`);
-    const snapshot = await (await branchSandbox(lab.world, record.id)).durable;
-    await removeSandbox(lab.world, record);
-    await pushSnapshot(lab.world, await repositoryAt(lab, folder), snapshot, { name: undefined, signal });
-    const whole = await measure(lab, "whole", async (world) =>
-      pullSnapshot(world, await repositoryAt(lab, server.url), {
+    const snapshot = await (await branchSandbox(lab.context, record.id)).durable;
+    await removeSandbox(lab.context, record);
+    await pushSnapshot(lab.context, await repositoryAt(lab, folder), snapshot, { name: undefined, signal });
+    const whole = await measure(lab, "whole", async (context) =>
+      pullSnapshot(context, await repositoryAt(lab, server.url), {
         snapshot: snapshot.id,
         name: undefined,
         signal,
       }),
     );
     const wholeBytes = server.sentBytes();
-    const pull = async (world: SandboxWorld) =>
-      pullLazily(world, await repositoryAt(lab, server.url), {
+    const pull = async (context: SandboxContext) =>
+      pullLazily(context, await repositoryAt(lab, server.url), {
         snapshot: snapshot.id,
         name: undefined,
         signal,
@@ -81,8 +81,8 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
 }
 
 async function repositoryAt(lab: SandboxLab, location: string): Promise<ImageRepository> {
-  const { root } = lab.world.home;
-  const machine = { files: nodeFiles, clock: nodeClock, random: nodeRandom, openFile: openNodeBlockFile };
+  const { root } = lab.context.home;
+  const machine = { files: nodeFiles, clock: nodeClock, random: nodeRandom, openFile: openNodeSparseFile };
   const store = openStore(location, {
     ...machine,
     env: process.env,
@@ -98,17 +98,17 @@ async function repositoryAt(lab: SandboxLab, location: string): Promise<ImageRep
 async function measure(
   lab: SandboxLab,
   home: string,
-  pull: (world: SandboxWorld) => Promise<ReadySnapshot>,
+  pull: (context: SandboxContext) => Promise<ReadySnapshot>,
 ): Promise<number> {
-  const world: SandboxWorld = {
-    ...lab.world,
-    home: openSandboxHome(nodeFiles, nodeRandom, join(lab.world.home.root, home)),
+  const context: SandboxContext = {
+    ...lab.context,
+    home: openSandboxHome(nodeFiles, nodeRandom, join(lab.context.home.root, home)),
   };
   const start = performance.now();
-  const snapshot = await pull(world);
-  const [child] = allStarted(await forkSnapshot(world, snapshot, { count: 1 }));
+  const snapshot = await pull(context);
+  const [child] = allStarted(await forkSnapshot(context, snapshot, { count: 1 }));
   const elapsed = performance.now() - start;
-  if (child !== undefined) await removeSandbox(world, findSandbox(world, child.id));
-  await endBlockServer(world, snapshot.id);
+  if (child !== undefined) await removeSandbox(context, findSandbox(context, child.id));
+  await endBlockServer(context, snapshot.id);
   return elapsed;
 }

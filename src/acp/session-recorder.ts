@@ -6,7 +6,7 @@ import { observe } from "../authorship/record/observe.ts";
 import { errorText } from "../base/errors.ts";
 import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
 import { advanceSession, isSessionEvent, type SessionEvent } from "../checkpoints/sessions/events.ts";
-import { captureTurn } from "../checkpoints/turn/capture-turn.ts";
+import { onTurnEvent } from "../checkpoints/turn/on-turn-event.ts";
 import { openGit } from "../git/git.ts";
 import { findRepository, type Repository } from "../git/repository.ts";
 import { recordProblem } from "../state/problems.ts";
@@ -77,7 +77,7 @@ export class SessionRecorder {
     this.#later(repository, event, () => {
       const deps = { ...this.#machine, ...readCaptureSettings(repository, this.#machine) };
       const git = openGit(repository, this.#machine.processes, this.#options.env);
-      return captureTurn(git, deps, { event, wants });
+      return onTurnEvent(git, deps, { event, wants });
     });
   }
 

@@ -1,6 +1,6 @@
-import type { BlockFile } from "../system/files/block-file.ts";
-import { clippedLength, type ImageReader } from "./image-reader.ts";
-import type { ByteRange, ImageExtent, ImageSource } from "./image-source.ts";
+import type { SparseFile } from "../system/files/sparse-file.ts";
+import { clippedLength, type RandomAccessImage } from "./random-access-image.ts";
+import type { ByteRange, ImageExtent, StreamedImage } from "./streamed-image.ts";
 
 const pieceBytes = 256 * 1024;
 /** Reads from this length on run on another thread, beside the sending of the answers before. */
@@ -8,7 +8,7 @@ const minThreadReadBytes = 256 * 1024;
 export const rawBlockSizeBytes = 4096;
 
 /** A plain file as an image: read in place, or as the source of a cache. It must not change meanwhile. */
-export function openRawImage(file: BlockFile): ImageReader & ImageSource {
+export function openRawImage(file: SparseFile): RandomAccessImage & StreamedImage {
   const sizeBytes = file.sizeBytes();
 
   async function* stream(range: ByteRange, signal: AbortSignal): AsyncGenerator<Buffer> {

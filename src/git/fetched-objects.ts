@@ -25,7 +25,7 @@ export function prepareFetched(repository: Repository, files: Files, format: "sh
   for (const name of ["objects/info", "objects/pack", "refs"]) files.makeFolder(join(folder, name));
   const write = (name: string, text: string) => {
     if (files.statIfExists(join(folder, name)) === undefined)
-      files.replaceLoosely(join(folder, name), Buffer.from(text));
+      files.replaceWithoutSync(join(folder, name), Buffer.from(text));
   };
   write("objects/info/alternates", `${join(repository.commonDir, "objects")}\n`);
   const extensions = format === "sha256" ? "[extensions]\n\tobjectFormat = sha256\n" : "";

@@ -17,12 +17,12 @@ import type { Files } from "../system/files/files.ts";
  */
 
 /** The commit that HEAD was at, or `initial` before the first one. */
-export type Base = Oid | "initial";
+export type BaseCommit = Oid | "initial";
 
 export interface Epoch {
   /** 1 for the first of a worktree; a later one is larger. */
   readonly sequence: number;
-  readonly base: Base;
+  readonly base: BaseCommit;
   readonly folder: string;
 }
 
@@ -43,7 +43,7 @@ export function hasShellCalls(repository: Repository, files: Files): boolean {
   return (files.listIfExists(shellCallsFolder(repository)) ?? []).some(({ name }) => name.endsWith(".json"));
 }
 
-export function makeEpoch(repository: Repository, sequence: number, base: Base): Epoch {
+export function makeEpoch(repository: Repository, sequence: number, base: BaseCommit): Epoch {
   return {
     sequence,
     base,
@@ -56,7 +56,8 @@ export function listEpochs(repository: Repository, files: Files): Epoch[] {
   const epochs: Epoch[] = [];
   for (const { name } of files.listIfExists(journalFolder(repository)) ?? []) {
     const match = /^(\d{8,})-([0-9a-f]{40}|[0-9a-f]{64}|initial)$/.exec(name);
-    if (match?.[2] !== undefined) epochs.push(makeEpoch(repository, Number(match[1]), match[2] as Base));
+    if (match?.[2] !== undefined)
+      epochs.push(makeEpoch(repository, Number(match[1]), match[2] as BaseCommit));
   }
   return epochs;
 }

@@ -31,7 +31,7 @@ export async function writeConversation(context: AskContext, checkpoint: string)
   const folder = conversationFolder(context);
   context.files.makeFolder(folder, { mode: 0o700 });
   const path = join(folder, `${page.checkpoint.id}.md`);
-  context.files.replaceLoosely(path, Buffer.from(`${pieces.join("\n\n")}\n`), { mode: 0o600 });
+  context.files.replaceWithoutSync(path, Buffer.from(`${pieces.join("\n\n")}\n`), { mode: 0o600 });
   return path;
 }
 

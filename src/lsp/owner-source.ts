@@ -1,6 +1,6 @@
 import { dirname, relative, sep } from "node:path";
 import { findRepository, type Repository } from "../git/repository.ts";
-import { readBase } from "../journal/base.ts";
+import { readBaseCommit } from "../journal/base-commit.ts";
 import type { Machine } from "../system/machine/machine.ts";
 import type { AskContext } from "../workflows/ask/ask-context.ts";
 import { type OwnedLine, readFileOwners } from "../workflows/ask/file-owners.ts";
@@ -85,7 +85,7 @@ export class OwnerSource {
     mark: string,
   ): Promise<readonly OwnedLine[]> {
     const { machine, settle } = this.#options;
-    const head = readBase(repository, machine.files, machine.processes);
+    const head = readBaseCommit(repository, machine.files, machine.processes);
     if (place.settledHead !== head) {
       place.settledHead = head;
       await settle(place.context).catch(() => undefined); // what is settled is shown

@@ -1,4 +1,4 @@
-import type { BlockDevice } from "../blocks/block-device.ts";
+import type { WritableDisk } from "../blocks/writable-disk.ts";
 import type { ExportFacts } from "./option-codec.ts";
 import { transmissionFlags } from "./protocol.ts";
 
@@ -6,7 +6,7 @@ import { transmissionFlags } from "./protocol.ts";
 export interface NbdExport {
   readonly name: string;
   readonly description?: string;
-  readonly device: BlockDevice;
+  readonly device: WritableDisk;
 }
 
 export function factsOf({ device }: NbdExport): ExportFacts {

@@ -1,4 +1,4 @@
-import type { ImageExtent } from "../blocks/image-source.ts";
+import type { ImageExtent } from "../blocks/streamed-image.ts";
 import { maxStatusExtents } from "./limits.ts";
 
 /** Neighbours of one kind joined; the first one only, or as many as an answer may have. */

@@ -1,4 +1,4 @@
-import type { ImageExtent } from "../blocks/image-source.ts";
+import type { ImageExtent } from "../blocks/streamed-image.ts";
 import { allocation, magics, replyDone, replyTypes } from "./protocol.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { errorText } from "../base/errors.ts";
-import type { BlockDevice } from "../blocks/block-device.ts";
+import type { WritableDisk } from "../blocks/writable-disk.ts";
 import type { ByteQueue } from "./byte-queue.ts";
 import { errnoFor } from "./errno-for.ts";
 import { maxInFlightBytes, maxQueuedReplyBytes, maxRequestsInFlight } from "./limits.ts";
@@ -46,7 +46,7 @@ const minHoleCheckBytes = 32 * 1024;
  */
 export class Transmission {
   readonly #agreement: Agreement;
-  readonly #device: BlockDevice;
+  readonly #device: WritableDisk;
   readonly #input: ByteQueue;
   readonly #replies: ReplyWriter;
   readonly #signal: AbortSignal;
@@ -277,7 +277,7 @@ export class Transmission {
 const warmUpBytes = 1024 * 1024;
 
 async function warmUp(
-  device: BlockDevice,
+  device: WritableDisk,
   range: { readonly offsetBytes: number; readonly lengthBytes: number },
   signal: AbortSignal,
 ): Promise<void> {

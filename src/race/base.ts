@@ -5,7 +5,7 @@ import type { Git } from "../git/git.ts";
 import { isOid } from "../git/ids.ts";
 import { readHeadFromFiles } from "../git/repository.ts";
 import { readIndexTree } from "../git/worktree/index-tree.ts";
-import { readBase } from "../journal/base.ts";
+import { readBaseCommit } from "../journal/base-commit.ts";
 import type { LockDeps } from "../system/locks/lock-file.ts";
 import type { Processes } from "../system/process/processes.ts";
 import { type RaceBase, raceRef } from "./race-record.ts";
@@ -20,7 +20,7 @@ export interface BaseDeps extends LockDeps {
  */
 export async function takeRaceBase(git: Git, deps: BaseDeps, id: string): Promise<RaceBase> {
   const { repository } = git;
-  const head = readBase(repository, deps.files, deps.processes);
+  const head = readBaseCommit(repository, deps.files, deps.processes);
   if (!isOid(head)) {
     throw new KeyframeError("refused", "a race needs a commit to begin from", {
       hint: "make a first commit",

@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { KeyframeError } from "../base/errors.ts";
 import { keyframeVersion } from "../base/version.ts";
 import { answerError } from "./answer-error.ts";
+import { apiKindOf } from "./api-kind.ts";
 import type { ServerContext } from "./context/context.ts";
 import { addControlRoutes } from "./e2b/control-routes.ts";
 import { addFileRoutes } from "./e2b/file-routes.ts";
@@ -24,7 +25,6 @@ import { addPortRoutes } from "./rest/port-routes.ts";
 import { addSandboxRoutes } from "./rest/sandbox-routes.ts";
 import { addSnapshotRoutes } from "./rest/snapshot-routes.ts";
 import { addStoreRoutes } from "./rest/store-routes.ts";
-import { surfaceOf } from "./surfaces.ts";
 
 export interface AppOptions {
   readonly access: AccessRules;
@@ -44,7 +44,7 @@ export function createApp(server: ServerContext, options: AppOptions): ServerApp
   app.notFound((c) => {
     const { path } = c.req;
     // to E2B's package, "not found" would mean that the sandbox or the file is not there
-    const code = surfaceOf(path) === "rest" ? "not-found" : "unsupported";
+    const code = apiKindOf(path) === "rest" ? "not-found" : "unsupported";
     return answerError(server, c, new KeyframeError(code, `this server has no ${c.req.method} ${path}`));
   });
   app.use(observeRequests(server, options));

@@ -1,9 +1,9 @@
 import type { MiddlewareHandler } from "hono";
+import { apiKindOf } from "./api-kind.ts";
 import type { ServerContext } from "./context/context.ts";
 import { checkSandboxAccess } from "./e2b/envd.ts";
 import { type AccessRules, bearerToken, checkOrigin, checkToken } from "./requests/access.ts";
 import type { RequestEnv } from "./requests/request-env.ts";
-import { surfaceOf } from "./surfaces.ts";
 
 /** Lets through who may ask; everything else is an error before any handler runs. */
 export function guardRequests(server: ServerContext, access: AccessRules): MiddlewareHandler<RequestEnv> {
@@ -13,12 +13,12 @@ export function guardRequests(server: ServerContext, access: AccessRules): Middl
       origin: c.req.header("origin"),
       fetchSite: c.req.header("sec-fetch-site"),
     });
-    const surface = surfaceOf(c.req.path);
-    if (surface === "inside") {
+    const kind = apiKindOf(c.req.path);
+    if (kind === "envd") {
       c.set("principal", checkSandboxAccess(server, access, c.req));
-    } else if (surface !== "public") {
+    } else if (kind !== "public") {
       const bearer = bearerToken(c.req.header("authorization"));
-      checkToken(access, surface === "e2b" ? (c.req.header("x-api-key") ?? bearer) : bearer);
+      checkToken(access, kind === "e2b" ? (c.req.header("x-api-key") ?? bearer) : bearer);
       if (access.token !== undefined) c.set("principal", "token");
     }
     await next();

@@ -17,7 +17,7 @@ export function observeRequests(
   server: ServerContext,
   options: ObserveOptions,
 ): MiddlewareHandler<RequestEnv> {
-  const { clock, random } = server.world;
+  const { clock, random } = server.sandboxContext;
   let inFlight = 0;
   server.metrics.registry.gauge("keyframe_http_requests_in_flight", "Requests without an answer.", () => [
     [{}, inFlight],

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import type { Accelerator } from "../sandbox/hypervisor.ts";
-import type { SandboxWorld } from "../sandbox/store/home.ts";
+import type { SandboxContext } from "../sandbox/store/home.ts";
 import { listenHttp } from "../system/net/http-server.ts";
 import type { SocketAddress } from "../system/net/sockets.ts";
 import { createApp } from "./app.ts";
@@ -10,12 +10,12 @@ import { createBackgroundWork } from "./context/background-work.ts";
 import type { ServerContext, SnapshotStores } from "./context/context.ts";
 import { createGuestSessions } from "./context/guest-sessions.ts";
 import { keptSecret } from "./context/kept-secret.ts";
-import { sandboxLibrary } from "./context/library.ts";
+import { sandboxApi } from "./context/sandbox-api.ts";
 import { createServerMetrics } from "./context/server-metrics.ts";
 import { keepLeases } from "./e2b/lease.ts";
 import { openAuditLog } from "./requests/audit-log.ts";
 import { httpLimits, maxRequests, stopGraceMs } from "./requests/limits.ts";
-import { addWorldGauges } from "./world-gauges.ts";
+import { addSandboxGauges } from "./sandbox-gauges.ts";
 
 export interface ServerOptions {
   readonly address: SocketAddress;
@@ -37,29 +37,31 @@ export interface RunningServer {
 }
 
 /** Starts to serve. All that it knows is in files, so any number of servers and commands may work on one home. */
-export async function startServer(world: SandboxWorld, options: ServerOptions): Promise<RunningServer> {
+export async function startServer(
+  sandboxContext: SandboxContext,
+  options: ServerOptions,
+): Promise<RunningServer> {
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal); // every stream listens
-  const library = sandboxLibrary;
-  const sessions = createGuestSessions(world, library);
+  const sessions = createGuestSessions(sandboxContext, sandboxApi);
   const server: ServerContext = {
-    world,
-    library,
+    sandboxContext,
+    sandboxApi,
     accelerator: options.accelerator,
     isRoot: options.isRoot,
     stores: options.stores,
-    secret: keptSecret(world, "api-secret").secret,
+    secret: keptSecret(sandboxContext, "api-secret").secret,
     sessions,
     metrics: createServerMetrics(),
-    background: createBackgroundWork(world.warn),
+    background: createBackgroundWork(sandboxContext.warn),
     stopping: stopping.signal,
   };
-  addWorldGauges(server);
+  addSandboxGauges(server);
   const leases = keepLeases(server);
   try {
     const app = createApp(server, {
       access: { token: options.token, localOnly: options.localOnly && options.token === undefined },
-      audit: openAuditLog(join(world.home.root, "audit.log"), world),
+      audit: openAuditLog(join(sandboxContext.home.root, "audit.log"), sandboxContext),
       leases,
       maxRequests,
     });
@@ -74,7 +76,7 @@ export async function startServer(world: SandboxWorld, options: ServerOptions): 
       async stop() {
         const closed = http.close();
         const limit = new AbortController();
-        const late = world.clock.sleep(stopGraceMs, limit.signal).then(
+        const late = sandboxContext.clock.sleep(stopGraceMs, limit.signal).then(
           () => undefined,
           () => undefined, // all ended in time
         );

@@ -20,7 +20,7 @@ export function noteHeard(repository: Repository, files: Files, { tool, at, even
     // a hook runs on every edit: what was heard a moment ago need not be written again
     if (at - (files.statIfExists(path)?.mtimeMs ?? 0) < heardEveryMs) return;
     files.makeFolder(dirname(path));
-    files.replaceLoosely(path, Buffer.from(`${at} ${event}\n`), { mode: 0o600 });
+    files.replaceWithoutSync(path, Buffer.from(`${at} ${event}\n`), { mode: 0o600 });
   } catch {
     // nothing depends on it
   }
@@ -51,7 +51,7 @@ export function noteConnected(repository: Repository, files: Files, tools: reado
     if (!tools.includes(name)) files.remove(join(folder, name));
   if (tools.length === 0) return;
   files.makeFolder(folder);
-  for (const tool of tools) files.createExclusively(join(folder, tool), Buffer.alloc(0));
+  for (const tool of tools) files.createIfAbsent(join(folder, tool), Buffer.alloc(0));
 }
 
 /** Since when the repository's own settings connect agents, by agent; milliseconds since the epoch. */

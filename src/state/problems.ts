@@ -57,7 +57,7 @@ export function clearProblems(repository: Repository, files: Files): void {
 
 function keepNewerHalf(path: string, files: Files): void {
   const tail = files.readTail(path, maxProblemsBytes / 2);
-  files.replaceLoosely(path, tail.subarray(tail.indexOf(0x0a) + 1), { mode: 0o600 });
+  files.replaceWithoutSync(path, tail.subarray(tail.indexOf(0x0a) + 1), { mode: 0o600 });
 }
 
 function isProblem(value: unknown): value is Problem {

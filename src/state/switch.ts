@@ -19,7 +19,7 @@ export function installedRecordPath(repository: Repository): string {
 
 export function switchOff(repository: Repository, files: Files): void {
   files.makeFolder(dirname(switchPath(repository)));
-  files.createExclusively(switchPath(repository), Buffer.alloc(0));
+  files.createIfAbsent(switchPath(repository), Buffer.alloc(0));
 }
 
 export function switchOn(repository: Repository, files: Files): void {

@@ -1,7 +1,7 @@
 import type { ObjectName } from "../sandbox/ids.ts";
 import { branchSandbox, type WritingSnapshot } from "../sandbox/lifecycle/branch.ts";
 import { type ForkOptions, type ForkResult, forkSnapshot } from "../sandbox/lifecycle/start-sandbox.ts";
-import type { SandboxWorld } from "../sandbox/store/home.ts";
+import type { SandboxContext } from "../sandbox/store/home.ts";
 import type { SandboxRecord } from "../sandbox/store/records.ts";
 import type { ReadySnapshot } from "../sandbox/store/snapshot-store.ts";
 
@@ -24,16 +24,19 @@ export interface BranchSteps {
  * children are like their source where the request does not say otherwise.
  */
 export async function branchIntoChildren(
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   source: SandboxRecord,
   { snapshotName, onPaused, ...children }: BranchRequest,
   steps: BranchSteps = { branchSandbox, forkSnapshot },
 ): Promise<{ readonly snapshot: ReadySnapshot; readonly children: readonly ForkResult[] }> {
   const options = snapshotName === undefined ? {} : { name: snapshotName };
-  const writing = await steps.branchSandbox(world, source.id, options);
+  const writing = await steps.branchSandbox(sandboxContext, source.id, options);
   await onPaused?.(writing);
   const snapshot = await writing.durable;
-  return { snapshot, children: await steps.forkSnapshot(world, snapshot, inherit(source, children)) };
+  return {
+    snapshot,
+    children: await steps.forkSnapshot(sandboxContext, snapshot, inherit(source, children)),
+  };
 }
 
 /**

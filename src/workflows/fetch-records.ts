@@ -7,7 +7,7 @@ import { withFetched } from "../checkpoints/remote/fetch/fetched-stores.ts";
 import { followIfElected } from "../checkpoints/remote/follow-tracking.ts";
 import { fetchAndMergeNotes, type NotesReport } from "../checkpoints/remote/join/merge-notes.ts";
 import type { PushContext } from "../checkpoints/remote/push/push-checkpoints.ts";
-import { openCheckpointStores } from "../checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../checkpoints/stores/open-stores.ts";
 import { borrowFetched } from "../git/fetched-objects.ts";
 import type { Remote } from "../git/remote/remote.ts";
 

@@ -1,22 +1,22 @@
 import { join } from "node:path";
-import { type BlockDevice, readOnlyDevice } from "../blocks/block-device.ts";
 import type { CacheFolderSystem } from "../blocks/cache/cache-directory.ts";
 import type { ImageId } from "../blocks/ids.ts";
-import type { ImageReader } from "../blocks/image-reader.ts";
-import type { ImageSource } from "../blocks/image-source.ts";
 import { openCachedImage } from "../blocks/images/read/cached-image.ts";
 import { openOverlay } from "../blocks/overlay/overlay.ts";
+import type { RandomAccessImage } from "../blocks/random-access-image.ts";
 import type { ObjectStore } from "../blocks/stores/interface/object-store.ts";
+import type { StreamedImage } from "../blocks/streamed-image.ts";
+import { readOnlyDevice, type WritableDisk } from "../blocks/writable-disk.ts";
 
 /** An image that was found, before anything of it is read. */
 export interface ImageToOpen {
-  readonly source: ImageSource;
+  readonly source: StreamedImage;
   /** 32 bytes that name the content: caches and overlays belong to it. */
   readonly id: Buffer;
   /** Where the image's manifest is; undefined for a plain file. */
   readonly stored?: { readonly store: ObjectStore; readonly id: ImageId };
   /** Set if the bytes are on this machine already, so that a cache would only copy them. */
-  readonly local?: ImageReader;
+  readonly local?: RandomAccessImage;
 }
 
 export interface CacheRequest {
@@ -42,7 +42,7 @@ export async function openDevice(
   found: ImageToOpen,
   request: DeviceRequest,
   system: CacheFolderSystem,
-): Promise<BlockDevice> {
+): Promise<WritableDisk> {
   const image = openReader(found, request.cache, system);
   if (request.overlay === undefined) return readOnlyDevice(image);
   try {
@@ -59,7 +59,7 @@ export function openReader(
   found: ImageToOpen,
   request: CacheRequest,
   system: CacheFolderSystem,
-): ImageReader {
+): RandomAccessImage {
   const { source, id, local, stored } = found;
   if (!request.always && local !== undefined) return local;
   const { folder, shareTouches, always: _always, ...options } = request;

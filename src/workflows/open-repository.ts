@@ -6,7 +6,7 @@ import {
 } from "../checkpoints/query/list-checkpoints.ts";
 import { resolveCheckpoints } from "../checkpoints/query/resolve-checkpoint.ts";
 import { withFetched } from "../checkpoints/remote/fetch/fetched-stores.ts";
-import { openCheckpointStores } from "../checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../checkpoints/stores/open-stores.ts";
 import { openGit } from "../git/git.ts";
 import { mustFindRepository } from "../git/repository.ts";
 import { type Machine, nodeMachine } from "../system/machine/machine.ts";

@@ -10,7 +10,7 @@ import {
 } from "../checkpoints/remote/remote-state.ts";
 import { joinRemoved, readRemovedList, writeRemovedList } from "../checkpoints/remote/removed-list.ts";
 import type { RefTip, Rewritten } from "../checkpoints/remove/rewrite-refs.ts";
-import { readStoreRefs, v1Branch } from "../checkpoints/stores/store-refs.ts";
+import { readStoreRefs, v1Branch } from "../checkpoints/stores/layout-refs.ts";
 import { fetchedObjectsFolder } from "../git/fetched-objects.ts";
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid } from "../git/ids.ts";

@@ -2,7 +2,7 @@ import { type SettleOptions, type SettleOutcome, settle } from "../authorship/se
 import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
 import { type FinishedCheckpoint, finishCommits } from "../checkpoints/commit/finish-commit.ts";
 import { prepareLateLinks } from "../checkpoints/commit/late-links.ts";
-import { finishTurns } from "../checkpoints/turn/finish-turn.ts";
+import { storeTurns } from "../checkpoints/turn/store-turn.ts";
 import type { Git } from "../git/git.ts";
 import type { Machine } from "../system/machine/machine.ts";
 
@@ -36,7 +36,7 @@ export function settleEverything(git: Git, machine: Machine): Promise<SettleOutc
     if (git.repository.workTree === undefined) return outcome;
     const deps = depsOf(git, machine);
     await finishCommits(git, deps);
-    await finishTurns(git, deps);
+    await storeTurns(git, deps);
     return outcome;
   });
 }

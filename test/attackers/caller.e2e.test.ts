@@ -31,12 +31,12 @@ const needsMachine = /\/(?:metrics|fork|pause|snapshots|branch|stop)$/;
 
 test.each(bodies)("%s is no server's fault on any route", async (_, body, type) => {
   const guest = createFakeGuest();
-  const { app, ask, world } = openTestServer({ openGuestSession: guest.open });
+  const { app, ask, sandboxContext } = openTestServer({ openGuestSession: guest.open });
   const failed: string[] = [];
   for (const route of app.routes) {
     if (route.method === "ALL") continue;
-    recordRunningSandbox(world);
-    recordSnapshot(world);
+    recordRunningSandbox(sandboxContext);
+    recordSnapshot(sandboxContext);
     const path = route.path.replace(":snapshot", "sn-0123456789ab").replace(/:\w+/g, "sb-0123456789ab");
     const headers: Record<string, string> = {
       "e2b-sandbox-id": "sb0123456789ab",
@@ -56,8 +56,8 @@ test.each(bodies)("%s is no server's fault on any route", async (_, body, type) 
 });
 
 async function listening(token?: string): Promise<number> {
-  const { world } = openTestServer();
-  const server = await startServer(world, {
+  const { sandboxContext } = openTestServer();
+  const server = await startServer(sandboxContext, {
     address: { port: 0, host: "127.0.0.1" },
     token,
     localOnly: true,

@@ -3,7 +3,7 @@ import { isKeyframeError } from "../../src/base/errors.ts";
 import type { GuestChannel } from "../../src/sandbox/guest/channel.ts";
 import { collectCommand, openGuestSession, withGuest } from "../../src/sandbox/guest/session.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 // Root in a real guest takes the guest program's own ports and says on them what it likes, beside that program.
 
@@ -83,11 +83,11 @@ test.each([
   "frames of root in the guest (%s) end at most their conversation, and the next one works",
   async (mode, outcome) => {
     const before = process.memoryUsage().rss;
-    const session = await openGuestSession(lab.world, sandbox);
+    const session = await openGuestSession(lab.context, sandbox);
     expect(await attack(session.guest, mode)).toMatch(outcome);
     await session.close();
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
-    const { stdout } = await withGuest(lab.world, sandbox, (guest) =>
+    const { stdout } = await withGuest(lab.context, sandbox, (guest) =>
       collectCommand(guest, { argv: ["echo", "still here"] }),
     );
     expect(stdout.toString()).toBe("still here\n");

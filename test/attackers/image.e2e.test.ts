@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseObjectName } from "../../src/sandbox/ids.ts";
 import { buildImage } from "../../src/sandbox/image/build.ts";
-import { parseImageSource } from "../../src/sandbox/image/source.ts";
+import { parseRootfsSource } from "../../src/sandbox/image/source.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
-import { openBareWorld } from "../support/sandbox-world.ts";
+import { openBareContext } from "../support/sandbox-context.ts";
 import { scratchFolder } from "../support/scratch.ts";
 import { type TarMemberSpec, tarOf } from "../support/tar-of.ts";
 
@@ -58,8 +58,8 @@ function writeLayout(folder: string, layers: readonly Buffer[]): string {
 }
 
 async function build(folder: string, from: string): Promise<string> {
-  const world = openBareWorld(join(folder, "home"));
-  const source = parseImageSource(nodeFiles, from, (path) => path);
+  const sandboxContext = openBareContext(join(folder, "home"));
+  const source = parseRootfsSource(nodeFiles, from, (path) => path);
   const options = {
     name: parseObjectName("img"),
     source,
@@ -68,8 +68,8 @@ async function build(folder: string, from: string): Promise<string> {
     isRoot: process.getuid?.() === 0,
   };
   try {
-    const { layer } = await buildImage(world, { ...options, progress: () => undefined });
-    return world.home.diskLayer(layer, "raw");
+    const { layer } = await buildImage(sandboxContext, { ...options, progress: () => undefined });
+    return sandboxContext.home.diskLayer(layer, "raw");
   } finally {
     expect(readdirSync(join(folder, "home/staging"))).toEqual([]);
   }

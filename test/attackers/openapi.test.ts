@@ -156,7 +156,7 @@ const needsMachine =
 test("requests of the description, right and wrong, get answers of the description and are no fault of the server", async () => {
   const gone = () => Promise.reject(new KeyframeError("guest-gone", "no guests here"));
   const stores = { names: [], use: () => Promise.reject(new KeyframeError("not-found", "no stores here")) };
-  const { app, world, warnings } = openTestServer({ openGuestSession: gone }, { stores });
+  const { app, sandboxContext, warnings } = openTestServer({ openGuestSession: gone }, { stores });
   const headers = { host: "127.0.0.1:7070" };
   const answer = await app.request(`${origin}/openapi.json`, { headers });
   const description = (await answer.json()) as Description;
@@ -170,8 +170,8 @@ test("requests of the description, right and wrong, get answers of the descripti
       numRuns: requestsPerRoute,
       seed: 7,
     })) {
-      recordRunningSandbox(world);
-      recordSnapshot(world);
+      recordRunningSandbox(sandboxContext);
+      recordSnapshot(sandboxContext);
       warnings.length = 0;
       const hasBody = wanted.body !== undefined && method !== "GET" && method !== "HEAD";
       const said = await app.request(`${origin}${wanted.path}?${wanted.query}`, {

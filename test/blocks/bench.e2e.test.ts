@@ -42,9 +42,11 @@ test.each([
 
 test("a chunk costs at most 256 bytes of bookkeeping by construction", async () => {
   const { createBlockBitset } = await import("../../src/blocks/block-bitset.ts");
-  const { createTouchRecorder, touchWindowBytes } = await import("../../src/blocks/cache/touch-recorder.ts");
+  const { createAccessRecorder, touchWindowBytes } = await import(
+    "../../src/blocks/cache/access-recorder.ts"
+  );
   const windows = (4 * 1024 * 1024) / touchWindowBytes;
-  const recorder = createTouchRecorder(4 * 1024 * 1024);
+  const recorder = createAccessRecorder(4 * 1024 * 1024);
   recorder.note(0, 4 * 1024 * 1024);
   const touchBytes = recorder.inOrder().byteLength + windows / 8;
   expect(createBlockBitset(1024).words.byteLength + touchBytes).toBeLessThanOrEqual(256);

@@ -3,8 +3,8 @@ import { openCacheFolder } from "../../src/blocks/cache/cache-directory.ts";
 import { openChunkCache } from "../../src/blocks/cache/chunk-cache.ts";
 import { openOverlay } from "../../src/blocks/overlay/overlay.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 import { bundledChild } from "../support/bundled-child.ts";
@@ -40,7 +40,7 @@ const once = [
   "cache:before-mark",
 ];
 
-const system = { files: nodeFiles, openBlockFile: openNodeBlockFile, clock: nodeClock, random: nodeRandom };
+const system = { files: nodeFiles, openSparseFile: openNodeSparseFile, clock: nodeClock, random: nodeRandom };
 const id = Buffer.alloc(32, 1);
 const content = patternBytes(crashBlocks * crashBlockBytes, 21);
 let child = "";

@@ -8,9 +8,9 @@ import { faultPointsInSource } from "../support/fault-points.ts";
 import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
 
 const publishing = [
-  "condense:before-store",
-  "condense:after-store-before-state",
-  "condense:after-state-before-remove",
+  "build-checkpoint:before-store",
+  "build-checkpoint:after-store-before-state",
+  "build-checkpoint:after-state-before-remove",
 ];
 const rewinding = [
   "rewind:after-index-before-tree",
@@ -66,11 +66,11 @@ const prepared = () => {
 };
 
 test("the crash tests know every fault point of capture, condensation and rewind", () => {
-  expect(faultPointsInSource("capture:", "condense:", "rewind:")).toEqual(
+  expect(faultPointsInSource("capture:", "build-checkpoint:", "rewind:")).toEqual(
     [
       "capture:after-transcript-before-record",
-      "condense:after-record-before-message",
-      "condense:after-finalize-before-state",
+      "build-checkpoint:after-record-before-message",
+      "build-checkpoint:after-finalize-before-state",
       ...publishing,
       ...rewinding,
       ...resetting,
@@ -83,7 +83,7 @@ describe("a hook killed at a commit", () => {
   test("before the message names the checkpoint leaves a commit without trailer and its work for the next one", () => {
     repository.keyframe(["enable"]);
     repository.git("add", "-A");
-    repository.env["KEYFRAME_FAULT"] = "condense:after-record-before-message";
+    repository.env["KEYFRAME_FAULT"] = "build-checkpoint:after-record-before-message";
     repository.git("commit", "-qm", "killed");
     delete repository.env["KEYFRAME_FAULT"];
     expect(trailer()).toBe("");
@@ -129,7 +129,7 @@ describe("a hook killed at a commit", () => {
     session.say("did two");
     await session.stop();
     repository.git("add", "-A");
-    repository.env["KEYFRAME_FAULT"] = "condense:after-store-before-state";
+    repository.env["KEYFRAME_FAULT"] = "build-checkpoint:after-store-before-state";
     repository.git("commit", "-q", "--amend", "--no-edit");
     delete repository.env["KEYFRAME_FAULT"];
     repository.keyframe(["settle"]);
@@ -170,7 +170,9 @@ describe("a hook killed at a turn's end", () => {
     repository.git("commit", "-qm", "mid-turn");
     const id = trailer();
     session.say("whole");
-    expect(run("stop", payload("Stop"), "condense:after-finalize-before-state").signal).toBe("SIGKILL");
+    expect(run("stop", payload("Stop"), "build-checkpoint:after-finalize-before-state").signal).toBe(
+      "SIGKILL",
+    );
     expect(state().turn_checkpoint_ids).toEqual([id]);
     const tip = repository.git("rev-parse", "entire/checkpoints/v1");
     await session.prompt("three");

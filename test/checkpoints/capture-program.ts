@@ -5,7 +5,7 @@ import { finishCommits } from "../../src/checkpoints/commit/finish-commit.ts";
 import { rewind, undoRewind } from "../../src/checkpoints/rewind/rewind.ts";
 import { mustFindPoint } from "../../src/checkpoints/rewind/rewind-points.ts";
 import { advanceSession, isSessionEvent } from "../../src/checkpoints/sessions/events.ts";
-import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";
+import { onTurnEvent } from "../../src/checkpoints/turn/on-turn-event.ts";
 import { hookDeps } from "../../src/cli/hooks/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
@@ -21,7 +21,7 @@ if (step === "stop") {
   if (event.kind === "ignored" || event.kind === "refused" || !isSessionEvent(event))
     throw new Error(event.kind);
   const { wants } = advanceSession(event, repository, deps);
-  if (wants !== undefined) await captureTurn(git, deps, { event, wants });
+  if (wants !== undefined) await onTurnEvent(git, deps, { event, wants });
 } else if (step === "finish") {
   await settle(git, deps);
   await finishCommits(git, deps);

@@ -7,7 +7,7 @@ import { findCheckpointPlaces } from "../../src/checkpoints/query/read-checkpoin
 import { openTranscriptReader } from "../../src/checkpoints/query/read-transcript.ts";
 import { sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
 import { parseCheckpointId } from "../../src/checkpoints/record/ids.ts";
-import { openCheckpointStores, storeKinds } from "../../src/checkpoints/stores/stores.ts";
+import { openCheckpointStores, storeKinds } from "../../src/checkpoints/stores/open-stores.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";

@@ -6,7 +6,7 @@ import { planClean } from "../../src/checkpoints/clean/plan-clean.ts";
 import { type CleanFacts, readCleanFacts } from "../../src/checkpoints/clean/read-facts.ts";
 import type { SessionLeftovers } from "../../src/checkpoints/clean/session-leftovers.ts";
 import { defaultCleanAgeMs, maxFetchedPacks } from "../../src/checkpoints/record/limits.ts";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import type { Oid } from "../../src/git/ids.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../support/checkpoint-repository.ts";

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../support/checkpoint-repository.ts";
 import { checkpointWrite, generatedId, generateTranscript, tokens } from "../support/generate-checkpoints.ts";
 

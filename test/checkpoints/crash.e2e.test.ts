@@ -3,7 +3,7 @@ import { cpSync } from "node:fs";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { StoreKind } from "../../src/checkpoints/record/checkpoint-tree.ts";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import {
   type CheckpointRepository,
   makeCheckpointRepository,

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { afterEach, describe, expect, test } from "vitest";
 import { describeRefusal } from "../../src/checkpoints/remote/push/push-checkpoints.ts";
-import { v1Branch } from "../../src/checkpoints/stores/store-refs.ts";
+import { v1Branch } from "../../src/checkpoints/stores/layout-refs.ts";
 import { idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
 import { makeSyncedClones, type SyncedClones } from "../support/synced-clones.ts";
 

@@ -11,11 +11,11 @@ import { listCheckpointPlaces, readCheckpoints } from "../../src/checkpoints/que
 import { openTranscriptReader } from "../../src/checkpoints/query/read-transcript.ts";
 import { type SessionFiles, sessionsOf } from "../../src/checkpoints/record/checkpoint-tree.ts";
 import { orderKeys, rootOrder, sessionOrder } from "../../src/checkpoints/record/metadata-order.ts";
+import { layouts } from "../../src/checkpoints/stores/layouts.ts";
+import { storeKinds } from "../../src/checkpoints/stores/open-stores.ts";
 import { emptyState, planCheckpoint } from "../../src/checkpoints/stores/plan-write.ts";
 import type { BlobSource, SessionWrite } from "../../src/checkpoints/stores/store.ts";
-import { layouts } from "../../src/checkpoints/stores/store-layouts.ts";
 import { tryLoadStates } from "../../src/checkpoints/stores/stored-state.ts";
-import { storeKinds } from "../../src/checkpoints/stores/stores.ts";
 import { readSmallObjects } from "../../src/git/objects/small-objects.ts";
 import { lineCompactorOf } from "../../src/transcripts/compact/agents.ts";
 import { encodeCompactLine } from "../../src/transcripts/compact/compact-line.ts";

@@ -8,7 +8,7 @@ const seed = Number(process.env["KEYFRAME_SOAK_SEED"] ?? 17);
 const faults = faultPointsInSource(
   "capture:",
   "checkpoints:",
-  "condense:",
+  "build-checkpoint:",
   "fetch:",
   "journal:",
   "notes:",

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../../src/checkpoints/stores/open-stores.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";

@@ -196,7 +196,7 @@ test("a state that cannot be read is damage, named with its file and left as it 
 test("a trailer whose checkpoint was only prepared is mended from that; one of which nothing is left is only told", async () => {
   repository.git("commit", "-q", "--allow-empty", "-m", `x\n\nEntire-Checkpoint: ${idOf(7)}`);
   await (await workOf("s", "b")).stop();
-  repository.env["KEYFRAME_FAULT"] = "condense:before-store";
+  repository.env["KEYFRAME_FAULT"] = "build-checkpoint:before-store";
   repository.commit("killed behind the commit");
   delete repository.env["KEYFRAME_FAULT"];
   const id = /Entire-Checkpoint: (\S+)/.exec(repository.git("log", "-1", "--format=%B"))?.[1];

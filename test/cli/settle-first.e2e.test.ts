@@ -18,7 +18,7 @@ async function commitWithKilledHook(path: string): Promise<string> {
   await agent.write(path, `${path}\n`);
   agent.say("done");
   await agent.stop();
-  repository.env["KEYFRAME_FAULT"] = "condense:before-store";
+  repository.env["KEYFRAME_FAULT"] = "build-checkpoint:before-store";
   repository.commit(`add ${path}`);
   delete repository.env["KEYFRAME_FAULT"];
   return /Entire-Checkpoint: (\S+)/.exec(repository.git("log", "-1", "--format=%B"))?.[1] ?? "";

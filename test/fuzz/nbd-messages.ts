@@ -1,4 +1,4 @@
-import type { BlockDevice } from "../../src/blocks/block-device.ts";
+import type { WritableDisk } from "../../src/blocks/writable-disk.ts";
 import { serveConnection } from "../../src/nbd/connection.ts";
 import { createSlabPool } from "../../src/nbd/reply-writer.ts";
 import { createFakeClock } from "../../src/system/clock.ts";
@@ -97,7 +97,7 @@ function mutated(bytes: Buffer, random: SeededRandom): Buffer {
 }
 
 /** A disk whose reads are at once or later, or fail. */
-function slowDevice(random: SeededRandom): BlockDevice {
+function slowDevice(random: SeededRandom): WritableDisk {
   const content = memoryReader(Buffer.alloc(diskBytes, 7));
   const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
   return {

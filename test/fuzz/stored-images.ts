@@ -19,7 +19,7 @@ import { encodeTarHeader } from "../../src/blocks/formats/tar-header.ts";
 import type { ImageId, LayerId } from "../../src/blocks/ids.ts";
 import { openPackStore } from "../../src/blocks/stores/pack-store.ts";
 import { flattenLayers } from "../../src/sandbox/image/flatten-layers.ts";
-import type { BlockFile } from "../../src/system/files/block-file.ts";
+import type { SparseFile } from "../../src/system/files/sparse-file.ts";
 import { tarOf } from "../support/tar-of.ts";
 import { mutate } from "./mutate.ts";
 import { type SeededRandom, seededRandom } from "./seeded-random.ts";
@@ -179,7 +179,7 @@ export async function fuzzPacks({ runs, seed }: Options): Promise<number> {
 }
 
 /** A file in memory; only what reading needs. */
-function fileOf(bytes: Buffer): BlockFile {
+function fileOf(bytes: Buffer): SparseFile {
   const readSync = (into: Uint8Array, offsetBytes: number) =>
     bytes.copy(
       into,

@@ -9,7 +9,7 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from "vscode-languageserver/node";
-import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../../src/checkpoints/stores/open-stores.ts";
 import { openGit } from "../../src/git/git.ts";
 import { changedByProgram, serveEditor } from "../../src/lsp/serve-editor.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";
-import { type BlockDevice, readOnlyDevice } from "../../src/blocks/block-device.ts";
+import { readOnlyDevice, type WritableDisk } from "../../src/blocks/writable-disk.ts";
 import { serveConnection } from "../../src/nbd/connection.ts";
 import { createSlabPool } from "../../src/nbd/reply-writer.ts";
 import { createFakeClock } from "../../src/system/clock.ts";
@@ -24,7 +24,7 @@ import { expectBytes } from "../support/open-test-cache.ts";
 const size = 256 * 1024;
 const errorBit = 2 ** 31;
 
-function memoryDevice(content: Buffer, changes: Partial<BlockDevice> = {}): BlockDevice {
+function memoryDevice(content: Buffer, changes: Partial<WritableDisk> = {}): WritableDisk {
   return {
     ...memoryReader(content),
     readOnly: false,
@@ -38,7 +38,7 @@ function memoryDevice(content: Buffer, changes: Partial<BlockDevice> = {}): Bloc
 }
 
 function serve(
-  device: BlockDevice,
+  device: WritableDisk,
   clock = createFakeClock(),
 ): FakeSocket & { readonly closed: () => boolean } {
   const fake = createFakeSocket();
@@ -60,7 +60,7 @@ function serve(
 }
 
 /** A connection past negotiation; answers are read from `start` on. */
-function ready(device: BlockDevice, { structured = true } = {}) {
+function ready(device: WritableDisk, { structured = true } = {}) {
   const fake = serve(device);
   fake.feed(clientFlags());
   if (structured) {

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readOnlyDevice } from "../../src/blocks/block-device.ts";
+import { readOnlyDevice } from "../../src/blocks/writable-disk.ts";
 import { startNbdServer } from "../../src/nbd/server.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { listenNodeSocket } from "../../src/system/net/sockets.ts";

@@ -7,7 +7,7 @@ import { copyIn, copyOut } from "../../src/sandbox/guest/copy-files.ts";
 import { withGuest } from "../../src/sandbox/guest/session.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 // Copies are one stream each way, whatever the number of files.
 
@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 test("865 files and a large one are the same inside", async () => {
-  const sent = await withGuest(lab.world, sandbox, (guest) => copyIn(nodeFiles, guest, source, "/root/in"));
+  const sent = await withGuest(lab.context, sandbox, (guest) => copyIn(nodeFiles, guest, source, "/root/in"));
   expect(sent).toMatchObject({ fileCount: 866, skipped: [] });
   const here = execFileSync("sh", ["-c", listing], { cwd: source, encoding: "utf8" }).trim();
   expect(await lab.sh(sandbox, listing, { cwd: "/root/in" })).toBe(here);
@@ -42,13 +42,13 @@ test("865 files and a large one are the same inside", async () => {
 
 test("they are the same when they come back", async () => {
   const out = join(folder, "out");
-  const got = await withGuest(lab.world, sandbox, (guest) => copyOut(nodeFiles, guest, "/root/in", out));
+  const got = await withGuest(lab.context, sandbox, (guest) => copyOut(nodeFiles, guest, "/root/in", out));
   expect(got).toMatchObject({ fileCount: 866, skipped: [] });
   execFileSync("diff", ["-r", source, out]);
 });
 
 test("one file goes in and out under another name, over what was there", async () => {
-  await withGuest(lab.world, sandbox, async (guest) => {
+  await withGuest(lab.context, sandbox, async (guest) => {
     await copyIn(nodeFiles, guest, join(source, "large"), "/srv/deep/copy");
     await copyIn(nodeFiles, guest, join(source, "large"), "/srv/deep/copy");
     await copyOut(nodeFiles, guest, "/srv/deep/copy", join(folder, "copy"));
@@ -67,7 +67,7 @@ test("a copy that is cut off leaves nothing half in the guest", async () => {
       throw new Error("the source broke");
     },
   };
-  await withGuest(lab.world, sandbox, async (guest) => {
+  await withGuest(lab.context, sandbox, async (guest) => {
     await expect(copyIn(breaking, guest, source, "/root/half")).rejects.toThrow(/source broke/);
   });
   expect(await lab.sh(sandbox, "ls -a /root | grep half || echo none")).toBe("none");

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 // A repository inside a machine as a remote of the real git.
 
@@ -50,7 +50,7 @@ function git(cwd: string, ...args: string[]) {
     env: {
       PATH: `${folder}/bin:${process.env["PATH"]}`,
       HOME: folder,
-      KEYFRAME_SANDBOX_HOME: lab.world.home.root,
+      KEYFRAME_SANDBOX_HOME: lab.context.home.root,
       GIT_AUTHOR_NAME: "A",
       GIT_AUTHOR_EMAIL: "a@example.com",
       GIT_COMMITTER_NAME: "A",

@@ -11,7 +11,7 @@ import { collectCommand, openGuestSession, withGuest } from "../../src/sandbox/g
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
 import { connectUnixSocket } from "../../src/system/net/unix-socket.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 let lab: SandboxLab;
 let sandbox: SandboxRecord;
@@ -28,7 +28,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const inGuest = <T>(work: (guest: GuestChannel) => Promise<T>) => withGuest(lab.world, sandbox, work);
+const inGuest = <T>(work: (guest: GuestChannel) => Promise<T>) => withGuest(lab.context, sandbox, work);
 const run = (script: string, stdin?: Uint8Array) =>
   inGuest((guest) =>
     collectCommand(guest, { argv: ["sh", "-c", script] }, stdin === undefined ? {} : { stdin }),
@@ -198,7 +198,7 @@ test("a terminal has the asked size, follows a resize and gives the keys a meani
 });
 
 test("a command ends with the host that started it, unless it was started to stay", async () => {
-  const session = await openGuestSession(lab.world, sandbox);
+  const session = await openGuestSession(lab.context, sandbox);
   for (const [keep, seconds] of [
     [false, "5551"],
     [true, "5552"],
@@ -250,7 +250,7 @@ test("a file whose source fails half way is not there, and its old content stays
 });
 
 test("the guest finds its way after half a frame", async () => {
-  const path = `${lab.world.home.sandboxFolder(sandbox.id)}/guest-0.sock`;
+  const path = `${lab.context.home.sandboxFolder(sandbox.id)}/guest-0.sock`;
   const connection = await connectUnixSocket(path);
   const frame = encodeGuestFrame(guestFrameTypes.stdin, 1, Buffer.alloc(60_000, 1));
   await new Promise<void>((resolve) => connection.write(frame.subarray(0, 30_000), () => resolve()));
@@ -260,8 +260,8 @@ test("the guest finds its way after half a frame", async () => {
 
 test("a ninth process is told that all ports are in use", async () => {
   const sessions = [];
-  for (let port = 0; port < 8; port += 1) sessions.push(await openGuestSession(lab.world, sandbox));
-  await expect(openGuestSession(lab.world, sandbox)).rejects.toThrow(/8 processes/);
+  for (let port = 0; port < 8; port += 1) sessions.push(await openGuestSession(lab.context, sandbox));
+  await expect(openGuestSession(lab.context, sandbox)).rejects.toThrow(/8 processes/);
   for (const session of sessions) await session.close();
 });
 

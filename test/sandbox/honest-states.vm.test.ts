@@ -2,7 +2,7 @@ import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { listSnapshots, snapshotFiles } from "../../src/sandbox/store/snapshot-store.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 // What a guest finds, and what is said of sandboxes and snapshots when something is wrong with them.
 
@@ -38,7 +38,7 @@ test("lines of the image's own stay in /etc/hosts, and a child has its own name 
 });
 
 test("what a removed sandbox alone referred to is gone at once", async () => {
-  const disks = () => lab.world.files.listIfExists(lab.world.home.folder("disks"))?.length;
+  const disks = () => lab.context.files.listIfExists(lab.context.home.folder("disks"))?.length;
   const before = disks();
   expect(lab.cli(["sandbox", "run", "named", "--name", "gone"]).code).toBe(0);
   expect(disks()).toBeGreaterThan(before ?? 0);
@@ -47,9 +47,9 @@ test("what a removed sandbox alone referred to is gone at once", async () => {
 });
 
 test("a memory file that was cut off is noticed although its flat image is there, and no child is an error", () => {
-  const [snapshot] = listSnapshots(lab.world).filter(({ name }) => name === "named");
+  const [snapshot] = listSnapshots(lab.context).filter(({ name }) => name === "named");
   if (snapshot === undefined) throw new Error("no snapshot");
-  const { memory } = snapshotFiles(lab.world, snapshot.id);
+  const { memory } = snapshotFiles(lab.context, snapshot.id);
   const bytes = readFileSync(memory);
   // what lies behind was reserved and never written
   const { fileBytes = 0 } = snapshot.memory ?? {};

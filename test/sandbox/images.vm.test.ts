@@ -18,7 +18,7 @@ import { findSandboxImage } from "../../src/sandbox/image/build.ts";
 import { bootSandbox } from "../../src/sandbox/lifecycle/start-sandbox.ts";
 import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 // A root file system that is no Debian: a shell and some programs of this machine with their libraries.
 let lab: SandboxLab;
@@ -59,14 +59,14 @@ function addProgram(name: string): void {
 }
 
 async function inImage(name: string, check: (sandbox: SandboxRecord) => Promise<void>): Promise<void> {
-  const { record } = await bootSandbox(lab.world, findSandboxImage(lab.world, parseObjectName(name)), {
+  const { record } = await bootSandbox(lab.context, findSandboxImage(lab.context, parseObjectName(name)), {
     memoryMiB: 160,
     cpus: 1,
     diskBytes: 256 * 1024 ** 2,
     accelerator: "tcg",
   });
   await check(record);
-  await removeSandbox(lab.world, record);
+  await removeSandbox(lab.context, record);
 }
 
 function build(name: string, from: string): void {
@@ -133,5 +133,5 @@ test("an OCI layout becomes an image that runs: layers in order, deletions and o
   writeFileSync(damaged, "{}");
   const refused = lab.cli(["image", "build", "from-oci", "--from", layout]);
   expect([refused.code, refused.stderr]).toEqual([expect.any(Number), expect.stringContaining("damaged")]);
-  expect(findSandboxImage(lab.world, parseObjectName("from-oci")).source).toBe(layout);
+  expect(findSandboxImage(lab.context, parseObjectName("from-oci")).source).toBe(layout);
 });

@@ -5,13 +5,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { branchSandbox } from "../../src/sandbox/lifecycle/branch.ts";
 import { resumeSandbox } from "../../src/sandbox/lifecycle/resume-sandbox.ts";
 import { forkSnapshot, type StartOptions } from "../../src/sandbox/lifecycle/start-sandbox.ts";
-import { askKeeper, ensureKeeper } from "../../src/sandbox/network/keeper-client.ts";
 import { readForwards } from "../../src/sandbox/network/port-forwards.ts";
+import { askSidecar, ensureSidecar } from "../../src/sandbox/network/sidecar-client.ts";
 import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { findSandbox, sandboxState } from "../../src/sandbox/store/sandbox-store.ts";
 import type { ReadySnapshot } from "../../src/sandbox/store/snapshot-store.ts";
-import { allStarted, openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 // Real servers on this machine's loopback: one that the guest may reach, one that it may not.
 let lab: SandboxLab;
@@ -35,8 +35,8 @@ const refused = createTcpServer((socket) => {
   socket.destroy();
 });
 const portOf = (server: { address(): unknown }) => (server.address() as AddressInfo).port;
-const keeperLog = (name: string) =>
-  String(JSON.parse(lab.cli(["sandbox", "logs", name, "--json"]).stdout).keeper);
+const sidecarLog = (name: string) =>
+  String(JSON.parse(lab.cli(["sandbox", "logs", name, "--json"]).stdout).sidecar);
 
 // The minimal image has no client.
 // `count` requests at once, each with `size` bytes of body; the answers, or their lengths if they are long.
@@ -82,8 +82,8 @@ const get = (from: SandboxRecord, host: string, port: number, path: string, size
 const toHost = (from: SandboxRecord, path: string, size = 0) =>
   get(from, "host.keyframe.internal", portOf(allowed), path, size);
 const forkOne = async (from: ReadySnapshot, options: StartOptions = {}) =>
-  allStarted(await forkSnapshot(lab.world, from, { count: 1, ...options }))[0] as SandboxRecord;
-const end = (each: SandboxRecord) => removeSandbox(lab.world, findSandbox(lab.world, each.id));
+  allStarted(await forkSnapshot(lab.context, from, { count: 1, ...options }))[0] as SandboxRecord;
+const end = (each: SandboxRecord) => removeSandbox(lab.context, findSandbox(lab.context, each.id));
 
 test("a guest reaches what is allowed, in both directions and in any size, many times at once", async () => {
   expect(await toHost(sandbox, "/one")).toBe("/one 0");
@@ -108,13 +108,13 @@ test("other ports of this machine, private ranges and metadata are refused befor
   }
   expect(refusedConnections).toBe(0);
   expect(asked).not.toContain("/no");
-  expect(keeperLog("networked")).toContain("refused a connection to 169.254.169.254:80");
-  expect(keeperLog("networked")).toContain(`refused a connection to 127.0.0.1:${portOf(refused)}`);
+  expect(sidecarLog("networked")).toContain("refused a connection to 169.254.169.254:80");
+  expect(sidecarLog("networked")).toContain(`refused a connection to 127.0.0.1:${portOf(refused)}`);
 });
 
 test("names that no rule mentions are not looked up, and a name that leads to this machine does not open it", async () => {
   await expect(lab.sh(sandbox, "getent ahostsv4 example.com")).rejects.toThrow();
-  expect(keeperLog("networked")).toContain('refused the name "example.com"');
+  expect(sidecarLog("networked")).toContain('refused the name "example.com"');
   expect(await lab.sh(sandbox, "getent ahostsv4 host.keyframe.internal")).toContain("198.18.0.1 ");
   // localhost is in the guest's own /etc/hosts: ask the name server itself
   const question = `perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Proto => "udp", PeerAddr => "198.18.0.53", PeerPort => 53); send $s, "\\x12\\x34\\x01\\0\\0\\x01\\0\\0\\0\\0\\0\\0\\x09localhost\\0\\0\\x01\\0\\x01", 0; recv $s, $a, 512, 0; print join ".", unpack "C4", substr $a, -4'`;
@@ -149,7 +149,7 @@ test("a port is forwarded, listed and closed, and comes back at the same place a
   expect(JSON.parse(lab.cli(["sandbox", "port", "networked", "--json"]).stdout)).toEqual([made]);
   // nobody listens there inside: the connection ends without an answer
   const [closedInside] = (
-    await askKeeper(lab.world, sandbox, { do: "forward", guestPort: 9, hostPort: 0 })
+    await askSidecar(lab.context, sandbox, { do: "forward", guestPort: 9, hostPort: 0 })
   ).slice(-1);
   await ask(closedInside?.hostPort ?? 0, "anybody").then(
     (answer) => expect(answer).toBe(""),
@@ -157,40 +157,40 @@ test("a port is forwarded, listed and closed, and comes back at the same place a
   );
   const taken = lab.cli(["sandbox", "port", "networked", "7777", "--host-port", String(portOf(allowed))]);
   expect([taken.code, taken.stderr]).toEqual([expect.any(Number), expect.stringContaining("refused")]);
-  const keepers = lab.world.files
+  const sidecars = lab.context.files
     .listIfExists("/proc")
     ?.filter(({ name }) => /^\d+$/.test(name))
     .filter(({ name }) => {
-      const words = lab.world.files.readIfExists(`/proc/${name}/cmdline`)?.toString().split("\0") ?? [];
+      const words = lab.context.files.readIfExists(`/proc/${name}/cmdline`)?.toString().split("\0") ?? [];
       return words.includes("keep") && words.includes(sandbox.id);
     });
-  expect(keepers).toHaveLength(1);
-  const keeper = lab.world.processTable.identify(Number(keepers?.[0]?.name));
-  if (keeper === undefined) throw new Error("no keeper");
-  lab.world.processTable.signal(keeper, "SIGKILL");
-  while (lab.world.processTable.isRunning(keeper)) await lab.world.clock.sleep(5);
+  expect(sidecars).toHaveLength(1);
+  const sidecar = lab.context.processTable.identify(Number(sidecars?.[0]?.name));
+  if (sidecar === undefined) throw new Error("no sidecar");
+  lab.context.processTable.signal(sidecar, "SIGKILL");
+  while (lab.context.processTable.isRunning(sidecar)) await lab.context.clock.sleep(5);
   expect(lab.cli(["sandbox", "exec", "networked", "--", "true"]).code).toBe(0);
   expect(await ask(port, "again")).toBe("inside again\n");
   expect(await toHost(sandbox, "/after-kill")).toBe("/after-kill 0");
   expect(lab.cli(["sandbox", "port", "networked", "7777", "--close"]).code).toBe(0);
-  expect(readForwards(lab.world, sandbox.id).map(({ guestPort }) => guestPort)).toEqual([9]);
+  expect(readForwards(lab.context, sandbox.id).map(({ guestPort }) => guestPort)).toEqual([9]);
   await expect(ask(port, "closed")).rejects.toThrow(/ECONNREFUSED/);
 });
 
 test("a branch leaves the source's open connections alone, and a child has a network of its own or none", async () => {
   const { hostPort } = (
-    await askKeeper(lab.world, sandbox, { do: "forward", guestPort: 7777, hostPort: 0 })
+    await askSidecar(lab.context, sandbox, { do: "forward", guestPort: 7777, hostPort: 0 })
   ).slice(-1)[0] ?? { hostPort: 0 };
   const open = connect({ port: hostPort, host: "127.0.0.1", allowHalfOpen: true });
   await once(open, "connect");
-  snapshot = await (await branchSandbox(lab.world, sandbox.id)).durable;
+  snapshot = await (await branchSandbox(lab.context, sandbox.id)).durable;
   open.write("over the branch\n");
   expect(String((await once(open, "data"))[0])).toBe("inside over the branch\n");
   open.destroy();
   const network = { allow: [`127.0.0.1:${portOf(allowed)}`] };
   const child = await forkOne(snapshot, { network });
   expect(await toHost(child, "/child")).toBe("/child 0");
-  expect(readForwards(lab.world, child.id)).toEqual([]);
+  expect(readForwards(lab.context, child.id)).toEqual([]);
   await end(child);
   const alone = await forkOne(snapshot);
   await expect(toHost(alone, "/alone")).rejects.toThrow(/no: /);
@@ -199,7 +199,7 @@ test("a branch leaves the source's open connections alone, and a child has a net
   expect(await lab.sh(alone, "cat /etc/resolv.conf 2>/dev/null || true")).not.toContain("198.18");
   expect(asked).not.toContain("/alone");
   // a port needs no network
-  const forwards = await askKeeper(lab.world, alone, { do: "forward", guestPort: 7777, hostPort: 0 });
+  const forwards = await askSidecar(lab.context, alone, { do: "forward", guestPort: 7777, hostPort: 0 });
   expect(await ask(forwards[0]?.hostPort ?? 0, "no network")).toBe("inside no network\n");
   await end(alone);
   expect(await toHost(sandbox, "/source")).toBe("/source 0");
@@ -210,10 +210,10 @@ test("an idle sandbox is stopped with nobody watching, a used one is not, and it
   const child = await forkOne(snapshot, { network, idleMs: 6_000 });
   // longer than the limit, and one command all the time
   await lab.sh(child, "sleep 8");
-  expect(sandboxState(lab.world, findSandbox(lab.world, child.id))).toBe("running");
-  while (sandboxState(lab.world, findSandbox(lab.world, child.id)) !== "stopped")
-    await lab.world.clock.sleep(50);
-  const resumed = await resumeSandbox(lab.world, findSandbox(lab.world, child.id));
+  expect(sandboxState(lab.context, findSandbox(lab.context, child.id))).toBe("running");
+  while (sandboxState(lab.context, findSandbox(lab.context, child.id)) !== "stopped")
+    await lab.context.clock.sleep(50);
+  const resumed = await resumeSandbox(lab.context, findSandbox(lab.context, child.id));
   expect(resumed.problems).toEqual([]);
   expect(await toHost(resumed.record, "/resumed")).toBe("/resumed 0");
   await end(resumed.record);
@@ -230,5 +230,5 @@ test("what a rule or an option of the network cannot mean is a usage error, and 
     const { code } = lab.cli(["sandbox", "run", "debian", ...words]);
     expect(code, words.join(" ")).toBe(2);
   }
-  await ensureKeeper(lab.world, { id: sandbox.id });
+  await ensureSidecar(lab.context, { id: sandbox.id });
 });

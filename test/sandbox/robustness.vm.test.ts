@@ -12,7 +12,7 @@ import { removeSandbox } from "../../src/sandbox/removal/remove-sandbox.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { attachMachine, findSandbox, sandboxState } from "../../src/sandbox/store/sandbox-store.ts";
 import { listSnapshots, type ReadySnapshot, snapshotFiles } from "../../src/sandbox/store/snapshot-store.ts";
-import { allStarted, openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 // One guest with two processors, and what can go wrong around it.
 let lab: SandboxLab;
@@ -29,10 +29,10 @@ afterAll(async () => {
 });
 
 const snapshotOf = async (sandbox: SandboxRecord): Promise<ReadySnapshot> =>
-  (await branchSandbox(lab.world, sandbox.id)).durable;
+  (await branchSandbox(lab.context, sandbox.id)).durable;
 const forkOne = async (snapshot: ReadySnapshot) =>
-  allStarted(await forkSnapshot(lab.world, snapshot, { count: 1 }))[0] as SandboxRecord;
-const end = (sandbox: SandboxRecord) => removeSandbox(lab.world, findSandbox(lab.world, sandbox.id));
+  allStarted(await forkSnapshot(lab.context, snapshot, { count: 1 }))[0] as SandboxRecord;
+const end = (sandbox: SandboxRecord) => removeSandbox(lab.context, findSandbox(lab.context, sandbox.id));
 
 /** Another file system in the place of a folder of the home; the reason if this machine does not let us. */
 function mountOver(folder: string, type: string, options: string): string | undefined {
@@ -77,8 +77,8 @@ test("one child that cannot start is reported, and does not keep its siblings", 
   const name = parseObjectName("kid");
   // the name of the second child is taken
   const taken = parseObjectName("kid-2");
-  const [other] = allStarted(await forkSnapshot(lab.world, snapshot, { count: 1, name: taken }));
-  const results = await forkSnapshot(lab.world, snapshot, { count: 3, name });
+  const [other] = allStarted(await forkSnapshot(lab.context, snapshot, { count: 1, name: taken }));
+  const results = await forkSnapshot(lab.context, snapshot, { count: 3, name });
   expect(results.map((result) => (result.ok ? result.sandbox.record.name : errorText(result.error)))).toEqual(
     ["kid-1", expect.stringContaining("there is a sandbox named kid-2"), "kid-3"],
   );
@@ -91,8 +91,8 @@ test("one child that cannot start is reported, and does not keep its siblings", 
 });
 
 test("a disk that is really full is refused before the pause, and with room the next branch is whole", async (context) => {
-  const folder = lab.world.home.folder("snapshots");
-  const before = listSnapshots(lab.world).length;
+  const folder = lab.context.home.folder("snapshots");
+  const before = listSnapshots(lab.context).length;
   const kept = `${folder}.kept`;
   renameSync(folder, kept);
   mkdirSync(folder, { mode: 0o700 });
@@ -114,11 +114,11 @@ test("a disk that is really full is refused before the pause, and with room the 
     rmSync(folder, { recursive: true });
     renameSync(kept, folder);
   }
-  expect(listSnapshots(lab.world)).toHaveLength(before);
+  expect(listSnapshots(lab.context)).toHaveLength(before);
 });
 
 test("a file system that cannot reserve space gets one warning, and the branch is whole", async (context) => {
-  const folder = lab.world.home.folder("snapshots");
+  const folder = lab.context.home.folder("snapshots");
   const kept = `${folder}.kept`;
   renameSync(folder, kept);
   mkdirSync(folder, { mode: 0o700 });
@@ -140,9 +140,9 @@ test("a file system that cannot reserve space gets one warning, and the branch i
 });
 
 test("a monitor that stops answering in the pause does not keep the guest stopped, and the next branch is whole", async () => {
-  const folder = lab.world.home.sandboxFolder(source.id);
+  const folder = lab.context.home.sandboxFolder(source.id);
   const [path, real] = [join(folder, "control.sock"), join(folder, "real.sock")];
-  const before = listSnapshots(lab.world).map(({ id }) => id);
+  const before = listSnapshots(lab.context).map(({ id }) => id);
   renameSync(path, real);
   const sockets: Socket[] = [];
   let stalled = false;
@@ -160,7 +160,7 @@ test("a monitor that stops answering in the pause does not keep the guest stoppe
   });
   await new Promise<void>((resolve) => proxy.listen(path, resolve));
   try {
-    await expect(branchSandbox(lab.world, source.id)).rejects.toThrow(/did not answer/);
+    await expect(branchSandbox(lab.context, source.id)).rejects.toThrow(/did not answer/);
     expect(stalled).toBe(true);
   } finally {
     for (const socket of sockets) socket.destroy();
@@ -168,32 +168,32 @@ test("a monitor that stops answering in the pause does not keep the guest stoppe
     renameSync(real, path);
   }
   expect(await lab.sh(source, "echo alive")).toBe("alive");
-  expect(listSnapshots(lab.world).map(({ id }) => id)).toEqual(before);
+  expect(listSnapshots(lab.context).map(({ id }) => id)).toEqual(before);
   await lab.sh(source, "echo stalled > /root/full");
   const child = await forkOne(await snapshotOf(source));
   expect(await lab.sh(child, "cat /root/full")).toBe("stalled");
   await end(child);
 });
 
-test("doctor finds a dead machine, a stopped one, an abandoned snapshot, a lost keeper and litter, and repairs them", async () => {
+test("doctor finds a dead machine, a stopped one, an abandoned snapshot, a lost sidecar and litter, and repairs them", async () => {
   const snapshot = await snapshotOf(source);
   const [dead, paused] = [await forkOne(snapshot), await forkOne(snapshot)];
-  const { machine } = findSandbox(lab.world, dead.id);
+  const { machine } = findSandbox(lab.context, dead.id);
   if (machine === undefined) throw new Error("not running");
-  lab.world.processTable.signal(machine.process, "SIGKILL");
-  while (lab.world.processTable.isRunning(machine.process)) await lab.world.clock.sleep(5);
-  const stopping = await attachMachine(lab.world, findSandbox(lab.world, paused.id));
+  lab.context.processTable.signal(machine.process, "SIGKILL");
+  while (lab.context.processTable.isRunning(machine.process)) await lab.context.clock.sleep(5);
+  const stopping = await attachMachine(lab.context, findSandbox(lab.context, paused.id));
   await stopping.pause();
   stopping.detach();
   lab.cli(["sandbox", "snapshot", "source", "--name", "half"], { KEYFRAME_FAULT: "branch:write-memory" });
   writeFileSync(
-    join(lab.world.home.sandboxFolder(source.id), "forwards.json"),
+    join(lab.context.home.sandboxFolder(source.id), "forwards.json"),
     JSON.stringify({ format: 1, forwards: [{ hostPort: 1, guestPort: 1 }] }),
   );
-  const litter = join(lab.world.home.folder("disks"), "dl-0123456789ab.qcow2");
+  const litter = join(lab.context.home.folder("disks"), "dl-0123456789ab.qcow2");
   writeFileSync(litter, "");
   const doctor = (...flags: string[]) => {
-    const { code, stdout } = lab.cli(["doctor", "--json", ...flags], {}, lab.world.home.root);
+    const { code, stdout } = lab.cli(["doctor", "--json", ...flags], {}, lab.context.home.root);
     // there is something to find each time
     expect(code).toBe(1);
     const found = (JSON.parse(stdout).sandboxes as { kind: string; subject: string }[]).map(
@@ -201,32 +201,32 @@ test("doctor finds a dead machine, a stopped one, an abandoned snapshot, a lost 
     );
     return found;
   };
-  const half = listSnapshots(lab.world).find(({ name }) => name === "half");
+  const half = listSnapshots(lab.context).find(({ name }) => name === "half");
   const expected = [
     `dead-sandbox ${dead.id}`,
     `paused-machine ${paused.id}`,
     `abandoned-snapshot ${half?.id}`,
-    `missing-keeper ${source.id}`,
+    `missing-sidecar ${source.id}`,
     "unused-file dl-0123456789ab",
   ];
   expect(doctor()).toEqual(expect.arrayContaining(expected));
-  expect(sandboxState(lab.world, findSandbox(lab.world, dead.id))).toBe("dead");
+  expect(sandboxState(lab.context, findSandbox(lab.context, dead.id))).toBe("dead");
   expect(statSync(litter).size).toBe(0);
   expect(doctor("--repair")).toEqual([`dead-sandbox ${dead.id}`]);
   expect(doctor()).toEqual([`dead-sandbox ${dead.id}`]);
   expect(await lab.sh(paused, "echo awake")).toBe("awake");
-  expect(sandboxState(lab.world, findSandbox(lab.world, dead.id))).toBe("dead");
-  await end(findSandbox(lab.world, dead.id));
+  expect(sandboxState(lab.context, findSandbox(lab.context, dead.id))).toBe("dead");
+  await end(findSandbox(lab.context, dead.id));
   await end(paused);
 });
 
 test("doctor names a record that it cannot read, and collects nothing while it is there", async () => {
-  const path = snapshotFiles(lab.world, (await snapshotOf(source)).id).record;
-  const good = lab.world.files.read(path);
-  const litter = join(lab.world.home.folder("disks"), "dl-0123456789ab.qcow2");
+  const path = snapshotFiles(lab.context, (await snapshotOf(source)).id).record;
+  const good = lab.context.files.read(path);
+  const litter = join(lab.context.home.folder("disks"), "dl-0123456789ab.qcow2");
   writeFileSync(litter, "");
   writeFileSync(path, "{");
-  const { stdout } = lab.cli(["doctor", "--json", "--repair"], {}, lab.world.home.root);
+  const { stdout } = lab.cli(["doctor", "--json", "--repair"], {}, lab.context.home.root);
   expect(JSON.parse(stdout).sandboxes).toMatchObject([
     { kind: "damaged-record", what: expect.stringContaining(path) },
   ]);
@@ -245,7 +245,7 @@ test("a guest with more than 3 GiB keeps its whole memory in a branch", async ()
   expect(snapshot.memory.memoryBytes).toBe(3584 * 1024 ** 2);
   await end(record);
   const child = await forkOne(snapshot);
-  expect(statSync(await ensureMemoryImage(lab.world, snapshot)).size).toBe(3584 * 1024 ** 2);
+  expect(statSync(await ensureMemoryImage(lab.context, snapshot)).size).toBe(3584 * 1024 ** 2);
   expect(await lab.sh(child, "tail -c +3300000001 /dev/shm/far | head -c 6")).toBe("marker");
   expect(Number(await lab.sh(child, "awk '/MemTotal/ { print $2 }' /proc/meminfo"))).toBeGreaterThan(
     3 * 1024 ** 2,

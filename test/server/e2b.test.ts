@@ -51,7 +51,7 @@ const envelopesOf = async (answer: Response) => parseEnvelopes(Buffer.from(await
 function openWithGuest() {
   const guest = createFakeGuest();
   const server = openTestServer({ openGuestSession: guest.open });
-  recordRunningSandbox(server.world, { env: { A: "sandbox" } });
+  recordRunningSandbox(server.sandboxContext, { env: { A: "sandbox" } });
   return { guest, server };
 }
 
@@ -321,19 +321,19 @@ const lease = (endsAtMs: number, more: Partial<SandboxLease> = {}): SandboxLease
 
 test("a sandbox whose time is over is ended or paused as it was asked, others are left alone", async () => {
   const done: string[] = [];
-  const { server, world } = openTestServer({
-    removeSandbox: async (_world, record) => void done.push(`kill ${record.id}`),
-    suspendSandbox: async (_world, record) => {
+  const { server, sandboxContext } = openTestServer({
+    removeSandbox: async (_context, record) => void done.push(`kill ${record.id}`),
+    suspendSandbox: async (_context, record) => {
       done.push(`pause ${record.id}`);
       return record;
     },
   });
   const add = (index: number, given: SandboxLease | undefined, stopped = false) => {
     const id = `sb-00000000000${index}` as SandboxId;
-    recordRunningSandbox(world, { id, ...(stopped ? { status: "stopped" as const } : {}) });
+    recordRunningSandbox(sandboxContext, { id, ...(stopped ? { status: "stopped" as const } : {}) });
     if (given !== undefined) writeLease(server, id, given);
   };
-  const now = world.clock.nowMs();
+  const now = sandboxContext.clock.nowMs();
   add(1, lease(now - 1));
   add(2, lease(now - 1, { onTimeout: "pause" }));
   add(3, lease(now + 60_000));
@@ -341,7 +341,7 @@ test("a sandbox whose time is over is ended or paused as it was asked, others ar
   add(5, lease(now - 1), true);
   // its machine has ended by itself
   add(6, lease(now + 60_000));
-  recordRunningSandbox(world, {
+  recordRunningSandbox(sandboxContext, {
     id: "sb-000000000006" as SandboxId,
     machine: { process: { pid: 2 ** 30, startedAt: "1", bootId: "none" }, memoryPath: "/none" },
   });
@@ -351,19 +351,19 @@ test("a sandbox whose time is over is ended or paused as it was asked, others ar
 
 test("a sandbox that cannot be ended, or whose lease is damaged, does not keep the others alive", async () => {
   const ended: string[] = [];
-  const { ask, server, world, warnings } = openTestServer({
-    removeSandbox: async (_world, record) => {
+  const { ask, server, sandboxContext, warnings } = openTestServer({
+    removeSandbox: async (_context, record) => {
       if (record.id.endsWith("1")) throw new KeyframeError("disk-full", "no room to end it");
       ended.push(record.id);
     },
   });
   for (const index of [1, 2, 3]) {
     const id = `sb-00000000000${index}` as SandboxId;
-    recordRunningSandbox(world, { id });
+    recordRunningSandbox(sandboxContext, { id });
     writeLease(server, id, lease(0));
   }
-  world.files.replace(
-    `${world.home.sandboxFolder("sb-000000000002" as SandboxId)}/lease.json`,
+  sandboxContext.files.replace(
+    `${sandboxContext.home.sandboxFolder("sb-000000000002" as SandboxId)}/lease.json`,
     Buffer.from("{"),
   );
   await enforceLeases(server);
@@ -377,10 +377,10 @@ test("a sandbox that cannot be ended, or whose lease is damaged, does not keep t
 test("a sandbox reaches the internet only if its client asks for it, and its children as it does", async () => {
   const asked: (readonly string[] | undefined)[] = [];
   const { ask } = openTestServer({
-    createSandboxes: async (fakeWorld, request) => {
+    createSandboxes: async (fakeContext, request) => {
       asked.push(request.network?.allow);
       const record = recordRunningSandbox(
-        fakeWorld,
+        fakeContext,
         request.network === undefined ? {} : { network: request.network },
       );
       return [{ ok: true, sandbox: { record, problems: [], readyMs: 1 } }];
@@ -390,8 +390,8 @@ test("a sandbox reaches the internet only if its client asks for it, and its chi
       const pause = { totalMs: 1, diskMs: 0, deviceMs: 0, scanMs: 0, copyMs: 0, pages: 0 };
       return { id: snapshot.id, pause, durable: Promise.resolve(snapshot) };
     },
-    mustBeReady: (_world, record) => record as ReadySnapshot,
-    forkSnapshot: async (_world, _snapshot, options) => {
+    mustBeReady: (_context, record) => record as ReadySnapshot,
+    forkSnapshot: async (_context, _snapshot, options) => {
       asked.push(options.network?.allow);
       return [];
     },
@@ -410,11 +410,11 @@ test("a sandbox reaches the internet only if its client asks for it, and its chi
 
 test("a sandbox that cannot be given an end is removed, not left for ever", async () => {
   const removed: string[] = [];
-  const { ask, world } = openTestServer({
-    createSandboxes: async (fakeWorld) => [
-      { ok: true, sandbox: { record: recordRunningSandbox(fakeWorld), problems: [], readyMs: 1 } },
+  const { ask, sandboxContext } = openTestServer({
+    createSandboxes: async (fakeContext) => [
+      { ok: true, sandbox: { record: recordRunningSandbox(fakeContext), problems: [], readyMs: 1 } },
     ],
-    removeSandbox: async (_world, record) => void removed.push(record.id),
+    removeSandbox: async (_context, record) => void removed.push(record.id),
   });
   const large = { note: "x".repeat(300 * 1024) };
   expect((await ask("POST", "/v2/sandboxes", { templateID: "base", metadata: large })).status).toBe(413);
@@ -422,31 +422,31 @@ test("a sandbox that cannot be given an end is removed, not left for ever", asyn
   expect((await ask("POST", "/v2/sandboxes", { templateID: "base", timeout: 60 })).status).toBe(201);
   expect(removed).toHaveLength(1);
   expect(
-    world.files
-      .listIfExists(world.home.sandboxFolder("sb-0123456789ab" as SandboxId))
+    sandboxContext.files
+      .listIfExists(sandboxContext.home.sandboxFolder("sb-0123456789ab" as SandboxId))
       ?.map((each) => each.name),
   ).toContain("lease.json");
 });
 
 test("two clients that connect to a paused sandbox at once both get it, and it is resumed once", async () => {
   let resumed = 0;
-  const { ask, world } = openTestServer({
-    resumeSandbox: async (fakeWorld) => {
+  const { ask, sandboxContext } = openTestServer({
+    resumeSandbox: async (fakeContext) => {
       resumed += 1;
-      const record = recordRunningSandbox(fakeWorld);
+      const record = recordRunningSandbox(fakeContext);
       if (resumed > 1) throw new KeyframeError("refused", "sandbox is not stopped");
       return { record, problems: [], readyMs: 1 };
     },
   });
-  recordRunningSandbox(world, { status: "stopped" });
+  recordRunningSandbox(sandboxContext, { status: "stopped" });
   const connect = () => ask("POST", "/v2/sandboxes/sb0123456789ab/connect", {});
   const answers = await Promise.all([connect(), connect()]);
   expect(answers.map((answer) => answer.status).sort((a, b) => a - b)).toEqual([200, 201]);
 });
 
 test("what is missing here is not taken for a sandbox or file that is not there", async () => {
-  const { ask, world } = openTestServer();
-  recordRunningSandbox(world);
+  const { ask, sandboxContext } = openTestServer();
+  recordRunningSandbox(sandboxContext);
   for (const [method, path] of [
     ["PUT", "/sandboxes/sb0123456789ab/network"],
     ["POST", "/v3/templates"],
@@ -461,9 +461,9 @@ test("what is missing here is not taken for a sandbox or file that is not there"
 });
 
 test("to connect may only lengthen a life; to set it may shorten it", async () => {
-  const { ask, server, world } = openTestServer();
-  const { id } = recordRunningSandbox(world);
-  const now = world.clock.nowMs();
+  const { ask, server, sandboxContext } = openTestServer();
+  const { id } = recordRunningSandbox(sandboxContext);
+  const now = sandboxContext.clock.nowMs();
   writeLease(server, id, lease(now + 3_600_000));
   await ask("POST", "/v2/sandboxes/sb0123456789ab/connect", { timeout: 60 });
   expect(readLease(server, id)?.endsAtMs).toBe(now + 3_600_000);
@@ -474,10 +474,10 @@ test("to connect may only lengthen a life; to set it may shorten it", async () =
 });
 
 test("lists are filtered by metadata and state and come in pages without a gap or a repetition", async () => {
-  const { ask, server, world } = openTestServer();
+  const { ask, server, sandboxContext } = openTestServer();
   for (let index = 0; index < 7; index += 1) {
     const id = `sb-00000000000${index}` as SandboxId;
-    recordRunningSandbox(world, {
+    recordRunningSandbox(sandboxContext, {
       id,
       createdAtMs: index,
       ...(index === 6 ? { status: "stopped" as const } : {}),

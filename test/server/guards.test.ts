@@ -30,7 +30,7 @@ test("without a token, only requests that call the server by a name of this mach
   }
 });
 
-test("a web page of another origin is refused on every surface, with or without a token", async () => {
+test("a web page of another origin is refused on every interface, with or without a token", async () => {
   for (const server of [openTestServer(), openTestServer({}, { token })]) {
     for (const path of ["/v1/sandboxes", "/sandboxes", "/files", "/metrics", "/healthz"]) {
       for (const headers of [
@@ -75,8 +75,8 @@ test("with a token, every route but the health check asks for it", async () => {
 
 test("a sandbox's own token opens that sandbox and nothing else", async () => {
   const guest = createFakeGuest();
-  const { ask, world } = openTestServer({ openGuestSession: guest.open }, { token });
-  const record = recordRunningSandbox(world);
+  const { ask, sandboxContext } = openTestServer({ openGuestSession: guest.open }, { token });
+  const record = recordRunningSandbox(sandboxContext);
   const info = await ask("POST", "/v2/sandboxes/sb0123456789ab/connect", {}, { "x-api-key": token });
   const own = ((await info.json()) as { envdAccessToken: string }).envdAccessToken;
   const inside = (id: string, value: string) =>
@@ -145,8 +145,8 @@ test("a defect is answered without its text, which the server's log has", async 
 
 test("more requests than allowed are told to come back, and counted down again when one ends", async () => {
   const guest = createFakeGuest();
-  const { ask, world } = openTestServer({ openGuestSession: guest.open }, { maxRequests: 1 });
-  const { id } = recordRunningSandbox(world);
+  const { ask, sandboxContext } = openTestServer({ openGuestSession: guest.open }, { maxRequests: 1 });
+  const { id } = recordRunningSandbox(sandboxContext);
   const first = await ask("POST", `/v1/sandboxes/${id}/exec`, { argv: ["sleep"] });
   const second = await ask("GET", "/v1/sandboxes");
   expect([second.status, second.headers.get("retry-after")]).toEqual([503, "1"]);
@@ -158,8 +158,8 @@ test("more requests than allowed are told to come back, and counted down again w
 
 test("the audit log has a line for each request and none of its secrets", async () => {
   const guest = createFakeGuest();
-  const { ask, world, audited } = openTestServer({ openGuestSession: guest.open }, { token });
-  const { id } = recordRunningSandbox(world);
+  const { ask, sandboxContext, audited } = openTestServer({ openGuestSession: guest.open }, { token });
+  const { id } = recordRunningSandbox(sandboxContext);
   const auth = { authorization: `Bearer ${token}` };
   const answer = await ask(
     "POST",
@@ -180,7 +180,7 @@ test("the audit log has a line for each request and none of its secrets", async 
   ]);
   expect(answer.headers.get("x-request-id")).toBe(audited()[0]?.["id"]);
   expect(JSON.stringify(audited())).not.toMatch(/secret|a-token-of/);
-  expect(world.files.statIfExists(`${world.home.root}/audit.log`)?.mode).toBe(0o600);
+  expect(sandboxContext.files.statIfExists(`${sandboxContext.home.root}/audit.log`)?.mode).toBe(0o600);
 });
 
 test("the audit log is bounded: old files go, and every kept line is whole", () => {
@@ -211,8 +211,8 @@ test("the audit log is bounded: old files go, and every kept line is whole", () 
 });
 
 test("a log that cannot be written is said once and stops no request", async () => {
-  const { ask, world, warnings } = openTestServer();
-  world.files.makeFolder(`${world.home.root}/audit.log`);
+  const { ask, sandboxContext, warnings } = openTestServer();
+  sandboxContext.files.makeFolder(`${sandboxContext.home.root}/audit.log`);
   expect((await ask("GET", "/v1/sandboxes")).status).toBe(200);
   expect((await ask("GET", "/v1/sandboxes")).status).toBe(200);
   expect(warnings).toHaveLength(1);

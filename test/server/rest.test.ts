@@ -46,8 +46,8 @@ test("the description names every route of the REST interface, in OpenAPI 3.1", 
 
 test("a command's output arrives piece by piece with its exit, and its environment is the sandbox's and its own", async () => {
   const guest = createFakeGuest();
-  const { ask, world } = openTestServer({ openGuestSession: guest.open });
-  const { id } = recordRunningSandbox(world, { env: { A: "sandbox", B: "sandbox" } });
+  const { ask, sandboxContext } = openTestServer({ openGuestSession: guest.open });
+  const { id } = recordRunningSandbox(sandboxContext, { env: { A: "sandbox", B: "sandbox" } });
   const answer = await ask("POST", `/v1/sandboxes/${id}/exec`, {
     argv: ["cat"],
     env: { B: "request" },
@@ -78,8 +78,8 @@ test("a command's output arrives piece by piece with its exit, and its environme
 
 test("a client that goes away ends its command, and the conversation with the guest", async () => {
   const guest = createFakeGuest();
-  const { ask, world, audited } = openTestServer({ openGuestSession: guest.open });
-  const { id } = recordRunningSandbox(world);
+  const { ask, sandboxContext, audited } = openTestServer({ openGuestSession: guest.open });
+  const { id } = recordRunningSandbox(sandboxContext);
   const answer = await ask("POST", `/v1/sandboxes/${id}/exec`, { argv: ["sleep", "inf"] });
   const reader = answer.body?.getReader();
   await reader?.read();
@@ -91,8 +91,8 @@ test("a client that goes away ends its command, and the conversation with the gu
 
 test("a reader that does not read holds the command back instead of filling memory", async () => {
   const guest = createFakeGuest();
-  const { ask, world } = openTestServer({ openGuestSession: guest.open });
-  const { id } = recordRunningSandbox(world);
+  const { ask, sandboxContext } = openTestServer({ openGuestSession: guest.open });
+  const { id } = recordRunningSandbox(sandboxContext);
   const answer = await ask("POST", `/v1/sandboxes/${id}/exec`, { argv: ["yes"] });
   const command = guest.commands[0];
   let taken = 0;
@@ -114,8 +114,8 @@ test("a reader that does not read holds the command back instead of filling memo
 
 test("twenty commands at once share one conversation with the guest", async () => {
   const guest = createFakeGuest();
-  const { ask, world } = openTestServer({ openGuestSession: guest.open });
-  const { id } = recordRunningSandbox(world);
+  const { ask, sandboxContext } = openTestServer({ openGuestSession: guest.open });
+  const { id } = recordRunningSandbox(sandboxContext);
   const answers = await Promise.all(
     Array.from({ length: 20 }, () => ask("POST", `/v1/sandboxes/${id}/exec`, { argv: ["true"] })),
   );
@@ -128,14 +128,14 @@ test("twenty commands at once share one conversation with the guest", async () =
 test("a guest that does not answer is an error, and the next request tries again", async () => {
   let tries = 0;
   const guest = createFakeGuest();
-  const { ask, world } = openTestServer({
+  const { ask, sandboxContext } = openTestServer({
     openGuestSession: async (...args) => {
       tries += 1;
       if (tries === 1) throw new KeyframeError("timed-out", "the guest did not answer");
       return guest.open(...args);
     },
   });
-  const { id } = recordRunningSandbox(world);
+  const { id } = recordRunningSandbox(sandboxContext);
   expect((await ask("POST", `/v1/sandboxes/${id}/exec`, { argv: ["true"] })).status).toBe(504);
   const answer = await ask("POST", `/v1/sandboxes/${id}/exec`, { argv: ["true"] });
   expect(answer.status).toBe(200);
@@ -144,8 +144,8 @@ test("a guest that does not answer is an error, and the next request tries again
 });
 
 test("a command in a sandbox that does not run is refused before anything is sent", async () => {
-  const { ask, world } = openTestServer();
-  const { id } = recordRunningSandbox(world, { status: "stopped" });
+  const { ask, sandboxContext } = openTestServer();
+  const { id } = recordRunningSandbox(sandboxContext, { status: "stopped" });
   const answer = await ask("POST", `/v1/sandboxes/${id}/exec`, { argv: ["true"] });
   expect(answer.status).toBe(409);
   expect(await answer.json()).toMatchObject({
@@ -154,8 +154,8 @@ test("a command in a sandbox that does not run is refused before anything is sen
 });
 
 test("each child of a fork has its own result: what failed is named beside what runs", async () => {
-  const { ask, world } = openTestServer({
-    forkSnapshot: async (fakeWorld, _snapshot, { count }) =>
+  const { ask, sandboxContext } = openTestServer({
+    forkSnapshot: async (fakeContext, _snapshot, { count }) =>
       Array.from(
         { length: count },
         (_, index): ForkResult =>
@@ -163,11 +163,15 @@ test("each child of a fork has its own result: what failed is named beside what 
             ? { ok: false, error: new KeyframeError("disk-full", "no room", { hint: "free some" }) }
             : {
                 ok: true,
-                sandbox: { record: recordRunningSandbox(fakeWorld), problems: ["clock: denied"], readyMs: 5 },
+                sandbox: {
+                  record: recordRunningSandbox(fakeContext),
+                  problems: ["clock: denied"],
+                  readyMs: 5,
+                },
               },
       ),
   });
-  recordSnapshot(world);
+  recordSnapshot(sandboxContext);
   const answer = await ask("POST", "/v1/snapshots/sn-0123456789ab/fork", { count: 3 });
   expect(answer.status).toBe(201);
   expect(await answer.json()).toMatchObject([
@@ -183,12 +187,16 @@ test("a snapshot that is not waited for is answered while it is written, and its
   const durable = new Promise<ReadySnapshot>((_resolve, reject) => {
     fail = reject;
   });
-  const { ask, world, server, warnings } = openTestServer({
+  const { ask, sandboxContext, server, warnings } = openTestServer({
     branchSandbox: async () => ({ id: "sn-0123456789ab" as SnapshotId, pause, durable }),
   });
-  const ready = recordSnapshot(world);
-  saveSnapshotRecord(world, { ...ready, state: "writing", writer: world.processTable.self() });
-  const { id } = recordRunningSandbox(world);
+  const ready = recordSnapshot(sandboxContext);
+  saveSnapshotRecord(sandboxContext, {
+    ...ready,
+    state: "writing",
+    writer: sandboxContext.processTable.self(),
+  });
+  const { id } = recordRunningSandbox(sandboxContext);
   const answer = await ask("POST", `/v1/sandboxes/${id}/snapshots`, { wait: false });
   expect(answer.status).toBe(202);
   expect(await answer.json()).toMatchObject({ id: "sn-0123456789ab", state: "writing", pauseMs: 12 });
@@ -203,18 +211,18 @@ test("a snapshot that is not waited for is answered while it is written, and its
 test("a pack goes out and comes in byte for byte, and nothing is left beside the snapshots", async () => {
   const pack = Buffer.from(Array.from({ length: 700_000 }, (_, index) => (index * 7) & 255));
   const taken: Buffer[] = [];
-  const { app, ask, world } = openTestServer({
-    packSnapshot: async (_world, _head, target) => {
-      world.files.replace(target, pack);
+  const { app, ask, sandboxContext } = openTestServer({
+    packSnapshot: async (_context, _head, target) => {
+      sandboxContext.files.replace(target, pack);
       return { sizeBytes: pack.length };
     },
-    unpackSnapshot: async (_world, source, name) => {
-      taken.push(world.files.read(source));
+    unpackSnapshot: async (_context, source, name) => {
+      taken.push(sandboxContext.files.read(source));
       if (name === "damaged") throw new KeyframeError("damaged", "not a Keyframe pack");
-      return recordSnapshot(world);
+      return recordSnapshot(sandboxContext);
     },
   });
-  recordSnapshot(world);
+  recordSnapshot(sandboxContext);
   const out = await ask("GET", "/v1/snapshots/sn-0123456789ab/pack");
   expect(out.headers.get("content-length")).toBe(String(pack.length));
   expect(Buffer.from(await out.arrayBuffer()).equals(pack)).toBe(true);
@@ -227,14 +235,14 @@ test("a pack goes out and comes in byte for byte, and nothing is left beside the
   expect((await unpack("fine")).status).toBe(201);
   expect((await unpack("damaged")).status).toBe(400);
   expect(taken.map((bytes) => bytes.equals(pack))).toEqual([true, true]);
-  expect(world.files.listIfExists(world.home.folder("staging"))).toEqual([]);
+  expect(sandboxContext.files.listIfExists(sandboxContext.home.folder("staging"))).toEqual([]);
 });
 
 test("removing, forking and compacting refuse as the commands do", async () => {
-  const { ask, world } = openTestServer();
-  const parent = recordSnapshot(world, { name: "base" as ReadySnapshot["name"] & string });
+  const { ask, sandboxContext } = openTestServer();
+  const parent = recordSnapshot(sandboxContext, { name: "base" as ReadySnapshot["name"] & string });
   const childId = "sn-ba9876543210" as SnapshotId;
-  recordSnapshot(world, { id: childId, parent: { id: parent.id, seal: parent.seal } });
+  recordSnapshot(sandboxContext, { id: childId, parent: { id: parent.id, seal: parent.seal } });
   const refused = await ask("DELETE", "/v1/snapshots/base");
   expect(refused.status).toBe(409);
   expect(await refused.json()).toMatchObject({ error: { code: "in-use" } });
@@ -247,8 +255,8 @@ test("removing, forking and compacting refuse as the commands do", async () => {
 });
 
 test("a body that is too large, of another type, cut or unknown is named as that", async () => {
-  const { ask, world } = openTestServer();
-  const { id } = recordRunningSandbox(world);
+  const { ask, sandboxContext } = openTestServer();
+  const { id } = recordRunningSandbox(sandboxContext);
   const large = { argv: ["x".repeat(maxJsonBytes)] };
   const rows: readonly (readonly [unknown, Record<string, string>, number])[] = [
     [large, {}, 413],
@@ -275,14 +283,14 @@ test("a body that is too large, of another type, cut or unknown is named as that
 });
 
 test("no body, query or id makes the server fail: any request has an answer that says what is wrong", async () => {
-  const { app, ask, world, warnings } = openTestServer({
+  const { app, ask, sandboxContext, warnings } = openTestServer({
     createSandboxes: () => Promise.reject(new KeyframeError("not-found", "no such image")),
     buildImage: () => Promise.reject(new KeyframeError("program-missing", "no mmdebstrap")),
     branchSandbox: () => Promise.reject(new KeyframeError("guest-gone", "no machine")),
     suspendSandbox: () => Promise.reject(new KeyframeError("guest-gone", "no machine")),
     openGuestSession: () => Promise.reject(new KeyframeError("guest-gone", "no machine")),
   });
-  recordRunningSandbox(world);
+  recordRunningSandbox(sandboxContext);
   const routes = app.routes.filter((route) => route.method !== "ALL" && route.path !== "/*");
   const value = fc.oneof(
     fc.jsonValue(),
@@ -314,7 +322,7 @@ test("no body, query or id makes the server fail: any request has an answer that
       fc.string(),
       fc.boolean(),
       async (at, body, name, query, envelope) => {
-        recordRunningSandbox(world); // an earlier request may have removed it
+        recordRunningSandbox(sandboxContext); // an earlier request may have removed it
         const route = routes[at % routes.length];
         if (route === undefined) return;
         const path = route.path.replace(/:\w+/g, encodeURIComponent(name));

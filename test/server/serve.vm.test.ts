@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { CommandExitError, FileNotFoundError, Sandbox } from "e2b";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { findSandbox } from "../../src/sandbox/store/sandbox-store.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 
 interface Served {
   readonly process: ChildProcess;
@@ -23,7 +23,12 @@ const processes: ChildProcess[] = [];
 async function serve(env: Readonly<Record<string, string>> = {}, ...args: string[]): Promise<Served> {
   const open = args.includes("--require-token") ? [] : ["--without-token"];
   const child = spawn(process.execPath, ["dist/keyframe.cjs", "serve", "--port", "0", ...open, ...args], {
-    env: { ...process.env, KEYFRAME_SANDBOX_HOME: lab.world.home.root, KEYFRAME_ACCELERATOR: "tcg", ...env },
+    env: {
+      ...process.env,
+      KEYFRAME_SANDBOX_HOME: lab.context.home.root,
+      KEYFRAME_ACCELERATOR: "tcg",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   processes.push(child);
@@ -59,7 +64,7 @@ const inGuest = async (script: string) => (await sandbox.commands.run(script)).s
 
 beforeAll(async () => {
   lab = openSandboxLab();
-  served = await serve({}, "--store", `shelf=${lab.world.home.root}/shelf`);
+  served = await serve({}, "--store", `shelf=${lab.context.home.root}/shelf`);
   sandbox = await Sandbox.create("debian", {
     ...place(),
     timeoutMs: 3_600_000,
@@ -333,10 +338,10 @@ test("a branch answers with the snapshot and each child, and its pause is in the
     { ok: true, state: "running" },
     { ok: true, state: "running" },
   ]);
-  const source = findSandbox(lab.world, ownId());
+  const source = findSandbox(lab.context, ownId());
   expect(source.env).toMatchObject({ GREETING: "hello" });
   for (const { id } of children) {
-    const { env, network, idleMs } = findSandbox(lab.world, id);
+    const { env, network, idleMs } = findSandbox(lab.context, id);
     expect({ env, network, idleMs }).toEqual({
       env: source.env,
       network: source.network,
@@ -421,7 +426,7 @@ test("a second server with a token works on the same home, and lets in only who 
     (error: unknown) => error,
   );
   expect(stranger).toMatchObject({ name: "AuthenticationError" });
-  const log = lab.world.files.read(`${lab.world.home.root}/audit.log`).toString();
+  const log = lab.context.files.read(`${lab.context.home.root}/audit.log`).toString();
   expect(log).not.toContain(token);
   expect(log).not.toContain("signature=");
   guarded.process.kill("SIGTERM");
@@ -432,7 +437,7 @@ test("a server that is killed loses nothing: the next one finds the sandbox, its
   const before = await sandbox.getInfo();
   served.process.kill("SIGKILL");
   await once(served.process, "exit");
-  expect(findSandbox(lab.world, ownId()).status).toBe("running");
+  expect(findSandbox(lab.context, ownId()).status).toBe("running");
   served = await serve();
   const again = await Sandbox.connect(sandbox.sandboxId, { ...place(), timeoutMs: 1_000 });
   expect(await again.getInfo()).toEqual(before);

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { claudeAdapter } from "../../src/agents/hooks/claude.ts";
 import { observe } from "../../src/authorship/record/observe.ts";
 import { advanceSession, isSessionEvent } from "../../src/checkpoints/sessions/events.ts";
-import { captureTurn } from "../../src/checkpoints/turn/capture-turn.ts";
+import { onTurnEvent } from "../../src/checkpoints/turn/on-turn-event.ts";
 import { hookDeps } from "../../src/cli/hooks/hook-deps.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
@@ -126,5 +126,5 @@ async function runHookHere({ folder, env }: TestRepository, payload: object): Pr
   if (!isSessionEvent(event)) return;
   const { wants } = advanceSession(event, repository, deps);
   const git = openGit(repository, deps.processes, env);
-  if (wants !== undefined) await captureTurn(git, deps, { event, wants });
+  if (wants !== undefined) await onTurnEvent(git, deps, { event, wants });
 }

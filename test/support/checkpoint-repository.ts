@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CheckpointStores, openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
+import { type CheckpointStores, openCheckpointStores } from "../../src/checkpoints/stores/open-stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";

@@ -3,8 +3,8 @@ import { openCacheFolder } from "../../src/blocks/cache/cache-directory.ts";
 import { openChunkCache } from "../../src/blocks/cache/chunk-cache.ts";
 import { openOverlay } from "../../src/blocks/overlay/overlay.ts";
 import { nodeClock } from "../../src/system/clock.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 import { crashBlockBytes, crashBlocks, crashRounds, crashStep } from "./crash-rounds.ts";
 import { memoryImage, patternBytes } from "./memory-image.ts";
@@ -12,7 +12,7 @@ import { memoryReader } from "./memory-reader.ts";
 
 const [kind, folder = ""] = process.argv.slice(2);
 const content = patternBytes(crashBlocks * crashBlockBytes, 21);
-const system = { files: nodeFiles, openBlockFile: openNodeBlockFile, clock: nodeClock, random: nodeRandom };
+const system = { files: nodeFiles, openSparseFile: openNodeSparseFile, clock: nodeClock, random: nodeRandom };
 const id = Buffer.alloc(32, 1);
 const say = (text: string) => writeSync(1, `${text}\n`);
 

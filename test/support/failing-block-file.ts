@@ -1,19 +1,19 @@
-import { type OpenBlockFile, openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import { type OpenSparseFile, openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 
 export interface FailingFiles {
-  readonly open: OpenBlockFile;
+  readonly open: OpenSparseFile;
   /** The named operations throw this error until it is set back to undefined. */
   failure: Error | undefined;
   readonly operations: Set<"write" | "sync" | "preallocate">;
 }
 
 /** Real files whose writes, syncs or allocations fail on demand. */
-export function failingBlockFiles(...operations: ("write" | "sync" | "preallocate")[]): FailingFiles {
+export function failingSparseFiles(...operations: ("write" | "sync" | "preallocate")[]): FailingFiles {
   const failing: FailingFiles = {
     failure: undefined,
     operations: new Set(operations),
     open(path, options) {
-      const file = openNodeBlockFile(path, options);
+      const file = openNodeSparseFile(path, options);
       const check = (operation: "write" | "sync" | "preallocate") => {
         if (failing.failure !== undefined && failing.operations.has(operation)) throw failing.failure;
       };

@@ -1,6 +1,5 @@
 import { setMaxListeners } from "node:events";
 import { loadZstd } from "../../src/blocks/formats/zstd.ts";
-import type { ImageSource } from "../../src/blocks/image-source.ts";
 import type { BlockWrite } from "../../src/blocks/images/publish/block-writes.ts";
 import type { ImageRepository } from "../../src/blocks/images/repository/image-repository.ts";
 import {
@@ -8,9 +7,10 @@ import {
   type MemoryStore,
   type MemoryStoreFaults,
 } from "../../src/blocks/stores/memory-store.ts";
+import type { StreamedImage } from "../../src/blocks/streamed-image.ts";
 import { type Clock, nodeClock } from "../../src/system/clock.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 import { scratchFolder } from "./scratch.ts";
 
@@ -29,7 +29,7 @@ export async function memoryRepository(
     store: createMemoryStore({ ...options, clock }),
     zstd: await loadZstd(),
     files: nodeFiles,
-    openFile: openNodeBlockFile,
+    openFile: openNodeSparseFile,
     clock,
     random: nodeRandom,
     scratchFolder: scratchFolder(),
@@ -43,7 +43,7 @@ export function wholeWrite(bytes: Buffer): BlockWrite[] {
 
 /** The bytes of a range of an image; checks that every piece ends with a block or with the range. */
 export async function readImage(
-  image: ImageSource,
+  image: StreamedImage,
   range = { offsetBytes: 0, lengthBytes: image.sizeBytes },
 ): Promise<Buffer> {
   const pieces: Buffer[] = [];

@@ -1,4 +1,4 @@
-import type { ByteRange, ImageExtent, ImageSource } from "../../src/blocks/image-source.ts";
+import type { ByteRange, ImageExtent, StreamedImage } from "../../src/blocks/streamed-image.ts";
 import { createFakeRandom } from "../../src/system/random.ts";
 
 export interface OpenedStream extends ByteRange {
@@ -19,7 +19,7 @@ export interface MemoryImageOptions {
   readonly zeroBlocks?: ReadonlySet<number>;
 }
 
-export interface MemoryImage extends ImageSource {
+export interface MemoryImage extends StreamedImage {
   readonly content: Buffer;
   readonly opened: OpenedStream[];
   /** How often each block was delivered. */

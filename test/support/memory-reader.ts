@@ -1,8 +1,11 @@
-import { clippedLength, type ImageReader } from "../../src/blocks/image-reader.ts";
+import { clippedLength, type RandomAccessImage } from "../../src/blocks/random-access-image.ts";
 import { settle } from "./memory-image.ts";
 
 /** Bytes as an image; `slow` answers after the event loop has turned. */
-export function memoryReader(content: Buffer, { blockSizeBytes = 4096, slow = false } = {}): ImageReader {
+export function memoryReader(
+  content: Buffer,
+  { blockSizeBytes = 4096, slow = false } = {},
+): RandomAccessImage {
   const read = (into: Buffer, offsetBytes: number) => {
     const lengthBytes = clippedLength(offsetBytes, into.length, content.length);
     content.copy(into, 0, offsetBytes, offsetBytes + lengthBytes);

@@ -5,7 +5,7 @@ import {
   type ChunkCacheOptions,
   openChunkCache,
 } from "../../src/blocks/cache/chunk-cache.ts";
-import { openNodeBlockFile } from "../../src/system/files/block-file.ts";
+import { openNodeSparseFile } from "../../src/system/files/sparse-file.ts";
 import type { MemoryImage } from "./memory-image.ts";
 import { scratchFolder } from "./scratch.ts";
 
@@ -16,7 +16,7 @@ export interface TestCacheOptions extends Partial<Omit<ChunkCacheOptions, "sourc
 /** A cache over an image in memory, in a folder that goes away with the test. */
 export function openTestCache(source: MemoryImage, options: TestCacheOptions = {}): ChunkCache {
   const { trackingBytes, ...rest } = options;
-  const file = openNodeBlockFile(join(scratchFolder(), "data"), { mode: "create" });
+  const file = openNodeSparseFile(join(scratchFolder(), "data"), { mode: "create" });
   const store = createScratchStore(file, {
     sizeBytes: source.sizeBytes,
     blockSizeBytes: source.blockSizeBytes,

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import buildOnce from "./build-once.ts";
-import { buildDebianImage } from "./sandbox-world.ts";
+import { buildDebianImage } from "./sandbox-context.ts";
 
 /**
  * One directory for a whole run, with the Debian image in it before any test starts: two files run at a time. A

@@ -10,7 +10,7 @@ import {
 import { openTranscriptReader } from "../../src/checkpoints/query/read-transcript.ts";
 import type { CheckpointId } from "../../src/checkpoints/record/ids.ts";
 import { withFetched } from "../../src/checkpoints/remote/fetch/fetched-stores.ts";
-import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../../src/checkpoints/stores/open-stores.ts";
 import { borrowFetched } from "../../src/git/fetched-objects.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PushContext } from "../../src/checkpoints/remote/push/push-checkpoints.ts";
-import { openCheckpointStores } from "../../src/checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../../src/checkpoints/stores/open-stores.ts";
 import { type Git, openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeClock } from "../../src/system/clock.ts";

@@ -4,7 +4,7 @@ import type { GuestChannel } from "../../src/sandbox/guest/channel.ts";
 import type { GuestCommand } from "../../src/sandbox/guest/command.ts";
 import type { CommandExit, CommandRequest } from "../../src/sandbox/guest/message.ts";
 import type { SandboxId, SnapshotId } from "../../src/sandbox/ids.ts";
-import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/store/home.ts";
+import { openSandboxHome, type SandboxContext } from "../../src/sandbox/store/home.ts";
 import type { SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { saveSandboxRecord } from "../../src/sandbox/store/sandbox-store.ts";
 import { type ReadySnapshot, saveSnapshotRecord } from "../../src/sandbox/store/snapshot-store.ts";
@@ -13,11 +13,11 @@ import { createBackgroundWork } from "../../src/server/context/background-work.t
 import type { ServerContext, SnapshotStores } from "../../src/server/context/context.ts";
 import { createGuestSessions } from "../../src/server/context/guest-sessions.ts";
 import { keptSecret } from "../../src/server/context/kept-secret.ts";
-import { type SandboxLibrary, sandboxLibrary } from "../../src/server/context/library.ts";
+import { type SandboxApi, sandboxApi } from "../../src/server/context/sandbox-api.ts";
 import { createServerMetrics } from "../../src/server/context/server-metrics.ts";
 import { openAuditLog } from "../../src/server/requests/audit-log.ts";
 import type { ServerApp } from "../../src/server/requests/request-env.ts";
-import { addWorldGauges } from "../../src/server/world-gauges.ts";
+import { addSandboxGauges } from "../../src/server/sandbox-gauges.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
 import { nodeProcessMemory } from "../../src/system/process/process-memory.ts";
@@ -28,7 +28,7 @@ import { scratchFolder } from "./scratch.ts";
 
 export interface TestServer {
   readonly app: ServerApp;
-  readonly world: SandboxWorld;
+  readonly sandboxContext: SandboxContext;
   readonly server: ServerContext;
   readonly warnings: string[];
   readonly audited: () => Record<string, unknown>[];
@@ -43,14 +43,14 @@ export interface TestServer {
 
 /** The real app and the real library on an empty home, in process; `faults` take the place of its functions. */
 export function openTestServer(
-  faults: Partial<SandboxLibrary> = {},
+  faults: Partial<SandboxApi> = {},
   options: { readonly token?: string; readonly maxRequests?: number; readonly stores?: SnapshotStores } = {},
 ): TestServer {
   const warnings: string[] = [];
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const root = scratchFolder();
-  const world: SandboxWorld = {
+  const sandboxContext: SandboxContext = {
     program: { node: process.execPath, entry: "/nowhere" },
     files: nodeFiles,
     clock: nodeClock,
@@ -68,30 +68,30 @@ export function openTestServer(
     cores: 2,
     warn: (text) => void warnings.push(text),
   };
-  const library: SandboxLibrary = { ...sandboxLibrary, ...faults };
+  const faulty: SandboxApi = { ...sandboxApi, ...faults };
   const server: ServerContext = {
-    world,
-    library,
+    sandboxContext,
+    sandboxApi: faulty,
     accelerator: "tcg",
     isRoot: false,
     stores: options.stores ?? { names: [], use: () => Promise.reject(new Error("no stores here")) },
-    secret: keptSecret(world, "api-secret").secret,
-    sessions: createGuestSessions(world, library),
+    secret: keptSecret(sandboxContext, "api-secret").secret,
+    sessions: createGuestSessions(sandboxContext, faulty),
     metrics: createServerMetrics(),
-    background: createBackgroundWork(world.warn),
+    background: createBackgroundWork(sandboxContext.warn),
     stopping: stopping.signal,
   };
-  addWorldGauges(server);
+  addSandboxGauges(server);
   const audit = `${root}/audit.log`;
   const app = createApp(server, {
     access: { token: options.token, localOnly: options.token === undefined },
-    audit: openAuditLog(audit, world),
+    audit: openAuditLog(audit, sandboxContext),
     leases: { wake: () => undefined, stop: () => Promise.resolve() },
     maxRequests: options.maxRequests ?? 256,
   });
   return {
     app,
-    world,
+    sandboxContext,
     server,
     warnings,
     audited: () =>
@@ -123,7 +123,10 @@ const shape = {
   processor: "max",
 } as const;
 
-export function recordRunningSandbox(world: SandboxWorld, more: Partial<SandboxRecord> = {}): SandboxRecord {
+export function recordRunningSandbox(
+  sandboxContext: SandboxContext,
+  more: Partial<SandboxRecord> = {},
+): SandboxRecord {
   const id = "sb-0123456789ab" as SandboxId;
   const record: SandboxRecord = {
     format: 1,
@@ -134,18 +137,21 @@ export function recordRunningSandbox(world: SandboxWorld, more: Partial<SandboxR
     generation: 1,
     env: {},
     disk: [],
-    machine: { process: world.processTable.self(), memoryPath: "/none" },
+    machine: { process: sandboxContext.processTable.self(), memoryPath: "/none" },
     ...more,
   };
-  world.files.makeFolder(world.home.sandboxFolder(record.id));
-  saveSandboxRecord(world, record);
+  sandboxContext.files.makeFolder(sandboxContext.home.sandboxFolder(record.id));
+  saveSandboxRecord(sandboxContext, record);
   return record;
 }
 
 /** The pause of every snapshot here. */
 export const pause = { totalMs: 12, diskMs: 1, deviceMs: 1, scanMs: 1, copyMs: 1, pages: 3 };
 
-export function recordSnapshot(world: SandboxWorld, more: Partial<ReadySnapshot> = {}): ReadySnapshot {
+export function recordSnapshot(
+  sandboxContext: SandboxContext,
+  more: Partial<ReadySnapshot> = {},
+): ReadySnapshot {
   const record: ReadySnapshot = {
     format: 1,
     id: "sn-0123456789ab" as SnapshotId,
@@ -161,8 +167,8 @@ export function recordSnapshot(world: SandboxWorld, more: Partial<ReadySnapshot>
     pause,
     ...more,
   };
-  world.files.makeFolder(world.home.snapshotFolder(record.id));
-  saveSnapshotRecord(world, record);
+  sandboxContext.files.makeFolder(sandboxContext.home.snapshotFolder(record.id));
+  saveSnapshotRecord(sandboxContext, record);
   return record;
 }
 
@@ -178,7 +184,7 @@ export interface FakeCommand {
 
 /** A guest whose commands do what the test tells them. */
 export function createFakeGuest(): {
-  readonly open: SandboxLibrary["openGuestSession"];
+  readonly open: SandboxApi["openGuestSession"];
   readonly commands: FakeCommand[];
   readonly openCount: () => number;
 } {

@@ -25,10 +25,10 @@ const network = { allow: ["pypi.org:443"] };
 type Door = (server: TestServer, steps: BranchSteps) => Promise<unknown>;
 const silent = { write: () => true, isTTY: false };
 const doors: Record<string, Door> = {
-  "keyframe sandbox branch": ({ world }, steps) => {
+  "keyframe sandbox branch": ({ sandboxContext }, steps) => {
     const terminal = { ...nodeCliContext().terminal, note: () => undefined };
     const context = { ...nodeCliContext(), terminal, process: { stdout: silent, stderr: silent } };
-    return branchAndTell(context, world, { flags: { count: 2 }, id, steps });
+    return branchAndTell(context, sandboxContext, { flags: { count: 2 }, id, steps });
   },
   "POST /v1/sandboxes/{id}/branch": ({ ask }) => ask("POST", `/v1/sandboxes/${id}/branch`, { count: 2 }),
   "Sandbox.fork of the e2b package": async ({ app }) => {
@@ -50,15 +50,15 @@ async function childrenOf(source: Partial<SandboxRecord>, door: Door): Promise<F
     branchSandbox: async () => ({
       id: snapshotId,
       pause,
-      durable: Promise.resolve(recordSnapshot(server.world) as ReadySnapshot),
+      durable: Promise.resolve(recordSnapshot(server.sandboxContext) as ReadySnapshot),
     }),
-    forkSnapshot: async (_world, _snapshot, options) => {
+    forkSnapshot: async (_context, _snapshot, options) => {
       asked.push(options);
       return [];
     },
   };
   const server = openTestServer(steps);
-  recordRunningSandbox(server.world, source);
+  recordRunningSandbox(server.sandboxContext, source);
   await door(server, steps);
   const [options] = asked;
   if (options === undefined || asked.length > 1) throw new Error("the children were to be started once");
@@ -107,11 +107,11 @@ test("what is asked for comes before what is inherited, and variables are added 
 });
 
 test("a snapshot that does not become durable has no children", async () => {
-  const { world } = openTestServer();
-  const source = recordRunningSandbox(world);
+  const { sandboxContext } = openTestServer();
+  const source = recordRunningSandbox(sandboxContext);
   let forked = false;
   const request = branchIntoChildren(
-    world,
+    sandboxContext,
     source,
     {},
     {

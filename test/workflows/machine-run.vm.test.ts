@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sessionKey } from "../../src/authorship/note/keys.ts";
-import { openSandboxLab, type SandboxLab } from "../support/sandbox-world.ts";
+import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
 
 const key = "the-real-key-of-the-user";
@@ -110,7 +110,7 @@ interface MomentJson {
 
 const env = () => ({
   ...repository.env,
-  KEYFRAME_SANDBOX_HOME: lab.world.home.root,
+  KEYFRAME_SANDBOX_HOME: lab.context.home.root,
   KEYFRAME_ACCELERATOR: "tcg",
   ANTHROPIC_API_KEY: key,
   ANTHROPIC_BASE_URL: `http://127.0.0.1:${(model.address() as AddressInfo).port}`,

@@ -6,7 +6,7 @@ import { type Epoch, listEpochs } from "../../journal/layout.ts";
 import { decodeLineOwners } from "../../journal/line-owners.ts";
 import type { Head } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
-import { capturePath } from "../edits/capture.ts";
+import { snapshotPath } from "../edits/path-snapshot.ts";
 import { metadataOfKnown } from "../note/known-owners.ts";
 import type { OwnerRun } from "../rules/owner-runs.ts";
 import { applyEdit } from "../rules/ownership.ts";
@@ -33,7 +33,7 @@ function pendingFile(
   { head, epoch }: { readonly head: Head; readonly epoch: Epoch },
 ): PendingFile | undefined {
   const known = readStateContent(files, epoch, head, head.current);
-  const now = capturePath(files, join(repository.workTree ?? "", head.path));
+  const now = snapshotPath(files, join(repository.workTree ?? "", head.path));
   if (known === undefined || now.content === undefined || now.unlined !== undefined) return undefined;
   const edit = applyEdit({ content: known, runs: head.current.runs }, now.content, {
     author: null,

@@ -39,8 +39,8 @@ export async function findNewCommits(git: Git, files: Files): Promise<NewCommits
     commits,
     accept() {
       files.makeFolder(join(examinedPath, ".."));
-      files.replaceLoosely(examinedPath, Buffer.from(tips.map((oid) => `${oid}\n`).join("")));
-      files.replaceLoosely(markPath, Buffer.from(mark));
+      files.replaceWithoutSync(examinedPath, Buffer.from(tips.map((oid) => `${oid}\n`).join("")));
+      files.replaceWithoutSync(markPath, Buffer.from(mark));
     },
   };
 }

@@ -5,7 +5,7 @@ import { listEpochs } from "../../journal/layout.ts";
 import type { Journal } from "../../journal/log/journal.ts";
 import type { Head, PathState } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
-import type { Capture } from "./capture.ts";
+import type { PathSnapshot } from "./path-snapshot.ts";
 import { type EarlierContent, recordRename } from "./record-edit.ts";
 
 /** Pending paths that are compared with a file that seems to have been moved. */
@@ -15,7 +15,7 @@ const maxWriteGapMs = 1;
 
 interface Looked {
   readonly path: RepoPath;
-  readonly after: Capture;
+  readonly after: PathSnapshot;
   readonly earlier: EarlierContent;
 }
 

@@ -1,6 +1,6 @@
 import type { RepoPath } from "../../git/ids.ts";
 import type { Journal } from "../../journal/log/journal.ts";
-import type { Capture } from "./capture.ts";
+import type { PathSnapshot } from "./path-snapshot.ts";
 import type { EarlierContent, OwnedState } from "./record-edit.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { EarlierContent, OwnedState } from "./record-edit.ts";
  */
 export function movedByTool(
   journal: Journal,
-  captures: readonly { readonly path: RepoPath; readonly after: Capture }[],
+  captures: readonly { readonly path: RepoPath; readonly after: PathSnapshot }[],
 ): EarlierContent | undefined {
   const states = captures.flatMap(({ path, after }): OwnedState[] => {
     const head = journal.head(path);
@@ -21,6 +21,6 @@ export function movedByTool(
 }
 
 /** True for a path that came into being since the journal last looked. */
-export function isNewPath(journal: Journal, path: RepoPath, after: Capture): boolean {
+export function isNewPath(journal: Journal, path: RepoPath, after: PathSnapshot): boolean {
   return after.kind === "file" && journal.head(path)?.current.kind === "absent";
 }

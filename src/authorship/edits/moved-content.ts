@@ -1,14 +1,14 @@
 import type { RepoPath } from "../../git/ids.ts";
 import type { Journal } from "../../journal/log/journal.ts";
 import type { Head } from "../../journal/path-state.ts";
-import { type Capture, captureContent } from "./capture.ts";
+import { type PathSnapshot, snapshotContent } from "./path-snapshot.ts";
 import type { EarlierContent, OwnedState } from "./record-edit.ts";
 
 /** Vanished files that one changed file is compared with. */
 const maxOrigins = 16;
 
 export interface CallChanges {
-  readonly captures: ReadonlyMap<RepoPath, Capture>;
+  readonly captures: ReadonlyMap<RepoPath, PathSnapshot>;
   /** What the call's commit holds of paths of which the journal knows nothing. */
   readonly committed: ReadonlyMap<RepoPath, Buffer | null>;
   /** Paths that differed from their commit when the call began. */
@@ -49,7 +49,7 @@ export class MovedContent {
         this.#twins.set(head.current.digest, head);
         if (isGone(path)) gone.push({ path, head });
       } else if (content && isGone(path)) {
-        this.#twins.set(captureContent(content).digest, "committed");
+        this.#twins.set(snapshotContent(content).digest, "committed");
         gone.push({ path, content });
       }
     }
@@ -58,12 +58,12 @@ export class MovedContent {
   }
 
   /** Where exactly this content stood. */
-  twinOf(after: Capture): Twin | undefined {
+  twinOf(after: PathSnapshot): Twin | undefined {
     return after.kind === "file" ? this.#twins.get(after.digest) : undefined;
   }
 
   /** With what stood at other paths before the call. */
-  add(path: RepoPath, after: Capture, earlier: EarlierContent): EarlierContent {
+  add(path: RepoPath, after: PathSnapshot, earlier: EarlierContent): EarlierContent {
     if (after.kind !== "file") return earlier;
     const twin = this.twinOf(after);
     const near = this.#near(path);

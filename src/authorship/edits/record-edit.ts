@@ -4,17 +4,17 @@ import type { Journal, NewEvent } from "../../journal/log/journal.ts";
 import type { Head } from "../../journal/path-state.ts";
 import { type Origins, traceEdit } from "../rules/origins.ts";
 import { applyEdit, type EditResult, type OwnedContent } from "../rules/ownership.ts";
-import { type Capture, stateOf, uniformRuns } from "./capture.ts";
+import { type PathSnapshot, stateOf, uniformRuns } from "./path-snapshot.ts";
 
 /** Who edits, and how it was seen. Null owner: nobody is credited. */
 export type EditCause = Pick<NewEvent, "owner" | "agent" | "human" | "evidence" | "subagentId" | "toolUseId">;
 
 export interface PathEdit {
   readonly path: RepoPath;
-  readonly after: Capture;
+  readonly after: PathSnapshot;
   readonly cause: EditCause;
   /** What stood here where the journal does not know: nobody's lines. Undefined: not known either. */
-  readonly baseline?: Capture;
+  readonly baseline?: PathSnapshot;
   /**
    * What existed before a shell call, which anything may have brought back. Undefined for an edit tool: it writes its
    * text itself.
@@ -118,7 +118,7 @@ function mergeKnown(known: readonly OwnedState["known"][]): OwnedState["known"] 
 }
 
 /** Takes the state of a path of which the journal knows nothing yet: nobody's lines, to compare a later one with. */
-export function recordLook(journal: Journal, path: RepoPath, after: Capture): void {
+export function recordLook(journal: Journal, path: RepoPath, after: PathSnapshot): void {
   if (journal.head(path) !== undefined) return;
   const state = stateOf(after, uniformRuns(after, null));
   const mark = after.mark ? { mark: after.mark } : {};
@@ -174,12 +174,12 @@ function headContent(journal: Journal, head: Head): OwnedContent | undefined {
   return content === undefined ? undefined : { content, runs: current.runs };
 }
 
-function baselineContent(baseline: Capture | undefined): OwnedContent | undefined {
+function baselineContent(baseline: PathSnapshot | undefined): OwnedContent | undefined {
   if (baseline === undefined) return undefined;
   return { content: linedContent(baseline), runs: uniformRuns(baseline, null) };
 }
 
 /** Text to compare by lines; nothing for what has none. */
-function linedContent(capture: Capture): Buffer {
+function linedContent(capture: PathSnapshot): Buffer {
   return capture.unlined === undefined ? (capture.content ?? Buffer.alloc(0)) : Buffer.alloc(0);
 }

@@ -3,8 +3,8 @@ import { encodePath } from "../../base/path-text.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
-import { type Capture, captureContent, capturePath } from "./capture.ts";
 import type { ObserveDeps } from "./edit-cause.ts";
+import { type PathSnapshot, snapshotContent, snapshotPath } from "./path-snapshot.ts";
 
 const attribute = "working-tree-encoding";
 
@@ -24,13 +24,13 @@ export class TreeReader {
     this.#deps = deps;
   }
 
-  capture(path: RepoPath, absolute = join(this.#repository.workTree ?? "", path)): Capture {
-    const capture = capturePath(this.#deps.files, absolute);
+  capture(path: RepoPath, absolute = join(this.#repository.workTree ?? "", path)): PathSnapshot {
+    const capture = snapshotPath(this.#deps.files, absolute);
     if (capture.kind !== "file" || capture.content === undefined) return capture;
     const text = this.asCommitted(path, capture.content);
     if (text === capture.content) return capture;
     const mark = capture.mark === undefined ? {} : { mark: capture.mark };
-    return { ...captureContent(text, capture.mode), ...mark };
+    return { ...snapshotContent(text, capture.mode), ...mark };
   }
 
   /** Bytes of a file of the work tree as text that a commit would hold; the same buffer where that is no difference. */

@@ -1,7 +1,7 @@
 import type { AgentAdapter, AgentEvent } from "../../agents/agent-event.ts";
 import { sha256Hex } from "../../base/digest.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import {
   listOpenEdits,
   type OpenEdit,
@@ -100,7 +100,7 @@ function holdsExpected(file: OpenEdit["files"][number], { files }: ObserveDeps):
 
 /** The call is over; what the files hold now is nobody's work. */
 function forgetEdit(edit: OpenEdit, repository: Repository, deps: ObserveDeps): void {
-  const base = readBase(repository, deps.files, deps.processes);
+  const base = readBaseCommit(repository, deps.files, deps.processes);
   const tree = new TreeReader(repository, deps);
   withJournal(deps, repository, base, (journal) => {
     for (const { path: text } of edit.files) {

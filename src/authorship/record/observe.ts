@@ -4,19 +4,19 @@ import { errorText } from "../../base/errors.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { readCommittedSync } from "../../git/remote/sync.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import { listShellCalls, readShellCall, removeShellCall } from "../../journal/calls/shell-calls.ts";
 import { isOwned, listEpochs } from "../../journal/layout.ts";
 import { type Journal, withJournal } from "../../journal/log/journal.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/log/session-log.ts";
 import type { Head } from "../../journal/path-state.ts";
 import { recordProblem } from "../../state/problems.ts";
-import { type Capture, captureContent } from "../edits/capture.ts";
+import { authorIdentity } from "../edits/author-identity.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
 import { followMove } from "../edits/follow-move.ts";
-import { authorIdentity } from "../edits/identity.ts";
 import { locatePath } from "../edits/locate-path.ts";
 import { isNewPath, movedByTool } from "../edits/moved-by-tool.ts";
+import { type PathSnapshot, snapshotContent } from "../edits/path-snapshot.ts";
 import { type EditCause, recordBefore, recordBegin, recordEdit, recordLook } from "../edits/record-edit.ts";
 import { TreeReader } from "../edits/tree-reader.ts";
 import { agentLineKey, humanKey, sessionKey, traceOfToolCall } from "../note/keys.ts";
@@ -151,7 +151,7 @@ interface Progress {
 
 function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps, outcome }: Progress): void {
   const { files } = deps;
-  const base = readBase(repository, files, deps.processes);
+  const base = readBaseCommit(repository, files, deps.processes);
   const cause = causeOf(event, repository, deps);
   const isBefore = event.kind === "before-edit" || event.kind === "before-human-edit";
   const asking = event.kind === "before-edit" ? event.agent : undefined;
@@ -165,7 +165,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
     after: captureOf(tree, { path, absolute }, event.buffers, deps),
   }));
   withJournal(deps, repository, base, (journal) => {
-    const earlierOf = (path: RepoPath, after: Capture) =>
+    const earlierOf = (path: RepoPath, after: PathSnapshot) =>
       followMove(journal, { repository, files }, { path, after, earlier: origins.earlierOf(path, after) });
     const baselines = readBaselines(event, { journal, repository, captures, deps });
     const moved = event.kind === "after-edit" ? movedByTool(journal, captures) : undefined;
@@ -236,15 +236,18 @@ function isUnderEdit(head: Head | undefined, { clock }: ObserveDeps): boolean {
 function leftByCall(
   journal: Journal,
   path: RepoPath,
-  { event, after }: { readonly event: Extract<PathEvent, { kind: "after-edit" }>; readonly after: Capture },
-): Capture | undefined {
+  {
+    event,
+    after,
+  }: { readonly event: Extract<PathEvent, { kind: "after-edit" }>; readonly after: PathSnapshot },
+): PathSnapshot | undefined {
   const head = journal.head(path);
   const isOnlyOpen = head?.begun.length === 1 && head.begun[0]?.toolUseId === event.toolUseId;
   if (event.expected === undefined || !isOnlyOpen || after.kind !== "file") return undefined;
   const isText = head.current.kind === "file" && head.current.unlined === undefined;
   const before = isText ? journal.content(head, head.current)?.toString("utf8") : undefined;
   const text = event.expected(before);
-  const left = text === undefined ? undefined : captureContent(Buffer.from(text), after.mode);
+  const left = text === undefined ? undefined : snapshotContent(Buffer.from(text), after.mode);
   return left === undefined || left.digest === after.digest ? undefined : left;
 }
 
@@ -271,10 +274,10 @@ function captureOf(
   { path, absolute }: PathGroup["paths"][number],
   buffers: Buffers | undefined,
   { files }: ObserveDeps,
-): Capture {
+): PathSnapshot {
   const buffer = buffers?.get(absolute);
   if (buffer === undefined) return tree.capture(path, absolute);
-  return captureContent(Buffer.from(buffer), files.statIfExists(absolute)?.mode ?? 0o644);
+  return snapshotContent(Buffer.from(buffer), files.statIfExists(absolute)?.mode ?? 0o644);
 }
 
 /** Where the journal knows nothing of a path: what the agent says it held, or what the commit holds. */
@@ -286,14 +289,14 @@ function readBaselines(
     readonly captures: readonly { readonly path: RepoPath; readonly absolute: string }[];
     readonly deps: ObserveDeps;
   },
-): Map<RepoPath, Capture> {
-  const baselines = new Map<RepoPath, Capture>();
+): Map<RepoPath, PathSnapshot> {
+  const baselines = new Map<RepoPath, PathSnapshot>();
   const asked: RepoPath[] = [];
   for (const { path, absolute } of where.captures) {
     if (where.journal.head(path) !== undefined) continue;
     const original = event.kind === "after-edit" ? event.originals?.get(absolute) : undefined;
     if (original !== undefined)
-      baselines.set(path, captureContent(original === null ? null : Buffer.from(original)));
+      baselines.set(path, snapshotContent(original === null ? null : Buffer.from(original)));
     else if (event.kind !== "after-edit" || event.baseline === "commit") asked.push(path);
   }
   if (event.kind === "before-edit" || event.kind === "before-human-edit") return baselines;
@@ -302,7 +305,7 @@ function readBaselines(
     commit: journal.epoch.base,
     paths: asked,
   });
-  for (const path of asked) baselines.set(path, captureContent(committed.get(path) ?? null));
+  for (const path of asked) baselines.set(path, snapshotContent(committed.get(path) ?? null));
   return baselines;
 }
 
@@ -314,7 +317,7 @@ function hasLeftEpoch(repository: Repository, deps: ObserveDeps): boolean {
   return (
     last !== undefined &&
     isOwned(last, deps.files) &&
-    last.base !== readBase(repository, deps.files, deps.processes)
+    last.base !== readBaseCommit(repository, deps.files, deps.processes)
   );
 }
 

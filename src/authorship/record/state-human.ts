@@ -3,12 +3,18 @@ import { splitLines } from "../../base/text/lines.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import { listDirtyPaths, readCommittedSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import { decodeLineOwners, encodeLineOwners } from "../../journal/line-owners.ts";
 import { type Journal, withJournal } from "../../journal/log/journal.ts";
-import { type Capture, captureContent, capturePath, stateOf, uniformRuns } from "../edits/capture.ts";
+import { authorIdentity } from "../edits/author-identity.ts";
 import type { ObserveDeps } from "../edits/edit-cause.ts";
-import { authorIdentity } from "../edits/identity.ts";
+import {
+  type PathSnapshot,
+  snapshotContent,
+  snapshotPath,
+  stateOf,
+  uniformRuns,
+} from "../edits/path-snapshot.ts";
 import { recordEdit } from "../edits/record-edit.ts";
 import { statedHumanKey } from "../note/keys.ts";
 import { applyEdit } from "../rules/ownership.ts";
@@ -23,14 +29,14 @@ export function stateHuman(
   deps: ObserveDeps,
   paths: readonly RepoPath[] = listDirtyPaths(repository, deps),
 ): RepoPath[] {
-  const base = readBase(repository, deps.files, deps.processes);
+  const base = readBaseCommit(repository, deps.files, deps.processes);
   const human = authorIdentity(repository, deps.processes);
   const owner = statedHumanKey(human);
   return withJournal(deps, repository, base, (journal) => {
     const committed = readCommittedSync(repository, deps.processes, { commit: base, paths });
     return paths.filter((path) => {
-      const after = capturePath(deps.files, join(repository.workTree ?? "", path));
-      const before = captureContent(committed.get(path) ?? null);
+      const after = snapshotPath(deps.files, join(repository.workTree ?? "", path));
+      const before = snapshotContent(committed.get(path) ?? null);
       // first whatever is not known yet: nobody was seen writing it
       recordEdit(journal, { path, after, cause: { owner: null }, baseline: before });
       return takeLines(journal, { path, before, after, human, owner });
@@ -48,8 +54,8 @@ function takeLines(
     owner,
   }: {
     readonly path: RepoPath;
-    readonly before: Capture;
-    readonly after: Capture;
+    readonly before: PathSnapshot;
+    readonly after: PathSnapshot;
     readonly human: string;
     readonly owner: string;
   },

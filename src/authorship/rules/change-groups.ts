@@ -1,5 +1,5 @@
-import type { Change } from "./comparison.ts";
 import type { ContentLines } from "./content-lines.ts";
+import type { Change } from "./line-diff.ts";
 import { bestSplit } from "./split-score.ts";
 
 /**

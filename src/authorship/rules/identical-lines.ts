@@ -1,5 +1,5 @@
-import { type Comparison, LineSources } from "./comparison.ts";
 import type { ContentLines } from "./content-lines.ts";
+import { type LineDiff, LineSources } from "./line-diff.ts";
 import { matchMovedLines } from "./moved-lines.ts";
 import { diffLines } from "./sequence-diff.ts";
 import { isSolid } from "./tokens.ts";
@@ -11,7 +11,7 @@ const nowhere = -1;
  * moved, and single lines with a word that stand once on either side. Both contents are of one interner.
  */
 export function identicalLines(old: ContentLines, next: ContentLines): Int32Array {
-  const comparison: Comparison = { old, next, changes: diffLines(old, next) };
+  const comparison: LineDiff = { old, next, changes: diffLines(old, next) };
   const sources = new LineSources(comparison);
   const used = matchMovedLines(comparison, sources, "exact");
   const places = Int32Array.from({ length: sources.count }, (_, line) => sources.placeOf(line));
@@ -19,7 +19,7 @@ export function identicalLines(old: ContentLines, next: ContentLines): Int32Arra
   return places;
 }
 
-function placeUniqueLines({ old, next }: Comparison, places: Int32Array, used: ReadonlySet<number>): void {
+function placeUniqueLines({ old, next }: LineDiff, places: Int32Array, used: ReadonlySet<number>): void {
   if (!places.includes(nowhere)) return;
   const oldPlaces = uniquePlaces(old.ids);
   const newPlaces = uniquePlaces(next.ids);

@@ -1,4 +1,4 @@
-import type { Comparison, LineSources } from "./comparison.ts";
+import type { LineDiff, LineSources } from "./line-diff.ts";
 import { isBlank } from "./tokens.ts";
 
 /** Fewer lines than this in a row are too common to be called moved. */
@@ -11,7 +11,7 @@ const maxCandidates = 16;
  * names their old lines in `sources`. Answers the old lines that were used. `trimmed` ignores indentation.
  */
 export function matchMovedLines(
-  comparison: Comparison,
+  comparison: LineDiff,
   sources: LineSources,
   compare: "exact" | "trimmed",
 ): Set<number> {

@@ -5,8 +5,8 @@ import {
   type OwnerKey,
   sessionOfOwner,
 } from "../../journal/line-owners.ts";
-import { type Change, type Comparison, LineSources, taken } from "./comparison.ts";
 import { createLineInterner } from "./content-lines.ts";
+import { type Change, type LineDiff, LineSources, taken } from "./line-diff.ts";
 import { matchMovedLines } from "./moved-lines.ts";
 import { inheritThroughReformatting } from "./reformatting.ts";
 import { diffLines } from "./sequence-diff.ts";
@@ -65,7 +65,7 @@ export function applyEdit(before: OwnedContent, after: Uint8Array, edit: Edit): 
   };
 }
 
-function sourceLines(comparison: Comparison, kind: Edit["kind"]): LineSources {
+function sourceLines(comparison: LineDiff, kind: Edit["kind"]): LineSources {
   const sources = new LineSources(comparison);
   const usedOldLines = matchMovedLines(comparison, sources, kind === "person" ? "trimmed" : "exact");
   if (kind === "person") inheritThroughReformatting(comparison, sources, usedOldLines);

@@ -1,4 +1,4 @@
-import { type Change, type Comparison, type LineSources, taken } from "./comparison.ts";
+import { type Change, type LineDiff, type LineSources, taken } from "./line-diff.ts";
 import { diffSequences } from "./sequence-diff.ts";
 import { isBlank, type Token, tokenize } from "./tokens.ts";
 
@@ -11,7 +11,7 @@ const maxRegionTokens = 200_000;
  * Old lines in `usedOldLines` have moved elsewhere and do not count.
  */
 export function inheritThroughReformatting(
-  comparison: Comparison,
+  comparison: LineDiff,
   sources: LineSources,
   usedOldLines: ReadonlySet<number>,
 ): void {
@@ -22,7 +22,7 @@ export function inheritThroughReformatting(
 }
 
 function inheritInRegion(
-  { old, next }: Comparison,
+  { old, next }: LineDiff,
   change: Change,
   { sources, usedOldLines }: { sources: LineSources; usedOldLines: ReadonlySet<number> },
 ): void {

@@ -1,8 +1,8 @@
 import { diff as myersDiff } from "fast-myers-diff";
 import { placeChanges } from "./change-groups.ts";
-import type { Change } from "./comparison.ts";
 import type { ContentLines } from "./content-lines.ts";
 import { type EqualEnds, equalEnds } from "./equal-ends.ts";
+import type { Change } from "./line-diff.ts";
 
 /** Above this many elements on both sides together, unique common elements split the work first (patience). */
 const patienceThreshold = 8000;

@@ -2,7 +2,7 @@ import type { Git } from "../../git/git.ts";
 import { isNullOid, isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { type CommitHeader, readCommitHeader } from "../../git/objects/commits.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import type { Base } from "../../journal/layout.ts";
+import type { BaseCommit } from "../../journal/layout.ts";
 import type { Files } from "../../system/files/files.ts";
 import { readArrivals, readCommitsMadeHere } from "./head-reflog.ts";
 
@@ -28,7 +28,7 @@ const maxArrived = 2000;
 export async function classifyHeadMove(
   { git, reader, files }: { readonly git: Git; readonly reader: ObjectReader; readonly files: Files },
   move: {
-    readonly from: Base;
+    readonly from: BaseCommit;
     readonly to: Oid;
     readonly paths: readonly RepoPath[];
     /** When the first of it was recorded, milliseconds since the epoch; 0 if that is not known. */
@@ -90,7 +90,7 @@ async function findMergeBase(git: Git, a: Oid, b: Oid): Promise<Oid | undefined>
 
 async function listCommits(
   git: Git,
-  { from, to, paths }: { readonly from: Base; readonly to: Oid; readonly paths: readonly RepoPath[] },
+  { from, to, paths }: { readonly from: BaseCommit; readonly to: Oid; readonly paths: readonly RepoPath[] },
 ): Promise<Oid[]> {
   const range = from === "initial" ? [to] : [to, `^${from}`];
   const count = Number(await git.text(["rev-list", "--count", "--first-parent", ...range]));

@@ -35,7 +35,7 @@ export function readHeadReflog(repository: Repository, files: Files): HeadReflog
   const accept = () => {
     if (seen === String(size)) return;
     files.makeFolder(join(markPath, ".."));
-    files.replaceLoosely(markPath, Buffer.from(`${size}\n`));
+    files.replaceWithoutSync(markPath, Buffer.from(`${size}\n`));
   };
   // never looked before, or the reflog was cut: what happened until now is not ours to judge
   if (seen === undefined || size <= Number(seen)) return { replacements: [], accept };

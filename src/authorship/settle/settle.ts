@@ -5,7 +5,7 @@ import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { type ObjectReader, openObjectReader, readInOrder } from "../../git/objects/objects.ts";
 import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import { listShellCalls } from "../../journal/calls/shell-calls.ts";
 import {
   type Epoch,
@@ -21,8 +21,8 @@ import { recordProblem } from "../../state/problems.ts";
 import { fault } from "../../system/fault.ts";
 import { acquireLock } from "../../system/locks/lock-file.ts";
 import { findNewCommits, type NewCommits } from "../carry/new-commits.ts";
+import { authorIdentity } from "../edits/author-identity.ts";
 import type { ObserveDeps } from "../edits/edit-cause.ts";
-import { authorIdentity } from "../edits/identity.ts";
 import type { AuthorshipLog } from "../note/log.ts";
 import { keepStashes } from "../shell/keep-stashes.ts";
 import { creditCommitInShell } from "../shell/shell-commits.ts";
@@ -127,7 +127,7 @@ interface SettleWork {
 
 /** True if HEAD has moved away from an epoch that holds owners, or a shell call may have committed. */
 function hasPendingWork(repository: Repository, deps: ObserveDeps): boolean {
-  const base = readBase(repository, deps.files, deps.processes);
+  const base = readBaseCommit(repository, deps.files, deps.processes);
   const epochs = listEpochs(repository, deps.files);
   return (
     epochs.some(
@@ -144,7 +144,7 @@ async function settlePending(
   const { git, deps, options } = work;
   const { beforeRelease } = options;
   const { repository } = git;
-  const base = readBase(repository, deps.files, deps.processes);
+  const base = readBaseCommit(repository, deps.files, deps.processes);
   const problems: string[] = [];
   const nothing = async (): Promise<SettleOutcome> => {
     await carryAll(new Set());

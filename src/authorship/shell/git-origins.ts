@@ -5,8 +5,8 @@ import type { Repository } from "../../git/repository.ts";
 import { type GitState, headMovesSince, readGitState } from "../../git/worktree/git-state.ts";
 import { KeptBlobs, readKeptStates } from "../../journal/calls/kept-states.ts";
 import { readShellBeginning, type ShellBeginning, type ShellCall } from "../../journal/calls/shell-calls.ts";
-import type { Capture } from "../edits/capture.ts";
 import type { ObserveDeps } from "../edits/edit-cause.ts";
+import type { PathSnapshot } from "../edits/path-snapshot.ts";
 import type { EarlierContent, OwnedState } from "../edits/record-edit.ts";
 import { readBlobsSync, resolveNamesSync } from "./git-blobs.ts";
 
@@ -58,7 +58,7 @@ export class GitOrigins {
 
   /** Looks up many paths at once. */
   prepare(
-    captures: ReadonlyMap<RepoPath, Capture>,
+    captures: ReadonlyMap<RepoPath, PathSnapshot>,
     { isClean = () => false, more = [], gone = [] }: PrepareOptions = {},
   ): void {
     const changed = [...captures].flatMap(([path, { content, unlined }]) =>
@@ -80,7 +80,7 @@ export class GitOrigins {
   }
 
   /** What of a path's new content may have been there before. */
-  earlierOf(path: RepoPath, after: Capture): EarlierContent {
+  earlierOf(path: RepoPath, after: PathSnapshot): EarlierContent {
     if (!this.#prepared.has(path)) this.prepare(new Map([[path, after]]));
     return this.#prepared.get(path) ?? { isWhole: false, versions: [], states: [] };
   }

@@ -5,7 +5,7 @@ import { isOid, type RepoPath } from "../../git/ids.ts";
 import { listDirtyPaths, readCommittedSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readGitState } from "../../git/worktree/git-state.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import {
   listShellCalls,
   readShellCall,
@@ -17,10 +17,10 @@ import {
 import { type UntrackedFile, UntrackedFiles } from "../../journal/calls/untracked-files.ts";
 import { type Journal, withJournal } from "../../journal/log/journal.ts";
 import type { StatMark } from "../../journal/path-state.ts";
-import { captureContent, isUnchanged, markOf } from "../edits/capture.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
 import { followMove } from "../edits/follow-move.ts";
 import { MovedContent } from "../edits/moved-content.ts";
+import { isUnchanged, markOf, snapshotContent } from "../edits/path-snapshot.ts";
 import { type EditCause, recordEdit, recordRename } from "../edits/record-edit.ts";
 import { TreeReader } from "../edits/tree-reader.ts";
 import { sessionKey } from "../note/keys.ts";
@@ -52,7 +52,7 @@ export function observeShellStart(
 ): void {
   const { files } = deps;
   keepStashes(repository, deps);
-  const base = readBase(repository, files, deps.processes);
+  const base = readBaseCommit(repository, files, deps.processes);
   const paths = listDirtyPaths(repository, deps);
   const unread: Record<RepoPath, StatMark> = {};
   const open = findOnlyOpenCall(repository, event.agent, deps);
@@ -90,7 +90,7 @@ export function observeShellStart(
       }
       outcome.seen += 1;
       const content = committed.get(path);
-      const baseline = content === undefined ? {} : { baseline: captureContent(content) };
+      const baseline = content === undefined ? {} : { baseline: snapshotContent(content) };
       const after = tree.capture(path, absolute);
       const seen = { path, after, earlier: origins.earlierOf(path, after) };
       recordEdit(journal, { ...seen, cause, ...baseline, earlier: followMove(journal, where, seen) });
@@ -129,7 +129,7 @@ export function observeShellEnd(
     return;
   }
   keepStashes(repository, deps);
-  const base = readBase(repository, files, deps.processes);
+  const base = readBaseCommit(repository, files, deps.processes);
   if (isOid(base)) {
     // commits that no hook of ours saw are looked at before anything else is recorded
     const credited = creditShellCommits(repository, { call, head: base }, deps);
@@ -196,10 +196,10 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
       const from = moved.twinOf(after);
       if (from !== undefined) {
         if (from !== "committed") recordRename(journal, from, path);
-        else recordEdit(journal, { path, after, cause: { owner: null }, baseline: captureContent(null) });
+        else recordEdit(journal, { path, after, cause: { owner: null }, baseline: snapshotContent(null) });
       }
     }
-    const baseline = content === undefined ? undefined : captureContent(content);
+    const baseline = content === undefined ? undefined : snapshotContent(content);
     // git takes files away too: one that no commit here has, and none misses, was not removed by the call
     const isTaken = after.kind === "absent" && !dirty.has(path) && origins.isGitChanged;
     const result = recordEdit(journal, {

@@ -7,8 +7,8 @@ import { listShellCalls, type ShellCall, writeShellCall } from "../../journal/ca
 import { listEpochs } from "../../journal/layout.ts";
 import { withJournal } from "../../journal/log/journal.ts";
 import { isSameProcess } from "../../system/process/process-table.ts";
-import { type Capture, captureContent, isUnchanged, markOf } from "../edits/capture.ts";
 import { appendEditRecord, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
+import { isUnchanged, markOf, type PathSnapshot, snapshotContent } from "../edits/path-snapshot.ts";
 import { recordEdit } from "../edits/record-edit.ts";
 import type { GitSync } from "./git-blobs.ts";
 import { GitOrigins } from "./git-origins.ts";
@@ -82,7 +82,7 @@ export function creditShellCommits(
       for (const [path, after] of captures) {
         // the file on disk was looked at already, by the agent's edit tool
         if (isUnchanged(deps.files, absoluteOf(path), journal.head(path)?.mark)) continue;
-        const baseline = captureContent(baselines.get(path) ?? null);
+        const baseline = snapshotContent(baselines.get(path) ?? null);
         const earlier = origins.earlierOf(path, after);
         const edit = { path, after, baseline, cause: shellCause(call), earlier };
         if (recordEdit(journal, edit) === "credited") credited += 1;
@@ -96,10 +96,10 @@ export function creditShellCommits(
     return join(repository.workTree ?? "", path);
   }
 
-  function captureCommitted(content: Buffer | null | undefined, path: RepoPath): Capture {
+  function captureCommitted(content: Buffer | null | undefined, path: RepoPath): PathSnapshot {
     const stat = deps.files.statIfExists(absoluteOf(path));
     const mark = stat !== undefined && stat.sizeBytes === content?.length ? { mark: markOf(stat) } : {};
-    return { ...captureContent(content ?? null, stat?.mode), ...mark };
+    return { ...snapshotContent(content ?? null, stat?.mode), ...mark };
   }
 }
 

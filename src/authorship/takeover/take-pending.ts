@@ -3,7 +3,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import { countLinesOf } from "../../base/text/line-starts.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import { withJournal } from "../../journal/log/journal.ts";
 import type { Head } from "../../journal/path-state.ts";
 import {
@@ -12,8 +12,8 @@ import {
   restorePendingHeads,
 } from "../../journal/pending/pending-heads.ts";
 import type { Files } from "../../system/files/files.ts";
-import { type Capture, captureContent, capturePath, stateOf } from "../edits/capture.ts";
 import type { ObserveDeps } from "../edits/edit-cause.ts";
+import { type PathSnapshot, snapshotContent, snapshotPath, stateOf } from "../edits/path-snapshot.ts";
 import { recordEdit } from "../edits/record-edit.ts";
 import { type ClaimedFile, claimedRuns, parseGitAiLog } from "./git-ai-log.ts";
 
@@ -38,7 +38,7 @@ export function takePendingLines(
   { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): TakenLines {
   const { files } = deps;
-  const base = readBase(repository, files, deps.processes);
+  const base = readBaseCommit(repository, files, deps.processes);
   const folder = join(logsFolder(repository), base);
   const known = new Set(readPendingHeads(repository, files).map(({ path }) => path));
   const claims = parseGitAiLog({
@@ -101,15 +101,15 @@ function headOf(
 function keptContent(
   files: Files,
   path: string,
-  { digest, present }: { readonly digest: string; readonly present: Capture },
-): Capture | undefined {
+  { digest, present }: { readonly digest: string; readonly present: PathSnapshot },
+): PathSnapshot | undefined {
   const content = readBytes(files, path);
   if (content === undefined || sha256Hex(content) !== digest) return undefined;
-  return captureContent(content, present.kind === "file" ? present.mode : undefined);
+  return snapshotContent(content, present.kind === "file" ? present.mode : undefined);
 }
 
-function presentOf({ workTree }: Repository, files: Files, path: RepoPath): Capture {
-  return capturePath(files, join(workTree ?? "", path));
+function presentOf({ workTree }: Repository, files: Files, path: RepoPath): PathSnapshot {
+  return snapshotPath(files, join(workTree ?? "", path));
 }
 
 function readText(files: Files, path: string): string | undefined {

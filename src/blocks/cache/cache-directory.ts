@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Clock } from "../../system/clock.ts";
 import { fault } from "../../system/fault.ts";
-import type { BlockFile, OpenBlockFile } from "../../system/files/block-file.ts";
 import type { Files } from "../../system/files/files.ts";
+import type { OpenSparseFile, SparseFile } from "../../system/files/sparse-file.ts";
 import type { Random } from "../../system/random.ts";
 import { createBlockBitset } from "../block-bitset.ts";
 import { encodeDataFileMark, markBytes, markOffset, parseDataFileMark } from "../data-file-mark.ts";
@@ -12,7 +12,7 @@ import { encodePresenceRecord, type PresenceSubject, parsePresenceRecord } from 
 
 export interface CacheFolderSystem {
   readonly files: Files;
-  readonly openBlockFile: OpenBlockFile;
+  readonly openSparseFile: OpenSparseFile;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -43,7 +43,7 @@ export function openCacheFolder(options: CacheFolderOptions, system: CacheFolder
   files.makeFolder(options.folder, { mode: 0o700 });
   const dataPath = join(options.folder, dataName);
   const presencePath = join(options.folder, presenceName);
-  const file = system.openBlockFile(dataPath, { mode: "create" });
+  const file = system.openSparseFile(dataPath, { mode: "create" });
   const subject = lockedAndMarked();
   const record = files.readIfExists(presencePath);
   const bits = createBlockBitset(
@@ -102,7 +102,7 @@ export function openCacheFolder(options: CacheFolderOptions, system: CacheFolder
 
   async function replacePresence(bytes: Buffer): Promise<void> {
     const temporaryPath = `${presencePath}.tmp`;
-    const temporary = system.openBlockFile(temporaryPath, { mode: "create" });
+    const temporary = system.openSparseFile(temporaryPath, { mode: "create" });
     try {
       temporary.truncate(0);
       fault("cache:before-presence-write");
@@ -134,7 +134,7 @@ export function openCacheFolder(options: CacheFolderOptions, system: CacheFolder
 }
 
 /** Locks the file and answers its identity; one that was made for something else, or only half made, starts anew. */
-function claimDataFile(file: BlockFile, options: CacheFolderOptions, random: Random): Buffer {
+function claimDataFile(file: SparseFile, options: CacheFolderOptions, random: Random): Buffer {
   if (!file.tryLock()) {
     throw new KeyframeError("lock-busy", `${options.folder} is in use by another process`, {
       hint: "stop the other server, or give this one a cache directory of its own with --cache",

@@ -1,12 +1,12 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { BlockFile } from "../../system/files/block-file.ts";
+import type { SparseFile } from "../../system/files/sparse-file.ts";
 import { type BlockBitset, createBlockBitset } from "../block-bitset.ts";
-import { checkGeometry } from "../image-reader.ts";
+import { checkGeometry } from "../random-access-image.ts";
 
 /** Where a chunk cache keeps bytes and which of them it has. */
 export interface CacheStore {
   /** As large as the image at least; a hole wherever nothing was written. */
-  readonly file: BlockFile;
+  readonly file: SparseFile;
   readonly trackingBytes: number;
   /** One bit for each `trackingBytes` of the image. */
   readonly bits: BlockBitset;
@@ -38,7 +38,7 @@ export function trackedGranules({
 }
 
 /** A store that is forgotten when it is closed. The file is the caller's to remove. */
-export function createScratchStore(file: BlockFile, geometry: CacheGeometry): CacheStore {
+export function createScratchStore(file: SparseFile, geometry: CacheGeometry): CacheStore {
   const granules = trackedGranules(geometry);
   file.truncate(0);
   file.truncate(geometry.sizeBytes);

@@ -1,13 +1,13 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { checkGeometry, clippedLength, type ImageReader } from "../image-reader.ts";
-import type { ByteRange, ImageSource } from "../image-source.ts";
+import { checkGeometry, clippedLength, type RandomAccessImage } from "../random-access-image.ts";
+import type { ByteRange, StreamedImage } from "../streamed-image.ts";
+import { createAccessRecorder, touchWindowBytes } from "./access-recorder.ts";
 import type { CacheStore } from "./cache-store.ts";
 import { type ChunkFetch, createChunkFetch, type FetchHost, type WaitOptions } from "./chunk-fetch.ts";
 import { createPresence } from "./presence.ts";
-import { createTouchRecorder, touchWindowBytes } from "./touch-recorder.ts";
 
 export interface ChunkCacheOptions {
-  readonly source: ImageSource;
+  readonly source: StreamedImage;
   readonly store: CacheStore;
   /** What is fetched around a demanded block; 4 MiB by default, a multiple of the tracking size. */
   readonly chunkBytes?: number;
@@ -33,7 +33,7 @@ const defaultFills = 4;
  * An image whose bytes are fetched when they are first read and kept in a file. A read of what is there allocates
  * nothing; one that is not waits for its own blocks alone, and the rest of the chunk follows.
  */
-export interface ChunkCache extends ImageReader {
+export interface ChunkCache extends RandomAccessImage {
   /**
    * Fetches windows (see `touchWindowBytes`) in the given order, each only while no reader is blocked. Ends early
    * with the first error or when the signal fires.
@@ -59,7 +59,7 @@ export function openChunkCache(options: ChunkCacheOptions): ChunkCache {
     sizeBlocks,
     granuleBlocks: store.trackingBytes / blockSizeBytes,
   });
-  const touches = options.recordTouches === true ? createTouchRecorder(sizeBytes) : undefined;
+  const touches = options.recordTouches === true ? createAccessRecorder(sizeBytes) : undefined;
   const fetches = new Map<number, ChunkFetch>();
   const waitingToFill = new Set<number>();
   const maxFills = options.fills ?? defaultFills;

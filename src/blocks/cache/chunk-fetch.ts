@@ -1,14 +1,14 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { BlockFile } from "../../system/files/block-file.ts";
-import type { ImageSource } from "../image-source.ts";
-import { type BlockRange, createArrivals } from "./arrivals.ts";
+import type { SparseFile } from "../../system/files/sparse-file.ts";
+import type { StreamedImage } from "../streamed-image.ts";
+import { type BlockRange, createChunkProgress } from "./chunk-progress.ts";
 import type { Presence } from "./presence.ts";
 import { pieces } from "./stream-pieces.ts";
 
 /** What the fetch of a chunk needs of the cache that it belongs to. */
 export interface FetchHost {
-  readonly source: ImageSource;
-  readonly file: BlockFile;
+  readonly source: StreamedImage;
+  readonly file: SparseFile;
   readonly presence: Presence;
   /** Blocks that are fetched for a blocked reader where the chunk may not be filled now. */
   readonly demandBlocks: number;
@@ -74,7 +74,7 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRange, host: Fe
   const { source, file } = host;
   const blockBytes = source.blockSizeBytes;
   const offsetOf = (block: number) => Math.min(block * blockBytes, source.sizeBytes);
-  const arrivals = createArrivals(host.presence, chunk);
+  const arrivals = createChunkProgress(host.presence, chunk);
   const waiters = new Set<Waiter>();
   const streams = new Set<Stream>();
   const running = new Set<Promise<void>>();

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { type BlockRun, runsOf, zeroLayer } from "../formats/extent-map.ts";
 import type { Manifest } from "../formats/manifest-format.ts";
-import type { ByteRange } from "../image-source.ts";
+import type { ByteRange } from "../streamed-image.ts";
 import { openImage } from "./read/layered-image.ts";
 import type { ImageRepository } from "./repository/image-repository.ts";
 

@@ -2,8 +2,8 @@ import { dirname, join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import { tarBlockBytes, tarPadding } from "../../base/ustar.ts";
 import { fault } from "../../system/fault.ts";
-import type { BlockFile } from "../../system/files/block-file.ts";
 import { publishFile } from "../../system/files/publish-file.ts";
+import type { SparseFile } from "../../system/files/sparse-file.ts";
 import { randomHex } from "../../system/random.ts";
 import { encodeNameRecord } from "../formats/name-record.ts";
 import { encodeTarHeader } from "../formats/tar-header.ts";
@@ -62,7 +62,7 @@ export async function packImage(
 }
 
 async function append(
-  file: BlockFile,
+  file: SparseFile,
   offsetBytes: number,
   entry: { readonly key: string; readonly content: ObjectContent; readonly signal: AbortSignal },
 ): Promise<number> {

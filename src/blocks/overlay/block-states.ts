@@ -1,5 +1,5 @@
 import { createBlockBitset } from "../block-bitset.ts";
-import type { BlockRange } from "../cache/arrivals.ts";
+import type { BlockRange } from "../cache/chunk-progress.ts";
 import type { StateRun } from "./map.ts";
 
 export type BlockState = StateRun["state"] | "parent";

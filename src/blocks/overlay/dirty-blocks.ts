@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../base/errors.ts";
-import type { ImageReader } from "../image-reader.ts";
+import type { RandomAccessImage } from "../random-access-image.ts";
 import type { BlockStates } from "./block-states.ts";
 import { isZero } from "./map.ts";
 
@@ -10,7 +10,7 @@ export type DirtyBlock =
 
 export interface DirtyBlocksOptions {
   readonly states: BlockStates;
-  readonly parent: ImageReader;
+  readonly parent: RandomAccessImage;
   readData(into: Buffer, offsetBytes: number): Promise<number>;
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { fault } from "../../system/fault.ts";
-import type { BlockFile, OpenBlockFile } from "../../system/files/block-file.ts";
 import type { Files } from "../../system/files/files.ts";
+import type { OpenSparseFile, SparseFile } from "../../system/files/sparse-file.ts";
 import {
   encodeMapHeader,
   encodeMapRecord,
@@ -26,21 +26,21 @@ export interface OverlayMapFile {
 
 export interface OverlayMapSystem {
   readonly files: Files;
-  readonly openBlockFile: OpenBlockFile;
+  readonly openSparseFile: OpenSparseFile;
 }
 
 /** Makes the file, durably, or reads what is there and refuses what was made over another image than `header` says. */
 export function openOverlayMap(
   path: string,
   { header, create }: { readonly header: OverlayMapHeader; readonly create: boolean },
-  { files, openBlockFile }: OverlayMapSystem,
+  { files, openSparseFile }: OverlayMapSystem,
 ): OverlayMapFile {
   if (create) files.replace(path, encodeMapHeader(header), { mode: 0o600 });
   const content = files.read(path);
   const read = parseMapHeader(content);
   checkSameParent(read, header);
   const records = parseMapRecords(content, Math.ceil(read.sizeBytes / read.blockSizeBytes));
-  let file: BlockFile = openBlockFile(path, { mode: "write" });
+  let file: SparseFile = openSparseFile(path, { mode: "write" });
   let endBytes = records.endBytes;
   let syncFailed: unknown;
 
@@ -66,7 +66,7 @@ export function openOverlayMap(
     files.replace(path, bytes, { mode: 0o600 });
     fault("overlay:after-map-replace");
     const old = file;
-    file = openBlockFile(path, { mode: "write" });
+    file = openSparseFile(path, { mode: "write" });
     endBytes = bytes.length;
     await old.close();
   }

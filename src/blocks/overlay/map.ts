@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { KeyframeError } from "../../base/errors.ts";
-import type { BlockRange } from "../cache/arrivals.ts";
+import type { BlockRange } from "../cache/chunk-progress.ts";
 
 /**
  * The `map` file of an overlay folder: which blocks the overlay holds. A header, then records that are only appended;

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import { fault } from "../../system/fault.ts";
-import type { BlockFile, OpenBlockFile } from "../../system/files/block-file.ts";
 import type { Files } from "../../system/files/files.ts";
-import { type BlockDevice, checkInside, type WriteZeroesOptions } from "../block-device.ts";
-import { checkGeometry, clippedLength, type ImageReader } from "../image-reader.ts";
-import type { ByteRange, ImageExtent } from "../image-source.ts";
+import type { OpenSparseFile, SparseFile } from "../../system/files/sparse-file.ts";
+import { checkGeometry, clippedLength, type RandomAccessImage } from "../random-access-image.ts";
+import type { ByteRange, ImageExtent } from "../streamed-image.ts";
+import { checkInside, type WritableDisk, type WriteZeroesOptions } from "../writable-disk.ts";
 import { createBlockStates } from "./block-states.ts";
 import { type DirtyBlock, exportDirtyBlocks } from "./dirty-blocks.ts";
 import type { OverlayMapHeader } from "./map.ts";
@@ -15,7 +15,7 @@ import { createWriteOrder } from "./write-order.ts";
 export interface OverlayOptions {
   /** Made if it is absent; holds `data` and `map`. */
   readonly folder: string;
-  readonly parent: ImageReader;
+  readonly parent: RandomAccessImage;
   /** 32 bytes that name the content of the parent; an overlay is refused over any other. */
   readonly parentId: Buffer;
   /** Refuse writes from the start, as `freeze` does. */
@@ -24,11 +24,11 @@ export interface OverlayOptions {
 
 export interface OverlaySystem {
   readonly files: Files;
-  readonly openBlockFile: OpenBlockFile;
+  readonly openSparseFile: OpenSparseFile;
 }
 
 /** A disk whose writes go to a folder while the image below stays as it is. */
-export interface Overlay extends BlockDevice {
+export interface Overlay extends WritableDisk {
   /** Flushes and refuses writes from then on; reads go on. Another overlay can take this one as its parent. */
   freeze(): Promise<void>;
   /**
@@ -39,7 +39,7 @@ export interface Overlay extends BlockDevice {
   /** Blocks that were ever written, trimmed or zeroed: an upper bound of what an export yields. */
   heldBlocks(): number;
   /** Puts another image with the same content below (as after an export of the old parent). The caller closes the old one. */
-  rebase(parent: ImageReader, parentId: Buffer): Promise<void>;
+  rebase(parent: RandomAccessImage, parentId: Buffer): Promise<void>;
 }
 
 /** Writes up to this size do not leave the event loop. */
@@ -270,7 +270,7 @@ export async function openOverlay(options: OverlayOptions, system: OverlaySystem
     await flush();
   }
 
-  async function rebase(newParent: ImageReader, parentId: Buffer): Promise<void> {
+  async function rebase(newParent: RandomAccessImage, parentId: Buffer): Promise<void> {
     if (newParent.sizeBytes !== sizeBytes || newParent.blockSizeBytes !== blockSizeBytes) {
       throw new KeyframeError(
         "invalid-input",
@@ -354,11 +354,11 @@ function openFiles(
   folder: string,
   header: OverlayMapHeader,
   system: OverlaySystem,
-): { readonly file: BlockFile; readonly map: OverlayMapFile } {
+): { readonly file: SparseFile; readonly map: OverlayMapFile } {
   const { files } = system;
   const mapPath = join(folder, "map");
   files.makeFolder(folder, { mode: 0o700 });
-  const file = system.openBlockFile(join(folder, "data"), { mode: "create" });
+  const file = system.openSparseFile(join(folder, "data"), { mode: "create" });
   try {
     if (!file.tryLock()) {
       throw new KeyframeError("lock-busy", `the overlay in ${folder} is in use by another process`, {

@@ -1,4 +1,4 @@
-import type { BlockRange } from "../cache/arrivals.ts";
+import type { BlockRange } from "../cache/chunk-progress.ts";
 
 /**
  * Lets changes of different blocks run together and puts overlapping ones one after the other, so that a write of

@@ -1,15 +1,15 @@
 import { join } from "node:path";
 import { fault } from "../../system/fault.ts";
-import type { BlockFile, OpenBlockFile } from "../../system/files/block-file.ts";
 import type { Files } from "../../system/files/files.ts";
 import { makeFolderDurably, publishFile } from "../../system/files/publish-file.ts";
+import type { OpenSparseFile, SparseFile } from "../../system/files/sparse-file.ts";
 import { type Random, randomHex } from "../../system/random.ts";
 import { checkKey, checkRange, objectNotFound, readFilePieces } from "./interface/object-content.ts";
 import type { ListedObject, ObjectContent, ObjectStore, PutOptions } from "./interface/object-store.ts";
 
 export interface FolderStoreOptions {
   readonly files: Files;
-  readonly openFile: OpenBlockFile;
+  readonly openFile: OpenSparseFile;
   readonly random: Random;
 }
 
@@ -28,7 +28,7 @@ export function createFolderStore(root: string, options: FolderStoreOptions): Ob
     return join(root, ...key.split("/"));
   };
 
-  const openObject = (key: string): BlockFile => {
+  const openObject = (key: string): SparseFile => {
     const path = pathOf(key);
     if (files.statTargetIfExists(path)?.kind !== "file") throw objectNotFound({ location: root }, key);
     return openFile(path, { mode: "read" });

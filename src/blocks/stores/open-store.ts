@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Clock } from "../../system/clock.ts";
-import type { OpenBlockFile } from "../../system/files/block-file.ts";
 import type { Files } from "../../system/files/files.ts";
+import type { OpenSparseFile } from "../../system/files/sparse-file.ts";
 import type { HttpClient, HttpClientOptions } from "../../system/net/http.ts";
 import type { Random } from "../../system/random.ts";
 import { createFolderStore } from "./folder-store.ts";
@@ -20,7 +20,7 @@ export interface OpenStoreOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
   readonly files: Files;
-  readonly openFile: OpenBlockFile;
+  readonly openFile: OpenSparseFile;
   readonly clock: Clock;
   readonly random: Random;
   readonly createHttpClient: (options: HttpClientOptions) => HttpClient;

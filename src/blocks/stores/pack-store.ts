@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { tarBlockBytes, tarPadding } from "../../base/ustar.ts";
-import type { BlockFile } from "../../system/files/block-file.ts";
+import type { SparseFile } from "../../system/files/sparse-file.ts";
 import { parseTarHeader } from "../formats/tar-header.ts";
 import { imageOfKey, layerOfKey, nameOfKey } from "../object-keys.ts";
 import { checkRange, objectNotFound, readFilePieces } from "./interface/object-content.ts";
@@ -18,7 +18,7 @@ const maxPackEntries = 1024 * 1024;
  * A pack as a store that can only be read. What is in a pack is reached by the keys of objects alone, so no name in it is
  * ever used as a path. Throws for a pack that holds anything else.
  */
-export async function openPackStore(file: BlockFile): Promise<ObjectStore> {
+export async function openPackStore(file: SparseFile): Promise<ObjectStore> {
   const objects = await readDirectory(file);
   const location = file.path;
   const readOnly = () => new KeyframeError("unsupported", `${location} is a pack and cannot be changed`);
@@ -53,7 +53,7 @@ export async function openPackStore(file: BlockFile): Promise<ObjectStore> {
   };
 }
 
-async function readDirectory(file: BlockFile): Promise<Map<string, PackedObject>> {
+async function readDirectory(file: SparseFile): Promise<Map<string, PackedObject>> {
   const objects = new Map<string, PackedObject>();
   const fileBytes = file.sizeBytes();
   const header = Buffer.alloc(tarBlockBytes);
@@ -76,6 +76,6 @@ async function readDirectory(file: BlockFile): Promise<Map<string, PackedObject>
   }
 }
 
-function damaged(file: BlockFile, what: string): KeyframeError {
+function damaged(file: SparseFile, what: string): KeyframeError {
   return new KeyframeError("damaged", `the pack ${file.path} is damaged: ${what}`);
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Files } from "../../system/files/files.ts";
 import { sha256Bytes } from "../formats/sha256.ts";
-import type { ByteRange } from "../image-source.ts";
+import type { ByteRange } from "../streamed-image.ts";
 import { checkKey } from "./interface/object-content.ts";
 import type { ObjectStore } from "./interface/object-store.ts";
 
@@ -130,7 +130,7 @@ function openEntries({ files, folder, maxBytes }: CacheOptions) {
     write(name: string, content: Buffer): void {
       const bytes = Buffer.concat([sha256Bytes(content), content]);
       try {
-        files.replaceLoosely(join(folder, name), bytes, { mode: 0o600 });
+        files.replaceWithoutSync(join(folder, name), bytes, { mode: 0o600 });
         note(name, bytes.length);
       } catch {
         // a cache that cannot be written (disk full, read-only) is no reason to fail a read that has its bytes

@@ -1,7 +1,7 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { type Repository, readHeadFromFiles } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
 import type { Processes } from "../../system/process/processes.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
@@ -63,7 +63,7 @@ export async function takeMark(git: Git, deps: MarkDeps, title: string): Promise
       kind: "mark",
       title: redactor.redactText(title),
       at: timestamp(deps.clock.nowMs()),
-      base: readBase(repository, deps.files, deps.processes),
+      base: readBaseCommit(repository, deps.files, deps.processes),
       ...(branch === undefined ? {} : { branch: redactor.redactText(branch) }),
       worktree: worktreeIdOf(repository),
       untaken: state.untaken.length,

@@ -22,7 +22,7 @@ export function keepMomentOwners(repository: Repository, files: Files): string {
   const name = sha256Hex(bytes).slice(0, 32);
   files.makeFolder(ownersDirectory(repository));
   if (files.statIfExists(ownersPath(repository, name)) === undefined)
-    files.replaceLoosely(ownersPath(repository, name), bytes, { mode: 0o600 });
+    files.replaceWithoutSync(ownersPath(repository, name), bytes, { mode: 0o600 });
   return name;
 }
 
@@ -49,7 +49,7 @@ export function takeForeignOwners(
   const heads = parseRecordLine(bytes)?.["heads"];
   if (!Array.isArray(heads) || !heads.every(isForeignHead)) return false;
   files.makeFolder(ownersDirectory(repository));
-  files.replaceLoosely(ownersPath(repository, name), bytes, { mode: 0o600 });
+  files.replaceWithoutSync(ownersPath(repository, name), bytes, { mode: 0o600 });
   return true;
 }
 

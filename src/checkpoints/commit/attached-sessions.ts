@@ -29,7 +29,7 @@ export function setAttached(repository: Repository, files: Files, session: Attac
     return;
   }
   files.makeFolder(commitFolder(repository));
-  files.replaceLoosely(attachedPath(repository), encodeRecordLine({ sessions }), { mode: 0o600 });
+  files.replaceWithoutSync(attachedPath(repository), encodeRecordLine({ sessions }), { mode: 0o600 });
 }
 
 function attachedPath(repository: Repository): string {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import type { Base } from "../../journal/layout.ts";
+import type { BaseCommit } from "../../journal/layout.ts";
 import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { TranscriptTokens } from "../../transcripts/scan/transcript-facts.ts";
@@ -111,7 +111,7 @@ export function readLinkedHead(repository: Repository, files: Files): LinkedHead
 export function writeLinkedHead(repository: Repository, files: Files, linked: LinkedHead): void {
   files.makeFolder(commitFolder(repository));
   const text = `${[linked.commit, ...linked.ids].join(" ")}\n`;
-  files.replaceLoosely(join(commitFolder(repository), "linked"), Buffer.from(text), { mode: 0o600 });
+  files.replaceWithoutSync(join(commitFolder(repository), "linked"), Buffer.from(text), { mode: 0o600 });
 }
 
 export function forgetLinkedHead(repository: Repository, files: Files): void {
@@ -119,15 +119,15 @@ export function forgetLinkedHead(repository: Repository, files: Files): void {
 }
 
 /** Notes that the message of a commit on this HEAD is prepared: what the commit names is then decided. */
-export function writeSeenHead(repository: Repository, files: Files, head: Base): void {
+export function writeSeenHead(repository: Repository, files: Files, head: BaseCommit): void {
   const path = join(commitFolder(repository), "seen");
   const text = Buffer.from(`${head}\n`);
   try {
-    files.replaceLoosely(path, text, { mode: 0o600 });
+    files.replaceWithoutSync(path, text, { mode: 0o600 });
   } catch (error) {
     if (files.statIfExists(commitFolder(repository)) !== undefined) throw error;
     files.makeFolder(commitFolder(repository));
-    files.replaceLoosely(path, text, { mode: 0o600 });
+    files.replaceWithoutSync(path, text, { mode: 0o600 });
   }
 }
 
@@ -147,5 +147,5 @@ export function setEditing(repository: Repository, files: Files, isEditing: bool
     return;
   }
   files.makeFolder(commitFolder(repository));
-  files.createExclusively(path, Buffer.alloc(0), { mode: 0o600 });
+  files.createIfAbsent(path, Buffer.alloc(0), { mode: 0o600 });
 }

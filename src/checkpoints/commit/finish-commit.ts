@@ -15,11 +15,12 @@ import { applyActions } from "../sessions/events.ts";
 import { pendingWork } from "../sessions/pending-work.ts";
 import { nextPhase } from "../sessions/phase.ts";
 import { listOfState, phaseOf } from "../sessions/state.ts";
-import { commitMessage } from "../stores/store-commit-message.ts";
+import { commitMessage } from "../stores/commit-message.ts";
+import { openCheckpointStores } from "../stores/open-stores.ts";
 import { encodeSessions, parseSessions, readStoredSessions } from "../stores/stored-sessions.ts";
-import { openCheckpointStores } from "../stores/stores.ts";
 import { findWritingPlace, type WritingPlace } from "../stores/writing-place.ts";
 import { readAttached, setAttached } from "./attached-sessions.ts";
+import { type BuiltCheckpoint, buildCheckpoint } from "./build-checkpoint.ts";
 import {
   listPrepared,
   type PreparedCheckpoint,
@@ -28,7 +29,6 @@ import {
   writeLinkedHead,
   writePrepared,
 } from "./commit-directory.ts";
-import { type Condensed, condense } from "./condense.ts";
 import { type CommitDeps, isRepeating } from "./prepare-commit.ts";
 
 /** A message may lie in an editor for as long as this before its commit is taken for given up. */
@@ -150,19 +150,19 @@ async function finishCommit(
     : { store: stores[prepared.store], tree: undefined };
   const stored = await baseOf(git, deps, { prepared, place });
   const { kind } = place.store;
-  const condensed = await deps.trace.span("condense", () =>
-    condense(git, deps, { prepared, commit, stored, kind }),
+  const built = await deps.trace.span("build-checkpoint", () =>
+    buildCheckpoint(git, deps, { prepared, commit, stored, kind }),
   );
-  fault("condense:before-store");
+  fault("build-checkpoint:before-store");
   await deps.trace.span("store", () =>
-    place.store.write([condensed.write], {
+    place.store.write([built.write], {
       message: commitMessage(kind, "checkpoint"),
       nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
     }),
   );
-  fault("condense:after-store-before-state");
-  await deps.trace.span("state", () => afterStore(git, deps, { prepared, commit, condensed }));
-  fault("condense:after-state-before-remove");
+  fault("build-checkpoint:after-store-before-state");
+  await deps.trace.span("state", () => afterStore(git, deps, { prepared, commit, built }));
+  fault("build-checkpoint:after-state-before-remove");
   removePrepared(git.repository, deps.files, prepared.id);
 }
 
@@ -182,10 +182,10 @@ async function baseOf(
 async function afterStore(
   git: Git,
   deps: CommitDeps,
-  done: { readonly prepared: PreparedCheckpoint; readonly commit: Oid; readonly condensed: Condensed },
+  done: { readonly prepared: PreparedCheckpoint; readonly commit: Oid; readonly built: BuiltCheckpoint },
 ): Promise<void> {
   const { repository } = git;
-  const { prepared, commit, condensed } = done;
+  const { prepared, commit, built } = done;
   const remaining = pendingWork(
     repository,
     deps.files,
@@ -194,7 +194,7 @@ async function afterStore(
   for (const session of prepared.sessions) {
     const isOpen = await rememberStored(git, deps, {
       session,
-      chunks: condensed.chunks.get(session) ?? [],
+      chunks: built.chunks.get(session) ?? [],
       key: `${prepared.id}@${prepared.at}`,
     });
     const attached = readAttached(repository, deps.files).find(({ agent }) => agent.id === session.agent.id);

@@ -4,7 +4,7 @@ import type { SettledCommit } from "../../authorship/settle/settle.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import { withIndexFile } from "../../git/worktree/staged-changes.ts";
-import type { Base } from "../../journal/layout.ts";
+import type { BaseCommit } from "../../journal/layout.ts";
 import { lateCheckpointId } from "../record/late-id.ts";
 import { trailingCheckpoints } from "../record/trailers.ts";
 import { readAttached } from "./attached-sessions.ts";
@@ -55,7 +55,7 @@ async function readCommits(git: Git, commits: readonly SettledCommit[]) {
     const [oid = "", parents = "", message = ""] = record.trimStart().split("\0");
     if (!isOid(oid)) return [];
     const all = parents.split(" ").filter((parent) => parent !== "");
-    return [{ oid, parent: (all[0] ?? "initial") as Base, parents: all.length, message }];
+    return [{ oid, parent: (all[0] ?? "initial") as BaseCommit, parents: all.length, message }];
   });
 }
 
@@ -63,7 +63,7 @@ async function readCommits(git: Git, commits: readonly SettledCommit[]) {
 async function linkCommit(
   git: Git,
   deps: CommitDeps,
-  { oid, parent, against }: { readonly oid: Oid; readonly parent: Base; readonly against: Base },
+  { oid, parent, against }: { readonly oid: Oid; readonly parent: BaseCommit; readonly against: BaseCommit },
 ): Promise<LinkedSession[]> {
   const { repository } = git;
   deps.files.makeFolder(commitFolder(repository));

@@ -12,7 +12,7 @@ import { type FilePatch, readIndexPatch } from "../../git/objects/patch.ts";
 import { listStagedChanges, type StagedChange } from "../../git/worktree/staged-changes.ts";
 import { listShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
 import { readHead, readStateContent, stateContentPath } from "../../journal/heads/head-files.ts";
-import { type Base, type Epoch, listEpochs } from "../../journal/layout.ts";
+import { type BaseCommit, type Epoch, listEpochs } from "../../journal/layout.ts";
 import { decodeLineOwners, ownersIn, sessionOfOwner } from "../../journal/line-owners.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
 import { isSameProcess } from "../../system/process/process-table.ts";
@@ -25,14 +25,14 @@ export interface LinkedSession {
 }
 
 export interface LinkRequest {
-  readonly head: Base;
+  readonly head: BaseCommit;
   /** Sessions that were adopted: nobody saw their edits, so the paths that they named stand for them. */
   readonly attached: readonly AttachedSession[];
   /**
    * Set for a commit that was made before: only what the journal knew until HEAD left this base counts, and no process
    * around this one made it.
    */
-  readonly until?: Base;
+  readonly until?: BaseCommit;
 }
 
 /** So many paths are named to git; of more it compares all. */
@@ -80,7 +80,7 @@ export async function linkSessions(
   return found.all();
 }
 
-function epochsUntil(epochs: readonly Epoch[], until: Base | undefined): Epoch[] {
+function epochsUntil(epochs: readonly Epoch[], until: BaseCommit | undefined): Epoch[] {
   const last = until === undefined ? -1 : epochs.findLastIndex(({ base }) => base === until);
   return last === -1 ? [...epochs] : epochs.slice(0, last + 1);
 }

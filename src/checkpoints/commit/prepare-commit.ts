@@ -4,7 +4,7 @@ import type { Git } from "../../git/git.ts";
 import { isOid } from "../../git/ids.ts";
 import { type Repository, readHeadFromFiles } from "../../git/repository.ts";
 import { withIndexFile } from "../../git/worktree/staged-changes.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import { fault } from "../../system/fault.ts";
 import type { Processes } from "../../system/process/processes.ts";
 import type { Random } from "../../system/random.ts";
@@ -64,7 +64,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
   const { repository } = git;
   if (request.source === "merge" || isRepeating(git, deps)) return;
   const message = deps.files.read(request.messagePath).toString("utf8");
-  const head = readBase(repository, deps.files, deps.processes);
+  const head = readBaseCommit(repository, deps.files, deps.processes);
   writeSeenHead(repository, deps.files, head);
   const linkedHead = readLinkedHead(repository, deps.files);
   if (linkedHead !== undefined && linkedHead.commit !== head) forgetLinkedHead(repository, deps.files);
@@ -98,7 +98,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
       branch: branchName(repository, deps),
       at: deps.clock.nowMs(),
     });
-    fault("condense:after-record-before-message");
+    fault("build-checkpoint:after-record-before-message");
     ids.push(id);
   }
   const next = addCheckpointTrailers(message, {
@@ -109,7 +109,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
   setEditing(repository, deps.files, request.hasEditor && isOnlyTrailers(next, style));
   if (next === message) return;
   const mode = deps.files.statIfExists(request.messagePath)?.mode ?? 0o644;
-  deps.files.replaceLoosely(request.messagePath, Buffer.from(next), { mode });
+  deps.files.replaceWithoutSync(request.messagePath, Buffer.from(next), { mode });
 }
 
 /** git's `commit-msg` hook: a message that nobody wrote is empty again, so that git gives the commit up. */
@@ -120,7 +120,7 @@ export async function checkMessage(git: Git, deps: CaptureDeps, messagePath: str
   const { style } = await readMessageStyle(git, request, message);
   if (!isOnlyTrailers(message, style)) return;
   const mode = deps.files.statIfExists(messagePath)?.mode ?? 0o644;
-  deps.files.replaceLoosely(messagePath, Buffer.from(removeCheckpointTrailers(message)), { mode });
+  deps.files.replaceWithoutSync(messagePath, Buffer.from(removeCheckpointTrailers(message)), { mode });
 }
 
 /** True while git repeats commits that were made before. */

@@ -8,7 +8,7 @@ import { type ObjectReader, openObjectReader } from "../../git/objects/objects.t
 import { type FilePatch, readCommitPatches, readIndexPatch } from "../../git/objects/patch.ts";
 import { listStagedChanges } from "../../git/worktree/staged-changes.ts";
 import type { CaptureDeps } from "../capture/transcript.ts";
-import { readLinkedCommits } from "../query/links.ts";
+import { readLinkedCommits } from "../query/linked-commits.ts";
 import type { CheckpointId } from "../record/ids.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { listSome } from "../../base/text/list-some.ts";
 import type { Git } from "../../git/git.ts";
 import { missingObjects } from "../../git/objects/missing-objects.ts";
-import { linksByCheckpoint, readLinkedCommits } from "../query/links.ts";
+import { linksByCheckpoint, readLinkedCommits } from "../query/linked-commits.ts";
 import { listCheckpointPlaces, type ReadCheckpoint, readCheckpoints } from "../query/read-checkpoints.ts";
 import { sessionsOf } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
 import { isReadable, planRecordRepairs, type RecordRepair } from "./repair-records.ts";
 
 export type CheckpointProblemKind =

@@ -9,7 +9,7 @@ import {
 } from "../query/read-checkpoints.ts";
 import type { CheckpointTree, StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
 
 /** A record that cannot be read, and a store that has the same checkpoint whole. */
 export interface RecordRepair {

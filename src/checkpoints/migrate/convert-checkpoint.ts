@@ -7,10 +7,10 @@ import type { CompactVersion, SessionCompactors } from "../query/compact-session
 import type { TranscriptReader } from "../query/read-transcript.ts";
 import { type SessionFiles, type StoreKind, sessionsOf } from "../record/checkpoint-tree.ts";
 import { parseRootMetadata } from "../record/metadata.ts";
+import { layouts } from "../stores/layouts.ts";
 import type { CheckpointState } from "../stores/plan-write.ts";
 import { contentFiles, encodeMetadata, isSameObject } from "../stores/plan-write.ts";
 import type { BlobSource, CheckpointWrite, SessionWrite } from "../stores/store.ts";
-import { layouts } from "../stores/store-layouts.ts";
 import type { MigrationStep } from "./plan-migration.ts";
 
 interface Conversion {

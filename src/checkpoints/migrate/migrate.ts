@@ -5,10 +5,10 @@ import { noTrace, type Trace } from "../../system/trace.ts";
 import { createSessionCompactors } from "../query/compact-sessions.ts";
 import { openTranscriptReader } from "../query/read-transcript.ts";
 import type { CheckpointId } from "../record/ids.ts";
+import { commitMessage } from "../stores/commit-message.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
 import type { CheckpointWrite } from "../stores/store.ts";
-import { commitMessage } from "../stores/store-commit-message.ts";
 import { tryLoadStates } from "../stores/stored-state.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
 import { convertCheckpoint } from "./convert-checkpoint.ts";
 import type { MigrationPlan } from "./plan-migration.ts";
 

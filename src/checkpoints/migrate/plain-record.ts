@@ -7,9 +7,9 @@ import {
   sessionsOf,
 } from "../record/checkpoint-tree.ts";
 import { parseRootMetadata } from "../record/metadata.ts";
+import { layouts } from "../stores/layouts.ts";
 import type { CheckpointState } from "../stores/plan-write.ts";
 import { encodeMetadata } from "../stores/plan-write.ts";
-import { layouts } from "../stores/store-layouts.ts";
 
 /** A checkpoint without what only its format knows, so that two formats can be compared. */
 export interface PlainRecord {

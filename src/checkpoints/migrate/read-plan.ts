@@ -10,7 +10,7 @@ import {
 import { openTranscriptReader } from "../query/read-transcript.ts";
 import type { StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
 import { pairSessions } from "./pair-sessions.ts";
 import {
   findCandidates,

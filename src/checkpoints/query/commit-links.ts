@@ -7,7 +7,7 @@ import { openObjectReader } from "../../git/objects/objects.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { lateCheckpointId } from "../record/late-id.ts";
-import { readLinkedCommits } from "./links.ts";
+import { readLinkedCommits } from "./linked-commits.ts";
 import { type CheckpointPlaces, type ReadCheckpoint, readCheckpoints } from "./read-checkpoints.ts";
 import { openTranscriptReader } from "./read-transcript.ts";
 import { findTwins } from "./same-tree.ts";

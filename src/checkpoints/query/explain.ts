@@ -10,14 +10,14 @@ import type { StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import type { SessionMetadata, Summary } from "../record/metadata.ts";
 import { addTokens, noTokens, type TokenUsage } from "../record/token-usage.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
 import {
   type LinkedCommit,
   linksByCheckpoint,
   readCommitsAs,
   readLinkedCommits,
   readRecordAuthors,
-} from "./links.ts";
+} from "./linked-commits.ts";
 import {
   type Absence,
   type CheckpointPlaces,

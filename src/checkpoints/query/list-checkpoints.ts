@@ -5,8 +5,8 @@ import { titleOf } from "../../transcripts/scan/title.ts";
 import { isFetchedPlace, type StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { addTokens, noTokens, type TokenUsage } from "../record/token-usage.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
-import { linksByCheckpoint, readLinkedCommits, readRecordAuthors } from "./links.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
+import { linksByCheckpoint, readLinkedCommits, readRecordAuthors } from "./linked-commits.ts";
 import {
   type CheckpointPlaces,
   listCheckpointPlaces,

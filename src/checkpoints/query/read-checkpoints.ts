@@ -15,7 +15,7 @@ import {
   type RootMetadata,
   type SessionMetadata,
 } from "../record/metadata.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
 
 /** A checkpoint wherever it is: the preferred place first, the same checkpoint in other stores behind. */
 export type CheckpointPlaces = readonly [CheckpointTree, ...CheckpointTree[]];

@@ -3,7 +3,7 @@ import type { Git } from "../../git/git.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
 import type { Files } from "../../system/files/files.ts";
 import { type CheckpointId, isCheckpointId, looksLikeIdPrefix } from "../record/ids.ts";
-import type { CheckpointStores } from "../stores/stores.ts";
+import type { CheckpointStores } from "../stores/open-stores.ts";
 import { findCommitLinks, type LinkKind } from "./commit-links.ts";
 import { type CheckpointPlaces, listCheckpointPlaces } from "./read-checkpoints.ts";
 

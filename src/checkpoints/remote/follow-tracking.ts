@@ -1,7 +1,7 @@
 import type { Git } from "../../git/git.ts";
 import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
 import { findElectedRemote, type Remote } from "../../git/remote/remote.ts";
-import { v1Branch } from "../stores/store-refs.ts";
+import { v1Branch } from "../stores/layout-refs.ts";
 
 /** `followTracking`, if this remote is the one that checkpoints belong to. */
 export async function followIfElected(git: Git, remote: Remote): Promise<void> {

@@ -7,11 +7,11 @@ import { fetchRef } from "../../git/remote/fetch.ts";
 import type { Remote } from "../../git/remote/remote.ts";
 import type { Checkout } from "../../git/worktree/checkout.ts";
 import { findCommitLinks, findOwnLinks, type LinkDeps } from "../query/commit-links.ts";
-import { type LinkedCommit, readCommitsAs, readLinkedCommits } from "../query/links.ts";
+import { type LinkedCommit, readCommitsAs, readLinkedCommits } from "../query/linked-commits.ts";
 import { listCheckpointPlaces } from "../query/read-checkpoints.ts";
 import { type CheckpointId, isCheckpointId } from "../record/ids.ts";
 import type { SyncContext } from "../remote/fetch/fetch-tips.ts";
-import { openCheckpointStores } from "../stores/stores.ts";
+import { openCheckpointStores } from "../stores/open-stores.ts";
 
 /** What a word to resume means. */
 export interface ResumeTarget {

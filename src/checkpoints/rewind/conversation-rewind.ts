@@ -12,7 +12,7 @@ import type { TurnSnapshot } from "../capture/turn-snapshots.ts";
 import { findCheckpointPlaces, readCheckpoints } from "../query/read-checkpoints.ts";
 import { openTranscriptReader } from "../query/read-transcript.ts";
 import type { CheckpointId } from "../record/ids.ts";
-import { openCheckpointStores } from "../stores/stores.ts";
+import { openCheckpointStores } from "../stores/open-stores.ts";
 import type { RewindPoint } from "./rewind-points.ts";
 
 /** What happens to one conversation: its agent's file gets these bytes. */

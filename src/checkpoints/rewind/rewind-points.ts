@@ -4,7 +4,7 @@ import { isOid, type Oid } from "../../git/ids.ts";
 import { resolveRevision } from "../../git/refs/refs.ts";
 import { listMarks, type MarkSnapshot } from "../capture/marks.ts";
 import { listTurnSnapshots, type TurnSnapshot } from "../capture/turn-snapshots.ts";
-import { readLinkedCommits } from "../query/links.ts";
+import { readLinkedCommits } from "../query/linked-commits.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { worktreeIdOf } from "../sessions/events.ts";
 

@@ -56,7 +56,7 @@ export function updateSessionState(
   makePrivateFolder(deps, repository);
   return withLockFile(deps, `${path}.lock`, stateLock, () => {
     const next = change(readSessionState(deps, repository, id));
-    if (next !== undefined) deps.files.replaceLoosely(path, encodeSessionState(next), { mode: 0o600 });
+    if (next !== undefined) deps.files.replaceWithoutSync(path, encodeSessionState(next), { mode: 0o600 });
     return next;
   });
 }
@@ -146,8 +146,8 @@ export function markSession(
   deps.files.makeFolder(dirname(path));
   const content = Buffer.from(owner === undefined ? "" : JSON.stringify(owner));
   // a turn may begin in another process than the one before, which never said that it ended
-  if (mark === "at-work") deps.files.replaceLoosely(path, content, { mode: 0o600 });
-  else deps.files.createExclusively(path, content, { mode: 0o600 });
+  if (mark === "at-work") deps.files.replaceWithoutSync(path, content, { mode: 0o600 });
+  else deps.files.createIfAbsent(path, content, { mode: 0o600 });
 }
 
 export function isMarked(

@@ -4,7 +4,7 @@ import { findAgentProcess } from "../../agents/agent-process.ts";
 import type { JsonValue } from "../../base/json-document.ts";
 import { keyframeVersion } from "../../base/version.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
 import type { Processes } from "../../system/process/processes.ts";
 import { type Random, randomHex } from "../../system/random.ts";
@@ -135,7 +135,7 @@ export function newSessionState(
   repository: Repository,
   deps: SessionDeps,
 ): SessionState {
-  const base = readBase(repository, deps.files, deps.processes);
+  const base = readBaseCommit(repository, deps.files, deps.processes);
   const commit = base === "initial" ? "" : base;
   return new Map<string, JsonValue>([
     ["session_id", event.agent.id],

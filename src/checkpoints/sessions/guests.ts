@@ -64,7 +64,7 @@ export function bindGuest(book: GuestBook, deps: GuestDeps, agent: AgentId, gues
   const path = recordPath(book, agent);
   files.makeFolder(dirname(path), { mode: 0o700 });
   const record = { version: 1, repositories: [...known, workTree] };
-  files.replaceLoosely(path, Buffer.from(`${JSON.stringify(record)}\n`), { mode: 0o600 });
+  files.replaceWithoutSync(path, Buffer.from(`${JSON.stringify(record)}\n`), { mode: 0o600 });
   return true;
 }
 

@@ -16,9 +16,9 @@ export type SessionAction =
   | "clear-ended-at"
   | "set-ended-at"
   /** Store the session with the commit, if its work is in it. */
-  | "condense"
+  | "build-checkpoint"
   /** The same for a session that has ended: only what it left uncommitted can still be in a commit. */
-  | "condense-if-files-touched"
+  | "build-checkpoint-if-files-touched"
   /** An ended session that left nothing: there is nothing to store. */
   | "discard-if-no-files"
   /** Say that another agent may be at work in the same session. */
@@ -36,7 +36,7 @@ export function nextPhase(
   { hasFiles = false }: { readonly hasFiles?: boolean } = {},
 ): PhaseChange {
   if (phase === "ended" && signal === "git-commit") {
-    const action = hasFiles ? "condense-if-files-touched" : "discard-if-no-files";
+    const action = hasFiles ? "build-checkpoint-if-files-touched" : "discard-if-no-files";
     return { phase, actions: [action, "touch"] };
   }
   return table[phase][signal];
@@ -54,7 +54,7 @@ const table: Readonly<Record<SessionPhase, Readonly<Record<SessionSignal, PhaseC
   idle: {
     "turn-start": { phase: "active", actions: ["touch"] },
     "turn-end": stay("idle"),
-    "git-commit": { phase: "idle", actions: ["condense", "touch"] },
+    "git-commit": { phase: "idle", actions: ["build-checkpoint", "touch"] },
     "git-commit-in-sequence": stay("idle"),
     "session-start": stay("idle"),
     "session-stop": { phase: "ended", actions: ["set-ended-at", "touch"] },
@@ -63,7 +63,7 @@ const table: Readonly<Record<SessionPhase, Readonly<Record<SessionSignal, PhaseC
     // an agent that was interrupted never said that its turn ended
     "turn-start": { phase: "active", actions: ["touch"] },
     "turn-end": { phase: "idle", actions: ["touch"] },
-    "git-commit": { phase: "active", actions: ["condense", "touch"] },
+    "git-commit": { phase: "active", actions: ["build-checkpoint", "touch"] },
     "git-commit-in-sequence": stay("active"),
     "session-start": { phase: "active", actions: ["warn-stale"] },
     "session-stop": { phase: "ended", actions: ["set-ended-at", "touch"] },

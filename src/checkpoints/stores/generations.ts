@@ -9,7 +9,7 @@ import type { CheckpointId } from "../record/ids.ts";
 import { checkpointsPerGeneration, maxMetadataBytes } from "../record/limits.ts";
 import { parseSessionMetadata } from "../record/metadata.ts";
 import type { CommitContext } from "./commit-targets.ts";
-import { readStoreRefs, type StoreRefs, v2Current, v2FullPrefix } from "./store-refs.ts";
+import { readStoreRefs, type StoreRefs, v2Current, v2FullPrefix } from "./layout-refs.ts";
 import { type FilesById, listShardedTree } from "./stored-state.ts";
 
 /** One tree of raw transcripts: the current one, or an archive. */

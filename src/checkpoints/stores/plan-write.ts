@@ -1,9 +1,9 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { encodeJsonDocument, type JsonMap, type JsonValue } from "../../base/json-document.ts";
-import { mergeSessionsInto } from "../record/aggregate.ts";
 import { chunkFileName } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { keepUnknown, orderKeys, rootOrder, sessionOrder } from "../record/metadata-order.ts";
+import { mergeSessionsInto } from "../record/sum-sessions.ts";
 import type { BlobSource, CheckpointWrite, SessionWrite } from "./store.ts";
 
 /** Where a store puts things, and how its session metadata differs from that of v1. */

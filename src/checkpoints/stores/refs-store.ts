@@ -3,10 +3,10 @@ import { listTrees } from "../../git/objects/tree.ts";
 import type { CheckpointTree } from "../record/checkpoint-tree.ts";
 import { type CheckpointId, checkpointRef } from "../record/ids.ts";
 import { type CommitTarget, commitTargets, keepsItsTree, retryUntilFirst } from "./commit-targets.ts";
+import { type RefAt, readStoreRefs } from "./layout-refs.ts";
 import type { Layout } from "./plan-write.ts";
 import type { CheckpointStore } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
-import { type RefAt, readStoreRefs } from "./store-refs.ts";
 import { type FilesById, loadStates } from "./stored-state.ts";
 import { planAll, v1Layout } from "./v1-store.ts";
 

@@ -2,8 +2,8 @@ import type { Git } from "../../git/git.ts";
 import { committerIdentity } from "../../git/identity.ts";
 import { type ObjectFormat, readObjectFormat } from "../../git/objects/bulk-writer.ts";
 import type { CommitContext } from "./commit-targets.ts";
+import { readStoreRefs, type StoreRefs } from "./layout-refs.ts";
 import type { CheckpointWriteOptions } from "./store.ts";
-import { readStoreRefs, type StoreRefs } from "./store-refs.ts";
 
 /** What the stores share: the repository, and facts about it that are asked for once. */
 export interface StoreContext {

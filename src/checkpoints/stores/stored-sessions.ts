@@ -4,7 +4,7 @@ import type { Git } from "../../git/git.ts";
 import { readSmallObjects } from "../../git/objects/small-objects.ts";
 import type { CheckpointTree } from "../record/checkpoint-tree.ts";
 import { maxMetadataBytes } from "../record/limits.ts";
-import { layouts } from "./store-layouts.ts";
+import { layouts } from "./layouts.ts";
 
 /**
  * The metadata of a checkpoint's sessions by session id, every member kept; positions as version 1 counts them.

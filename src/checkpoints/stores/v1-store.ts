@@ -2,10 +2,10 @@ import type { Oid } from "../../git/ids.ts";
 import type { CheckpointTree } from "../record/checkpoint-tree.ts";
 import { type CheckpointId, shardedPath } from "../record/ids.ts";
 import { commitTargets, keepsItsTree, retryUntilFirst, underFolders } from "./commit-targets.ts";
+import { readStoreRefs, v1Branch } from "./layout-refs.ts";
 import { type CheckpointState, emptyState, type Layout, planCheckpoint } from "./plan-write.ts";
 import type { CheckpointStore } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
-import { readStoreRefs, v1Branch } from "./store-refs.ts";
 import { type FilesById, listShardedTree, loadStates } from "./stored-state.ts";
 
 export const v1Layout: Layout = {

@@ -10,9 +10,9 @@ import {
   underFolders,
 } from "./commit-targets.ts";
 import { createGenerationCache, type Generation, rotateFullGeneration } from "./generations.ts";
+import { readStoreRefs, type StoreRefs, v2Current, v2Main } from "./layout-refs.ts";
 import type { CheckpointStore, CheckpointWrite, CheckpointWriteOptions } from "./store.ts";
 import type { StoreContext } from "./store-context.ts";
-import { readStoreRefs, type StoreRefs, v2Current, v2Main } from "./store-refs.ts";
 import { type FilesById, listShardedTree, loadStates } from "./stored-state.ts";
 import { onlyIds, planAll } from "./v1-store.ts";
 import { v2Layout } from "./v2-layout.ts";

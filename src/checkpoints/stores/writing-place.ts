@@ -1,7 +1,7 @@
 import type { CheckpointTree, StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../record/ids.ts";
+import { type CheckpointStores, storeKinds } from "./open-stores.ts";
 import type { CheckpointStore } from "./store.ts";
-import { type CheckpointStores, storeKinds } from "./stores.ts";
 
 /** Where a checkpoint is written, and what is stored of it there. */
 export interface WritingPlace {

@@ -2,7 +2,7 @@ import type { ObserveDeps } from "../../authorship/edits/edit-cause.ts";
 import { type LocatedPath, locatePath } from "../../authorship/edits/locate-path.ts";
 import type { ErrorCode } from "../../base/error-codes.ts";
 import { listIgnoredSync, readCommittedSync } from "../../git/remote/sync.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import { readHead } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 
@@ -50,7 +50,7 @@ function rejectInside({ repository, path, absolute }: Inside, deps: ObserveDeps)
   if (stat === undefined) {
     const isPending = listEpochs(repository, files).some((epoch) => readHead(files, epoch, path));
     if (isPending) return undefined;
-    const commit = readBase(repository, files, processes);
+    const commit = readBaseCommit(repository, files, processes);
     const isCommitted =
       readCommittedSync(repository, processes, { commit, paths: [path] }).get(path) !== null;
     return isCommitted ? undefined : { code: "not-found", why: `${shown} does not exist` };

@@ -1,5 +1,5 @@
 import { withFetched } from "../../checkpoints/remote/fetch/fetched-stores.ts";
-import { type CheckpointStores, openCheckpointStores } from "../../checkpoints/stores/stores.ts";
+import { type CheckpointStores, openCheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import { borrowFetched } from "../../git/fetched-objects.ts";
 import { type Git, openGit } from "../../git/git.ts";
 import { mustFindRepository } from "../../git/repository.ts";

@@ -1,4 +1,8 @@
-import { type LinkedCommit, linksByCheckpoint, readLinkedCommits } from "../../checkpoints/query/links.ts";
+import {
+  type LinkedCommit,
+  linksByCheckpoint,
+  readLinkedCommits,
+} from "../../checkpoints/query/linked-commits.ts";
 import {
   listCheckpointPlaces,
   type ReadSession,
@@ -7,7 +11,7 @@ import {
 } from "../../checkpoints/query/read-checkpoints.ts";
 import { findPredecessors, predecessorKey, promptsInScope } from "../../checkpoints/query/scope-prompts.ts";
 import type { CheckpointId } from "../../checkpoints/record/ids.ts";
-import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
+import type { CheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import type { Git } from "../../git/git.ts";
 import { titleOf } from "../../transcripts/scan/title.ts";
 import type { CliContext } from "../command/context.ts";

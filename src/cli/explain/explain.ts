@@ -11,7 +11,7 @@ import { openTranscriptReader, type TranscriptReader } from "../../checkpoints/q
 import { type ResolvedCheckpoint, resolveCheckpoints } from "../../checkpoints/query/resolve-checkpoint.ts";
 import { resolveLine } from "../../checkpoints/query/resolve-line.ts";
 import type { StoreKind } from "../../checkpoints/record/checkpoint-tree.ts";
-import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
+import type { CheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import type { Git } from "../../git/git.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";

@@ -7,7 +7,7 @@ import type { Moment } from "../../timeline/moment.ts";
 import { forkMachines, type StartedMachine } from "../../workflows/machine/start-machine.ts";
 import type { CliContext } from "../command/context.ts";
 import { workInMachine } from "../run/work-in-machine.ts";
-import { sandboxWorld } from "../sandbox/world.ts";
+import { sandboxContextOf } from "../sandbox/context.ts";
 import type { ForkFlags } from "./fork-command.ts";
 
 const maxMachines = 16;
@@ -55,17 +55,17 @@ export async function forkIntoMachines(
         context.terminal.out(`would start the machine ${name} from ${machine.snapshot}`);
     return;
   }
-  const world = sandboxWorld(context);
+  const sandboxContext = sandboxContextOf(context);
   const { snapshot } = machine;
   const started = await context.trace.span("machines", () =>
-    forkMachines(git, { ...context, world }, { parent, snapshot, names }),
+    forkMachines(git, { ...context, sandboxContext }, { parent, snapshot, names }),
   );
   try {
     for (const [index, each] of started.entries()) {
       const prompt = prompts[index] ?? prompts[0];
       if (prompt === undefined) continue;
       const words = wordsOf(each, moment, { prompt, more });
-      await workInMachine(context, git, { machine: each, words, world });
+      await workInMachine(context, git, { machine: each, words, sandboxContext });
     }
   } finally {
     for (const { proxy } of started) await proxy.close();

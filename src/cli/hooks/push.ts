@@ -3,7 +3,7 @@ import { errorText } from "../../base/errors.ts";
 import { cleanText } from "../../base/text/clean-text.ts";
 import { findUnpushed } from "../../checkpoints/remote/push/find-unpushed.ts";
 import type { PushContext } from "../../checkpoints/remote/push/push-checkpoints.ts";
-import { v1Branch } from "../../checkpoints/stores/store-refs.ts";
+import { v1Branch } from "../../checkpoints/stores/layout-refs.ts";
 import { openGit } from "../../git/git.ts";
 import { findElectedRemote } from "../../git/remote/remote.ts";
 import type { Repository } from "../../git/repository.ts";
@@ -89,7 +89,7 @@ async function tellOfSquashing(
   const { what, repair } = describeSquashMerging(found);
   say(`${what}; ${repair}`);
   files.makeFolder(dirname(told));
-  files.replaceLoosely(told, Buffer.alloc(0));
+  files.replaceWithoutSync(told, Buffer.alloc(0));
 }
 
 /** Lines of `<local ref> <local id> <remote ref> <remote id>`; a ref that is deleted there has a local id of zeros. */

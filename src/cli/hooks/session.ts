@@ -1,5 +1,5 @@
 import type { SessionAdvance, SessionEvent } from "../../checkpoints/sessions/events.ts";
-import { captureTurn } from "../../checkpoints/turn/capture-turn.ts";
+import { onTurnEvent } from "../../checkpoints/turn/on-turn-event.ts";
 import { openGit } from "../../git/git.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Machine } from "../../system/machine/machine.ts";
@@ -12,5 +12,5 @@ export async function sessionInHook(
   request: { readonly event: SessionEvent; readonly wants: Exclude<SessionAdvance["wants"], undefined> },
 ): Promise<void> {
   const deps = hookDeps(repository, machine);
-  await deps.trace.span("capture", () => captureTurn(openGit(repository, deps.processes), deps, request));
+  await deps.trace.span("capture", () => onTurnEvent(openGit(repository, deps.processes), deps, request));
 }

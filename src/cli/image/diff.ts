@@ -1,7 +1,7 @@
 import { formatBytes } from "../../base/bytes.ts";
-import type { ByteRange } from "../../blocks/image-source.ts";
 import { diffImages } from "../../blocks/images/diff-images.ts";
 import { findImage } from "../../blocks/images/read/read-image.ts";
+import type { ByteRange } from "../../blocks/streamed-image.ts";
 import type { CliContext } from "../command/context.ts";
 import { type StoreFlags, withImages } from "./open/open-repository.ts";
 

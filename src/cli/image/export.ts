@@ -6,7 +6,7 @@ import { commitBlocks } from "../../blocks/images/publish/commit-blocks.ts";
 import { findImage } from "../../blocks/images/read/read-image.ts";
 import type { DirtyBlock } from "../../blocks/overlay/dirty-blocks.ts";
 import { openOverlay } from "../../blocks/overlay/overlay.ts";
-import { openNodeBlockFile } from "../../system/files/block-file.ts";
+import { openNodeSparseFile } from "../../system/files/sparse-file.ts";
 import type { CliContext } from "../command/context.ts";
 import { openFlaggedReader } from "./open/open-device.ts";
 import { findImageToOpen } from "./open/open-image.ts";
@@ -29,7 +29,7 @@ export async function exportOverlay(this: CliContext, flags: ExportFlags, image:
         parentId: Buffer.from(parent.id, "hex"),
         readOnly: true,
       },
-      { files: this.files, openBlockFile: openNodeBlockFile },
+      { files: this.files, openSparseFile: openNodeSparseFile },
     );
     const bar = progress("export", "bytes");
     try {

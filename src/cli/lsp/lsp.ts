@@ -1,7 +1,7 @@
 import { createConnection } from "vscode-languageserver/node";
 import { keyframeVersion } from "../../base/version.ts";
 import { withFetched } from "../../checkpoints/remote/fetch/fetched-stores.ts";
-import { openCheckpointStores } from "../../checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import { borrowFetched } from "../../git/fetched-objects.ts";
 import { openGit } from "../../git/git.ts";
 import { serveEditor } from "../../lsp/serve-editor.ts";

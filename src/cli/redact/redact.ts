@@ -6,7 +6,7 @@ import { idOfCheckpointRef } from "../../checkpoints/record/ids.ts";
 import { redactContent } from "../../checkpoints/remove/redact-content.ts";
 import { pathsOf } from "../../checkpoints/remove/removal.ts";
 import { type RefTip, readHistory, replaceInRefs } from "../../checkpoints/remove/rewrite-refs.ts";
-import { openCheckpointStores } from "../../checkpoints/stores/stores.ts";
+import { openCheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import { readStandardInput } from "../../system/machine/standard-input.ts";

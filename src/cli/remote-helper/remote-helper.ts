@@ -4,7 +4,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { withGuest } from "../../sandbox/guest/session.ts";
 import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
-import { sandboxWorld } from "../sandbox/world.ts";
+import { sandboxContextOf } from "../sandbox/context.ts";
 
 const maxLineBytes = 4096;
 
@@ -48,11 +48,11 @@ async function connect(
   context: CliContext,
   to: { readonly sandbox: string; readonly service: string; readonly path: string; readonly rest: Buffer },
 ): Promise<void> {
-  const world = sandboxWorld(context);
-  const record = findSandbox(world, to.sandbox);
-  mustRun(world, record);
+  const sandboxContext = sandboxContextOf(context);
+  const record = findSandbox(sandboxContext, to.sandbox);
+  mustRun(sandboxContext, record);
   const { stdin, stdout, stderr } = globalThis.process;
-  await withGuest(world, record, async (guest) => {
+  await withGuest(sandboxContext, record, async (guest) => {
     // whoever owns the repository in there, it is the user who asks
     const argv = ["git", "-c", "safe.directory=*", to.service.slice("git-".length), to.path];
     const command = guest.run({ argv, env: record.env });

@@ -7,7 +7,7 @@ import { freeRunName, type MachineRun, readMachineRun } from "../../timeline/mac
 import { attachMachineRun, startMachine } from "../../workflows/machine/start-machine.ts";
 import type { CliContext } from "../command/context.ts";
 import { printable } from "../output/terminal.ts";
-import { sandboxWorld } from "../sandbox/world.ts";
+import { sandboxContextOf } from "../sandbox/context.ts";
 import type { RunFlags } from "./run-command.ts";
 import type { RunRequest } from "./run-request.ts";
 import { workInMachine } from "./work-in-machine.ts";
@@ -33,24 +33,24 @@ export async function runInSandbox(
       hint: "claude and codex can be run in a machine; --agent says which one another command starts",
     });
   const name = flags.name ?? freeRunName(git.repository, context.files, tool);
-  const world = sandboxWorld(context);
+  const sandboxContext = sandboxContextOf(context);
   const machine = await context.trace.span("machine", () =>
     startMachine(
       git,
-      { ...context, world },
+      { ...context, sandboxContext },
       {
         name,
         from: flags.image ?? "",
         tool,
         allow: flags.allow ?? [],
-        ...memoryOf(flags.memory ?? (isImage(world, flags.image ?? "") ? defaultMemory : undefined)),
+        ...memoryOf(flags.memory ?? (isImage(sandboxContext, flags.image ?? "") ? defaultMemory : undefined)),
         ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
         progress: (text) => context.terminal.note(`keyframe: ${text}`),
       },
     ),
   );
   context.terminal.note(`keyframe: ${printable(tool)} works in the machine ${name}`);
-  await workInMachine(context, git, { machine, words: request.words, world });
+  await workInMachine(context, git, { machine, words: request.words, sandboxContext });
 }
 
 /** In the machine of an earlier run. */
@@ -67,9 +67,9 @@ async function goOn(
     throw new KeyframeError("usage", `the machine of ${run.name} is there: it goes on as it was started`, {
       hint: "leave --image, --allow, --memory and --cpus out, or choose another --name",
     });
-  const world = sandboxWorld(context);
-  const machine = await attachMachineRun({ ...context, world }, run);
-  await workInMachine(context, git, { machine, words, world });
+  const sandboxContext = sandboxContextOf(context);
+  const machine = await attachMachineRun({ ...context, sandboxContext }, run);
+  await workInMachine(context, git, { machine, words, sandboxContext });
 }
 
 /** A snapshot has its own. */

@@ -3,7 +3,7 @@ import { errorText } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import { openGuestSession } from "../../sandbox/guest/session.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { ignoreInterrupts } from "../../system/process/foreground.ts";
 import { runRefs } from "../../timeline/machines/machine-run.ts";
 import { branchOfRun } from "../../workflows/machine/bring-out.ts";
@@ -22,12 +22,22 @@ export async function workInMachine(
   {
     machine,
     words,
-    world,
-  }: { readonly machine: StartedMachine; readonly words: readonly string[]; readonly world: SandboxWorld },
+    sandboxContext,
+  }: {
+    readonly machine: StartedMachine;
+    readonly words: readonly string[];
+    readonly sandboxContext: SandboxContext;
+  },
 ): Promise<TakenMoment | undefined> {
-  const session = await openGuestSession(world, machine.record);
+  const session = await openGuestSession(sandboxContext, machine.record);
   try {
-    return await work(context, git, { machine, guest: session.guest, words, name: machine.run.name, world });
+    return await work(context, git, {
+      machine,
+      guest: session.guest,
+      words,
+      name: machine.run.name,
+      sandboxContext,
+    });
   } finally {
     await session.close();
     await machine.proxy.close();
@@ -42,16 +52,16 @@ async function work(
     guest,
     words,
     name,
-    world,
+    sandboxContext,
   }: {
     readonly machine: StartedMachine;
     readonly guest: GuestChannel;
     readonly words: readonly string[];
     readonly name: string;
-    readonly world: SandboxWorld;
+    readonly sandboxContext: SandboxContext;
   },
 ): Promise<TakenMoment | undefined> {
-  const deps = { world, env: context.env, clock: context.clock, guest };
+  const deps = { sandboxContext, env: context.env, clock: context.clock, guest };
   let last: TakenMoment | undefined;
   const take = async () => {
     last = await takeMoment(git, deps, name);

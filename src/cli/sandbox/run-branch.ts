@@ -2,15 +2,15 @@ import { KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { branchSandbox, type WritingSnapshot } from "../../sandbox/lifecycle/branch.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
-import { type SandboxWorld, stagingPath } from "../../sandbox/store/home.ts";
+import { type SandboxContext, stagingPath } from "../../sandbox/store/home.ts";
 import type { SandboxRecord } from "../../sandbox/store/records.ts";
 import { findSandbox } from "../../sandbox/store/sandbox-store.ts";
 import { connectUnixSocket, listenUnixSocket } from "../../system/net/unix-socket.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
 import { type BranchSteps, branchIntoChildren } from "../../workflows/branch-into-children.ts";
 import type { CliContext } from "../command/context.ts";
+import { sandboxContextOf } from "./context.ts";
 import { printStarted } from "./run-start.ts";
-import { sandboxWorld } from "./world.ts";
 
 export interface BranchFlags {
   readonly name?: string;
@@ -23,38 +23,38 @@ export interface BranchFlags {
 
 /** A snapshot of a running sandbox, which goes on. */
 export async function snapshotSandbox(this: CliContext, flags: BranchFlags, id: string): Promise<void> {
-  const world = sandboxWorld(this);
-  if (flags.noWait) return handOver(this, world, "snapshot", flags, id);
-  const source = findSandbox(world, id);
+  const sandboxContext = sandboxContextOf(this);
+  if (flags.noWait) return handOver(this, sandboxContext, "snapshot", flags, id);
+  const source = findSandbox(sandboxContext, id);
   const options = flags.name === undefined ? {} : { name: parseObjectName(flags.name) };
-  const writing = await branchSandbox(world, source.id, options);
+  const writing = await branchSandbox(sandboxContext, source.id, options);
   await tell(this, flags, { source, writing });
   const snapshot = await writing.durable;
-  if (flags.json) this.terminal.json(describeSnapshot(world, snapshot));
+  if (flags.json) this.terminal.json(describeSnapshot(sandboxContext, snapshot));
   else this.terminal.out(snapshot.name ?? snapshot.id);
 }
 
 /** A snapshot, and children of it. */
 export async function branch(this: CliContext, flags: BranchFlags, id: string): Promise<void> {
-  const world = sandboxWorld(this);
-  if (flags.noWait) return handOver(this, world, "branch", flags, id);
-  const { children } = await branchAndTell(this, world, { flags, id });
-  printStarted(this, world, children, flags.json === true);
+  const sandboxContext = sandboxContextOf(this);
+  if (flags.noWait) return handOver(this, sandboxContext, "branch", flags, id);
+  const { children } = await branchAndTell(this, sandboxContext, { flags, id });
+  printStarted(this, sandboxContext, children, flags.json === true);
 }
 
-/** `keyframe sandbox branch` below its flags; the tests give it a world of their own. */
+/** `keyframe sandbox branch` below its flags; the tests give it a context of their own. */
 export function branchAndTell(
   context: CliContext,
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   { flags, id, steps }: { readonly flags: BranchFlags; readonly id: string; readonly steps?: BranchSteps },
 ) {
-  const source = findSandbox(world, id);
+  const source = findSandbox(sandboxContext, id);
   const request = {
     ...(flags.name === undefined ? {} : { snapshotName: parseObjectName(flags.name) }),
     count: flags.count ?? 1,
     onPaused: (writing: WritingSnapshot) => tell(context, flags, { source, writing }),
   };
-  return branchIntoChildren(world, source, request, steps);
+  return branchIntoChildren(sandboxContext, source, request, steps);
 }
 
 async function tell(
@@ -74,12 +74,12 @@ async function tell(
 /** Another process does it all; this one ends as soon as that one says that the guest runs again. */
 async function handOver(
   context: CliContext,
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   verb: string,
   flags: BranchFlags,
   id: string,
 ): Promise<void> {
-  const base = stagingPath(world, "announce");
+  const base = stagingPath(sandboxContext, "announce");
   const logPath = `${base}.log`;
   let hear: (text: string) => void = () => undefined;
   const heard = new Promise<string>((resolve) => {
@@ -108,7 +108,7 @@ async function handOver(
     { logPath, cwd: context.cwd },
   );
   const failed = child.exited.then((code) => {
-    const log = world.files.readIfExists(logPath)?.toString("utf8").trim() ?? "";
+    const log = sandboxContext.files.readIfExists(logPath)?.toString("utf8").trim() ?? "";
     throw new KeyframeError(
       "hypervisor-failed",
       `the snapshot could not be started (exit code ${code}): ${log}`,
@@ -121,6 +121,6 @@ async function handOver(
     else context.terminal.out(String((announced as { snapshot?: unknown }).snapshot));
   } finally {
     await server.close();
-    world.files.remove(logPath);
+    sandboxContext.files.remove(logPath);
   }
 }

@@ -6,7 +6,7 @@ import { withGuest } from "../../sandbox/guest/session.ts";
 import { withDiskOf } from "../../sandbox/lifecycle/resume-sandbox.ts";
 import { findSandbox, mustRun, sandboxState } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
-import { resolvePath, sandboxWorld } from "./world.ts";
+import { resolvePath, sandboxContextOf } from "./context.ts";
 
 /** Copies between here and a guest: one side is `<sandbox>:<path>`. */
 export async function copyFiles(
@@ -15,22 +15,22 @@ export async function copyFiles(
   from: string,
   to: string,
 ): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   const [source, target] = [parseGuestPath(from), parseGuestPath(to)];
   if ((source === undefined) === (target === undefined)) {
     throw new KeyframeError("usage", "one side must be <sandbox>:<path>, and only one");
   }
-  const sandbox = findSandbox(world, (source ?? target)?.sandbox ?? "");
+  const sandbox = findSandbox(sandboxContext, (source ?? target)?.sandbox ?? "");
   const copy = (guest: GuestChannel) =>
     source !== undefined
-      ? copyOut(world.files, guest, source.path, resolvePath(this, to))
-      : copyIn(world.files, guest, resolvePath(this, from), target?.path ?? "");
-  const isReadable = ["stopped", "dead"].includes(sandboxState(world, sandbox));
-  if (source === undefined || !isReadable) mustRun(world, sandbox);
+      ? copyOut(sandboxContext.files, guest, source.path, resolvePath(this, to))
+      : copyIn(sandboxContext.files, guest, resolvePath(this, from), target?.path ?? "");
+  const isReadable = ["stopped", "dead"].includes(sandboxState(sandboxContext, sandbox));
+  if (source === undefined || !isReadable) mustRun(sandboxContext, sandbox);
   const result =
     source !== undefined && isReadable
-      ? await withDiskOf(world, sandbox, copy)
-      : await withGuest(world, sandbox, copy);
+      ? await withDiskOf(sandboxContext, sandbox, copy)
+      : await withGuest(sandboxContext, sandbox, copy);
   if (flags.json) this.terminal.json(result);
   else this.terminal.note(`copied ${result.fileCount} files, ${formatBytes(result.sizeBytes)}`);
   for (const path of result.skipped) this.terminal.note(`keyframe: skipped ${path}: not a plain file`);

@@ -4,11 +4,11 @@ import { parseDurationMs } from "../../base/text/quantities.ts";
 import type { GuestCommand } from "../../sandbox/guest/command.ts";
 import type { CommandExit, CommandRequest } from "../../sandbox/guest/message.ts";
 import { collectCommand, withGuest } from "../../sandbox/guest/session.ts";
-import { ensureKeeper } from "../../sandbox/network/keeper-client.ts";
+import { ensureSidecar } from "../../sandbox/network/sidecar-client.ts";
 import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
+import { sandboxContextOf } from "./context.ts";
 import { parseEnv } from "./run-start.ts";
-import { sandboxWorld } from "./world.ts";
 
 export interface ExecFlags {
   readonly interactive?: boolean;
@@ -29,9 +29,9 @@ export async function execInSandbox(
   id: string,
   ...argv: string[]
 ): Promise<void> {
-  const world = sandboxWorld(this);
-  const record = findSandbox(world, id);
-  mustRun(world, record);
+  const sandboxContext = sandboxContextOf(this);
+  const record = findSandbox(sandboxContext, id);
+  mustRun(sandboxContext, record);
   if (argv.length === 0) throw new KeyframeError("usage", "name a command after --");
   if (flags.json && (flags.tty || flags.interactive)) {
     throw new KeyframeError("usage", "--json collects the output: it does not go with -i or -t");
@@ -47,8 +47,8 @@ export async function execInSandbox(
     ...(flags.processes === undefined ? {} : { maxProcesses: flags.processes }),
     ...(flags.tty ? { terminal: { rows: stdout.rows ?? 24, columns: stdout.columns ?? 80 } } : {}),
   };
-  await ensureKeeper(world, record);
-  await withGuest(world, record, async (guest) => {
+  await ensureSidecar(sandboxContext, record);
+  await withGuest(sandboxContext, record, async (guest) => {
     if (flags.json) {
       const { exit, stdout: out, stderr } = await collectCommand(guest, request);
       this.terminal.json({ ...exit, stdout: out.toString("utf8"), stderr: stderr.toString("utf8") });

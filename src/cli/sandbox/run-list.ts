@@ -9,24 +9,24 @@ import { findSandbox, listSandboxes, sandboxState } from "../../sandbox/store/sa
 import type { CliContext } from "../command/context.ts";
 import { formatTable, printableText } from "../output/terminal.ts";
 import { formatAge } from "./age.ts";
+import { sandboxContextOf } from "./context.ts";
 import { printStarted } from "./run-start.ts";
-import { sandboxWorld } from "./world.ts";
 
 export interface JsonFlags {
   readonly json?: boolean;
 }
 
 export function listSandboxesCommand(this: CliContext, flags: JsonFlags): void {
-  const world = sandboxWorld(this);
-  const all = listSandboxes(world);
+  const sandboxContext = sandboxContextOf(this);
+  const all = listSandboxes(sandboxContext);
   if (flags.json) {
-    this.terminal.json(all.map((record) => describeSandbox(world, record)));
+    this.terminal.json(all.map((record) => describeSandbox(sandboxContext, record)));
     return;
   }
   const rows = all.map((record) => [
     record.id,
     record.name ?? "",
-    sandboxState(world, record),
+    sandboxState(sandboxContext, record),
     record.image ?? "",
     record.base ?? "",
     `${record.shape.memoryMiB} MiB`,
@@ -39,8 +39,8 @@ export function listSandboxesCommand(this: CliContext, flags: JsonFlags): void {
 }
 
 export function showSandbox(this: CliContext, flags: JsonFlags, id: string): void {
-  const world = sandboxWorld(this);
-  const facts = describeSandbox(world, findSandbox(world, id));
+  const sandboxContext = sandboxContextOf(this);
+  const facts = describeSandbox(sandboxContext, findSandbox(sandboxContext, id));
   if (flags.json) this.terminal.json(facts);
   else
     this.terminal.out(
@@ -50,12 +50,12 @@ export function showSandbox(this: CliContext, flags: JsonFlags, id: string): voi
 
 /** The guest's console, then what QEMU said. */
 export function showLogs(this: CliContext, flags: JsonFlags, id: string): void {
-  const world = sandboxWorld(this);
-  const read = readSandboxLogs(world, findSandbox(world, id));
+  const sandboxContext = sandboxContextOf(this);
+  const read = readSandboxLogs(sandboxContext, findSandbox(sandboxContext, id));
   const logs = {
     console: printableText(read.console),
     hypervisor: printableText(read.hypervisor),
-    keeper: printableText(read.keeper),
+    sidecar: printableText(read.sidecar),
   };
   if (flags.json) this.terminal.json(logs);
   else
@@ -67,12 +67,12 @@ export function showLogs(this: CliContext, flags: JsonFlags, id: string): void {
 }
 
 export async function removeSandboxes(this: CliContext, flags: JsonFlags, ...ids: string[]): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   if (ids.length === 0) throw new KeyframeError("usage", "name at least one sandbox");
   const removed: string[] = [];
   for (const id of ids) {
-    const record = findSandbox(world, id);
-    await removeSandbox(world, record);
+    const record = findSandbox(sandboxContext, id);
+    await removeSandbox(sandboxContext, record);
     removed.push(record.id);
   }
   if (flags.json) this.terminal.json({ removed });
@@ -80,9 +80,9 @@ export async function removeSandboxes(this: CliContext, flags: JsonFlags, ...ids
 }
 
 export async function stopSandbox(this: CliContext, flags: JsonFlags, id: string): Promise<void> {
-  const world = sandboxWorld(this);
-  const stopped = await suspendSandbox(world, findSandbox(world, id));
-  if (flags.json) this.terminal.json(describeSandbox(world, stopped));
+  const sandboxContext = sandboxContextOf(this);
+  const stopped = await suspendSandbox(sandboxContext, findSandbox(sandboxContext, id));
+  if (flags.json) this.terminal.json(describeSandbox(sandboxContext, stopped));
   else this.terminal.out(stopped.id);
 }
 
@@ -91,8 +91,8 @@ export async function resumeStopped(
   flags: JsonFlags & { readonly ttl?: string },
   id: string,
 ): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   const options = flags.ttl === undefined ? {} : { lifetimeMs: parseDurationMs(flags.ttl) };
-  const sandbox = await resumeSandbox(world, findSandbox(world, id), options);
-  printStarted(this, world, [{ ok: true, sandbox }], flags.json === true);
+  const sandbox = await resumeSandbox(sandboxContext, findSandbox(sandboxContext, id), options);
+  printStarted(this, sandboxContext, [{ ok: true, sandbox }], flags.json === true);
 }

@@ -1,11 +1,11 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { parseSandboxId } from "../../sandbox/ids.ts";
-import { keepSandbox } from "../../sandbox/keeper/keeper.ts";
 import { closePort, listPorts, openPort } from "../../sandbox/network/forward-port.ts";
+import { runSidecar } from "../../sandbox/sidecar/sidecar.ts";
 import { findSandbox } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
 import { formatTable } from "../output/terminal.ts";
-import { sandboxWorld } from "./world.ts";
+import { sandboxContextOf } from "./context.ts";
 
 export interface PortFlags {
   readonly hostPort?: number;
@@ -20,12 +20,12 @@ export async function forwardPort(
   id: string,
   guestPort?: number,
 ): Promise<void> {
-  const world = sandboxWorld(this);
-  const record = findSandbox(world, id);
+  const sandboxContext = sandboxContextOf(this);
+  const record = findSandbox(sandboxContext, id);
   if (guestPort === undefined) {
     if (flags.close || flags.hostPort !== undefined)
       throw new KeyframeError("usage", "name the guest's port");
-    const forwards = listPorts(world, record);
+    const forwards = listPorts(sandboxContext, record);
     if (flags.json) this.terminal.json(forwards);
     else {
       const rows = forwards.map((each) => [`127.0.0.1:${each.hostPort}`, String(each.guestPort)]);
@@ -35,11 +35,11 @@ export async function forwardPort(
   }
   const wanted = { guestPort, ...(flags.hostPort === undefined ? {} : { hostPort: flags.hostPort }) };
   if (flags.close) {
-    const closed = await closePort(world, record, wanted);
+    const closed = await closePort(sandboxContext, record, wanted);
     if (flags.json) this.terminal.json(closed);
     return;
   }
-  const added = await openPort(world, record, wanted);
+  const added = await openPort(sandboxContext, record, wanted);
   if (flags.json) this.terminal.json(added);
   else this.terminal.out(`127.0.0.1:${added.hostPort}`);
 }
@@ -48,5 +48,5 @@ export async function forwardPort(
 export async function keepInBackground(this: CliContext, _flags: object, id: string): Promise<void> {
   const sandboxId = parseSandboxId(id);
   if (sandboxId === undefined) throw new KeyframeError("usage", `${id} is not the id of a sandbox`);
-  await keepSandbox(sandboxWorld(this), sandboxId);
+  await runSidecar(sandboxContextOf(this), sandboxId);
 }

@@ -9,11 +9,11 @@ import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
 import type { ForkResult } from "../../sandbox/lifecycle/start-sandbox.ts";
 import { networkOf } from "../../sandbox/network/rules.ts";
 import { parseAccelerator } from "../../sandbox/qemu/acceleration.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { findSnapshot, mustBeReady } from "../../sandbox/store/snapshot-store.ts";
 import type { CliContext } from "../command/context.ts";
+import { resolvePath, sandboxContextOf } from "./context.ts";
 import { fillPoolInBackground } from "./run-pool.ts";
-import { resolvePath, sandboxWorld } from "./world.ts";
 
 export interface SandboxRunFlags {
   readonly memory?: string;
@@ -35,11 +35,11 @@ export interface SandboxRunFlags {
 
 /** Starts one sandbox from an image, or some from a snapshot. */
 export async function runSandbox(this: CliContext, flags: SandboxRunFlags, what: string): Promise<void> {
-  const world = sandboxWorld(this);
-  if (flags.pool !== undefined && isImage(world, what)) {
+  const sandboxContext = sandboxContextOf(this);
+  if (flags.pool !== undefined && isImage(sandboxContext, what)) {
     throw new KeyframeError("usage", "--pool needs a snapshot: what starts from an image starts alone");
   }
-  const results = await createSandboxes(world, {
+  const results = await createSandboxes(sandboxContext, {
     from: what,
     pool: flags.fresh !== true,
     cold: flags.cold === true,
@@ -56,12 +56,16 @@ export async function runSandbox(this: CliContext, flags: SandboxRunFlags, what:
     progress: (text) => this.terminal.note(text),
   });
   if (flags.pool !== undefined) {
-    await fillPoolInBackground(world, mustBeReady(world, findSnapshot(world, what)), flags.pool);
+    await fillPoolInBackground(
+      sandboxContext,
+      mustBeReady(sandboxContext, findSnapshot(sandboxContext, what)),
+      flags.pool,
+    );
   }
   for (const result of results) {
-    if (result.ok) await copyAll(this, world, flags.copy ?? [], result.sandbox.record);
+    if (result.ok) await copyAll(this, sandboxContext, flags.copy ?? [], result.sandbox.record);
   }
-  printStarted(this, world, results, flags.json === true);
+  printStarted(this, sandboxContext, results, flags.json === true);
 }
 
 export function parseEnv(pairs: readonly string[]): Record<string, string> {
@@ -89,17 +93,17 @@ function parseNetwork(flags: SandboxRunFlags): { network?: { allow: string[] } }
 
 async function copyAll(
   context: CliContext,
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   copies: readonly string[],
   record: Parameters<typeof withGuest>[1],
 ): Promise<void> {
   if (copies.length === 0) return;
-  await withGuest(world, record, async (guest) => {
+  await withGuest(sandboxContext, record, async (guest) => {
     for (const copy of copies) {
       const at = copy.lastIndexOf(":");
       if (at < 1) throw new KeyframeError("usage", `--copy takes <here>:<path in the guest>: ${copy}`);
       const result = await copyIn(
-        world.files,
+        sandboxContext.files,
         guest,
         resolvePath(context, copy.slice(0, at)),
         copy.slice(at + 1),
@@ -111,7 +115,7 @@ async function copyAll(
 
 export function printStarted(
   context: CliContext,
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   results: readonly ForkResult[],
   json: boolean,
 ): void {
@@ -121,7 +125,7 @@ export function printStarted(
         result.ok
           ? {
               ok: true,
-              ...describeSandbox(world, result.sandbox.record),
+              ...describeSandbox(sandboxContext, result.sandbox.record),
               readyMs: result.sandbox.readyMs,
               problems: result.sandbox.problems,
             }

@@ -9,7 +9,7 @@ import { waitForStopSignal } from "../../system/process/stop-signal.ts";
 import type { CliContext } from "../command/context.ts";
 import { withImages } from "../image/open/open-repository.ts";
 import { storeLocation } from "../image/store-location.ts";
-import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
+import { resolvePath, sandboxContextOf } from "../sandbox/context.ts";
 
 export interface ServeFlags {
   readonly port?: number;
@@ -27,13 +27,13 @@ const leastTokenChars = 16;
 /** Serves until SIGINT or SIGTERM. */
 export async function serve(this: CliContext, flags: ServeFlags): Promise<void> {
   const stopped = waitForStopSignal();
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   const address = addressOf(this, flags);
   const localOnly = "path" in address || isLoopback(address.host ?? "");
   const given = tokenFrom(this.env["KEYFRAME_TOKEN"]);
   const needsToken = mustHaveToken(flags, address, localOnly) || given !== undefined;
-  const kept = needsToken && given === undefined ? keptSecret(world, "api-token") : undefined;
-  const server = await startServer(world, {
+  const kept = needsToken && given === undefined ? keptSecret(sandboxContext, "api-token") : undefined;
+  const server = await startServer(sandboxContext, {
     address,
     token: given ?? kept?.secret,
     localOnly,

@@ -5,7 +5,7 @@ import { findSnapshot, mustBeReady } from "../../sandbox/store/snapshot-store.ts
 import { waitForStopSignal } from "../../system/process/stop-signal.ts";
 import type { CliContext } from "../command/context.ts";
 import { openImageSession } from "../image/open/open-repository.ts";
-import { sandboxWorld } from "../sandbox/world.ts";
+import { sandboxContextOf } from "../sandbox/context.ts";
 
 export interface SnapshotServeFlags {
   readonly home?: string;
@@ -19,15 +19,15 @@ export async function serveSnapshotDisk(
   id: string,
 ): Promise<void> {
   const env = flags.home === undefined ? this.env : { ...this.env, KEYFRAME_SANDBOX_HOME: flags.home };
-  const world = sandboxWorld({ ...this, env });
-  const snapshot = mustBeReady(world, findSnapshot(world, id));
+  const sandboxContext = sandboxContextOf({ ...this, env });
+  const snapshot = mustBeReady(sandboxContext, findSnapshot(sandboxContext, id));
   if (snapshot.remote === undefined) {
     throw new KeyframeError("refused", `the data of snapshot ${id} is here: nothing has to be served`);
   }
   const stopped = waitForStopSignal();
   const session = await openImageSession(this, { store: snapshot.remote.store });
   try {
-    await serveSnapshot(world, session.repository, snapshot, {
+    await serveSnapshot(sandboxContext, session.repository, snapshot, {
       idleMs: parseDurationMs(flags.idle ?? "1m"),
       stopped,
       signal: session.signal,

@@ -20,23 +20,23 @@ import type { CliContext } from "../command/context.ts";
 import { exitCodes } from "../command/exit-codes.ts";
 import { formatTable } from "../output/terminal.ts";
 import { formatAge } from "../sandbox/age.ts";
-import { resolvePath, sandboxWorld } from "../sandbox/world.ts";
+import { resolvePath, sandboxContextOf } from "../sandbox/context.ts";
 
 interface JsonFlags {
   readonly json?: boolean;
 }
 
 export function listSnapshotsCommand(this: CliContext, flags: JsonFlags): void {
-  const world = sandboxWorld(this);
-  const all = listOwnSnapshots(world);
+  const sandboxContext = sandboxContextOf(this);
+  const all = listOwnSnapshots(sandboxContext);
   if (flags.json) {
-    this.terminal.json(all.map((record) => describeSnapshot(world, record)));
+    this.terminal.json(all.map((record) => describeSnapshot(sandboxContext, record)));
     return;
   }
   const rows = all.map((record) => [
     record.id,
     record.name ?? "",
-    snapshotState(world, record),
+    snapshotState(sandboxContext, record),
     record.parent?.id ?? "",
     record.memory === undefined ? "" : formatBytes(record.memory.fileBytes),
     record.pause === undefined ? "" : `${record.pause.totalMs.toFixed(1)} ms`,
@@ -46,9 +46,9 @@ export function listSnapshotsCommand(this: CliContext, flags: JsonFlags): void {
 }
 
 export function showSnapshot(this: CliContext, flags: JsonFlags, id: string): void {
-  const world = sandboxWorld(this);
-  const { pause: _pause, ...facts } = describeSnapshot(world, findSnapshot(world, id));
-  if (flags.json) this.terminal.json(describeSnapshot(world, findSnapshot(world, id)));
+  const sandboxContext = sandboxContextOf(this);
+  const { pause: _pause, ...facts } = describeSnapshot(sandboxContext, findSnapshot(sandboxContext, id));
+  if (flags.json) this.terminal.json(describeSnapshot(sandboxContext, findSnapshot(sandboxContext, id)));
   else
     this.terminal.out(
       formatTable(Object.entries(facts).map(([name, value]) => [name, String(value ?? "-")])),
@@ -57,8 +57,8 @@ export function showSnapshot(this: CliContext, flags: JsonFlags, id: string): vo
 
 /** What stands on what. */
 export function showTree(this: CliContext, flags: JsonFlags): void {
-  const world = sandboxWorld(this);
-  const roots = buildSnapshotTree(listSnapshots(world));
+  const sandboxContext = sandboxContextOf(this);
+  const roots = buildSnapshotTree(listSnapshots(sandboxContext));
   if (flags.json) {
     this.terminal.json(roots);
     return;
@@ -77,12 +77,12 @@ export async function removeSnapshots(
   flags: JsonFlags & { readonly cascade?: boolean; readonly force?: boolean },
   ...ids: string[]
 ): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   if (ids.length === 0) throw new KeyframeError("usage", "name at least one snapshot");
   const removed: string[] = [];
   for (const id of ids) {
     const options = { cascade: flags.cascade === true, force: flags.force === true };
-    const plan = await removeSnapshot(world, findSnapshot(world, id), options);
+    const plan = await removeSnapshot(sandboxContext, findSnapshot(sandboxContext, id), options);
     removed.push(...plan.snapshots.map((each) => each.id), ...plan.sandboxes.map((each) => each.id));
   }
   if (flags.json) this.terminal.json({ removed });
@@ -94,16 +94,20 @@ export async function compact(
   flags: JsonFlags & { readonly name?: string },
   id: string,
 ): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   const options = flags.name === undefined ? {} : { name: parseObjectName(flags.name) };
-  const flat = await compactSnapshot(world, mustBeReady(world, findSnapshot(world, id)), options);
-  if (flags.json) this.terminal.json(describeSnapshot(world, flat));
+  const flat = await compactSnapshot(
+    sandboxContext,
+    mustBeReady(sandboxContext, findSnapshot(sandboxContext, id)),
+    options,
+  );
+  if (flags.json) this.terminal.json(describeSnapshot(sandboxContext, flat));
   else this.terminal.out(flat.name ?? flat.id);
 }
 
 export async function verify(this: CliContext, flags: JsonFlags, id: string): Promise<void> {
-  const world = sandboxWorld(this);
-  const problems = await verifySnapshot(world, findSnapshot(world, id));
+  const sandboxContext = sandboxContextOf(this);
+  const problems = await verifySnapshot(sandboxContext, findSnapshot(sandboxContext, id));
   if (flags.json) this.terminal.json({ ok: problems.length === 0, problems });
   else if (problems.length === 0) this.terminal.out("everything matches its digest");
   else for (const { snapshot, problem } of problems) this.terminal.out(`${snapshot}  ${problem}`);
@@ -111,10 +115,10 @@ export async function verify(this: CliContext, flags: JsonFlags, id: string): Pr
 }
 
 export async function pack(this: CliContext, flags: JsonFlags, id: string, target: string): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   const result = await packSnapshot(
-    world,
-    mustBeReady(world, findSnapshot(world, id)),
+    sandboxContext,
+    mustBeReady(sandboxContext, findSnapshot(sandboxContext, id)),
     resolvePath(this, target),
   );
   if (flags.json) this.terminal.json({ path: target, ...result });
@@ -126,10 +130,10 @@ export async function unpack(
   flags: JsonFlags & { readonly name?: string },
   source: string,
 ): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   const name = flags.name === undefined ? undefined : parseObjectName(flags.name);
-  const snapshot = await unpackSnapshot(world, resolvePath(this, source), name);
-  if (flags.json) this.terminal.json(describeSnapshot(world, snapshot));
+  const snapshot = await unpackSnapshot(sandboxContext, resolvePath(this, source), name);
+  if (flags.json) this.terminal.json(describeSnapshot(sandboxContext, snapshot));
   else this.terminal.out(snapshot.name ?? snapshot.id);
 }
 
@@ -137,7 +141,7 @@ export async function collectSnapshots(
   this: CliContext,
   flags: JsonFlags & { readonly olderThan?: string; readonly keep?: number; readonly dryRun?: boolean },
 ): Promise<void> {
-  const plan = await collectSandboxGarbage(sandboxWorld(this), {
+  const plan = await collectSandboxGarbage(sandboxContextOf(this), {
     ...(flags.olderThan === undefined ? {} : { olderThanMs: parseDurationMs(flags.olderThan) }),
     ...(flags.keep === undefined ? {} : { keep: flags.keep }),
     dryRun: flags.dryRun === true,

@@ -7,7 +7,7 @@ import { pushSnapshot } from "../../sandbox/transfer/push.ts";
 import type { CliContext } from "../command/context.ts";
 import { withImages } from "../image/open/open-repository.ts";
 import { storeLocation } from "../image/store-location.ts";
-import { sandboxWorld } from "../sandbox/world.ts";
+import { sandboxContextOf } from "../sandbox/context.ts";
 
 export interface TransferFlags {
   readonly name?: string;
@@ -20,11 +20,11 @@ export async function pushStoredSnapshot(
   id: string,
   store: string,
 ): Promise<void> {
-  const world = sandboxWorld(this);
-  const snapshot = mustBeReady(world, findSnapshot(world, id));
+  const sandboxContext = sandboxContextOf(this);
+  const snapshot = mustBeReady(sandboxContext, findSnapshot(sandboxContext, id));
   await withImages(this, { store }, async ({ repository, signal, progress }) => {
     const bar = progress("push", "bytes");
-    const result = await pushSnapshot(world, repository, snapshot, {
+    const result = await pushSnapshot(sandboxContext, repository, snapshot, {
       name: flags.name === undefined ? snapshot.name : parseObjectName(flags.name),
       signal,
       onProgress: (_snapshot, done, total) => bar.update(done, total),
@@ -43,7 +43,7 @@ export async function pull(
   snapshot: string,
   store: string,
 ): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   await withImages(this, { store }, async ({ repository, signal, progress }) => {
     const name = flags.name === undefined ? undefined : parseObjectName(flags.name);
     const bar = progress("pull", "bytes");
@@ -54,10 +54,10 @@ export async function pull(
       onProgress: (done: number, total: number) => bar.update(done, total),
     };
     const taken = await (flags.lazy
-      ? pullLazily(world, repository, { ...options, storeLocation: storeLocation(this, store) })
-      : pullSnapshot(world, repository, options)
+      ? pullLazily(sandboxContext, repository, { ...options, storeLocation: storeLocation(this, store) })
+      : pullSnapshot(sandboxContext, repository, options)
     ).finally(() => bar.finish());
-    if (flags.json) this.terminal.json(describeSnapshot(world, taken));
+    if (flags.json) this.terminal.json(describeSnapshot(sandboxContext, taken));
     else this.terminal.out(taken.name ?? taken.id);
   });
 }

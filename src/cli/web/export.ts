@@ -35,13 +35,13 @@ export async function exportSite(
   this.files.makeFolder(join(target, "data"));
   for (const [name, content] of assets) {
     const text = name === "index.html" ? asStatic(content) : content;
-    this.files.replaceLoosely(join(target, name), text);
+    this.files.replaceWithoutSync(join(target, name), text);
   }
   let written = 0;
   const write = (question: string, answer: object) => {
     written += 1;
     const call = `keyframeAnswer(${JSON.stringify(question)}, ${encodeForScript(answer)});\n`;
-    this.files.replaceLoosely(
+    this.files.replaceWithoutSync(
       join(target, "data", `${encodeURIComponent(question).replaceAll("%", "_")}.js`),
       Buffer.from(call),
     );

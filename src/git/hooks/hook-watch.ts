@@ -32,7 +32,7 @@ export function watchHooks(
     looks: Object.fromEntries(watched.map((path) => [path, lookOf(path, files)])),
   };
   files.makeFolder(dirname(watchPath(repository)));
-  files.replaceLoosely(watchPath(repository), Buffer.from(JSON.stringify(watch)), { mode: 0o600 });
+  files.replaceWithoutSync(watchPath(repository), Buffer.from(JSON.stringify(watch)), { mode: 0o600 });
 }
 
 /** The program that the hooks shall start, if one of them is no longer as it was left; reads no hook. */

@@ -43,7 +43,7 @@ export async function pushRefs(
     git,
     remote,
     [
-      ...(onTrees ? wholeComparison : []),
+      ...(onTrees ? wholeDiff : []),
       "push",
       ...(onTrees ? ["--no-thin"] : []),
       "--porcelain",
@@ -103,7 +103,7 @@ export async function deleteRemoteRefs(
  * Every tree of the remote's commit is compared, not only those on the way to what is new: a file that lies elsewhere there
  * would be sent again, and it is not here. For the same reason nothing is sent as a difference to it.
  */
-const wholeComparison = ["-c", "pack.useSparse=false"];
+const wholeDiff = ["-c", "pack.useSparse=false"];
 
 function readRejection(summary: string): PushOutcome {
   // in an atomic push the others fail with the one that is behind

@@ -54,7 +54,8 @@ export async function openQuarantine(
   const format = await readObjectFormat(git);
   prepareFetched(git.repository, files, format);
   for (const folder of ["objects/info", "objects/pack", "refs/have"]) files.makeFolder(join(gitDir, folder));
-  const write = (name: string, text: string) => files.replaceLoosely(join(gitDir, name), Buffer.from(text));
+  const write = (name: string, text: string) =>
+    files.replaceWithoutSync(join(gitDir, name), Buffer.from(text));
   write("objects/info/alternates", `${join(commonDir, "objects")}\n${fetched}\n`);
   write(
     "config",
@@ -104,7 +105,7 @@ function promiseFetched(from: string, to: string, files: Files): void {
       files.makeSymlink(join(from, name), join(to, name));
   }
   for (const name of names.filter((each) => each.endsWith(".pack")))
-    files.replaceLoosely(join(to, name.replace(/pack$/, "promisor")), Buffer.from(""));
+    files.replaceWithoutSync(join(to, name.replace(/pack$/, "promisor")), Buffer.from(""));
 }
 
 function gitIn(git: Git, gitDir: string): Git {

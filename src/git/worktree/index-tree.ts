@@ -13,7 +13,7 @@ export async function readIndexTree(git: Git, files: Files): Promise<Oid> {
   const copy = join(gitDir, "keyframe", "snapshot", "index-copy");
   const bytes = files.readIfExists(join(gitDir, "index"));
   if (bytes === undefined) files.remove(copy);
-  else files.replaceLoosely(copy, bytes, { mode: 0o600 });
+  else files.replaceWithoutSync(copy, bytes, { mode: 0o600 });
   try {
     const result = await git.run(["write-tree"], { env: { GIT_INDEX_FILE: copy }, okCodes: [0, 128] });
     const tree = result.stdout.toString("latin1").trim();

@@ -47,7 +47,7 @@ export function openWorkTreeIndex(git: Git, files: Files): WorkTreeIndex {
     files.remove(`${indexPath}.lock`);
     if (files.statIfExists(indexPath) !== undefined) return;
     const theirs = files.readIfExists(join(repository.gitDir, "index"));
-    if (theirs !== undefined) files.replaceLoosely(indexPath, theirs, { mode: 0o600 });
+    if (theirs !== undefined) files.replaceWithoutSync(indexPath, theirs, { mode: 0o600 });
   }
 
   /** Paths that differ from the index, and new ones; ignored files and submodules left out. */

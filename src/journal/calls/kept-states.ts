@@ -31,8 +31,8 @@ export function writeKeptState(repository: Repository, files: Files, state: Kept
   files.makeFolder(folder, { mode: 0o700 });
   const { path, blob, content, runs, known } = state;
   const name = join(folder, `${pathId(path)}-${blob}`);
-  files.createExclusively(name, content, { mode: 0o600 });
-  files.replaceLoosely(`${name}.json`, encodeRecordLine({ path, blob, runs, known }), { mode: 0o600 });
+  files.createIfAbsent(name, content, { mode: 0o600 });
+  files.replaceWithoutSync(`${name}.json`, encodeRecordLine({ path, blob, runs, known }), { mode: 0o600 });
 }
 
 export function hasKeptStates(repository: Repository, files: Files): boolean {
@@ -88,7 +88,7 @@ export function readSeenStashes(repository: Repository, files: Files): ReadonlyS
 
 export function writeSeenStashes(repository: Repository, files: Files, stashes: readonly Oid[]): void {
   files.makeFolder(keptFolder(repository), { mode: 0o700 });
-  files.replaceLoosely(seenPath(repository), Buffer.from(stashes.map((oid) => `${oid}\n`).join("")));
+  files.replaceWithoutSync(seenPath(repository), Buffer.from(stashes.map((oid) => `${oid}\n`).join("")));
   forgetOldest(repository, files);
 }
 

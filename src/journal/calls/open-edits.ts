@@ -21,7 +21,7 @@ export interface OpenEdit {
 /** `<git dir>/keyframe/journal/edits/<call>.json`; a call whose end nobody reports is found by its record. */
 export function writeOpenEdit(repository: Repository, files: Files, edit: OpenEdit): void {
   files.makeFolder(openEditsFolder(repository));
-  files.replaceLoosely(editPath(repository, edit), Buffer.from(JSON.stringify(edit)), { mode: 0o600 });
+  files.replaceWithoutSync(editPath(repository, edit), Buffer.from(JSON.stringify(edit)), { mode: 0o600 });
 }
 
 export function removeOpenEdit(

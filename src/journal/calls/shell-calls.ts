@@ -11,7 +11,7 @@ import {
   type ProcessTable,
   parseProcessIdentity,
 } from "../../system/process/process-table.ts";
-import { type Base, shellCallsFolder } from "../layout.ts";
+import { type BaseCommit, shellCallsFolder } from "../layout.ts";
 import type { StatMark } from "../path-state.ts";
 
 /** A shell call of an agent: the work tree was looked at when it began, and is again when it ends. */
@@ -23,7 +23,7 @@ export interface ShellCall {
   /** Milliseconds since the epoch. */
   readonly at: number;
   /** HEAD when the call began, or as far as its commits are settled. */
-  readonly base: Base;
+  readonly base: BaseCommit;
   /** Paths that differed from HEAD when it began. */
   readonly dirty: readonly RepoPath[];
   /** Of these, the ones that were too many to take a snapshot of: looked at only. */
@@ -46,7 +46,7 @@ const maxCallAgeMs = 24 * 60 * 60 * 1000;
 
 export function writeShellCall(repository: Repository, files: Files, call: ShellCall): void {
   files.makeFolder(shellCallsFolder(repository));
-  files.replaceLoosely(callPath(repository, call), Buffer.from(JSON.stringify(call)), { mode: 0o600 });
+  files.replaceWithoutSync(callPath(repository, call), Buffer.from(JSON.stringify(call)), { mode: 0o600 });
 }
 
 export function writeShellBeginning(
@@ -55,7 +55,9 @@ export function writeShellBeginning(
   { call, state }: { readonly call: Pick<ShellCall, "agent" | "toolUseId">; readonly state: GitState },
 ): void {
   files.makeFolder(shellCallsFolder(repository));
-  files.replaceLoosely(beginningPath(repository, call), Buffer.from(JSON.stringify(state)), { mode: 0o600 });
+  files.replaceWithoutSync(beginningPath(repository, call), Buffer.from(JSON.stringify(state)), {
+    mode: 0o600,
+  });
 }
 
 /** Undefined if the call was begun by a version that did not look, or the record is damaged. */

@@ -142,7 +142,7 @@ export class UntrackedFiles {
       offset,
       digest,
     ]);
-    this.#files.replaceLoosely(join(this.#folder, "index.json"), Buffer.from(JSON.stringify(rows)), {
+    this.#files.replaceWithoutSync(join(this.#folder, "index.json"), Buffer.from(JSON.stringify(rows)), {
       mode: 0o600,
     });
     this.#index = index;

@@ -30,7 +30,7 @@ export function* findDamagedHeads(files: Files, epoch: Epoch): Generator<string>
 
 /** Moves a head: readers see the old one or the new one. The folder must exist. */
 export function writeHead(files: Files, epoch: Epoch, head: Head): void {
-  files.replaceLoosely(join(pathFolder(epoch, head.path), headName), encodeHead(head), { mode: 0o600 });
+  files.replaceWithoutSync(join(pathFolder(epoch, head.path), headName), encodeHead(head), { mode: 0o600 });
 }
 
 /** The bytes of a state; undefined for an absent path, one recorded by digest only, or a lost file. */

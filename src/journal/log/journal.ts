@@ -11,7 +11,7 @@ import { applyEvent, hasOwners } from "../heads/head.ts";
 import { readHead, readHeads, readStateContent, stateContentPath, writeHead } from "../heads/head-files.ts";
 import type { JournalEvent } from "../journal-event.ts";
 import {
-  type Base,
+  type BaseCommit,
   type Epoch,
   hasShellCalls,
   isOwned,
@@ -60,7 +60,7 @@ export interface Journal {
 export function withJournal<T>(
   deps: JournalDeps,
   repository: Repository,
-  base: Base,
+  base: BaseCommit,
   work: (journal: Journal) => T,
 ): T {
   const { files } = deps;
@@ -94,7 +94,7 @@ export function carryHead(
   if (readHead(files, to, head.path) !== undefined) return;
   files.makeFolder(pathFolder(to, head.path));
   bringContents(files, { from, to }, head);
-  if (hasOwners(head)) files.createExclusively(ownedPath(to), Buffer.alloc(0));
+  if (hasOwners(head)) files.createIfAbsent(ownedPath(to), Buffer.alloc(0));
   const id = randomHex(deps.random, 16);
   const carried = { ...head, eventId: id };
   const event: JournalEvent = {
@@ -121,7 +121,7 @@ function bringContents(
   for (const state of [head.current, ...head.earlier, ...produced]) {
     const content = state.digest === "" ? undefined : readStateContent(files, from, head, state);
     if (content !== undefined) {
-      files.createExclusively(stateContentPath(to, head.path, state), content, { mode: 0o600 });
+      files.createIfAbsent(stateContentPath(to, head.path, state), content, { mode: 0o600 });
     }
   }
 }
@@ -129,7 +129,7 @@ function bringContents(
 function beginEpoch(
   repository: Repository,
   files: Files,
-  { before, base }: { before: readonly Epoch[]; base: Base },
+  { before, base }: { before: readonly Epoch[]; base: BaseCommit },
 ): Epoch {
   // what a shell call was begun with is compared when it ends, on whatever commit HEAD is then
   const isWatched = hasShellCalls(repository, files);
@@ -197,11 +197,11 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
       if (found !== undefined && found.epoch !== epoch)
         bringContents(files, { from: found.epoch, to: epoch }, found.head);
       if (content !== undefined && head.current.digest !== "") {
-        files.createExclusively(stateContentPath(epoch, head.path, head.current), content, { mode: 0o600 });
+        files.createIfAbsent(stateContentPath(epoch, head.path, head.current), content, { mode: 0o600 });
       }
       fault("journal:after-content-before-append");
       if (!owned && hasOwners(head)) {
-        files.createExclusively(ownedPath(epoch), Buffer.alloc(0));
+        files.createIfAbsent(ownedPath(epoch), Buffer.alloc(0));
         owned = true;
       }
       // the first event of a path that came from an earlier epoch must stand alone in this log

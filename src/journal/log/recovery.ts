@@ -35,7 +35,7 @@ function moveHead(files: Files, epoch: Epoch, event: JournalEvent): void {
   if (head !== undefined && (event.kind === "carry" || head.eventId === event.id)) return;
   const next = applyEvent(head, event);
   files.makeFolder(pathFolder(epoch, event.path));
-  if (hasOwners(next)) files.createExclusively(ownedPath(epoch), Buffer.alloc(0));
+  if (hasOwners(next)) files.createIfAbsent(ownedPath(epoch), Buffer.alloc(0));
   writeHead(files, epoch, next);
 }
 

@@ -4,7 +4,7 @@ import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
 import { hasOwners } from "../heads/head.ts";
 import { readHeads } from "../heads/head-files.ts";
-import { type Base, listEpochs } from "../layout.ts";
+import { type BaseCommit, listEpochs } from "../layout.ts";
 import { type JournalDeps, withJournal } from "../log/journal.ts";
 import type { Head } from "../path-state.ts";
 
@@ -36,7 +36,7 @@ export interface HeadWithContent {
 export function restorePendingHeads(
   deps: JournalDeps,
   repository: Repository,
-  { base, heads }: { readonly base: Base; readonly heads: readonly HeadWithContent[] },
+  { base, heads }: { readonly base: BaseCommit; readonly heads: readonly HeadWithContent[] },
 ): RepoPath[] {
   const whole = heads.filter(({ head, content }) =>
     content === null ? head.current.kind === "absent" : sha256Hex(content) === head.current.digest,

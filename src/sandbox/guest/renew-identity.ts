@@ -1,5 +1,5 @@
 import { sha256Hex } from "../../base/digest.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import type { GuestChannel } from "./channel.ts";
 import type { GuestIdentity } from "./message.ts";
@@ -14,17 +14,17 @@ export interface NewIdentity {
   readonly hookSeed: string;
 }
 
-export function planIdentity(world: SandboxWorld, record: SandboxRecord): NewIdentity {
-  const seed = world.random.bytes(64);
+export function planIdentity(context: SandboxContext, record: SandboxRecord): NewIdentity {
+  const seed = context.random.bytes(64);
   return {
     guest: {
       seed: seed.subarray(0, 32),
-      unixTimeMs: world.clock.nowMs(),
+      unixTimeMs: context.clock.nowMs(),
       hostName: record.name ?? record.id,
       // stable for the life of the sandbox, and no other's
-      machineId: sha256Hex(`machine\0${world.home.secret}\0${record.id}`).slice(0, 32),
+      machineId: sha256Hex(`machine\0${context.home.secret}\0${record.id}`).slice(0, 32),
       network: record.network !== undefined,
-      bootId: uuidOf(sha256Hex(`boot\0${world.home.secret}\0${record.id}\0${record.generation}`)),
+      bootId: uuidOf(sha256Hex(`boot\0${context.home.secret}\0${record.id}\0${record.generation}`)),
     },
     hookSeed: seed.toString("hex", 32),
   };

@@ -3,7 +3,7 @@ import { connectUnixSocket } from "../../system/net/unix-socket.ts";
 import { guestPortCount } from "../limits.ts";
 import { noteUse } from "../qemu/last-use.ts";
 import { machineFiles } from "../qemu/qemu-arguments.ts";
-import { lockInHome, type SandboxWorld } from "../store/home.ts";
+import { lockInHome, type SandboxContext } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import type { GuestChannel } from "./channel.ts";
 import { type GuestChannelOptions, openGuestChannel } from "./open-channel.ts";
@@ -23,40 +23,40 @@ export interface SessionOptions extends Partial<Pick<GuestChannelOptions, "ident
   /** How long the guest may take for its first answer. */
   readonly timeoutMs?: number;
   /** The conversation of the process beside the machine: it is no use of the sandbox. */
-  readonly keeper?: boolean;
+  readonly sidecar?: boolean;
 }
 
 /**
  * A conversation with a sandbox's guest on a port that no other process uses. `lock-busy` if all are in use.
  */
 export async function openGuestSession(
-  world: SandboxWorld,
+  context: SandboxContext,
   record: TalkingSandbox,
   options: SessionOptions = {},
 ): Promise<GuestSession> {
   for (let port = 0; port < guestPortCount; port += 1) {
-    const lock = await lockInHome(world, `guest-${record.id}-${port}`, 0).catch((error: unknown) => {
+    const lock = await lockInHome(context, `guest-${record.id}-${port}`, 0).catch((error: unknown) => {
       if (isKeyframeError(error, "lock-busy")) return undefined;
       throw error;
     });
     if (lock === undefined) continue;
     try {
-      const path = `${world.home.sandboxFolder(record.id)}/${machineFiles.guestPort(port)}`;
+      const path = `${context.home.sandboxFolder(record.id)}/${machineFiles.guestPort(port)}`;
       const guest = await openGuestChannel(await connectUnixSocket(path), {
-        clock: world.clock,
-        nonce: world.random.bytes(8),
+        clock: context.clock,
+        nonce: context.random.bytes(8),
         generation: record.generation,
         timeoutMs: options.timeoutMs ?? answerTimeoutMs,
         ...(options.identity === undefined ? {} : { identity: options.identity }),
         ...(options.onSpoken === undefined ? {} : { onSpoken: options.onSpoken }),
       });
-      if (options.keeper !== true) noteUse(world, record);
+      if (options.sidecar !== true) noteUse(context, record);
       return {
         guest,
         port,
         async close() {
           guest.close();
-          if (options.keeper !== true) noteUse(world, record);
+          if (options.sidecar !== true) noteUse(context, record);
           await lock.release();
         },
       };
@@ -75,11 +75,11 @@ export async function openGuestSession(
 }
 
 export async function withGuest<T>(
-  world: SandboxWorld,
+  context: SandboxContext,
   record: TalkingSandbox,
   work: (guest: GuestChannel) => Promise<T>,
 ): Promise<T> {
-  const session = await openGuestSession(world, record);
+  const session = await openGuestSession(context, record);
   try {
     return await work(session.guest);
   } finally {

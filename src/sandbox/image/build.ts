@@ -5,7 +5,7 @@ import { openDataFile } from "../../system/files/data-file.ts";
 import { freeBytesAt } from "../../system/files/free-space.ts";
 import { newDiskLayerId, type ObjectName } from "../ids.ts";
 import { digestFile, recordDiskLayer } from "../store/disk-layers.ts";
-import { type SandboxWorld, stagingPath, withLock } from "../store/home.ts";
+import { type SandboxContext, stagingPath, withLock } from "../store/home.ts";
 import { type DiskLayerRef, type ImageRecord, readImageRecord, writeRecord } from "../store/records.ts";
 import { type FlattenedImage, flattenLayers, type ImageLayer } from "./flatten-layers.ts";
 import { readOciLayers } from "./oci-layout.ts";
@@ -31,23 +31,23 @@ export interface ImageBuildOptions {
  * Makes a disk image and gives it the name. An image that had the name before stays on disk under what runs from it.
  * No root is needed: fakeroot lends the files their owners.
  */
-export async function buildImage(world: SandboxWorld, options: ImageBuildOptions): Promise<ImageRecord> {
-  const staging = stagingPath(world, "image");
-  world.files.makeFolder(staging, { mode: 0o700 });
+export async function buildImage(context: SandboxContext, options: ImageBuildOptions): Promise<ImageRecord> {
+  const staging = stagingPath(context, "image");
+  context.files.makeFolder(staging, { mode: 0o700 });
   try {
-    const overlays = (options.overlays ?? []).map((path) => folderLayer(world, path, rootOwns));
-    const flattened = await flattenLayers([...(await layersOf(world, staging, options)), ...overlays]);
+    const overlays = (options.overlays ?? []).map((path) => folderLayer(context, path, rootOwns));
+    const flattened = await flattenLayers([...(await layersOf(context, staging, options)), ...overlays]);
     options.progress("making the file system");
-    const image = await makeFileSystem(world, staging, flattened);
-    return await publish(world, image, options);
+    const image = await makeFileSystem(context, staging, flattened);
+    return await publish(context, image, options);
   } finally {
-    await removeStaging(world, staging, options.isRoot);
+    await removeStaging(context, staging, options.isRoot);
   }
 }
 
 /** Where the files come from, as tars that can be read twice. */
 async function layersOf(
-  world: SandboxWorld,
+  context: SandboxContext,
   staging: string,
   options: ImageBuildOptions,
 ): Promise<ImageLayer[]> {
@@ -60,25 +60,25 @@ async function layersOf(
   if (source.kind === "debian") {
     options.progress(`downloading Debian ${source.suite}`);
     const tar = join(staging, "debian.tar");
-    await runTool(world, "mmdebstrap", debootstrapArguments(source.suite, options.packages, tar));
-    return [{ open: () => unpacked(world, tar), deletes: false }];
+    await runTool(context, "mmdebstrap", debootstrapArguments(source.suite, options.packages, tar));
+    return [{ open: () => unpacked(context, tar), deletes: false }];
   }
-  if (source.kind === "tar") return [{ open: () => unpacked(world, source.path), deletes: false }];
+  if (source.kind === "tar") return [{ open: () => unpacked(context, source.path), deletes: false }];
   if (source.kind === "folder") {
     // what an ordinary user has unpacked belongs to root inside
-    return [folderLayer(world, source.path, options.isRoot ? ["--numeric-owner"] : rootOwns)];
+    return [folderLayer(context, source.path, options.isRoot ? ["--numeric-owner"] : rootOwns)];
   }
-  return readOciLayers(world.files, source.path).map(({ path }) => ({
-    open: () => unpacked(world, path),
+  return readOciLayers(context.files, source.path).map(({ path }) => ({
+    open: () => unpacked(context, path),
     deletes: true,
   }));
 }
 
 const rootOwns: readonly string[] = ["--owner=0", "--group=0"];
 
-function folderLayer(world: SandboxWorld, path: string, owners: readonly string[]): ImageLayer {
+function folderLayer(context: SandboxContext, path: string, owners: readonly string[]): ImageLayer {
   const args = ["-cf", "-", ...owners, "--one-file-system", "--sort=name", "-C", path, "."];
-  return { open: () => outputOf(world, "tar", args), deletes: false };
+  return { open: () => outputOf(context, "tar", args), deletes: false };
 }
 
 function debootstrapArguments(suite: string, packages: readonly string[], tar: string): string[] {
@@ -113,7 +113,11 @@ const guestHooks: readonly string[] = [
  * reserve for growth, up to 1024 times. The tar has no way out of the folder that it is unpacked into; devices and
  * owners exist for fakeroot alone, which forgets them at its end.
  */
-async function makeFileSystem(world: SandboxWorld, staging: string, image: FlattenedImage): Promise<string> {
+async function makeFileSystem(
+  context: SandboxContext,
+  staging: string,
+  image: FlattenedImage,
+): Promise<string> {
   mustHaveRoom(staging, image.contentBytes);
   const script = [
     "set -eu",
@@ -123,7 +127,7 @@ async function makeFileSystem(world: SandboxWorld, staging: string, image: Flatt
     "kib=$(du -sk root | cut -f1); files=$(find root | wc -l)",
     "mke2fs -q -F -t ext4 -b 4096 -m 0 -N $((files * 5 / 4 + 4096)) -L keyframe -d root image.ext4 $((kib * 5 / 4 + 65536))k",
   ].join("\n");
-  await feedTool(world, "fakeroot", ["sh", "-c", script], image.tar());
+  await feedTool(context, "fakeroot", ["sh", "-c", script], image.tar());
   return join(staging, "image.ext4");
 }
 
@@ -139,9 +143,13 @@ function mustHaveRoom(folder: string, contentBytes: number): void {
   );
 }
 
-async function publish(world: SandboxWorld, image: string, options: ImageBuildOptions): Promise<ImageRecord> {
-  const layer: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "raw" };
-  const target = world.home.diskLayer(layer.id, "raw");
+async function publish(
+  context: SandboxContext,
+  image: string,
+  options: ImageBuildOptions,
+): Promise<ImageRecord> {
+  const layer: DiskLayerRef = { id: newDiskLayerId(context.random), kind: "raw" };
+  const target = context.home.diskLayer(layer.id, "raw");
   const file = openDataFile(image, "change");
   try {
     file.sync();
@@ -149,27 +157,27 @@ async function publish(world: SandboxWorld, image: string, options: ImageBuildOp
     file.close();
   }
   options.progress("computing its digest");
-  const sha256 = await digestFile(world, image);
-  return withLock(world, "images", async () => {
+  const sha256 = await digestFile(context, image);
+  return withLock(context, "images", async () => {
     const record: ImageRecord = {
       format: 1,
       name: options.name,
       layer: layer.id,
       source: options.sourceText,
       packages: [...options.packages],
-      createdAtMs: world.clock.nowMs(),
+      createdAtMs: context.clock.nowMs(),
     };
-    world.files.rename(image, target);
-    recordDiskLayer(world, layer, sha256);
+    context.files.rename(image, target);
+    recordDiskLayer(context, layer, sha256);
     // last: the name moves to the new image at once
-    writeRecord(world.files, world.home.imageRecord(options.name), record);
+    writeRecord(context.files, context.home.imageRecord(options.name), record);
     return record;
   });
 }
 
 /** By name; `not-found`. */
-export function findSandboxImage(world: SandboxWorld, name: ObjectName): ImageRecord {
-  const record = readImageRecord(world.files, world.home.imageRecord(name));
+export function findSandboxImage(context: SandboxContext, name: ObjectName): ImageRecord {
+  const record = readImageRecord(context.files, context.home.imageRecord(name));
   if (record !== undefined) return record;
   throw new KeyframeError("not-found", `there is no image ${name}`, {
     hint: `\`keyframe image build ${name} --from debian:bookworm\` makes one`,
@@ -177,9 +185,9 @@ export function findSandboxImage(world: SandboxWorld, name: ObjectName): ImageRe
 }
 
 /** Folders of the image may forbid even their owner to empty them. */
-async function removeStaging(world: SandboxWorld, staging: string, isRoot: boolean): Promise<void> {
-  if (!isRoot) await world.processes.run("chmod", ["-R", "u+rwX", staging]);
-  world.files.removeTree(staging);
+async function removeStaging(context: SandboxContext, staging: string, isRoot: boolean): Promise<void> {
+  if (!isRoot) await context.processes.run("chmod", ["-R", "u+rwX", staging]);
+  context.files.removeTree(staging);
 }
 
 function quoted(text: string): string {

@@ -15,7 +15,7 @@ export interface GuestKernel {
   readonly digest: string;
 }
 
-export interface GuestKernelWorld {
+export interface GuestKernelContext {
   readonly files: Files;
   readonly processes: Processes;
 }
@@ -33,11 +33,11 @@ const moduleNames = [
  * Prepares the newest kernel of the distribution under `folder`; what is there already is used again. The interpreter
  * of the guest program is taken from this machine: perl-base is part of every Debian.
  */
-export async function prepareGuestKernel(world: GuestKernelWorld, folder: string): Promise<GuestKernel> {
-  const { files } = world;
+export async function prepareGuestKernel(context: GuestKernelContext, folder: string): Promise<GuestKernel> {
+  const { files } = context;
   const release = findKernelRelease(files);
   const source = `/boot/vmlinuz-${release}`;
-  const initrd = await buildInitrd(world, release);
+  const initrd = await buildInitrd(context, release);
   const kernelStat = files.statTargetIfExists(source);
   const digest = sha256Hex(
     `${release}\0${kernelStat?.sizeBytes}\0${kernelStat?.mtimeMs}\0${sha256Hex(initrd)}`,
@@ -81,9 +81,9 @@ function unpackedKernel(image: Buffer): Buffer {
   return isElf ? kernel : image;
 }
 
-async function buildInitrd(world: GuestKernelWorld, release: string): Promise<Buffer> {
-  const { files } = world;
-  const perl = await findProgram(world, "perl");
+async function buildInitrd(context: GuestKernelContext, release: string): Promise<Buffer> {
+  const { files } = context;
+  const perl = await findProgram(context, "perl");
   const contents = new Map<string, CpioEntry>();
   const add = (path: string, content: Uint8Array, mode = 0o100755) => {
     addFolders(contents, path);
@@ -91,8 +91,8 @@ async function buildInitrd(world: GuestKernelWorld, release: string): Promise<Bu
   };
   add("init", readGuestProgram(files));
   add("bin/perl", files.read(perl));
-  for (const library of await sharedLibraries(world, perl)) add(library.slice(1), files.read(library));
-  for (const [name, path] of await perlModules(world, perl)) add(name, files.read(path), 0o100644);
+  for (const library of await sharedLibraries(context, perl)) add(library.slice(1), files.read(library));
+  for (const [name, path] of await perlModules(context, perl)) add(name, files.read(path), 0o100644);
   const order: string[] = [];
   for (const module of moduleNames) {
     const path = `/lib/modules/${release}/kernel/${module}.ko`;
@@ -113,9 +113,9 @@ function addFolders(contents: Map<string, CpioEntry>, path: string): void {
   contents.set(folder, { path: folder, mode: 0o040755, content: Buffer.alloc(0) });
 }
 
-async function findProgram(world: GuestKernelWorld, name: string): Promise<string> {
+async function findProgram(context: GuestKernelContext, name: string): Promise<string> {
   const found = ["/usr/bin", "/bin", "/usr/local/bin"].map((folder) => `${folder}/${name}`);
-  const path = found.find((each) => world.files.statTargetIfExists(each) !== undefined);
+  const path = found.find((each) => context.files.statTargetIfExists(each) !== undefined);
   if (path !== undefined) return path;
   throw new KeyframeError("program-missing", `cannot find ${name}, which runs the guest program`, {
     hint: `on Debian and Ubuntu: apt-get install ${name}-base`,
@@ -123,8 +123,8 @@ async function findProgram(world: GuestKernelWorld, name: string): Promise<strin
 }
 
 /** Absolute paths of what the dynamic loader would load, the loader included. */
-async function sharedLibraries(world: GuestKernelWorld, program: string): Promise<string[]> {
-  const result = await world.processes.run("ldd", [program], { timeoutMs: 10_000 });
+async function sharedLibraries(context: GuestKernelContext, program: string): Promise<string[]> {
+  const result = await context.processes.run("ldd", [program], { timeoutMs: 10_000 });
   const text = result.stdout.toString("utf8");
   return [...text.matchAll(/(?:=>\s*|^\s*)(\/\S+)\s+\(0x/gm)]
     .map((match) => match[1] ?? "")
@@ -132,10 +132,10 @@ async function sharedLibraries(world: GuestKernelWorld, program: string): Promis
 }
 
 /** strict and warnings: the path inside the initial RAM disk, and here. */
-async function perlModules(world: GuestKernelWorld, perl: string): Promise<[string, string][]> {
+async function perlModules(context: GuestKernelContext, perl: string): Promise<[string, string][]> {
   const script =
     "require strict; require warnings; print join qq{\\n}, $INC{'strict.pm'}, $INC{'warnings.pm'}";
-  const result = await world.processes.run(perl, ["-e", script], { timeoutMs: 10_000 });
+  const result = await context.processes.run(perl, ["-e", script], { timeoutMs: 10_000 });
   return result.stdout
     .toString("utf8")
     .split("\n")

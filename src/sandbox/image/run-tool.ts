@@ -1,30 +1,30 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { KeyframeError } from "../../base/errors.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 
 const hourMs = 60 * 60 * 1000;
 const maxErrorText = 2000;
 
 /** Runs a program that an image is made with to its end; `program-failed` unless it ends with 0. */
 export async function runTool(
-  world: SandboxWorld,
+  context: SandboxContext,
   program: string,
   args: readonly string[],
 ): Promise<Buffer> {
-  const result = await world.processes.run(program, args, { timeoutMs: hourMs });
+  const result = await context.processes.run(program, args, { timeoutMs: hourMs });
   if (result.code === 0 && result.signal === undefined) return result.stdout;
   throw toolFailed(program, result, result.stderr);
 }
 
 /** The same with its input from a stream, whose failure is reported before the program's. */
 export async function feedTool(
-  world: SandboxWorld,
+  context: SandboxContext,
   program: string,
   args: readonly string[],
   input: AsyncIterable<Buffer>,
 ): Promise<void> {
-  const child = world.processes.start(program, args);
+  const child = context.processes.start(program, args);
   child.stdout.resume();
   const errors = collectText(child.stderr);
   const fed = await pipeline(Readable.from(input, { objectMode: false }), child.stdin).then(
@@ -41,11 +41,11 @@ export async function feedTool(
 
 /** What a program prints, as it comes; the program is ended with the reading. */
 export async function* outputOf(
-  world: SandboxWorld,
+  context: SandboxContext,
   program: string,
   args: readonly string[],
 ): AsyncGenerator<Buffer> {
-  const child = world.processes.start(program, args);
+  const child = context.processes.start(program, args);
   child.stdin.on("error", () => undefined); // it takes no input
   child.stdin.end();
   const errors = collectText(child.stderr);

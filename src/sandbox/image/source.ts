@@ -9,7 +9,7 @@ export type RootfsSource =
   | { readonly kind: "oci"; readonly path: string };
 
 /** `debian:<suite>`, or a path: an OCI layout is a folder with an `oci-layout` file, a tar is a file. */
-export function parseImageSource(
+export function parseRootfsSource(
   files: Files,
   text: string,
   resolve: (path: string) => string,

@@ -1,4 +1,4 @@
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import { outputOf } from "./run-tool.ts";
 
 /** What packs a tar, by the bytes that it begins with. */
@@ -10,20 +10,20 @@ const packings: readonly { readonly magic: Buffer; readonly program: string }[] 
 ];
 
 /** The bytes of a file that may be packed. What the file is called, or is said to be, does not count. */
-export function unpacked(world: SandboxWorld, path: string): AsyncIterable<Buffer> {
-  const head = firstBytes(world, path);
+export function unpacked(context: SandboxContext, path: string): AsyncIterable<Buffer> {
+  const head = firstBytes(context, path);
   const packing = packings.find(({ magic }) => head.subarray(0, magic.length).equals(magic));
   return packing === undefined
-    ? wholeFile(world, path)
-    : outputOf(world, packing.program, ["-dc", "--", path]);
+    ? wholeFile(context, path)
+    : outputOf(context, packing.program, ["-dc", "--", path]);
 }
 
-function firstBytes(world: SandboxWorld, path: string): Buffer {
-  for (const piece of world.files.readChunks(path, { chunkBytes: 16 })) return Buffer.from(piece);
+function firstBytes(context: SandboxContext, path: string): Buffer {
+  for (const piece of context.files.readChunks(path, { chunkBytes: 16 })) return Buffer.from(piece);
   return Buffer.alloc(0);
 }
 
-async function* wholeFile(world: SandboxWorld, path: string): AsyncGenerator<Buffer> {
+async function* wholeFile(context: SandboxContext, path: string): AsyncGenerator<Buffer> {
   // copied: what reads ahead keeps a piece while the next is read
-  for (const piece of world.files.readChunks(path, { chunkBytes: 256 * 1024 })) yield Buffer.from(piece);
+  for (const piece of context.files.readChunks(path, { chunkBytes: 256 * 1024 })) yield Buffer.from(piece);
 }

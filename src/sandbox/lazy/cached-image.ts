@@ -1,14 +1,14 @@
 import { parseImageId } from "../../blocks/ids.ts";
-import type { ImageReader } from "../../blocks/image-reader.ts";
 import { openCachedImage } from "../../blocks/images/read/cached-image.ts";
 import { openImage } from "../../blocks/images/read/layered-image.ts";
 import { readManifest } from "../../blocks/images/read/read-image.ts";
 import type { ImageRepository } from "../../blocks/images/repository/image-repository.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { RandomAccessImage } from "../../blocks/random-access-image.ts";
+import type { SandboxContext } from "../store/home.ts";
 
 /** A stored image by its id, through a cache folder of its own. */
 export async function openImageById(
-  world: SandboxWorld,
+  context: SandboxContext,
   repository: ImageRepository,
   options: {
     readonly image: string;
@@ -16,12 +16,17 @@ export async function openImageById(
     readonly chunkBytes?: number;
     readonly signal: AbortSignal;
   },
-): Promise<ImageReader> {
+): Promise<RandomAccessImage> {
   const { image, signal, ...cache } = options;
   const id = parseImageId(image);
   const manifest = await readManifest(repository.store, id, signal);
   return openCachedImage(
-    { ...cache, source: openImage(repository, manifest), imageId: Buffer.from(id, "hex"), note: world.warn },
-    { ...world, openBlockFile: repository.openFile },
+    {
+      ...cache,
+      source: openImage(repository, manifest),
+      imageId: Buffer.from(id, "hex"),
+      note: context.warn,
+    },
+    { ...context, openSparseFile: repository.openFile },
   );
 }

@@ -1,8 +1,8 @@
-import type { ImageReader } from "../../blocks/image-reader.ts";
+import type { RandomAccessImage } from "../../blocks/random-access-image.ts";
 import { openDataFile } from "../../system/files/data-file.ts";
 import type { RunningProcess } from "../../system/process/processes.ts";
 import { ensureMemoryFrom } from "../memory/cache.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import type { ReadySnapshot } from "../store/snapshot-store.ts";
 import { blockServerFiles, readMemoryPid } from "./block-server.ts";
 
@@ -21,15 +21,15 @@ const fuseTimeoutMs = 10_000;
  * As a file through FUSE; where there is no FUSE, fetched whole into a plain file. The server answers on its socket.
  */
 export async function showMemory(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
-  memory: ImageReader,
+  memory: RandomAccessImage,
 ): Promise<ShownMemory> {
-  const files = blockServerFiles(world, snapshot.id);
-  const mounted = await mountMemory(world, files);
+  const files = blockServerFiles(context, snapshot.id);
+  const mounted = await mountMemory(context, files);
   if (mounted !== undefined) return { path: `${files.memoryFolder}/nbd`, process: mounted };
-  world.warn("there is no FUSE here (nbdfuse, /dev/fuse): the whole memory is fetched first");
-  const path = await ensureMemoryFrom(world, snapshot, async (temporary) => {
+  context.warn("there is no FUSE here (nbdfuse, /dev/fuse): the whole memory is fetched first");
+  const path = await ensureMemoryFrom(context, snapshot, async (temporary) => {
     const target = openDataFile(temporary, "create");
     try {
       target.resize(memory.sizeBytes);
@@ -43,7 +43,10 @@ export async function showMemory(
 
 const copyBytes = 4 * 1024 * 1024;
 
-async function copyData(memory: ImageReader, write: (offset: number, bytes: Buffer) => void): Promise<void> {
+async function copyData(
+  memory: RandomAccessImage,
+  write: (offset: number, bytes: Buffer) => void,
+): Promise<void> {
   const room = Buffer.allocUnsafe(copyBytes);
   for (const { kind, offsetBytes, lengthBytes } of memory.extents({
     offsetBytes: 0,
@@ -60,12 +63,12 @@ async function copyData(memory: ImageReader, write: (offset: number, bytes: Buff
 
 /** Undefined where FUSE cannot be used. */
 async function mountMemory(
-  world: SandboxWorld,
+  context: SandboxContext,
   files: ReturnType<typeof blockServerFiles>,
 ): Promise<RunningProcess | undefined> {
-  if (world.files.statIfExists("/dev/fuse") === undefined) return undefined;
-  world.files.makeFolder(files.memoryFolder, { mode: 0o700 });
-  const client = world.processes.start("nbdfuse", [
+  if (context.files.statIfExists("/dev/fuse") === undefined) return undefined;
+  context.files.makeFolder(files.memoryFolder, { mode: 0o700 });
+  const client = context.processes.start("nbdfuse", [
     "--pidfile",
     files.memoryPid,
     files.memoryFolder,
@@ -75,10 +78,10 @@ async function mountMemory(
     () => true,
     () => true, // it is not installed
   );
-  const giveUpAtMs = world.clock.monotonicMs() + fuseTimeoutMs;
-  while (readMemoryPid(world, files) === undefined) {
-    if (await Promise.race([ended, world.clock.sleep(2)])) return undefined;
-    if (world.clock.monotonicMs() < giveUpAtMs) continue;
+  const giveUpAtMs = context.clock.monotonicMs() + fuseTimeoutMs;
+  while (readMemoryPid(context, files) === undefined) {
+    if (await Promise.race([ended, context.clock.sleep(2)])) return undefined;
+    if (context.clock.monotonicMs() < giveUpAtMs) continue;
     client.kill("SIGKILL");
     return undefined;
   }

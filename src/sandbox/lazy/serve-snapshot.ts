@@ -1,14 +1,14 @@
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
-import { type BlockDevice, readOnlyDevice } from "../../blocks/block-device.ts";
-import type { ImageReader } from "../../blocks/image-reader.ts";
 import type { ImageRepository } from "../../blocks/images/repository/image-repository.ts";
+import type { RandomAccessImage } from "../../blocks/random-access-image.ts";
 import { openRawImage } from "../../blocks/raw-image.ts";
+import { readOnlyDevice, type WritableDisk } from "../../blocks/writable-disk.ts";
 import { startNbdServer } from "../../nbd/server.ts";
-import { openNodeBlockFile } from "../../system/files/block-file.ts";
+import { openNodeSparseFile } from "../../system/files/sparse-file.ts";
 import type { HeldLock } from "../../system/locks/named-lock.ts";
 import { listenNodeSocket } from "../../system/net/sockets.ts";
 import { type MemoryDiffImage, openChainMemory, openDiffImage } from "../memory/remote-memory.ts";
-import { lockInHome, type SandboxWorld } from "../store/home.ts";
+import { lockInHome, type SandboxContext } from "../store/home.ts";
 import { readDiskLayerRecord } from "../store/records.ts";
 import { openChain, type ReadySnapshot, snapshotFiles } from "../store/snapshot-store.ts";
 import {
@@ -40,14 +40,14 @@ const lookMs = 1_000;
  * no FUSE it is fetched whole before anything starts, and only the disk is lazy.
  */
 export async function serveSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   repository: ImageRepository,
   snapshot: ReadySnapshot,
   options: ServeOptions,
 ): Promise<void> {
-  const files = blockServerFiles(world, snapshot.id);
-  const opened = new Map<string, Promise<ImageReader>>();
-  let memory: ImageReader | undefined;
+  const files = blockServerFiles(context, snapshot.id);
+  const opened = new Map<string, Promise<RandomAccessImage>>();
+  let memory: RandomAccessImage | undefined;
   let ending: HeldLock | undefined;
   // equal files are one image, and a cache folder has one opener
   const open = (image: string, chunkBytes?: number) => {
@@ -56,7 +56,7 @@ export async function serveSnapshot(
     const { signal } = options;
     const cached = { image, folder: files.cache(image), signal };
     const opening = openImageById(
-      world,
+      context,
       repository,
       chunkBytes === undefined ? cached : { ...cached, chunkBytes },
     );
@@ -64,11 +64,11 @@ export async function serveSnapshot(
     return opening;
   };
   try {
-    memory = await openMemory(world, snapshot, open);
+    memory = await openMemory(context, snapshot, open);
     const layers = await Promise.all(
-      remoteLayers(world, snapshot).map(async ([id, image]) => ({ id, image: await open(image) })),
+      remoteLayers(context, snapshot).map(async ([id, image]) => ({ id, image: await open(image) })),
     );
-    world.files.remove(files.socket);
+    context.files.remove(files.socket);
     const server = await startNbdServer(
       {
         address: { path: files.socket },
@@ -77,16 +77,16 @@ export async function serveSnapshot(
           ...layers.map(({ id, image }) => ({ name: id, device: readOnlyDevice(image) })),
         ],
       },
-      { listenSocket: listenNodeSocket, clock: world.clock },
+      { listenSocket: listenNodeSocket, clock: context.clock },
     );
     let shown: ShownMemory | undefined;
     try {
-      shown = await showMemory(world, snapshot, memory);
+      shown = await showMemory(context, snapshot, memory);
       const layerIds = layers.map(({ id }) => id);
-      writeServerRecord(world, snapshot, { shown, layers: layerIds });
-      ending = await untilIdle(world, snapshot, { ...options, layers: new Set(layerIds) });
+      writeServerRecord(context, snapshot, { shown, layers: layerIds });
+      ending = await untilIdle(context, snapshot, { ...options, layers: new Set(layerIds) });
     } finally {
-      world.files.remove(files.record);
+      context.files.remove(files.record);
       shown?.process?.kill("SIGTERM");
       await shown?.process?.exited;
       await server.close();
@@ -101,25 +101,25 @@ export async function serveSnapshot(
 }
 
 /** Layers whose bytes are not here, with their images. */
-function remoteLayers(world: SandboxWorld, snapshot: ReadySnapshot): [string, string][] {
+function remoteLayers(context: SandboxContext, snapshot: ReadySnapshot): [string, string][] {
   return snapshot.disk.flatMap((layer): [string, string][] => {
     const image = snapshot.remote?.disk[layer.id];
-    const record = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
+    const record = readDiskLayerRecord(context.files, context.home.diskLayerRecord(layer.id));
     return record?.remote === true && image !== undefined ? [[layer.id, image]] : [];
   });
 }
 
 async function openMemory(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
-  open: (image: string, chunkBytes: number) => Promise<ImageReader>,
-): Promise<ImageReader> {
+  open: (image: string, chunkBytes: number) => Promise<RandomAccessImage>,
+): Promise<RandomAccessImage> {
   const chain: MemoryDiffImage[] = [];
-  for (const link of openChain(world, snapshot)) {
-    const path = snapshotFiles(world, link.id).memory;
+  for (const link of openChain(context, snapshot)) {
+    const path = snapshotFiles(context, link.id).memory;
     const reader =
       link.remote === undefined
-        ? openRawImage(openNodeBlockFile(path, { mode: "read" }))
+        ? openRawImage(openNodeSparseFile(path, { mode: "read" }))
         : await open(link.remote.memory, memoryChunkBytes);
     const { tableDigest } = link.memory;
     chain.push(await openDiffImage(reader, { tableDigest, what: `the memory of snapshot ${link.id}` }));
@@ -128,29 +128,29 @@ async function openMemory(
 }
 
 /** The hypervisor opens the memory for writing although it maps it privately; nothing is ever written. */
-function privatelyMapped(memory: ImageReader): BlockDevice {
+function privatelyMapped(memory: RandomAccessImage): WritableDisk {
   return { ...readOnlyDevice(memory), readOnly: false };
 }
 
 function writeServerRecord(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
   { shown, layers }: { readonly shown: ShownMemory; readonly layers: readonly string[] },
 ): void {
-  const files = blockServerFiles(world, snapshot.id);
-  const pid = shown.process === undefined ? undefined : readMemoryPid(world, files);
-  const memoryProcess = pid === undefined ? undefined : world.processTable.identify(pid);
+  const files = blockServerFiles(context, snapshot.id);
+  const pid = shown.process === undefined ? undefined : readMemoryPid(context, files);
+  const memoryProcess = pid === undefined ? undefined : context.processTable.identify(pid);
   if (shown.process !== undefined && memoryProcess === undefined) {
     throw new KeyframeError("program-failed", "nbdfuse ended while it started");
   }
   const record: BlockServerRecord = {
     format: 1,
-    process: world.processTable.self(),
+    process: context.processTable.self(),
     ...(memoryProcess === undefined ? {} : { memoryProcess }),
     memoryPath: shown.path,
     layers: [...layers],
   };
-  world.files.replaceLoosely(files.record, Buffer.from(JSON.stringify(record)), { mode: 0o600 });
+  context.files.replaceWithoutSync(files.record, Buffer.from(JSON.stringify(record)), { mode: 0o600 });
 }
 
 /**
@@ -158,20 +158,20 @@ function writeServerRecord(
  * is answered keeps it so until all is closed.
  */
 async function untilIdle(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
   options: ServeOptions & { readonly layers: ReadonlySet<string> },
 ): Promise<HeldLock | undefined> {
-  const { clock } = world;
+  const { clock } = context;
   let usedAtMs = clock.monotonicMs();
-  const isNeeded = () => isServerNeeded(world, snapshot.id, options.layers);
+  const isNeeded = () => isServerNeeded(context, snapshot.id, options.layers);
   const told = options.stopped.then(() => true);
   for (;;) {
     if (await Promise.race([told, clock.sleep(lookMs).then(() => false)])) return undefined;
     if (isNeeded()) usedAtMs = clock.monotonicMs();
     if (clock.monotonicMs() - usedAtMs < options.idleMs) continue;
     // whoever starts something records it before it asks for the server, which takes this lock
-    const lock = await lockInHome(world, blockServerLock(snapshot.id), 0).catch((error: unknown) => {
+    const lock = await lockInHome(context, blockServerLock(snapshot.id), 0).catch((error: unknown) => {
       if (isKeyframeError(error, "lock-busy")) return undefined; // someone asks now
       throw error;
     });

@@ -19,7 +19,7 @@ import { countPages, type PageRun, pageBytes, parsePrivatePages } from "../memor
 import { preallocate } from "../memory/preallocate.ts";
 import { startResumeWatchdog } from "../qemu/resume-watchdog.ts";
 import { createDiskLayer, freezeDiskLayer, layersFrom, removeDiskLayer } from "../store/disk-layers.ts";
-import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import { lockInHome, type SandboxContext, snapshotsLock, withLock } from "../store/home.ts";
 import type { DiskLayerRef, SandboxRecord, SnapshotRecord } from "../store/records.ts";
 import { attachMachine, findSandbox, saveSandboxRecord } from "../store/sandbox-store.ts";
 import {
@@ -55,20 +55,20 @@ export interface WritingSnapshot {
  * runs again: on errors here, by a watchdog process if this one dies or hangs.
  */
 export async function branchSandbox(
-  world: SandboxWorld,
+  context: SandboxContext,
   sandboxId: SandboxId,
   options: BranchOptions = {},
 ): Promise<WritingSnapshot> {
-  const lock = await lockInHome(world, `sandbox-${sandboxId}`);
+  const lock = await lockInHome(context, `sandbox-${sandboxId}`);
   try {
-    const record = findSandbox(world, sandboxId);
-    const machine = await attachMachine(world, record);
+    const record = findSandbox(context, sandboxId);
+    const machine = await attachMachine(context, record);
     try {
-      const prepared = await prepareBranch(world, record, machine, options);
-      const captured = await captureOrUndo(world, machine, prepared, options);
+      const prepared = await prepareBranch(context, record, machine, options);
+      const captured = await captureOrUndo(context, machine, prepared, options);
       const durable = (async () => {
         try {
-          return await finishBranch(world, prepared, captured);
+          return await finishBranch(context, prepared, captured);
         } finally {
           await lock.release();
         }
@@ -107,30 +107,30 @@ interface CapturedMachine {
 
 /** Everything that can be done while the guest runs. Undoes itself on failure. */
 async function prepareBranch(
-  world: SandboxWorld,
+  context: SandboxContext,
   sandbox: SandboxRecord,
   machine: VirtualMachine,
   options: BranchOptions,
 ): Promise<PreparedBranch> {
   const { memoryPath, process } = machine.address;
   const { pid } = process;
-  const id = newSnapshotId(world.random);
-  const mapping = world.processMemory.findMapping(pid, memoryPath);
+  const id = newSnapshotId(context.random);
+  const mapping = context.processMemory.findMapping(pid, memoryPath);
   if (mapping === undefined) {
     throw new KeyframeError("hypervisor-failed", `the machine has not mapped ${memoryPath}`);
   }
   const parent =
-    sandbox.base === undefined ? undefined : mustBeReady(world, findSnapshot(world, sandbox.base));
+    sandbox.base === undefined ? undefined : mustBeReady(context, findSnapshot(context, sandbox.base));
   const disk = layersFrom(sandbox.disk, await machine.topDiskLayer());
-  const newTop: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
+  const newTop: DiskLayerRef = { id: newDiskLayerId(context.random), kind: "qcow2" };
   const snapshot: SnapshotRecord = {
     format: 1,
     id,
     ...(options.name === undefined ? {} : { name: options.name }),
     state: "writing",
-    writer: world.processTable.self(),
+    writer: context.processTable.self(),
     ...(options.suspend === true ? { suspendOf: sandbox.id } : {}),
-    createdAtMs: world.clock.nowMs(),
+    createdAtMs: context.clock.nowMs(),
     sandbox: sandbox.id,
     ...(sandbox.image === undefined ? {} : { image: sandbox.image }),
     ...(parent === undefined ? {} : { parent: { id: parent.id, seal: parent.seal } }),
@@ -139,56 +139,56 @@ async function prepareBranch(
     hypervisor: await machine.version(),
     disk: [],
   };
-  const { folder, memory } = snapshotFiles(world, id);
+  const { folder, memory } = snapshotFiles(context, id);
   let memoryFile: DataFile | undefined;
   try {
-    await withLock(world, snapshotsLock, async () => {
-      if (options.name !== undefined) claimName(world, "snapshot", options.name, id);
-      world.files.makeFolder(folder, { mode: 0o700 });
-      saveSnapshotRecord(world, snapshot);
+    await withLock(context, snapshotsLock, async () => {
+      if (options.name !== undefined) claimName(context, "snapshot", options.name, id);
+      context.files.makeFolder(folder, { mode: 0o700 });
+      saveSnapshotRecord(context, snapshot);
     });
     // what the machine will use is recorded before it does
-    saveSandboxRecord(world, { ...sandbox, disk: [newTop, ...disk] });
+    saveSandboxRecord(context, { ...sandbox, disk: [newTop, ...disk] });
     fault("branch:after-intent");
-    createDiskLayer(world, newTop, disk, sandbox.shape.diskBytes);
+    createDiskLayer(context, newTop, disk, sandbox.shape.diskBytes);
     const pageMap = Buffer.alloc((mapping.sizeBytes / pageBytes) * 8);
-    world.processMemory.readPageMap(pid, mapping, pageMap);
+    context.processMemory.readPageMap(pid, mapping, pageMap);
     const runs = parsePrivatePages(pageMap);
     memoryFile = openDataFile(memory, "create");
     injected("branch:preallocate", memory);
     if (options.reserve !== false) {
-      preallocate(memoryFile, memory, memoryDiffSizeBytes(runs), world.warn);
+      preallocate(memoryFile, memory, memoryDiffSizeBytes(runs), context.warn);
     }
     const buffer = warmPageBuffer(runs);
-    await machine.prepareDiskLayer(layerFile(world, newTop));
+    await machine.prepareDiskLayer(layerFile(context, newTop));
     fault("branch:after-prepare");
     return { sandbox, snapshot, disk, newTop, mapping, memoryPath, memoryFile, buffer, pageMap };
   } catch (error) {
     memoryFile?.close();
-    removeSnapshotFiles(world, snapshot);
-    saveSandboxRecord(world, { ...sandbox, disk: [...disk] });
-    removeDiskLayer(world, newTop.id);
+    removeSnapshotFiles(context, snapshot);
+    saveSandboxRecord(context, { ...sandbox, disk: [...disk] });
+    removeDiskLayer(context, newTop.id);
     throw error;
   }
 }
 
 async function captureOrUndo(
-  world: SandboxWorld,
+  context: SandboxContext,
   machine: VirtualMachine,
   prepared: PreparedBranch,
   options: BranchOptions,
 ): Promise<CapturedMachine> {
   try {
-    return await capture(world, machine, prepared, options.suspend === true);
+    return await capture(context, machine, prepared, options.suspend === true);
   } catch (error) {
     prepared.memoryFile.close();
-    removeSnapshotFiles(world, prepared.snapshot);
+    removeSnapshotFiles(context, prepared.snapshot);
     // The layer may be in use: the machine knows. If it is not, both go; if it is, it stays in the record.
     const top = await machine.topDiskLayer().catch(() => undefined); // it has ended: its record goes with it
     if (top !== undefined && top !== prepared.newTop.id) {
-      await machine.dropDiskLayer(layerFile(world, prepared.newTop)).catch(() => undefined); // it goes with the machine otherwise
-      removeDiskLayer(world, prepared.newTop.id);
-      saveSandboxRecord(world, { ...prepared.sandbox, disk: [...prepared.disk] });
+      await machine.dropDiskLayer(layerFile(context, prepared.newTop)).catch(() => undefined); // it goes with the machine otherwise
+      removeDiskLayer(context, prepared.newTop.id);
+      saveSandboxRecord(context, { ...prepared.sandbox, disk: [...prepared.disk] });
     }
     throw error;
   }
@@ -196,14 +196,14 @@ async function captureOrUndo(
 
 /** The pause. */
 async function capture(
-  world: SandboxWorld,
+  context: SandboxContext,
   machine: VirtualMachine,
   prepared: PreparedBranch,
   suspend: boolean,
 ): Promise<CapturedMachine> {
-  const { clock, processMemory } = world;
+  const { clock, processMemory } = context;
   const { pid } = machine.address.process;
-  const watchdog = await startResumeWatchdog(world, machine.address.folder);
+  const watchdog = await startResumeWatchdog(context, machine.address.folder);
   let stays = false;
   const startMs = clock.monotonicMs();
   try {
@@ -211,7 +211,7 @@ async function capture(
     await machine.pause();
     const pausedMs = clock.monotonicMs();
     injected("branch:paused", machine.address.folder);
-    await machine.switchDiskLayer(layerFile(world, prepared.newTop));
+    await machine.switchDiskLayer(layerFile(context, prepared.newTop));
     const diskMs = clock.monotonicMs();
     injected("branch:after-disk", machine.address.folder);
     const { deviceState } = await machine.saveDeviceState();
@@ -265,12 +265,12 @@ async function capture(
 
 /** After the pause: digests, files, then the record that makes the snapshot exist. */
 async function finishBranch(
-  world: SandboxWorld,
+  context: SandboxContext,
   prepared: PreparedBranch,
   captured: CapturedMachine,
 ): Promise<ReadySnapshot> {
   const { snapshot, memoryFile, sandbox } = prepared;
-  const files = snapshotFiles(world, snapshot.id);
+  const files = snapshotFiles(context, snapshot.id);
   try {
     // let whoever waits for the guest go on before this process computes
     await nextTurn();
@@ -287,11 +287,11 @@ async function finishBranch(
       base?.close();
     }
     injected("branch:write-device-state", files.deviceState);
-    world.files.replace(files.deviceState, captured.deviceState, { mode: 0o600 });
+    context.files.replace(files.deviceState, captured.deviceState, { mode: 0o600 });
     injected("branch:freeze-disk", files.folder);
     const disk: SnapshotRecord["disk"] = [];
     for (const layer of prepared.disk)
-      disk.push({ ...layer, sha256: (await freezeDiskLayer(world, layer)).sha256 });
+      disk.push({ ...layer, sha256: (await freezeDiskLayer(context, layer)).sha256 });
     const { writer: _writer, ...rest } = snapshot;
     const complete = {
       ...rest,
@@ -303,24 +303,24 @@ async function finishBranch(
     };
     const ready: ReadySnapshot = { ...complete, seal: sealOf(complete) };
     injected("branch:publish", files.record);
-    saveSnapshotRecord(world, ready);
+    saveSnapshotRecord(context, ready);
     fault("branch:after-publish");
     return ready;
   } catch (error) {
-    removeSnapshotFiles(world, snapshot);
+    removeSnapshotFiles(context, snapshot);
     throw error;
   } finally {
     memoryFile.close();
   }
 }
 
-function removeSnapshotFiles(world: SandboxWorld, snapshot: SnapshotRecord): void {
-  world.files.removeTree(snapshotFiles(world, snapshot.id).folder);
-  if (snapshot.name !== undefined) releaseName(world, "snapshot", snapshot.name, snapshot.id);
+function removeSnapshotFiles(context: SandboxContext, snapshot: SnapshotRecord): void {
+  context.files.removeTree(snapshotFiles(context, snapshot.id).folder);
+  if (snapshot.name !== undefined) releaseName(context, "snapshot", snapshot.name, snapshot.id);
 }
 
-function layerFile(world: SandboxWorld, layer: DiskLayerRef): DiskLayerFile {
-  return { path: world.home.diskLayer(layer.id, layer.kind), format: layer.kind };
+function layerFile(context: SandboxContext, layer: DiskLayerRef): DiskLayerFile {
+  return { path: context.home.diskLayer(layer.id, layer.kind), format: layer.kind };
 }
 
 /** A fault point whose injected errno reads like the file system's own. */

@@ -3,7 +3,7 @@ import type { Accelerator } from "../hypervisor.ts";
 import { parseObjectName, parseSnapshotId } from "../ids.ts";
 import { findSandboxImage } from "../image/build.ts";
 import { chooseAcceleration } from "../qemu/acceleration.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import { readImageRecord } from "../store/records.ts";
 import { findSnapshot, listSnapshots, mustBeReady } from "../store/snapshot-store.ts";
 import { bootSandbox, type ForkResult, forkSnapshot, type StartOptions } from "./start-sandbox.ts";
@@ -32,7 +32,7 @@ export interface CreateRequest extends StartOptions {
 
 /** Starts one sandbox from an image, or some from a snapshot. */
 export async function createSandboxes(
-  world: SandboxWorld,
+  context: SandboxContext,
   request: CreateRequest,
 ): Promise<readonly ForkResult[]> {
   const {
@@ -47,14 +47,14 @@ export async function createSandboxes(
     cold = false,
     ...options
   } = request;
-  if (!isImage(world, from)) {
+  if (!isImage(context, from)) {
     if (memoryMiB !== undefined || cpus !== undefined || diskBytes !== undefined) {
       throw new KeyframeError(
         "usage",
         "memory, cpus and disk are the snapshot's own and cannot be chosen again",
       );
     }
-    return forkSnapshot(world, mustBeReady(world, findSnapshot(world, from)), {
+    return forkSnapshot(context, mustBeReady(context, findSnapshot(context, from)), {
       ...options,
       count,
       pool,
@@ -65,9 +65,9 @@ export async function createSandboxes(
       hint: "run one, then `keyframe sandbox branch <id> --count <n>`",
     });
   }
-  const acceleration = await chooseAcceleration(world, accelerator);
+  const acceleration = await chooseAcceleration(context, accelerator);
   progress(`accelerator: ${acceleration.accelerator} (${acceleration.reason})`);
-  const image = findSandboxImage(world, parseObjectName(from));
+  const image = findSandboxImage(context, parseObjectName(from));
   const boot = {
     ...options,
     memoryMiB: memoryMiB ?? 512,
@@ -76,17 +76,17 @@ export async function createSandboxes(
     accelerator: acceleration.accelerator,
   };
   const sandbox = cold
-    ? await bootSandbox(world, image, boot)
-    : await startWarm(world, image, boot, progress);
+    ? await bootSandbox(context, image, boot)
+    : await startWarm(context, image, boot, progress);
   return [{ ok: true, sandbox }];
 }
 
 /** A name may be both an image's and a snapshot's: an id is always a snapshot's, and an image is asked first. */
-export function isImage(world: SandboxWorld, what: string): boolean {
+export function isImage(context: SandboxContext, what: string): boolean {
   if (parseSnapshotId(what) !== undefined) return false;
   const name = parseObjectName(what);
-  if (readImageRecord(world.files, world.home.imageRecord(name)) !== undefined) return true;
-  if (listSnapshots(world).some((each) => each.name === what)) return false;
+  if (readImageRecord(context.files, context.home.imageRecord(name)) !== undefined) return true;
+  if (listSnapshots(context).some((each) => each.name === what)) return false;
   throw new KeyframeError("not-found", `there is no image or snapshot ${what}`, {
     hint: "`keyframe image build` makes an image; `keyframe snapshot list` lists snapshots",
   });

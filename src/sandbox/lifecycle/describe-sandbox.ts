@@ -1,13 +1,13 @@
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import { sandboxState } from "../store/sandbox-store.ts";
 
 /** A sandbox as `--json` and the API show it. */
-export function describeSandbox(world: SandboxWorld, record: SandboxRecord) {
+export function describeSandbox(context: SandboxContext, record: SandboxRecord) {
   return {
     id: record.id,
     name: record.name ?? null,
-    state: sandboxState(world, record),
+    state: sandboxState(context, record),
     image: record.image ?? null,
     snapshot: record.base ?? null,
     createdAt: new Date(record.createdAtMs).toISOString(),

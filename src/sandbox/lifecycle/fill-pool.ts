@@ -5,7 +5,7 @@ import type { SnapshotId } from "../ids.ts";
 import { maxPoolSize } from "../limits.ts";
 import { startDeadline } from "../qemu/deadline.ts";
 import { eraseSandbox } from "../removal/erase-sandbox.ts";
-import { lockInHome, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import { lockInHome, type SandboxContext, snapshotsLock, withLock } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import type { ReadySnapshot } from "../store/snapshot-store.ts";
 import { listPool, wakeGuest } from "./pool.ts";
@@ -23,7 +23,7 @@ export interface PoolOptions {
  * are ready then. One filler at a time for each snapshot: a second one waits, and finds the work done.
  */
 export async function fillPool(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
   options: PoolOptions,
 ): Promise<readonly SandboxRecord[]> {
@@ -31,24 +31,24 @@ export async function fillPool(
   if (!Number.isSafeInteger(size) || size < 0 || size > maxPoolSize) {
     throw new KeyframeError("invalid-input", `the size of a pool must be from 0 to ${maxPoolSize}: ${size}`);
   }
-  const lock = await lockInHome(world, `pool-${snapshot.id}`, fillWaitMs);
+  const lock = await lockInHome(context, `pool-${snapshot.id}`, fillWaitMs);
   try {
-    await drainPool(world, snapshot.id, size);
-    const missing = size - listPool(world, snapshot.id).length;
-    const plan = missing > 0 ? await planMember(world, snapshot, idleMs) : undefined;
+    await drainPool(context, snapshot.id, size);
+    const missing = size - listPool(context, snapshot.id).length;
+    const plan = missing > 0 ? await planMember(context, snapshot, idleMs) : undefined;
     let left = missing;
     const worker = async () => {
       for (; plan !== undefined && left > 0; ) {
         left -= 1;
-        await startSandbox(world, plan);
+        await startSandbox(context, plan);
       }
     };
-    const workers = Array.from({ length: Math.max(0, Math.min(world.cores, missing)) }, worker);
+    const workers = Array.from({ length: Math.max(0, Math.min(context.cores, missing)) }, worker);
     // all have ended before the next filler may count
     for (const result of await Promise.allSettled(workers)) {
       if (result.status === "rejected") throw result.reason;
     }
-    return listPool(world, snapshot.id);
+    return listPool(context, snapshot.id);
   } finally {
     await lock.release();
   }
@@ -57,31 +57,31 @@ export async function fillPool(
 const fillWaitMs = 120_000;
 
 /** Ends the machines that are ready for a snapshot, but so many of the newest. Sandboxes that were taken go on. */
-export async function drainPool(world: SandboxWorld, snapshot: SnapshotId, keep = 0): Promise<void> {
-  await withLock(world, snapshotsLock, async () => {
-    const members = listPool(world, snapshot);
+export async function drainPool(context: SandboxContext, snapshot: SnapshotId, keep = 0): Promise<void> {
+  await withLock(context, snapshotsLock, async () => {
+    const members = listPool(context, snapshot);
     for (const member of members.slice(0, Math.max(0, members.length - keep))) {
-      await eraseSandbox(world, member);
+      await eraseSandbox(context, member);
     }
   });
 }
 
 async function planMember(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
   idleMs: number,
 ): Promise<SandboxPlan> {
   return {
-    ...(await planFromSnapshot(world, snapshot)),
+    ...(await planFromSnapshot(context, snapshot)),
     async settle(machine, running) {
-      await warmUp(world, machine, running);
+      await warmUp(context, machine, running);
       const { process } = machine.address;
-      const folder = world.home.sandboxFolder(running.id);
-      const deadline = await startDeadline(world, process, { lifetimeMs: idleMs, folder });
+      const folder = context.home.sandboxFolder(running.id);
+      const deadline = await startDeadline(context, process, { lifetimeMs: idleMs, folder });
       return {
         ...running,
         status: "pooled",
-        expiresAtMs: world.clock.nowMs() + idleMs,
+        expiresAtMs: context.clock.nowMs() + idleMs,
         deadline,
       };
     },
@@ -92,13 +92,17 @@ async function planMember(
  * Lets the guest do what it will do first when it is taken, so that the emulator has translated it and the pages are
  * its own: a command, and being woken. Then it is stopped.
  */
-async function warmUp(world: SandboxWorld, machine: VirtualMachine, running: SandboxRecord): Promise<void> {
-  await withGuest(world, running, async (guest) => void (await collectCommand(guest, { argv: ["true"] })));
+async function warmUp(
+  context: SandboxContext,
+  machine: VirtualMachine,
+  running: SandboxRecord,
+): Promise<void> {
+  await withGuest(context, running, async (guest) => void (await collectCommand(guest, { argv: ["true"] })));
   for (let round = 0; round < wakeRounds; round += 1) {
     // the end of a conversation has been dealt with when the next one is answered
-    await withGuest(world, running, (guest) => guest.ping());
+    await withGuest(context, running, (guest) => guest.ping());
     await machine.pause();
-    if (round < wakeRounds - 1) await wakeGuest(world, running, Promise.resolve(machine));
+    if (round < wakeRounds - 1) await wakeGuest(context, running, Promise.resolve(machine));
   }
 }
 

@@ -6,7 +6,7 @@ import type { VirtualMachine } from "../hypervisor.ts";
 import type { SnapshotId } from "../ids.ts";
 import { startDeadline } from "../qemu/deadline.ts";
 import { eraseSandbox } from "../removal/erase-sandbox.ts";
-import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import { type SandboxContext, snapshotsLock, withLock } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import { listSandboxes, readSandboxes, sandboxState, saveSandboxRecord } from "../store/sandbox-store.ts";
 import { claimName } from "../store/snapshot-store.ts";
@@ -15,17 +15,17 @@ import { claimName } from "../store/snapshot-store.ts";
 // have answered, and were stopped. Any process takes one by changing its record.
 
 /** The machines that are ready for a snapshot, oldest first. */
-export function listPool(world: SandboxWorld, snapshot: SnapshotId): SandboxRecord[] {
-  return listSandboxes(world).filter((each) => isReadyFor(world, each, snapshot));
+export function listPool(context: SandboxContext, snapshot: SnapshotId): SandboxRecord[] {
+  return listSandboxes(context).filter((each) => isReadyFor(context, each, snapshot));
 }
 
-function isReadyFor(world: SandboxWorld, record: SandboxRecord, snapshot: SnapshotId): boolean {
-  return record.base === snapshot && sandboxState(world, record) === "pooled";
+function isReadyFor(context: SandboxContext, record: SandboxRecord, snapshot: SnapshotId): boolean {
+  return record.base === snapshot && sandboxState(context, record) === "pooled";
 }
 
 /** Any of them: with many sandboxes most of the time of taking one would go into reading the others. */
-function findReady(world: SandboxWorld, snapshot: SnapshotId): SandboxRecord | undefined {
-  for (const record of readSandboxes(world)) if (isReadyFor(world, record, snapshot)) return record;
+function findReady(context: SandboxContext, snapshot: SnapshotId): SandboxRecord | undefined {
+  for (const record of readSandboxes(context)) if (isReadyFor(context, record, snapshot)) return record;
   return undefined;
 }
 
@@ -42,46 +42,46 @@ export interface TakenSandbox {
  * the caller dies in between, the sandbox is `abandoned`, as a start would be.
  */
 export async function takeFromPool(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: SnapshotId,
   request: PoolRequest,
 ): Promise<TakenSandbox | undefined> {
   for (;;) {
-    const claimed = await claim(world, snapshot, request);
+    const claimed = await claim(context, snapshot, request);
     if (claimed === undefined) return undefined;
     try {
-      return await wake(world, claimed);
+      return await wake(context, claimed);
     } catch (error) {
       // ended by its time limit or from outside since it was listed: the next one, or none
-      await eraseSandbox(world, { ...claimed, status: "running" });
-      world.warn(`sandbox ${claimed.id} of the pool could not be used: ${String(error)}`);
+      await eraseSandbox(context, { ...claimed, status: "running" });
+      context.warn(`sandbox ${claimed.id} of the pool could not be used: ${String(error)}`);
     }
   }
 }
 
 /** Under the lock under which snapshots are removed and garbage is collected: a machine is claimed or drained. */
 function claim(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: SnapshotId,
   request: PoolRequest,
 ): Promise<SandboxRecord | undefined> {
-  return withLock(world, snapshotsLock, async () => {
-    const member = findReady(world, snapshot);
+  return withLock(context, snapshotsLock, async () => {
+    const member = findReady(context, snapshot);
     if (member === undefined) return undefined;
     const { expiresAtMs: _expiry, ...kept } = member;
     const claimed: SandboxRecord = {
       ...kept,
       ...request,
       status: "starting",
-      starter: world.processTable.self(),
-      createdAtMs: world.clock.nowMs(),
+      starter: context.processTable.self(),
+      createdAtMs: context.clock.nowMs(),
     };
-    saveSandboxRecord(world, claimed);
+    saveSandboxRecord(context, claimed);
     fault("pool:after-record");
     try {
-      if (request.name !== undefined) claimName(world, "sandbox", request.name, member.id);
+      if (request.name !== undefined) claimName(context, "sandbox", request.name, member.id);
     } catch (error) {
-      saveSandboxRecord(world, member);
+      saveSandboxRecord(context, member);
       throw error;
     }
     fault("pool:after-claim");
@@ -89,26 +89,26 @@ function claim(
   });
 }
 
-async function wake(world: SandboxWorld, claimed: SandboxRecord): Promise<TakenSandbox> {
-  const folder = world.home.sandboxFolder(claimed.id);
+async function wake(context: SandboxContext, claimed: SandboxRecord): Promise<TakenSandbox> {
+  const folder = context.home.sandboxFolder(claimed.id);
   const { starter: _starter, deadline, ...rest } = claimed;
   if (rest.machine === undefined) throw new KeyframeError("damaged", `sandbox ${claimed.id} has no machine`);
-  if (deadline !== undefined) world.processTable.signal(deadline, "SIGKILL");
-  const attaching = world.hypervisor.attach({ folder, ...rest.machine });
+  if (deadline !== undefined) context.processTable.signal(deadline, "SIGKILL");
+  const attaching = context.hypervisor.attach({ folder, ...rest.machine });
   try {
-    const problems = await wakeGuest(world, claimed, attaching);
-    const lifetimeMs = rest.expiresAtMs === undefined ? undefined : rest.expiresAtMs - world.clock.nowMs();
+    const problems = await wakeGuest(context, claimed, attaching);
+    const lifetimeMs = rest.expiresAtMs === undefined ? undefined : rest.expiresAtMs - context.clock.nowMs();
     const until =
       lifetimeMs === undefined
         ? undefined
-        : await startDeadline(world, rest.machine.process, { lifetimeMs, folder });
+        : await startDeadline(context, rest.machine.process, { lifetimeMs, folder });
     const running: SandboxRecord = {
       ...rest,
       status: "running",
       ...(until === undefined ? {} : { deadline: until }),
     };
     fault("pool:after-wake");
-    saveSandboxRecord(world, running);
+    saveSandboxRecord(context, running);
     return { record: running, problems };
   } finally {
     await attaching.then(
@@ -120,13 +120,13 @@ async function wake(world: SandboxWorld, claimed: SandboxRecord): Promise<TakenS
 
 /** Continues a stopped machine whose guest finds its identity in front of it. Answers what could not be renewed. */
 export async function wakeGuest(
-  world: SandboxWorld,
+  context: SandboxContext,
   record: SandboxRecord,
   attaching: Promise<VirtualMachine>,
 ): Promise<readonly string[]> {
   attaching.catch(() => undefined); // awaited below, after steps that may fail first
-  const identity = planIdentity(world, record).guest;
-  const session = await openGuestSession(world, record, {
+  const identity = planIdentity(context, record).guest;
+  const session = await openGuestSession(context, record, {
     identity,
     onSpoken: async () => (await attaching).resume(),
   });

@@ -1,5 +1,5 @@
 import { machineFiles } from "../qemu/qemu-arguments.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 
 /** The most that is read of each log, bytes: the end. */
@@ -7,19 +7,19 @@ const maxLogBytes = 4 * 1024 * 1024;
 
 /** What the guest's kernel, QEMU and the process beside it have printed. Control characters are as the guest chose them. */
 export function readSandboxLogs(
-  world: SandboxWorld,
+  context: SandboxContext,
   record: SandboxRecord,
-): { readonly console: string; readonly hypervisor: string; readonly keeper: string } {
-  const folder = world.home.sandboxFolder(record.id);
+): { readonly console: string; readonly hypervisor: string; readonly sidecar: string } {
+  const folder = context.home.sandboxFolder(record.id);
   const read = (name: string) => {
     const path = `${folder}/${name}`;
-    return world.files.statIfExists(path) === undefined
+    return context.files.statIfExists(path) === undefined
       ? ""
-      : world.files.readTail(path, maxLogBytes).toString("utf8");
+      : context.files.readTail(path, maxLogBytes).toString("utf8");
   };
   return {
     console: read(machineFiles.console),
     hypervisor: read(machineFiles.log),
-    keeper: read(machineFiles.keeperLog),
+    sidecar: read(machineFiles.sidecarLog),
   };
 }

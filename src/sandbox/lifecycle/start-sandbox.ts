@@ -8,9 +8,9 @@ import { prepareGuestKernel } from "../image/guest-kernel.ts";
 import { ensureBlockServer } from "../lazy/block-server.ts";
 import { cpuCount, diskBytes, maxForkCount, memoryMiB } from "../limits.ts";
 import { checkMemoryFiles, ensureMemoryImage, ensureZeroMemory } from "../memory/cache.ts";
-import { ensureKeeper } from "../network/keeper-client.ts";
+import { ensureSidecar } from "../network/sidecar-client.ts";
 import { checkDiskLayer, createDiskLayer, diskLayerFiles, removeDiskLayer } from "../store/disk-layers.ts";
-import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import { type SandboxContext, snapshotsLock, withLock } from "../store/home.ts";
 import type { DiskLayerRef, ImageRecord, SandboxRecord } from "../store/records.ts";
 import { saveSandboxRecord } from "../store/sandbox-store.ts";
 import {
@@ -57,15 +57,15 @@ const bootTimeoutMs = 120_000;
 
 /** Starts a machine from an image and waits until its guest answers. */
 export async function bootSandbox(
-  world: SandboxWorld,
+  context: SandboxContext,
   image: ImageRecord,
   options: BootOptions,
 ): Promise<StartedSandbox> {
   const shape = planShape(options);
   const layer: DiskLayerRef = { id: image.layer, kind: "raw" };
-  await checkDiskLayer(world, layer);
-  const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
-  return startSandbox(world, {
+  await checkDiskLayer(context, layer);
+  const kernel = await prepareGuestKernel(context, context.home.folder("kernels"));
+  return startSandbox(context, {
     ...options,
     shape,
     image: image.name,
@@ -117,7 +117,7 @@ export type ForkResult =
  * identity. One result per child: a child that fails does not stop the others.
  */
 export async function forkSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
   options: ForkOptions,
 ): Promise<readonly ForkResult[]> {
@@ -127,21 +127,21 @@ export async function forkSnapshot(
       `the number of children must be from 1 to ${maxForkCount}: ${options.count}`,
     );
   }
-  const planRestored = once(() => planFromSnapshot(world, snapshot));
+  const planRestored = once(() => planFromSnapshot(context, snapshot));
   const start = async (index: number): Promise<StartedSandbox> => {
-    const startedAtMs = world.clock.monotonicMs();
+    const startedAtMs = context.clock.monotonicMs();
     const { env = {}, lifetimeMs, network, idleMs } = options;
     const name = childName(options.name, index, options.count);
     // what is kept ready has no network and no process beside it
     if (options.pool !== false && network === undefined && idleMs === undefined) {
-      const taken = await takeFromPool(world, snapshot.id, {
+      const taken = await takeFromPool(context, snapshot.id, {
         ...name,
         env,
-        ...(lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + lifetimeMs }),
+        ...(lifetimeMs === undefined ? {} : { expiresAtMs: context.clock.nowMs() + lifetimeMs }),
       });
-      if (taken !== undefined) return { ...taken, readyMs: world.clock.monotonicMs() - startedAtMs };
+      if (taken !== undefined) return { ...taken, readyMs: context.clock.monotonicMs() - startedAtMs };
     }
-    return startSandbox(world, {
+    return startSandbox(context, {
       ...(await planRestored()),
       ...name,
       env,
@@ -164,7 +164,7 @@ export async function forkSnapshot(
     }
   };
   // more at once than cores makes each later and none earlier
-  await Promise.all(Array.from({ length: Math.min(world.cores, options.count) }, worker));
+  await Promise.all(Array.from({ length: Math.min(context.cores, options.count) }, worker));
   return results;
 }
 
@@ -174,10 +174,13 @@ function childName(name: ObjectName | undefined, index: number, count: number): 
 }
 
 /** What every machine from a snapshot starts with, after all that it is made of has been checked. */
-export async function planFromSnapshot(world: SandboxWorld, snapshot: ReadySnapshot): Promise<SandboxPlan> {
-  const remote = openChain(world, snapshot).findLast((link) => link.remote !== undefined);
-  await checkSnapshotDisk(world, snapshot);
-  checkMemoryFiles(world, snapshot);
+export async function planFromSnapshot(
+  context: SandboxContext,
+  snapshot: ReadySnapshot,
+): Promise<SandboxPlan> {
+  const remote = openChain(context, snapshot).findLast((link) => link.remote !== undefined);
+  await checkSnapshotDisk(context, snapshot);
+  checkMemoryFiles(context, snapshot);
   return {
     shape: snapshot.shape,
     ...(remote === undefined ? {} : { remote }),
@@ -187,7 +190,7 @@ export async function planFromSnapshot(world: SandboxWorld, snapshot: ReadySnaps
     below: snapshot.disk,
     start: {
       kind: "restore",
-      deviceState: readDeviceState(world, snapshot),
+      deviceState: readDeviceState(context, snapshot),
       hypervisor: snapshot.hypervisor,
     },
   };
@@ -226,30 +229,30 @@ export interface SandboxPlan extends StartOptions {
  * Records first what the sandbox will use, so that nothing of it is collected; then starts the machine. On failure
  * nothing is left: no process, no files, no name.
  */
-export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Promise<StartedSandbox> {
-  const startedAtMs = world.clock.monotonicMs();
-  const id = plan.id ?? newSandboxId(world.random);
-  const folder = world.home.sandboxFolder(id);
+export async function startSandbox(context: SandboxContext, plan: SandboxPlan): Promise<StartedSandbox> {
+  const startedAtMs = context.clock.monotonicMs();
+  const id = plan.id ?? newSandboxId(context.random);
+  const folder = context.home.sandboxFolder(id);
   const isNew = plan.id === undefined;
   let machine: VirtualMachine | undefined;
   let layer: DiskLayerRef | undefined;
   try {
-    const starting = await recordStart(world, id, plan);
+    const starting = await recordStart(context, id, plan);
     layer = starting.disk[0];
     fault("start:after-record");
     // after the record, which keeps server and image: QEMU would make a missing image, of zeros
     const { base, remote } = plan;
     const served =
-      remote === undefined ? undefined : { id: remote.id, ...(await ensureBlockServer(world, remote)) };
+      remote === undefined ? undefined : { id: remote.id, ...(await ensureBlockServer(context, remote)) };
     const memory =
       base === undefined
-        ? await ensureZeroMemory(world, plan.shape.memoryMiB)
-        : await ensureMemoryImage(world, base, served);
-    machine = await world.hypervisor.start({
+        ? await ensureZeroMemory(context, plan.shape.memoryMiB)
+        : await ensureMemoryImage(context, base, served);
+    machine = await context.hypervisor.start({
       shape: plan.shape,
       folder,
       memoryPath: memory,
-      disk: diskLayerFiles(world, starting.disk, served),
+      disk: diskLayerFiles(context, starting.disk, served),
       start: plan.start,
       ...(plan.lifetimeMs === undefined ? {} : { lifetimeMs: plan.lifetimeMs }),
     });
@@ -257,9 +260,9 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
     const { starter: _starter, continues: _continues, suspended: _suspended, ...rest } = starting;
     const running: SandboxRecord = { ...rest, status: "running", machine: { process, memoryPath } };
     fault("start:after-machine");
-    const identity = planIdentity(world, running);
+    const identity = planIdentity(context, running);
     const restored = machine;
-    const session = await openGuestSession(world, running, {
+    const session = await openGuestSession(context, running, {
       timeoutMs: bootTimeoutMs,
       ...(plan.start.kind === "restore"
         ? { identity: identity.guest, onSpoken: () => restored.resume() }
@@ -272,37 +275,41 @@ export async function startSandbox(world: SandboxWorld, plan: SandboxPlan): Prom
       await session.close();
     }
     const record = (await plan.settle?.(machine, running)) ?? running;
-    saveSandboxRecord(world, record);
+    saveSandboxRecord(context, record);
     machine.detach();
     // it runs: what the process beside it cannot do is a problem of the sandbox, not its end
-    await ensureKeeper(world, record).catch((error: unknown) => problems.push(errorText(error)));
-    return { record, problems, readyMs: world.clock.monotonicMs() - startedAtMs };
+    await ensureSidecar(context, record).catch((error: unknown) => problems.push(errorText(error)));
+    return { record, problems, readyMs: context.clock.monotonicMs() - startedAtMs };
   } catch (error) {
     await machine?.kill();
-    if (layer !== undefined && isNew) removeDiskLayer(world, layer.id);
+    if (layer !== undefined && isNew) removeDiskLayer(context, layer.id);
     if (isNew) {
-      world.files.removeTree(folder);
-      if (plan.name !== undefined) releaseName(world, "sandbox", plan.name, id);
+      context.files.removeTree(folder);
+      if (plan.name !== undefined) releaseName(context, "sandbox", plan.name, id);
     }
     throw error;
   }
 }
 
 /** Under the snapshots' lock: the base is not removed between the look and the reference, nor the name's claim. */
-async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan): Promise<SandboxRecord> {
-  return withLock(world, snapshotsLock, async () => {
-    if (plan.id === undefined && plan.name !== undefined) claimName(world, "sandbox", plan.name, id);
-    if (plan.base !== undefined) mustBeReady(world, findSnapshot(world, plan.base.id));
-    const layer: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
+async function recordStart(
+  context: SandboxContext,
+  id: SandboxId,
+  plan: SandboxPlan,
+): Promise<SandboxRecord> {
+  return withLock(context, snapshotsLock, async () => {
+    if (plan.id === undefined && plan.name !== undefined) claimName(context, "sandbox", plan.name, id);
+    if (plan.base !== undefined) mustBeReady(context, findSnapshot(context, plan.base.id));
+    const layer: DiskLayerRef = { id: newDiskLayerId(context.random), kind: "qcow2" };
     const starting: SandboxRecord = {
       format: 1,
       id,
       ...(plan.name === undefined ? {} : { name: plan.name }),
-      createdAtMs: world.clock.nowMs(),
+      createdAtMs: context.clock.nowMs(),
       ...(plan.image === undefined ? {} : { image: plan.image }),
       ...(plan.base === undefined ? {} : { base: plan.base.id }),
       status: "starting",
-      starter: world.processTable.self(),
+      starter: context.processTable.self(),
       ...(plan.id === undefined ? {} : { continues: true as const }),
       ...(plan.suspended === undefined ? {} : { suspended: plan.suspended }),
       ...(plan.scratch === undefined ? {} : { scratch: plan.scratch }),
@@ -312,11 +319,11 @@ async function recordStart(world: SandboxWorld, id: SandboxId, plan: SandboxPlan
       ...(plan.network === undefined ? {} : { network: plan.network }),
       ...(plan.idleMs === undefined ? {} : { idleMs: plan.idleMs }),
       disk: [layer, ...plan.below.map(({ id: below, kind }) => ({ id: below, kind }))],
-      ...(plan.lifetimeMs === undefined ? {} : { expiresAtMs: world.clock.nowMs() + plan.lifetimeMs }),
+      ...(plan.lifetimeMs === undefined ? {} : { expiresAtMs: context.clock.nowMs() + plan.lifetimeMs }),
     };
-    world.files.makeFolder(world.home.sandboxFolder(id), { mode: 0o700 });
-    saveSandboxRecord(world, starting);
-    createDiskLayer(world, layer, plan.below, plan.shape.diskBytes);
+    context.files.makeFolder(context.home.sandboxFolder(id), { mode: 0o700 });
+    saveSandboxRecord(context, starting);
+    createDiskLayer(context, layer, plan.below, plan.shape.diskBytes);
     return starting;
   });
 }

@@ -1,7 +1,7 @@
 import { errorText } from "../../base/errors.ts";
 import { prepareGuestKernel } from "../image/guest-kernel.ts";
 import { removeSandbox } from "../removal/remove-sandbox.ts";
-import { type SandboxWorld, withLock } from "../store/home.ts";
+import { type SandboxContext, withLock } from "../store/home.ts";
 import type { ImageRecord } from "../store/records.ts";
 import { findSnapshot, mustBeReady, type ReadySnapshot } from "../store/snapshot-store.ts";
 import { findWarmStart, forgetWarmStart, recordWarmStart, type WarmKey } from "../store/warm-starts.ts";
@@ -24,24 +24,24 @@ const makingLimitMs = 10 * 60_000;
  * machine boots by itself.
  */
 export async function startWarm(
-  world: SandboxWorld,
+  context: SandboxContext,
   image: ImageRecord,
   options: BootOptions,
   progress: (text: string) => void,
 ): Promise<StartedSandbox> {
   const { memoryMiB: _memory, cpus: _cpus, diskBytes: _disk, accelerator: _accelerator, ...rest } = options;
-  const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
+  const kernel = await prepareGuestKernel(context, context.home.folder("kernels"));
   const key: WarmKey = { layer: image.layer, shape: planShape(options), kernelDigest: kernel.digest };
   try {
-    const warm = await ensureWarmStart(world, image, { key, options, progress });
-    const [result] = await forkSnapshot(world, warm, { ...rest, count: 1, pool: false });
+    const warm = await ensureWarmStart(context, image, { key, options, progress });
+    const [result] = await forkSnapshot(context, warm, { ...rest, count: 1, pool: false });
     if (result?.ok === true) return result.sandbox;
     throw result?.error;
   } catch (error) {
     // another version of QEMU, a damaged file: the next start makes it anew
-    forgetWarmStart(world, key);
-    world.warn(`no warm start of ${image.name}: ${errorText(error)}`);
-    return bootSandbox(world, image, options);
+    forgetWarmStart(context, key);
+    context.warn(`no warm start of ${image.name}: ${errorText(error)}`);
+    return bootSandbox(context, image, options);
   }
 }
 
@@ -52,31 +52,31 @@ interface WarmRequest {
 }
 
 async function ensureWarmStart(
-  world: SandboxWorld,
+  context: SandboxContext,
   image: ImageRecord,
   request: WarmRequest,
 ): Promise<ReadySnapshot> {
-  const known = readWarmStart(world, request.key);
+  const known = readWarmStart(context, request.key);
   if (known !== undefined) return known;
   // one makes it, whoever else wants it waits
-  return withLock(world, `warm-${image.layer}`, async () => {
-    return readWarmStart(world, request.key) ?? (await makeWarmStart(world, image, request));
+  return withLock(context, `warm-${image.layer}`, async () => {
+    return readWarmStart(context, request.key) ?? (await makeWarmStart(context, image, request));
   });
 }
 
 /** Undefined if it is not there, or was removed. */
-function readWarmStart(world: SandboxWorld, key: WarmKey): ReadySnapshot | undefined {
-  const id = findWarmStart(world, key);
+function readWarmStart(context: SandboxContext, key: WarmKey): ReadySnapshot | undefined {
+  const id = findWarmStart(context, key);
   if (id === undefined) return undefined;
   try {
-    return mustBeReady(world, findSnapshot(world, id));
+    return mustBeReady(context, findSnapshot(context, id));
   } catch {
     return undefined; // made anew
   }
 }
 
 async function makeWarmStart(
-  world: SandboxWorld,
+  context: SandboxContext,
   image: ImageRecord,
   { key, options, progress }: WarmRequest,
 ): Promise<ReadySnapshot> {
@@ -84,7 +84,7 @@ async function makeWarmStart(
   progress(
     `first start of ${image.name} with ${memoryMiB} MiB and ${cpus} processors: making its warm start`,
   );
-  const { record } = await bootSandbox(world, image, {
+  const { record } = await bootSandbox(context, image, {
     memoryMiB,
     cpus,
     diskBytes,
@@ -93,10 +93,10 @@ async function makeWarmStart(
     scratch: true,
   });
   try {
-    const snapshot = await (await branchSandbox(world, record.id)).durable;
-    recordWarmStart(world, key, snapshot.id);
+    const snapshot = await (await branchSandbox(context, record.id)).durable;
+    recordWarmStart(context, key, snapshot.id);
     return snapshot;
   } finally {
-    await removeSandbox(world, record);
+    await removeSandbox(context, record);
   }
 }

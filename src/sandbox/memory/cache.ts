@@ -2,7 +2,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { type DataFile, openDataFile } from "../../system/files/data-file.ts";
 import { nextTurn } from "../../system/turn.ts";
 import type { SnapshotId } from "../ids.ts";
-import { type SandboxWorld, stagingPath, withLock } from "../store/home.ts";
+import { type SandboxContext, stagingPath, withLock } from "../store/home.ts";
 import { mustBeLocal, openChain, type ReadySnapshot, snapshotFiles } from "../store/snapshot-store.ts";
 import { type MemoryDiffReader, openMemoryDiff } from "./diff-file.ts";
 import { writeDiffOver, writeMemoryImage } from "./image.ts";
@@ -14,21 +14,21 @@ import { isZeroPage, pageBytes } from "./page-runs.ts";
  * `served` is the memory of the snapshot of the chain that a block server shows, if one does.
  */
 export async function ensureMemoryImage(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
   served?: { readonly id: SnapshotId; readonly memoryPath: string },
 ): Promise<string> {
   if (served?.id === snapshot.id) return served.memoryPath;
-  return ensureMemoryFrom(world, snapshot, async (temporary) => {
+  return ensureMemoryFrom(context, snapshot, async (temporary) => {
     const { memoryBytes } = snapshot.memory;
-    const links = openChain(world, snapshot);
+    const links = openChain(context, snapshot);
     const above = links.findIndex((link) => link.id === served?.id) + 1;
     const chain: MemoryDiffReader[] = [];
     const target = openDataFile(temporary, "create");
     try {
       for (const link of links.slice(above)) {
         mustBeLocal(link);
-        const reader = openMemoryDiff(snapshotFiles(world, link.id).memory, link.memory.tableDigest);
+        const reader = openMemoryDiff(snapshotFiles(context, link.id).memory, link.memory.tableDigest);
         chain.push(reader);
         if (reader.table.memoryBytes !== memoryBytes) {
           throw new KeyframeError(
@@ -39,7 +39,7 @@ export async function ensureMemoryImage(
       }
       if (served === undefined || above === 0) await writeMemoryImage(target, chain, memoryBytes);
       else {
-        await copyMemory(world, served.memoryPath, target);
+        await copyMemory(context, served.memoryPath, target);
         for (const reader of chain) await writeDiffOver(target, reader);
       }
     } finally {
@@ -53,11 +53,11 @@ export async function ensureMemoryImage(
  * Throws `damaged` if a file that the memory is made from is missing or cut off, also where the flat image is there
  * already and would hide it.
  */
-export function checkMemoryFiles(world: SandboxWorld, snapshot: ReadySnapshot): void {
-  for (const link of openChain(world, snapshot)) {
+export function checkMemoryFiles(context: SandboxContext, snapshot: ReadySnapshot): void {
+  for (const link of openChain(context, snapshot)) {
     if (link.remote !== undefined) continue;
-    const path = snapshotFiles(world, link.id).memory;
-    const sizeBytes = world.files.statIfExists(path)?.sizeBytes;
+    const path = snapshotFiles(context, link.id).memory;
+    const sizeBytes = context.files.statIfExists(path)?.sizeBytes;
     if (sizeBytes !== undefined && sizeBytes >= link.memory.fileBytes) continue;
     const found =
       sizeBytes === undefined ? "is missing" : `has ${sizeBytes} of ${link.memory.fileBytes} bytes`;
@@ -67,23 +67,23 @@ export function checkMemoryFiles(world: SandboxWorld, snapshot: ReadySnapshot): 
 
 /** Finds the flat memory of a snapshot, or has it made: once, whoever else wants it. */
 export async function ensureMemoryFrom(
-  world: SandboxWorld,
+  context: SandboxContext,
   snapshot: ReadySnapshot,
   write: (temporary: string) => Promise<void>,
 ): Promise<string> {
-  const path = world.home.memoryImage(snapshot.id);
+  const path = context.home.memoryImage(snapshot.id);
   const { memoryBytes } = snapshot.memory;
-  if (hasImage(world, path, memoryBytes)) return path;
-  return withLock(world, `memory-${snapshot.id}`, async () => {
-    if (!hasImage(world, path, memoryBytes)) await makeImage(world, path, write);
+  if (hasImage(context, path, memoryBytes)) return path;
+  return withLock(context, `memory-${snapshot.id}`, async () => {
+    if (!hasImage(context, path, memoryBytes)) await makeImage(context, path, write);
     return path;
   });
 }
 
 /** Zero pages stay holes. */
-async function copyMemory(world: SandboxWorld, from: string, target: DataFile): Promise<void> {
+async function copyMemory(context: SandboxContext, from: string, target: DataFile): Promise<void> {
   let at = 0;
-  for (const piece of world.files.readChunks(from)) {
+  for (const piece of context.files.readChunks(from)) {
     target.resize(at + piece.length);
     for (let page = 0; page < piece.length; page += pageBytes) {
       if (!isZeroPage(piece, page)) target.write(at + page, piece.subarray(page, page + pageBytes));
@@ -94,11 +94,11 @@ async function copyMemory(world: SandboxWorld, from: string, target: DataFile): 
 }
 
 /** What a machine maps that boots: memory of zeros, one hole. */
-export async function ensureZeroMemory(world: SandboxWorld, memoryMiB: number): Promise<string> {
-  const path = world.home.zeroMemory(memoryMiB);
+export async function ensureZeroMemory(context: SandboxContext, memoryMiB: number): Promise<string> {
+  const path = context.home.zeroMemory(memoryMiB);
   const sizeBytes = memoryMiB * 1024 * 1024;
-  if (hasImage(world, path, sizeBytes)) return path;
-  await makeImage(world, path, async (temporary) => {
+  if (hasImage(context, path, sizeBytes)) return path;
+  await makeImage(context, path, async (temporary) => {
     const target = openDataFile(temporary, "create");
     try {
       target.resize(sizeBytes);
@@ -109,35 +109,37 @@ export async function ensureZeroMemory(world: SandboxWorld, memoryMiB: number): 
   return path;
 }
 
-export function removeMemoryImage(world: SandboxWorld, id: SnapshotId): void {
-  world.files.remove(world.home.memoryImage(id));
-  world.files.remove(`${world.home.memoryImage(id)}.boot`);
+export function removeMemoryImage(context: SandboxContext, id: SnapshotId): void {
+  context.files.remove(context.home.memoryImage(id));
+  context.files.remove(`${context.home.memoryImage(id)}.boot`);
 }
 
 /**
  * Images are not synced: they can be made again. A machine crash can leave a file of the right size without its
  * bytes, so images do not outlive the boot that made them: the name of the boot is part of the check.
  */
-function hasImage(world: SandboxWorld, path: string, sizeBytes: number): boolean {
-  if (world.files.statIfExists(path)?.sizeBytes !== sizeBytes) return false;
-  return world.files.readIfExists(`${path}.boot`)?.toString("latin1") === world.processTable.self().bootId;
+function hasImage(context: SandboxContext, path: string, sizeBytes: number): boolean {
+  if (context.files.statIfExists(path)?.sizeBytes !== sizeBytes) return false;
+  return (
+    context.files.readIfExists(`${path}.boot`)?.toString("latin1") === context.processTable.self().bootId
+  );
 }
 
 async function makeImage(
-  world: SandboxWorld,
+  context: SandboxContext,
   path: string,
   write: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = stagingPath(world, "memory");
+  const temporary = stagingPath(context, "memory");
   try {
     await write(temporary);
     // what is there is of an earlier boot: gone before the name of this boot says that it can be trusted
-    world.files.remove(path);
-    world.files.replaceLoosely(`${path}.boot`, Buffer.from(world.processTable.self().bootId), {
+    context.files.remove(path);
+    context.files.replaceWithoutSync(`${path}.boot`, Buffer.from(context.processTable.self().bootId), {
       mode: 0o600,
     });
-    world.files.rename(temporary, path);
+    context.files.rename(temporary, path);
   } finally {
-    world.files.remove(temporary);
+    context.files.remove(temporary);
   }
 }

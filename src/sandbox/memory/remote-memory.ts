@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { clippedLength, type ImageReader } from "../../blocks/image-reader.ts";
-import type { ByteRange, ImageExtent } from "../../blocks/image-source.ts";
+import { clippedLength, type RandomAccessImage } from "../../blocks/random-access-image.ts";
+import type { ByteRange, ImageExtent } from "../../blocks/streamed-image.ts";
 import {
   type DiffRun,
   memoryDiffDataOffset,
@@ -14,14 +14,14 @@ import { pageBytes } from "./page-runs.ts";
 
 /** A memory diff whose file is read through a cache, or lies here. */
 export interface MemoryDiffImage {
-  readonly reader: ImageReader;
+  readonly reader: RandomAccessImage;
   readonly runs: readonly DiffRun[];
   readonly dataOffset: number;
 }
 
 /** Reads the table of a diff; `damaged` unless it has this digest. */
 export async function openDiffImage(
-  reader: ImageReader,
+  reader: RandomAccessImage,
   expected: { readonly tableDigest: string; readonly what: string },
 ): Promise<MemoryDiffImage> {
   const { tableDigest, what } = expected;
@@ -38,7 +38,7 @@ export async function openDiffImage(
 }
 
 /** The flat memory of a chain of diffs, root first: every read goes to the newest diff that says something. */
-export function openChainMemory(chain: readonly MemoryDiffImage[], memoryBytes: number): ImageReader {
+export function openChainMemory(chain: readonly MemoryDiffImage[], memoryBytes: number): RandomAccessImage {
   const flat = flattenChain(
     chain.map((link) => link.runs),
     memoryBytes / pageBytes,

@@ -5,7 +5,7 @@ import { listenLoopback } from "../../system/net/tcp.ts";
 import type { GuestChannel } from "../guest/channel.ts";
 import type { SandboxId } from "../ids.ts";
 import { maxForwards } from "../limits.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import { joinConnection } from "./join-connection.ts";
 
 /** A port of this machine's 127.0.0.1 that leads to a port of the guest's 127.0.0.1. */
@@ -20,7 +20,7 @@ export interface PortForwards {
   add(wanted: PortForward): Promise<PortForward>;
   /** `not-found` if there is none. */
   close(hostPort: number): void;
-  /** Stops listening; a later keeper listens again. */
+  /** Stops listening; a later sidecar listens again. */
   release(): void;
   /** Whether a connection is open through any. */
   inUse(): boolean;
@@ -33,13 +33,13 @@ const savedForwards = z.object({
 });
 
 /** What was forwarded last; `damaged` if the file is not such a list. */
-export function readForwards(world: SandboxWorld, id: SandboxId): readonly PortForward[] {
-  const bytes = world.files.readIfExists(forwardsPath(world, id));
+export function readForwards(context: SandboxContext, id: SandboxId): readonly PortForward[] {
+  const bytes = context.files.readIfExists(forwardsPath(context, id));
   if (bytes === undefined) return [];
   try {
     return savedForwards.parse(JSON.parse(bytes.toString("utf8"))).forwards;
   } catch (cause) {
-    throw new KeyframeError("damaged", `${forwardsPath(world, id)} is not a list of forwarded ports`, {
+    throw new KeyframeError("damaged", `${forwardsPath(context, id)} is not a list of forwarded ports`, {
       hint: "remove the file and forward the ports again",
       cause,
     });
@@ -48,7 +48,7 @@ export function readForwards(world: SandboxWorld, id: SandboxId): readonly PortF
 
 /** Opens what was forwarded before; what cannot be opened any more is said and forgotten. */
 export async function openPortForwards(
-  world: SandboxWorld,
+  context: SandboxContext,
   id: SandboxId,
   guest: GuestChannel,
 ): Promise<PortForwards> {
@@ -69,15 +69,15 @@ export async function openPortForwards(
 
   const list = () => [...open.values()].map(({ forward }) => forward);
   const save = () =>
-    world.files.replace(
-      forwardsPath(world, id),
+    context.files.replace(
+      forwardsPath(context, id),
       Buffer.from(`${JSON.stringify({ format: 1, forwards: list() })}\n`),
       { mode: 0o600 },
     );
-  const before = readForwards(world, id);
+  const before = readForwards(context, id);
   for (const wanted of before) {
     await listen(wanted).catch((error: unknown) => {
-      world.warn(`port ${wanted.hostPort} is not forwarded any more: ${errorText(error)}`);
+      context.warn(`port ${wanted.hostPort} is not forwarded any more: ${errorText(error)}`);
     });
   }
   if (open.size < before.length) save();
@@ -107,6 +107,6 @@ export async function openPortForwards(
   };
 }
 
-function forwardsPath(world: SandboxWorld, id: SandboxId): string {
-  return join(world.home.sandboxFolder(id), "forwards.json");
+function forwardsPath(context: SandboxContext, id: SandboxId): string {
+  return join(context.home.sandboxFolder(id), "forwards.json");
 }

@@ -5,7 +5,7 @@ import type { Files } from "../../system/files/files.ts";
 import type { Processes } from "../../system/process/processes.ts";
 import type { Accelerator } from "../hypervisor.ts";
 import { prepareGuestKernel } from "../image/guest-kernel.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 
 export interface Acceleration {
   readonly accelerator: Accelerator;
@@ -20,7 +20,7 @@ const probeMs = 5_000;
  * probe boots the kernel of the sandboxes with no disk and waits for the first words of the guest program.
  */
 export async function probeAcceleration(
-  world: {
+  context: {
     readonly files: Files;
     readonly processes: Processes;
     readonly clock: Clock;
@@ -28,11 +28,11 @@ export async function probeAcceleration(
   },
   kernel: { readonly kernelPath: string; readonly initrdPath: string },
 ): Promise<Acceleration> {
-  const candidate = world.platform === "darwin" ? "hvf" : "kvm";
-  if (candidate === "kvm" && world.files.statIfExists("/dev/kvm") === undefined) {
+  const candidate = context.platform === "darwin" ? "hvf" : "kvm";
+  if (candidate === "kvm" && context.files.statIfExists("/dev/kvm") === undefined) {
     return { accelerator: "tcg", reason: "this machine has no /dev/kvm" };
   }
-  const probe = world.processes.start("qemu-system-x86_64", [
+  const probe = context.processes.start("qemu-system-x86_64", [
     "-M",
     "microvm,acpi=on,pit=off,pic=off,rtc=on,isa-serial=on",
     "-accel",
@@ -71,7 +71,7 @@ export async function probeAcceleration(
         reason: `QEMU could not use ${candidate} (exit code ${code})`,
       }),
     );
-    const late = world.clock.sleep(probeMs, limit.signal).then((): Acceleration => {
+    const late = context.clock.sleep(probeMs, limit.signal).then((): Acceleration => {
       return {
         accelerator: "tcg",
         reason: `a guest on ${candidate} did not start within ${probeMs / 1000} s`,
@@ -93,17 +93,17 @@ const remembered = z.object({
 
 /** The user's choice, else what a probe found: once per boot of this machine. */
 export async function chooseAcceleration(
-  world: SandboxWorld,
+  context: SandboxContext,
   chosen: Accelerator | undefined,
 ): Promise<Acceleration> {
   if (chosen !== undefined) return { accelerator: chosen, reason: "chosen by KEYFRAME_ACCELERATOR" };
-  const path = `${world.home.root}/acceleration.json`;
-  const { bootId } = world.processTable.self();
-  const known = remembered.safeParse(parseJson(world.files.readIfExists(path)));
+  const path = `${context.home.root}/acceleration.json`;
+  const { bootId } = context.processTable.self();
+  const known = remembered.safeParse(parseJson(context.files.readIfExists(path)));
   if (known.success && known.data.bootId === bootId) return known.data;
-  const kernel = await prepareGuestKernel(world, world.home.folder("kernels"));
-  const found = await probeAcceleration(world, kernel);
-  world.files.replaceLoosely(path, Buffer.from(JSON.stringify({ bootId, ...found })), { mode: 0o600 });
+  const kernel = await prepareGuestKernel(context, context.home.folder("kernels"));
+  const found = await probeAcceleration(context, kernel);
+  context.files.replaceWithoutSync(path, Buffer.from(JSON.stringify({ bootId, ...found })), { mode: 0o600 });
   return found;
 }
 

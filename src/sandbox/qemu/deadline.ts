@@ -1,14 +1,14 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
 import type { ProcessIdentity } from "../../system/process/process-table.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 
 /**
  * A process that kills another one when its time is over, with nobody else alive, and ends with it. For machines that
  * get their time to live, or lose it, after they were started.
  */
 export async function startDeadline(
-  world: SandboxWorld,
+  context: SandboxContext,
   target: ProcessIdentity,
   options: { readonly lifetimeMs: number; readonly folder: string },
 ): Promise<ProcessIdentity> {
@@ -19,7 +19,7 @@ export async function startDeadline(
     logPath: `${folder}/deadline.log`,
     cwd: "/",
   });
-  const process = world.processTable.identify(child.pid);
+  const process = context.processTable.identify(child.pid);
   if (process !== undefined) return process;
   throw new KeyframeError("program-failed", "the process that limits the time of a machine has ended", {
     hint: `its log is ${folder}/deadline.log`,

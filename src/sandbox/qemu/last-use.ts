@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { isKeyframeError } from "../../base/errors.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import { machineFiles } from "./qemu-arguments.ts";
 
 /** Writes down that somebody begins or ends to use the sandbox; only where there is a limit that asks. */
-export function noteUse(world: SandboxWorld, record: Pick<SandboxRecord, "id" | "idleMs">): void {
+export function noteUse(context: SandboxContext, record: Pick<SandboxRecord, "id" | "idleMs">): void {
   if (record.idleMs === undefined) return;
   try {
-    world.files.replaceLoosely(usePath(world, record), Buffer.alloc(0), { mode: 0o600 });
+    context.files.replaceWithoutSync(usePath(context, record), Buffer.alloc(0), { mode: 0o600 });
   } catch (error) {
     // its folder is gone: it was removed while it was used
     if (!isKeyframeError(error, "not-found")) throw error;
@@ -16,10 +16,10 @@ export function noteUse(world: SandboxWorld, record: Pick<SandboxRecord, "id" | 
 }
 
 /** Unix time; 0 if nobody ever has. */
-export function lastUseMs(world: SandboxWorld, record: Pick<SandboxRecord, "id">): number {
-  return world.files.statIfExists(usePath(world, record))?.mtimeMs ?? 0;
+export function lastUseMs(context: SandboxContext, record: Pick<SandboxRecord, "id">): number {
+  return context.files.statIfExists(usePath(context, record))?.mtimeMs ?? 0;
 }
 
-function usePath(world: SandboxWorld, record: Pick<SandboxRecord, "id">): string {
-  return join(world.home.sandboxFolder(record.id), machineFiles.lastUse);
+function usePath(context: SandboxContext, record: Pick<SandboxRecord, "id">): string {
+  return join(context.home.sandboxFolder(record.id), machineFiles.lastUse);
 }

@@ -10,8 +10,8 @@ export const machineFiles = {
   pid: "qemu.pid",
   log: "qemu.log",
   console: "console.log",
-  keeper: "keeper.sock",
-  keeperLog: "keeper.log",
+  sidecar: "sidecar.sock",
+  sidecarLog: "sidecar.log",
   lastUse: "last-use",
   guestPort: (port: number) => `guest-${port}.sock`,
 } as const;

@@ -19,7 +19,7 @@ import {
 } from "./qemu-arguments.ts";
 import { openQmp, type QmpClient } from "./qmp-client.ts";
 
-export interface QemuWorld {
+export interface QemuContext {
   readonly files: Files;
   readonly clock: Clock;
   readonly processTable: ProcessTable;
@@ -30,20 +30,20 @@ const retryMs = 1;
 const endingMs = 500;
 
 /** QEMU's x86 microvm, as the distribution ships it. */
-export function createQemu(world: QemuWorld): Hypervisor {
+export function createQemu(context: QemuContext): Hypervisor {
   return {
-    start: (request) => startMachine(world, request),
+    start: (request) => startMachine(context, request),
     async attach(address) {
-      if (!world.processTable.isRunning(address.process)) {
+      if (!context.processTable.isRunning(address.process)) {
         throw new KeyframeError("guest-gone", `the machine of ${address.folder} has ended`);
       }
-      return openMachine(world, address, await openMonitor(world, address));
+      return openMachine(context, address, await openMonitor(context, address));
     },
   };
 }
 
-async function startMachine(world: QemuWorld, request: MachineRequest): Promise<VirtualMachine> {
-  const { files, processTable } = world;
+async function startMachine(context: QemuContext, request: MachineRequest): Promise<VirtualMachine> {
+  const { files, processTable } = context;
   const longest = `${request.folder}/${machineFiles.watchdog}`;
   if (Buffer.byteLength(longest) > maxSocketPathBytes) {
     throw new KeyframeError("refused", `the path ${longest} is too long for a socket`, {
@@ -71,13 +71,13 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
   });
   ended.catch(() => undefined); // it may end long after anybody waits for it
   try {
-    const monitor = await Promise.race([connectMonitor(world, request.folder), ended]);
+    const monitor = await Promise.race([connectMonitor(context, request.folder), ended]);
     const process = processTable.identify(
       Number(files.read(`${request.folder}/${machineFiles.pid}`).toString("latin1")),
     );
     if (process === undefined) throw new KeyframeError("hypervisor-failed", "QEMU ended while it started");
     const address = { folder: request.folder, memoryPath: request.memoryPath, process };
-    const machine = openMachine(world, address, monitor);
+    const machine = openMachine(context, address, monitor);
     if (request.start.kind === "restore") {
       const version = await machine.version();
       if (version !== request.start.hypervisor) {
@@ -97,7 +97,8 @@ async function startMachine(world: QemuWorld, request: MachineRequest): Promise<
     if (own !== undefined) processTable.signal(own, "SIGKILL");
     if (qemu !== undefined) processTable.signal(qemu, "SIGKILL");
     // a monitor that closes says less than the end of the process, which follows it
-    if (isKeyframeError(error, "hypervisor-failed")) await Promise.race([ended, world.clock.sleep(endingMs)]);
+    if (isKeyframeError(error, "hypervisor-failed"))
+      await Promise.race([ended, context.clock.sleep(endingMs)]);
     throw error;
   }
 }
@@ -108,9 +109,9 @@ function withLifetime(words: readonly string[], lifetimeMs: number | undefined):
   return ["timeout", "--signal=KILL", `${(lifetimeMs / 1000).toFixed(3)}s`, ...words];
 }
 
-async function connectMonitor(world: QemuWorld, folder: string): Promise<QmpClient> {
+async function connectMonitor(context: QemuContext, folder: string): Promise<QmpClient> {
   const path = `${folder}/${machineFiles.control}`;
-  return openQmp(await connectPatiently(world.clock, path), world.clock);
+  return openQmp(await connectPatiently(context.clock, path), context.clock);
 }
 
 /** The socket appears some time after the process. */
@@ -131,8 +132,8 @@ async function connectPatiently(clock: Clock, path: string): Promise<Duplex> {
   }
 }
 
-async function openMonitor(world: QemuWorld, address: MachineAddress): Promise<QmpClient> {
-  return openQmp(await connectUnixSocket(`${address.folder}/${machineFiles.control}`), world.clock);
+async function openMonitor(context: QemuContext, address: MachineAddress): Promise<QmpClient> {
+  return openQmp(await connectUnixSocket(`${address.folder}/${machineFiles.control}`), context.clock);
 }
 
 async function loadDeviceState(folder: string, monitor: QmpClient, state: Uint8Array): Promise<void> {
@@ -158,7 +159,7 @@ async function loadDeviceState(folder: string, monitor: QmpClient, state: Uint8A
   }
 }
 
-function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClient): VirtualMachine {
+function openMachine(context: QemuContext, address: MachineAddress, monitor: QmpClient): VirtualMachine {
   const topDiskLayer = async () => String(findDisk(await monitor.execute("query-block"))["node-name"]);
   let topNode: string | undefined;
   return {
@@ -199,7 +200,7 @@ function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClie
       try {
         const path = `${folder}/state`;
         await monitor.execute("xen-save-devices-state", { filename: path, live: false });
-        const deviceState = world.files.read(path);
+        const deviceState = context.files.read(path);
         if (deviceState.length === 0 || deviceState.length > maxDeviceStateBytes) {
           throw new KeyframeError(
             "hypervisor-failed",
@@ -208,15 +209,15 @@ function openMachine(world: QemuWorld, address: MachineAddress, monitor: QmpClie
         }
         return { deviceState };
       } finally {
-        world.files.removeTree(folder);
+        context.files.removeTree(folder);
       }
     },
     connectGuest: (port) =>
-      connectPatiently(world.clock, `${address.folder}/${machineFiles.guestPort(port)}`),
+      connectPatiently(context.clock, `${address.folder}/${machineFiles.guestPort(port)}`),
     async kill() {
       monitor.close();
-      if (!world.processTable.signal(address.process, "SIGKILL")) return;
-      while (world.processTable.isRunning(address.process)) await world.clock.sleep(retryMs);
+      if (!context.processTable.signal(address.process, "SIGKILL")) return;
+      while (context.processTable.isRunning(address.process)) await context.clock.sleep(retryMs);
     },
     detach: () => monitor.close(),
   };

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { RunningProcess } from "../../system/process/processes.ts";
 import { maxPauseMs } from "../limits.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import { machineFiles } from "./qemu-arguments.ts";
 
 /**
@@ -16,10 +16,10 @@ export interface ResumeWatchdog {
 }
 
 export async function startResumeWatchdog(
-  world: SandboxWorld,
+  context: SandboxContext,
   machineFolder: string,
 ): Promise<ResumeWatchdog> {
-  const child = world.processes.start(process.execPath, [
+  const child = context.processes.start(process.execPath, [
     "-e",
     watchdogProgram,
     `${machineFolder}/${machineFiles.watchdog}`,

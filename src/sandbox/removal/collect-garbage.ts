@@ -3,7 +3,7 @@ import { type DiskLayerId, parseDiskLayerId, parseSnapshotId, type SnapshotId } 
 import { clearDeadBlockServer, endBlockServer } from "../lazy/block-server.ts";
 import { removeMemoryImage } from "../memory/cache.ts";
 import { removeDiskLayer } from "../store/disk-layers.ts";
-import { isLeftInStaging, type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import { isLeftInStaging, type SandboxContext, snapshotsLock, withLock } from "../store/home.ts";
 import { listSandboxImages } from "../store/list-images.ts";
 import type { ImageRecord, SandboxRecord, SnapshotRecord } from "../store/records.ts";
 import { listSandboxes, type SandboxState, sandboxState } from "../store/sandbox-store.ts";
@@ -120,64 +120,64 @@ function unprotectedByPolicy(view: GcView, policy: GcPolicy): Set<SnapshotId> {
 
 /** Plans and, unless `dryRun`, removes. Nothing is started, removed or unpacked meanwhile. */
 export async function collectSandboxGarbage(
-  world: SandboxWorld,
+  context: SandboxContext,
   policy: GcPolicy & { readonly dryRun?: boolean },
 ): Promise<GcPlan> {
-  return withLock(world, snapshotsLock, () =>
-    withLock(world, "images", async () => {
-      const plan = planGc(viewHome(world), policy);
-      if (policy.dryRun !== true) await applyGc(world, plan);
+  return withLock(context, snapshotsLock, () =>
+    withLock(context, "images", async () => {
+      const plan = planGc(viewHome(context), policy);
+      if (policy.dryRun !== true) await applyGc(context, plan);
       return plan;
     }),
   );
 }
 
-function viewHome(world: SandboxWorld): GcView {
-  const names = (folder: Parameters<typeof world.home.folder>[0]) =>
-    (world.files.listIfExists(world.home.folder(folder)) ?? []).map((entry) => entry.name);
-  const sandboxes = listSandboxes(world);
-  const snapshots = listSnapshots(world);
+function viewHome(context: SandboxContext): GcView {
+  const names = (folder: Parameters<typeof context.home.folder>[0]) =>
+    (context.files.listIfExists(context.home.folder(folder)) ?? []).map((entry) => entry.name);
+  const sandboxes = listSandboxes(context);
+  const snapshots = listSnapshots(context);
   const known = new Set<string>([...sandboxes, ...snapshots].map((each) => each.id));
   return {
-    nowMs: world.clock.nowMs(),
-    images: listSandboxImages(world.files, world.home.folder("images")),
-    sandboxes: sandboxes.map((record) => ({ record, state: sandboxState(world, record) })),
-    snapshots: snapshots.map((record) => ({ record, state: snapshotState(world, record) })),
+    nowMs: context.clock.nowMs(),
+    images: listSandboxImages(context.files, context.home.folder("images")),
+    sandboxes: sandboxes.map((record) => ({ record, state: sandboxState(context, record) })),
+    snapshots: snapshots.map((record) => ({ record, state: snapshotState(context, record) })),
     diskLayers: [
       ...new Set(names("disks").flatMap((name) => parseDiskLayerId(name.split(".")[0] ?? "") ?? [])),
     ],
     memoryImages: names("memory").flatMap((name) =>
       name.endsWith(".mem") ? (parseSnapshotId(name.slice(0, -4)) ?? []) : [],
     ),
-    warmStarts: listWarmStarts(world),
-    staging: names("staging").filter((name) => isLeftInStaging(world, name)),
+    warmStarts: listWarmStarts(context),
+    staging: names("staging").filter((name) => isLeftInStaging(context, name)),
     strays: [
       ...names("sandboxes")
         .filter((name) => !known.has(name))
-        .map((name) => join(world.home.folder("sandboxes"), name)),
+        .map((name) => join(context.home.folder("sandboxes"), name)),
       ...names("snapshots")
         .filter((name) => !known.has(name))
-        .map((name) => join(world.home.folder("snapshots"), name)),
+        .map((name) => join(context.home.folder("snapshots"), name)),
       ...names("names")
-        .map((name) => join(world.home.folder("names"), name))
-        .filter((path) => !known.has(world.files.readIfExists(path)?.toString("latin1") ?? "")),
+        .map((name) => join(context.home.folder("names"), name))
+        .filter((path) => !known.has(context.files.readIfExists(path)?.toString("latin1") ?? "")),
     ],
   };
 }
 
-async function applyGc(world: SandboxWorld, plan: GcPlan): Promise<void> {
-  for (const sandbox of plan.sandboxes) await eraseSandbox(world, sandbox);
+async function applyGc(context: SandboxContext, plan: GcPlan): Promise<void> {
+  for (const sandbox of plan.sandboxes) await eraseSandbox(context, sandbox);
   for (const snapshot of plan.snapshots) {
-    await endBlockServer(world, snapshot.id);
-    eraseSnapshot(world, snapshot);
+    await endBlockServer(context, snapshot.id);
+    eraseSnapshot(context, snapshot);
   }
-  for (const snapshot of listSnapshots(world)) {
-    await clearDeadBlockServer(world, snapshot.id, { keepCache: snapshot.remote !== undefined });
+  for (const snapshot of listSnapshots(context)) {
+    await clearDeadBlockServer(context, snapshot.id, { keepCache: snapshot.remote !== undefined });
   }
-  for (const id of plan.diskLayers) removeDiskLayer(world, id);
-  for (const id of plan.memoryImages) removeMemoryImage(world, id);
-  for (const name of plan.staging) world.files.removeTree(join(world.home.folder("staging"), name));
-  for (const path of plan.strays) world.files.removeTree(path);
+  for (const id of plan.diskLayers) removeDiskLayer(context, id);
+  for (const id of plan.memoryImages) removeMemoryImage(context, id);
+  for (const name of plan.staging) context.files.removeTree(join(context.home.folder("staging"), name));
+  for (const path of plan.strays) context.files.removeTree(path);
 }
 
 /** The ids of what goes, by kind. */

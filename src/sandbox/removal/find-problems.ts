@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { errorText, isKeyframeError } from "../../base/errors.ts";
 import { parseSandboxId, parseSnapshotId } from "../ids.ts";
-import { ensureKeeper, keeperLock, needsKeeper } from "../network/keeper-client.ts";
-import { lockInHome, type SandboxWorld } from "../store/home.ts";
+import { ensureSidecar, needsSidecar, sidecarLock } from "../network/sidecar-client.ts";
+import { lockInHome, type SandboxContext } from "../store/home.ts";
 import {
   readImageRecord,
   readSandboxRecord,
@@ -22,7 +22,7 @@ export interface SandboxProblem {
     | "stale-socket"
     | "paused-machine"
     | "unreachable-machine"
-    | "missing-keeper";
+    | "missing-sidecar";
   /** An id or a path. */
   readonly subject: string;
   readonly what: string;
@@ -35,19 +35,19 @@ export interface SandboxProblem {
  * A record that cannot be read stops the collecting of what nothing refers to: it may refer to it.
  */
 export async function findSandboxProblems(
-  world: SandboxWorld,
+  context: SandboxContext,
   { repair }: { readonly repair: boolean },
 ): Promise<readonly SandboxProblem[]> {
-  const damaged = findDamagedRecords(world);
+  const damaged = findDamagedRecords(context);
   if (damaged.length > 0) return damaged;
   const problems: SandboxProblem[] = [];
-  for (const record of listSandboxes(world)) {
-    const state = sandboxState(world, record);
-    if (state === "running") problems.push(...(await lookAtMachine(world, record, repair)));
+  for (const record of listSandboxes(context)) {
+    const state = sandboxState(context, record);
+    if (state === "running") problems.push(...(await lookAtMachine(context, record, repair)));
     if (state === "dead" && record.status === "running") problems.push(describeDead(record));
-    if (state === "stopped") problems.push(...findStaleSockets(world, record, repair));
+    if (state === "stopped") problems.push(...findStaleSockets(context, record, repair));
   }
-  return [...problems, ...describePlan(world, await collectSandboxGarbage(world, { dryRun: !repair }))];
+  return [...problems, ...describePlan(context, await collectSandboxGarbage(context, { dryRun: !repair }))];
 }
 
 /** Its disk holds work: no repair removes it. */
@@ -60,17 +60,17 @@ function describeDead(record: SandboxRecord): SandboxProblem {
   };
 }
 
-function findDamagedRecords(world: SandboxWorld): SandboxProblem[] {
-  const { files, home } = world;
+function findDamagedRecords(context: SandboxContext): SandboxProblem[] {
+  const { files, home } = context;
   const names = (folder: "sandboxes" | "snapshots" | "images") =>
     (files.listIfExists(home.folder(folder)) ?? []).map(({ name }) => name);
   const reads = [
     ...names("sandboxes")
       .flatMap((name) => parseSandboxId(name) ?? [])
-      .map((id) => () => readSandboxRecord(files, sandboxRecordPath(world, id))),
+      .map((id) => () => readSandboxRecord(files, sandboxRecordPath(context, id))),
     ...names("snapshots")
       .flatMap((name) => parseSnapshotId(name) ?? [])
-      .map((id) => () => readSnapshotRecord(files, snapshotFiles(world, id).record)),
+      .map((id) => () => readSnapshotRecord(files, snapshotFiles(context, id).record)),
     ...names("images").map((name) => () => readImageRecord(files, join(home.folder("images"), name))),
   ];
   return reads.flatMap((read): SandboxProblem[] => {
@@ -84,20 +84,20 @@ function findDamagedRecords(world: SandboxWorld): SandboxProblem[] {
   });
 }
 
-/** A machine that nobody is saving and that does not run, or that does not answer; a keeper that was killed. */
+/** A machine that nobody is saving and that does not run, or that does not answer; a sidecar that was killed. */
 async function lookAtMachine(
-  world: SandboxWorld,
+  context: SandboxContext,
   record: SandboxRecord,
   repair: boolean,
 ): Promise<SandboxProblem[]> {
-  const lock = await lockInHome(world, `sandbox-${record.id}`, 0).catch((error: unknown) => {
+  const lock = await lockInHome(context, `sandbox-${record.id}`, 0).catch((error: unknown) => {
     if (!isKeyframeError(error, "lock-busy")) throw error;
   });
   if (lock === undefined) return []; // it is being saved: it may be stopped for a moment
   const problems: SandboxProblem[] = [];
   const subject = record.id;
   try {
-    const machine = await attachMachine(world, record);
+    const machine = await attachMachine(context, record);
     try {
       if (!(await machine.isRunning())) {
         const what = "its machine is stopped, and nobody is saving it";
@@ -112,18 +112,18 @@ async function lookAtMachine(
   } finally {
     await lock.release();
   }
-  if (await lacksKeeper(world, record)) {
+  if (await lacksSidecar(context, record)) {
     const what = "the process that carries its network, its ports or its idle limit is gone";
-    problems.push({ kind: "missing-keeper", subject, what, repair: "start it again" });
-    if (repair) await ensureKeeper(world, record);
+    problems.push({ kind: "missing-sidecar", subject, what, repair: "start it again" });
+    if (repair) await ensureSidecar(context, record);
   }
   return problems;
 }
 
-async function lacksKeeper(world: SandboxWorld, record: SandboxRecord): Promise<boolean> {
-  if (!needsKeeper(world, record)) return false;
+async function lacksSidecar(context: SandboxContext, record: SandboxRecord): Promise<boolean> {
+  if (!needsSidecar(context, record)) return false;
   try {
-    await (await lockInHome(world, keeperLock(record.id), 0)).release();
+    await (await lockInHome(context, sidecarLock(record.id), 0)).release();
     return true;
   } catch (error) {
     if (!isKeyframeError(error, "lock-busy")) throw error;
@@ -132,12 +132,12 @@ async function lacksKeeper(world: SandboxWorld, record: SandboxRecord): Promise<
 }
 
 /** A machine that was killed leaves its sockets; nothing listens on those of a stopped sandbox. */
-function findStaleSockets(world: SandboxWorld, record: SandboxRecord, repair: boolean): SandboxProblem[] {
-  const folder = world.home.sandboxFolder(record.id);
-  const sockets = (world.files.listIfExists(folder) ?? []).filter(({ name }) => name.endsWith(".sock"));
+function findStaleSockets(context: SandboxContext, record: SandboxRecord, repair: boolean): SandboxProblem[] {
+  const folder = context.home.sandboxFolder(record.id);
+  const sockets = (context.files.listIfExists(folder) ?? []).filter(({ name }) => name.endsWith(".sock"));
   return sockets.map(({ name }) => {
     const path = join(folder, name);
-    if (repair) world.files.remove(path);
+    if (repair) context.files.remove(path);
     return {
       kind: "stale-socket",
       subject: path,
@@ -147,7 +147,7 @@ function findStaleSockets(world: SandboxWorld, record: SandboxRecord, repair: bo
   });
 }
 
-function describePlan(world: SandboxWorld, plan: GcPlan): SandboxProblem[] {
+function describePlan(context: SandboxContext, plan: GcPlan): SandboxProblem[] {
   const repair = "remove it";
   const unused = (subject: string, what: string): SandboxProblem => ({
     kind: "unused-file",
@@ -177,10 +177,10 @@ function describePlan(world: SandboxWorld, plan: GcPlan): SandboxProblem[] {
     ),
     ...plan.diskLayers.map((id) => unused(id, "a disk layer that nothing refers to")),
     ...plan.memoryImages.map((id) =>
-      unused(world.home.memoryImage(id), "a memory image that nothing runs from"),
+      unused(context.home.memoryImage(id), "a memory image that nothing runs from"),
     ),
     ...plan.staging.map((name) =>
-      unused(join(world.home.folder("staging"), name), "unfinished work of a dead process"),
+      unused(join(context.home.folder("staging"), name), "unfinished work of a dead process"),
     ),
     ...plan.strays.map((path) => unused(path, "it has no record")),
   ];

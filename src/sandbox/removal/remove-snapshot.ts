@@ -2,7 +2,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import type { SnapshotId } from "../ids.ts";
 import { endBlockServer } from "../lazy/block-server.ts";
 import { removeMemoryImage } from "../memory/cache.ts";
-import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import { type SandboxContext, snapshotsLock, withLock } from "../store/home.ts";
 import type { SandboxRecord, SnapshotRecord } from "../store/records.ts";
 import { listSandboxes, sandboxState } from "../store/sandbox-store.ts";
 import { listSnapshots, releaseName, snapshotFiles, snapshotState } from "../store/snapshot-store.ts";
@@ -69,7 +69,7 @@ export function planRemoval(
  * Removes a snapshot and what the options allow. Disk layers that nothing uses any more go with it. Interrupted, it leaves whole snapshots: leaves go first, and each record before its files.
  */
 export async function removeSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   target: SnapshotRecord,
   options: RemoveOptions,
 ): Promise<RemovalPlan> {
@@ -79,27 +79,27 @@ export async function removeSnapshot(
       "--force removes dependent snapshots too: it cannot be combined with --cascade",
     );
   }
-  return withLock(world, snapshotsLock, async () => {
+  return withLock(context, snapshotsLock, async () => {
     const plan = planRemoval(
       target,
-      { snapshots: listSnapshots(world), sandboxes: listSandboxes(world) },
+      { snapshots: listSnapshots(context), sandboxes: listSandboxes(context) },
       options,
     );
-    const writing = plan.snapshots.find((each) => snapshotState(world, each) === "writing");
+    const writing = plan.snapshots.find((each) => snapshotState(context, each) === "writing");
     if (writing !== undefined) {
       throw new KeyframeError("not-ready", `snapshot ${labelOf(writing)} is still being written`);
     }
-    const starting = plan.sandboxes.find((each) => sandboxState(world, each) === "starting");
+    const starting = plan.sandboxes.find((each) => sandboxState(context, each) === "starting");
     if (starting !== undefined) {
       throw new KeyframeError("not-ready", `sandbox ${labelOf(starting)} is still starting`);
     }
-    for (const sandbox of plan.sandboxes) await eraseSandbox(world, sandbox);
+    for (const sandbox of plan.sandboxes) await eraseSandbox(context, sandbox);
     for (const snapshot of plan.snapshots) {
-      await endBlockServer(world, snapshot.id);
-      eraseSnapshot(world, snapshot);
+      await endBlockServer(context, snapshot.id);
+      eraseSnapshot(context, snapshot);
     }
     await freeUnusedLayers(
-      world,
+      context,
       [...plan.sandboxes, ...plan.snapshots].flatMap(({ disk }) => disk),
     );
     return plan;
@@ -107,11 +107,11 @@ export async function removeSnapshot(
 }
 
 /** Record first: from then on it does not exist, and what is left is found by `gc`. */
-export function eraseSnapshot(world: SandboxWorld, snapshot: SnapshotRecord): void {
-  world.files.remove(snapshotFiles(world, snapshot.id).record);
-  removeMemoryImage(world, snapshot.id);
-  world.files.removeTree(snapshotFiles(world, snapshot.id).folder);
-  if (snapshot.name !== undefined) releaseName(world, "snapshot", snapshot.name, snapshot.id);
+export function eraseSnapshot(context: SandboxContext, snapshot: SnapshotRecord): void {
+  context.files.remove(snapshotFiles(context, snapshot.id).record);
+  removeMemoryImage(context, snapshot.id);
+  context.files.removeTree(snapshotFiles(context, snapshot.id).folder);
+  if (snapshot.name !== undefined) releaseName(context, "snapshot", snapshot.name, snapshot.id);
 }
 
 function labelOf(record: { readonly id: string; readonly name?: string | undefined }): string {

@@ -8,7 +8,7 @@ import { imagePages, writeMemoryDiff } from "../memory/diff-file.ts";
 import { pageBytes } from "../memory/page-runs.ts";
 import { eraseSnapshot } from "../removal/remove-snapshot.ts";
 import { digestFile, diskLayerFiles, recordDiskLayer, removeDiskLayer } from "../store/disk-layers.ts";
-import { type SandboxWorld, snapshotsLock, withLock } from "../store/home.ts";
+import { type SandboxContext, snapshotsLock, withLock } from "../store/home.ts";
 import type { DiskLayerRef, SnapshotRecord } from "../store/records.ts";
 import {
   checkSnapshotDisk,
@@ -29,35 +29,35 @@ const convertTimeoutMs = 60 * 60 * 1000;
  * What it was made from stays as it is.
  */
 export async function compactSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   source: ReadySnapshot,
   options: { readonly name?: ObjectName } = {},
 ): Promise<ReadySnapshot> {
-  for (const link of openChain(world, source)) mustBeLocal(link);
-  await checkSnapshotDisk(world, source);
-  const id = newSnapshotId(world.random);
-  const layer: DiskLayerRef = { id: newDiskLayerId(world.random), kind: "qcow2" };
+  for (const link of openChain(context, source)) mustBeLocal(link);
+  await checkSnapshotDisk(context, source);
+  const id = newSnapshotId(context.random);
+  const layer: DiskLayerRef = { id: newDiskLayerId(context.random), kind: "qcow2" };
   const { parent: _parent, name: _name, seal: _seal, suspendOf: _suspendOf, ...kept } = source;
   const writing: SnapshotRecord = {
     ...kept,
     id,
     ...(options.name === undefined ? {} : { name: options.name }),
     state: "writing",
-    writer: world.processTable.self(),
-    createdAtMs: world.clock.nowMs(),
+    writer: context.processTable.self(),
+    createdAtMs: context.clock.nowMs(),
     disk: [{ ...layer, sha256: "0".repeat(64) }],
   };
-  const files = snapshotFiles(world, id);
+  const files = snapshotFiles(context, id);
   try {
-    await withLock(world, snapshotsLock, async () => {
-      if (options.name !== undefined) claimName(world, "snapshot", options.name, id);
-      world.files.makeFolder(files.folder, { mode: 0o700 });
-      saveSnapshotRecord(world, writing);
+    await withLock(context, snapshotsLock, async () => {
+      if (options.name !== undefined) claimName(context, "snapshot", options.name, id);
+      context.files.makeFolder(files.folder, { mode: 0o700 });
+      saveSnapshotRecord(context, writing);
     });
     fault("compact:after-intent");
-    const memory = await flattenMemory(world, source, files.memory);
-    world.files.replace(files.deviceState, readDeviceState(world, source), { mode: 0o600 });
-    const sha256 = await flattenDisk(world, source, layer);
+    const memory = await flattenMemory(context, source, files.memory);
+    context.files.replace(files.deviceState, readDeviceState(context, source), { mode: 0o600 });
+    const sha256 = await flattenDisk(context, source, layer);
     const { writer: _writer, ...rest } = writing;
     const complete = {
       ...rest,
@@ -67,22 +67,22 @@ export async function compactSnapshot(
       disk: [{ ...layer, sha256 }],
     };
     const ready: ReadySnapshot = { ...complete, seal: sealOf(complete) };
-    saveSnapshotRecord(world, ready);
+    saveSnapshotRecord(context, ready);
     return ready;
   } catch (error) {
-    eraseSnapshot(world, writing);
-    removeDiskLayer(world, layer.id);
+    eraseSnapshot(context, writing);
+    removeDiskLayer(context, layer.id);
     throw error;
   }
 }
 
 async function flattenMemory(
-  world: SandboxWorld,
+  context: SandboxContext,
   source: ReadySnapshot,
   path: string,
 ): Promise<ReadySnapshot["memory"]> {
   const { memoryBytes } = source.memory;
-  const image = openDataFile(await ensureMemoryImage(world, source), "read");
+  const image = openDataFile(await ensureMemoryImage(context, source), "read");
   const target = openDataFile(path, "create");
   try {
     const all = [{ firstPage: 0, pageCount: memoryBytes / pageBytes }];
@@ -96,10 +96,14 @@ async function flattenMemory(
   }
 }
 
-async function flattenDisk(world: SandboxWorld, source: ReadySnapshot, layer: DiskLayerRef): Promise<string> {
-  const path = world.home.diskLayer(layer.id, "qcow2");
-  const from = `json:${JSON.stringify(nested(diskLayerFiles(world, source.disk)))}`;
-  const result = await world.processes.run("qemu-img", ["convert", "-O", "qcow2", from, path], {
+async function flattenDisk(
+  context: SandboxContext,
+  source: ReadySnapshot,
+  layer: DiskLayerRef,
+): Promise<string> {
+  const path = context.home.diskLayer(layer.id, "qcow2");
+  const from = `json:${JSON.stringify(nested(diskLayerFiles(context, source.disk)))}`;
+  const result = await context.processes.run("qemu-img", ["convert", "-O", "qcow2", from, path], {
     timeoutMs: convertTimeoutMs,
   });
   if (result.code !== 0) {
@@ -114,7 +118,7 @@ async function flattenDisk(world: SandboxWorld, source: ReadySnapshot, layer: Di
   } finally {
     file.close();
   }
-  return recordDiskLayer(world, layer, await digestFile(world, path)).sha256;
+  return recordDiskLayer(context, layer, await digestFile(context, path)).sha256;
 }
 
 /** Every layer named, as for a machine: nothing that a header says is followed. */

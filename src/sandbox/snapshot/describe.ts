@@ -1,14 +1,14 @@
 import { pageBytes } from "../memory/page-runs.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import type { SnapshotRecord } from "../store/records.ts";
 import { snapshotState } from "../store/snapshot-store.ts";
 
 /** A snapshot as `--json` and the API show it. */
-export function describeSnapshot(world: SandboxWorld, record: SnapshotRecord) {
+export function describeSnapshot(context: SandboxContext, record: SnapshotRecord) {
   return {
     id: record.id,
     name: record.name ?? null,
-    state: snapshotState(world, record),
+    state: snapshotState(context, record),
     createdAt: new Date(record.createdAtMs).toISOString(),
     sandbox: record.sandbox ?? null,
     image: record.image ?? null,

@@ -1,7 +1,7 @@
 import { errorText, isKeyframeError } from "../../base/errors.ts";
 import { openMemoryDiff } from "../memory/diff-file.ts";
 import { checkDiskLayer } from "../store/disk-layers.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import type { SnapshotRecord } from "../store/records.ts";
 import {
   findSnapshot,
@@ -19,7 +19,10 @@ export interface SnapshotProblem {
 }
 
 /** Reads everything that a snapshot and its ancestors are made of, and says what is wrong: all of it, not the first. */
-export async function verifySnapshot(world: SandboxWorld, head: SnapshotRecord): Promise<SnapshotProblem[]> {
+export async function verifySnapshot(
+  context: SandboxContext,
+  head: SnapshotRecord,
+): Promise<SnapshotProblem[]> {
   const problems: SnapshotProblem[] = [];
   const seen = new Set<string>();
   const attempt = async <T>(snapshot: string, work: () => T | Promise<T>): Promise<T | undefined> => {
@@ -34,9 +37,9 @@ export async function verifySnapshot(world: SandboxWorld, head: SnapshotRecord):
   for (let next: SnapshotRecord | undefined = head; next !== undefined; ) {
     const { id, parent }: SnapshotRecord = next;
     const record = next;
-    const ready = await attempt(id, () => mustBeReady(world, record));
-    if (ready !== undefined) await verifyLink(world, ready, attempt, problems, seen);
-    next = parent === undefined ? undefined : await attempt(id, () => findSnapshot(world, parent.id));
+    const ready = await attempt(id, () => mustBeReady(context, record));
+    if (ready !== undefined) await verifyLink(context, ready, attempt, problems, seen);
+    next = parent === undefined ? undefined : await attempt(id, () => findSnapshot(context, parent.id));
     if (next !== undefined && parent !== undefined && next.seal !== parent.seal) {
       problems.push({
         snapshot: id,
@@ -48,7 +51,7 @@ export async function verifySnapshot(world: SandboxWorld, head: SnapshotRecord):
 }
 
 async function verifyLink(
-  world: SandboxWorld,
+  context: SandboxContext,
   link: ReadySnapshot,
   attempt: (snapshot: string, work: () => void | Promise<void>) => Promise<void>,
   problems: SnapshotProblem[],
@@ -56,10 +59,10 @@ async function verifyLink(
 ): Promise<void> {
   if (sealOf(link) !== link.seal)
     problems.push({ snapshot: link.id, problem: "its record does not match its seal" });
-  await attempt(link.id, () => void readDeviceState(world, link));
+  await attempt(link.id, () => void readDeviceState(context, link));
   await attempt(link.id, async () => {
     mustBeLocal(link);
-    const diff = openMemoryDiff(snapshotFiles(world, link.id).memory, link.memory.tableDigest);
+    const diff = openMemoryDiff(snapshotFiles(context, link.id).memory, link.memory.tableDigest);
     try {
       for (const run of diff.table.runs) {
         if (run.kind === "data") await attempt(link.id, () => void diff.readRun(run));
@@ -71,6 +74,6 @@ async function verifyLink(
   for (const layer of link.disk) {
     if (seen.has(layer.id)) continue;
     seen.add(layer.id);
-    await attempt(link.id, () => checkDiskLayer(world, layer, { expected: layer.sha256, deep: true }));
+    await attempt(link.id, () => checkDiskLayer(context, layer, { expected: layer.sha256, deep: true }));
   }
 }

@@ -6,7 +6,7 @@ import { nextTurn } from "../../system/turn.ts";
 import type { DiskLayers } from "../hypervisor.ts";
 import type { DiskLayerId } from "../ids.ts";
 import { maxDiskLayers } from "../limits.ts";
-import type { SandboxWorld } from "./home.ts";
+import type { SandboxContext } from "./home.ts";
 import { encodeEmptyOverlay } from "./qcow2-header.ts";
 import { type DiskLayerRecord, type DiskLayerRef, readDiskLayerRecord, writeRecord } from "./records.ts";
 
@@ -15,7 +15,7 @@ import { type DiskLayerRecord, type DiskLayerRef, readDiskLayerRecord, writeReco
 
 /** Makes the file of a new, empty layer on top of others. Whoever will use it has recorded its id before. */
 export function createDiskLayer(
-  world: SandboxWorld,
+  context: SandboxContext,
   layer: DiskLayerRef,
   below: readonly DiskLayerRef[],
   virtualBytes: number,
@@ -32,19 +32,19 @@ export function createDiskLayer(
     backingFile: `${parent.id}.${parent.kind}`,
     backingFormat: parent.kind,
   });
-  const path = world.home.diskLayer(layer.id, layer.kind);
-  const created = world.files.createExclusively(path, header, { mode: 0o600 });
+  const path = context.home.diskLayer(layer.id, layer.kind);
+  const created = context.files.createIfAbsent(path, header, { mode: 0o600 });
   if (!created) throw new KeyframeError("already-exists", `disk layer ${layer.id} exists`);
 }
 
 /** For the hypervisor. `served` are the layers that a block server shows under their ids. */
 export function diskLayerFiles(
-  world: SandboxWorld,
+  context: SandboxContext,
   layers: readonly DiskLayerRef[],
   served?: { readonly socketPath: string; readonly layers: ReadonlySet<string> },
 ): DiskLayers {
   return layers.map(({ id, kind }) => ({
-    path: world.home.diskLayer(id, kind),
+    path: context.home.diskLayer(id, kind),
     format: kind,
     ...(served?.layers.has(id) === true ? { socketPath: served.socketPath } : {}),
   }));
@@ -65,30 +65,37 @@ export function layersFrom(recorded: readonly DiskLayerRef[], top: string): Disk
  * Records a layer that no machine writes any more. Waits until its bytes are on the disk, then takes its digest.
  * A layer that is recorded already keeps its record.
  */
-export async function freezeDiskLayer(world: SandboxWorld, layer: DiskLayerRef): Promise<DiskLayerRecord> {
-  const known = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
+export async function freezeDiskLayer(
+  context: SandboxContext,
+  layer: DiskLayerRef,
+): Promise<DiskLayerRecord> {
+  const known = readDiskLayerRecord(context.files, context.home.diskLayerRecord(layer.id));
   if (known !== undefined) return known;
-  const path = world.home.diskLayer(layer.id, layer.kind);
+  const path = context.home.diskLayer(layer.id, layer.kind);
   const file = openDataFile(path, "change");
   try {
     file.sync();
   } finally {
     file.close();
   }
-  return recordDiskLayer(world, layer, await digestFile(world, path));
+  return recordDiskLayer(context, layer, await digestFile(context, path));
 }
 
 /** Writes the record of a layer whose digest was just computed. */
-export function recordDiskLayer(world: SandboxWorld, layer: DiskLayerRef, sha256: string): DiskLayerRecord {
-  const path = world.home.diskLayer(layer.id, layer.kind);
+export function recordDiskLayer(
+  context: SandboxContext,
+  layer: DiskLayerRef,
+  sha256: string,
+): DiskLayerRecord {
+  const path = context.home.diskLayer(layer.id, layer.kind);
   const record: DiskLayerRecord = {
     format: 1,
     id: layer.id,
     kind: layer.kind,
     sha256,
-    file: seenAs(mustStat(world, path)),
+    file: seenAs(mustStat(context, path)),
   };
-  writeRecord(world.files, world.home.diskLayerRecord(layer.id), record);
+  writeRecord(context.files, context.home.diskLayerRecord(layer.id), record);
   return record;
 }
 
@@ -97,12 +104,12 @@ export function recordDiskLayer(world: SandboxWorld, layer: DiskLayerRef, sha256
  * that has not been touched since its digest was taken is not read again, unless `deep`.
  */
 export async function checkDiskLayer(
-  world: SandboxWorld,
+  context: SandboxContext,
   layer: DiskLayerRef,
   options: { readonly expected?: string; readonly deep?: boolean } = {},
 ): Promise<void> {
-  const path = world.home.diskLayer(layer.id, layer.kind);
-  const record = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
+  const path = context.home.diskLayer(layer.id, layer.kind);
+  const record = readDiskLayerRecord(context.files, context.home.diskLayerRecord(layer.id));
   if (record === undefined) throw new KeyframeError("damaged", `disk layer ${layer.id} has no record`);
   if (options.expected !== undefined && record.sha256 !== options.expected) {
     throw new KeyframeError(
@@ -117,36 +124,36 @@ export async function checkDiskLayer(
       hint: "`keyframe snapshot pull` without --lazy brings it here",
     });
   }
-  const seen = seenAs(mustStat(world, path));
+  const seen = seenAs(mustStat(context, path));
   if (options.deep !== true && sameFile(seen, record.file)) return;
-  const actual = await digestFile(world, path);
+  const actual = await digestFile(context, path);
   if (actual !== record.sha256) {
     throw new KeyframeError(
       "damaged",
       `disk layer ${path} does not match its digest: expected ${record.sha256}, found ${actual}`,
     );
   }
-  writeRecord(world.files, world.home.diskLayerRecord(layer.id), { ...record, file: seen });
+  writeRecord(context.files, context.home.diskLayerRecord(layer.id), { ...record, file: seen });
 }
 
-export function removeDiskLayer(world: SandboxWorld, id: DiskLayerId): void {
-  world.files.remove(world.home.diskLayer(id, "qcow2"));
-  world.files.remove(world.home.diskLayer(id, "raw"));
+export function removeDiskLayer(context: SandboxContext, id: DiskLayerId): void {
+  context.files.remove(context.home.diskLayer(id, "qcow2"));
+  context.files.remove(context.home.diskLayer(id, "raw"));
   // last: a record without a file is seen and removed again, a file without a record could be a live layer
-  world.files.remove(world.home.diskLayerRecord(id));
+  context.files.remove(context.home.diskLayerRecord(id));
 }
 
-export async function digestFile(world: SandboxWorld, path: string): Promise<string> {
+export async function digestFile(context: SandboxContext, path: string): Promise<string> {
   const hash = createHash("sha256");
-  for (const piece of world.files.readChunks(path)) {
+  for (const piece of context.files.readChunks(path)) {
     hash.update(piece);
     await nextTurn();
   }
   return hash.digest("hex");
 }
 
-function mustStat(world: SandboxWorld, path: string): FileStat {
-  const stat = world.files.statIfExists(path);
+function mustStat(context: SandboxContext, path: string): FileStat {
+  const stat = context.files.statIfExists(path);
   if (stat?.kind === "file") return stat;
   throw new KeyframeError("damaged", `disk layer ${path} is missing`);
 }

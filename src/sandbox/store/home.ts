@@ -11,7 +11,7 @@ import type { Hypervisor } from "../hypervisor.ts";
 import type { DiskLayerId, SandboxId, SnapshotId } from "../ids.ts";
 
 /** Everything that sandboxes touch. */
-export interface SandboxWorld {
+export interface SandboxContext {
   readonly files: Files;
   readonly processes: Processes;
   readonly clock: Clock;
@@ -86,7 +86,7 @@ export function locateSandboxHome(env: NodeJS.ProcessEnv): string {
 /** Makes the folders if they are not there. */
 export function openSandboxHome(files: Files, random: Random, root: string): SandboxHome {
   for (const folder of folders) files.makeFolder(join(root, folder), { mode: 0o700 });
-  files.createExclusively(join(root, "secret"), Buffer.from(randomHex(random, 32)), { mode: 0o600 });
+  files.createIfAbsent(join(root, "secret"), Buffer.from(randomHex(random, 32)), { mode: 0o600 });
   return {
     root,
     secret: files.read(join(root, "secret")).toString("latin1"),
@@ -103,15 +103,15 @@ export function openSandboxHome(files: Files, random: Random, root: string): San
 }
 
 /** A new path for something unfinished. It carries who works on it, so that what a dead process left can be told. */
-export function stagingPath(world: SandboxWorld, kind: string): string {
-  const { pid, startedAt } = world.processTable.self();
-  return join(world.home.folder("staging"), `${kind}.${pid}.${startedAt}.${randomHex(world.random, 12)}`);
+export function stagingPath(context: SandboxContext, kind: string): string {
+  const { pid, startedAt } = context.processTable.self();
+  return join(context.home.folder("staging"), `${kind}.${pid}.${startedAt}.${randomHex(context.random, 12)}`);
 }
 
 /** True for a staging entry whose process has ended. */
-export function isLeftInStaging(world: SandboxWorld, name: string): boolean {
+export function isLeftInStaging(context: SandboxContext, name: string): boolean {
   const [, pid, startedAt] = name.split(".");
-  const process = world.processTable.identify(Number(pid));
+  const process = context.processTable.identify(Number(pid));
   return process === undefined || process.startedAt !== startedAt;
 }
 
@@ -119,12 +119,12 @@ export function isLeftInStaging(world: SandboxWorld, name: string): boolean {
 export const snapshotsLock = "snapshots";
 
 /** One holder at a time, over all processes; given back by the kernel if the holder dies. */
-export function lockInHome(world: SandboxWorld, name: string, waitMs = 30_000): Promise<HeldLock> {
-  return acquireNamedLock(join(world.home.folder("locks"), name), { waitMs, clock: world.clock });
+export function lockInHome(context: SandboxContext, name: string, waitMs = 30_000): Promise<HeldLock> {
+  return acquireNamedLock(join(context.home.folder("locks"), name), { waitMs, clock: context.clock });
 }
 
-export async function withLock<T>(world: SandboxWorld, name: string, work: () => Promise<T>): Promise<T> {
-  const lock = await lockInHome(world, name);
+export async function withLock<T>(context: SandboxContext, name: string, work: () => Promise<T>): Promise<T> {
+  const lock = await lockInHome(context, name);
   try {
     return await work();
   } finally {

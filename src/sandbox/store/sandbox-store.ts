@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import type { VirtualMachine } from "../hypervisor.ts";
 import { parseSandboxId, type SandboxId } from "../ids.ts";
-import type { SandboxWorld } from "./home.ts";
+import type { SandboxContext } from "./home.ts";
 import { readSandboxRecord, type SandboxRecord, writeRecord } from "./records.ts";
 
 /**
@@ -13,43 +13,43 @@ export type SandboxState = (typeof sandboxStates)[number];
 
 export const sandboxStates = ["starting", "running", "stopped", "pooled", "dead", "abandoned"] as const;
 
-export function sandboxRecordPath(world: SandboxWorld, id: SandboxId): string {
-  return join(world.home.sandboxFolder(id), "sandbox.json");
+export function sandboxRecordPath(context: SandboxContext, id: SandboxId): string {
+  return join(context.home.sandboxFolder(id), "sandbox.json");
 }
 
-export function listSandboxes(world: SandboxWorld): SandboxRecord[] {
-  return [...readSandboxes(world)].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+export function listSandboxes(context: SandboxContext): SandboxRecord[] {
+  return [...readSandboxes(context)].sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
 }
 
 /** All sandboxes in no order, each read when it is asked for. */
-export function* readSandboxes(world: SandboxWorld): Generator<SandboxRecord> {
-  for (const { name } of world.files.listIfExists(world.home.folder("sandboxes")) ?? []) {
+export function* readSandboxes(context: SandboxContext): Generator<SandboxRecord> {
+  for (const { name } of context.files.listIfExists(context.home.folder("sandboxes")) ?? []) {
     const id = parseSandboxId(name);
-    const record = id && readSandboxRecord(world.files, sandboxRecordPath(world, id));
+    const record = id && readSandboxRecord(context.files, sandboxRecordPath(context, id));
     if (record !== undefined) yield record;
   }
 }
 
 /** From the record and the process table: a pid counts only with its start time. */
-export function sandboxState(world: SandboxWorld, record: SandboxRecord): SandboxState {
+export function sandboxState(context: SandboxContext, record: SandboxRecord): SandboxState {
   if (record.status === "stopped") return "stopped";
   if (record.status === "starting") {
-    if (record.starter !== undefined && world.processTable.isRunning(record.starter)) return "starting";
+    if (record.starter !== undefined && context.processTable.isRunning(record.starter)) return "starting";
     if (record.continues !== true) return "abandoned";
     return record.suspended === undefined ? "dead" : "stopped";
   }
-  return record.machine !== undefined && world.processTable.isRunning(record.machine.process)
+  return record.machine !== undefined && context.processTable.isRunning(record.machine.process)
     ? record.status
     : "dead";
 }
 
 /** By id or name; `not-found`. */
-export function findSandbox(world: SandboxWorld, text: string): SandboxRecord {
+export function findSandbox(context: SandboxContext, text: string): SandboxRecord {
   const id = parseSandboxId(text);
   const record =
     id !== undefined
-      ? readSandboxRecord(world.files, sandboxRecordPath(world, id))
-      : listSandboxes(world).find((each) => each.name === text);
+      ? readSandboxRecord(context.files, sandboxRecordPath(context, id))
+      : listSandboxes(context).find((each) => each.name === text);
   if (record === undefined) {
     throw new KeyframeError("not-found", `there is no sandbox ${text}`, {
       hint: "`keyframe sandbox list` lists them",
@@ -59,8 +59,11 @@ export function findSandbox(world: SandboxWorld, text: string): SandboxRecord {
 }
 
 /** Throws unless it runs, saying what it does instead. */
-export function mustRun(world: SandboxWorld, record: SandboxRecord): NonNullable<SandboxRecord["machine"]> {
-  const state = sandboxState(world, record);
+export function mustRun(
+  context: SandboxContext,
+  record: SandboxRecord,
+): NonNullable<SandboxRecord["machine"]> {
+  const state = sandboxState(context, record);
   if (state === "running" && record.machine !== undefined) return record.machine;
   const label = record.name ?? record.id;
   if (state === "stopped") {
@@ -82,11 +85,11 @@ export function mustRun(world: SandboxWorld, record: SandboxRecord): NonNullable
 }
 
 /** Adopts the machine of a running sandbox. The caller holds the sandbox's lock and detaches. */
-export function attachMachine(world: SandboxWorld, record: SandboxRecord): Promise<VirtualMachine> {
-  const machine = mustRun(world, record);
-  return world.hypervisor.attach({ folder: world.home.sandboxFolder(record.id), ...machine });
+export function attachMachine(context: SandboxContext, record: SandboxRecord): Promise<VirtualMachine> {
+  const machine = mustRun(context, record);
+  return context.hypervisor.attach({ folder: context.home.sandboxFolder(record.id), ...machine });
 }
 
-export function saveSandboxRecord(world: SandboxWorld, record: SandboxRecord): void {
-  writeRecord(world.files, sandboxRecordPath(world, record.id), record);
+export function saveSandboxRecord(context: SandboxContext, record: SandboxRecord): void {
+  writeRecord(context.files, sandboxRecordPath(context, record.id), record);
 }

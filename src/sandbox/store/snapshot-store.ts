@@ -4,7 +4,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { parseSnapshotId, type SnapshotId } from "../ids.ts";
 import { maxChainDepth } from "../limits.ts";
 import { checkDiskLayer } from "./disk-layers.ts";
-import type { SandboxWorld } from "./home.ts";
+import type { SandboxContext } from "./home.ts";
 import { readSnapshotRecord, type SnapshotRecord, writeRecord } from "./records.ts";
 
 /** A snapshot that is complete. */
@@ -18,8 +18,8 @@ export interface ReadySnapshot extends SnapshotRecord {
 /** `abandoned`: its writer ended before it was complete; only `gc` and `rm` touch it. */
 export type SnapshotState = "writing" | "ready" | "abandoned";
 
-export function snapshotFiles(world: SandboxWorld, id: SnapshotId) {
-  const folder = world.home.snapshotFolder(id);
+export function snapshotFiles(context: SandboxContext, id: SnapshotId) {
+  const folder = context.home.snapshotFolder(id);
   return {
     folder,
     record: join(folder, "snapshot.json"),
@@ -28,27 +28,29 @@ export function snapshotFiles(world: SandboxWorld, id: SnapshotId) {
   };
 }
 
-export function listSnapshots(world: SandboxWorld): SnapshotRecord[] {
-  const ids = (world.files.listIfExists(world.home.folder("snapshots")) ?? []).flatMap(
+export function listSnapshots(context: SandboxContext): SnapshotRecord[] {
+  const ids = (context.files.listIfExists(context.home.folder("snapshots")) ?? []).flatMap(
     (entry) => parseSnapshotId(entry.name) ?? [],
   );
   return ids
-    .flatMap((id) => readSnapshotRecord(world.files, snapshotFiles(world, id).record) ?? [])
+    .flatMap((id) => readSnapshotRecord(context.files, snapshotFiles(context, id).record) ?? [])
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
 }
 
-export function snapshotState(world: SandboxWorld, record: SnapshotRecord): SnapshotState {
+export function snapshotState(context: SandboxContext, record: SnapshotRecord): SnapshotState {
   if (record.state === "ready") return "ready";
-  return record.writer !== undefined && world.processTable.isRunning(record.writer) ? "writing" : "abandoned";
+  return record.writer !== undefined && context.processTable.isRunning(record.writer)
+    ? "writing"
+    : "abandoned";
 }
 
 /** By id or name; `not-found`. */
-export function findSnapshot(world: SandboxWorld, text: string): SnapshotRecord {
+export function findSnapshot(context: SandboxContext, text: string): SnapshotRecord {
   const id = parseSnapshotId(text);
   const record =
     id !== undefined
-      ? readSnapshotRecord(world.files, snapshotFiles(world, id).record)
-      : listSnapshots(world).find((each) => each.name === text);
+      ? readSnapshotRecord(context.files, snapshotFiles(context, id).record)
+      : listSnapshots(context).find((each) => each.name === text);
   if (record === undefined) {
     throw new KeyframeError("not-found", `there is no snapshot ${text}`, {
       hint: "`keyframe snapshot list` lists them",
@@ -58,8 +60,8 @@ export function findSnapshot(world: SandboxWorld, text: string): SnapshotRecord 
 }
 
 /** Throws `not-ready` unless the snapshot is complete. */
-export function mustBeReady(world: SandboxWorld, record: SnapshotRecord): ReadySnapshot {
-  const state = snapshotState(world, record);
+export function mustBeReady(context: SandboxContext, record: SnapshotRecord): ReadySnapshot {
+  const state = snapshotState(context, record);
   if (state === "writing") {
     throw new KeyframeError("not-ready", `snapshot ${record.name ?? record.id} is still being written`, {
       hint: "wait until `keyframe snapshot list` shows it as ready",
@@ -82,7 +84,7 @@ export function mustBeReady(world: SandboxWorld, record: SnapshotRecord): ReadyS
  * The snapshot and its ancestors, root first, each checked against its seal and against what its child remembers of
  * it: a parent that was replaced is `damaged`, one that is gone is `not-found`, whatever its name is now.
  */
-export function openChain(world: SandboxWorld, head: ReadySnapshot): ReadySnapshot[] {
+export function openChain(context: SandboxContext, head: ReadySnapshot): ReadySnapshot[] {
   const chain: ReadySnapshot[] = [head];
   for (let link = head; link.parent !== undefined; ) {
     if (chain.length > maxChainDepth) {
@@ -91,11 +93,11 @@ export function openChain(world: SandboxWorld, head: ReadySnapshot): ReadySnapsh
       });
     }
     const { id, seal } = link.parent;
-    const record = readSnapshotRecord(world.files, snapshotFiles(world, id).record);
+    const record = readSnapshotRecord(context.files, snapshotFiles(context, id).record);
     if (record === undefined) {
       throw new KeyframeError("damaged", `snapshot ${link.id} depends on ${id}, which is missing`);
     }
-    const parent = mustBeReady(world, record);
+    const parent = mustBeReady(context, record);
     if (parent.seal !== seal) {
       throw new KeyframeError(
         "damaged",
@@ -141,9 +143,9 @@ export function sealOf(record: Omit<ReadySnapshot, "seal">): string {
 }
 
 /** The device state, checked. */
-export function readDeviceState(world: SandboxWorld, snapshot: ReadySnapshot): Buffer {
-  const path = snapshotFiles(world, snapshot.id).deviceState;
-  const bytes = world.files.readIfExists(path);
+export function readDeviceState(context: SandboxContext, snapshot: ReadySnapshot): Buffer {
+  const path = snapshotFiles(context, snapshot.id).deviceState;
+  const bytes = context.files.readIfExists(path);
   if (bytes === undefined) throw new KeyframeError("damaged", `${path} is missing`);
   const actual = sha256Hex(bytes);
   if (actual !== snapshot.deviceState.sha256) {
@@ -156,13 +158,18 @@ export function readDeviceState(world: SandboxWorld, snapshot: ReadySnapshot): B
 }
 
 /** Throws `damaged` at the first disk layer that is not what the snapshot was made with. */
-export async function checkSnapshotDisk(world: SandboxWorld, snapshot: ReadySnapshot): Promise<void> {
-  for (const layer of snapshot.disk) await checkDiskLayer(world, layer, { expected: layer.sha256 });
+export async function checkSnapshotDisk(context: SandboxContext, snapshot: ReadySnapshot): Promise<void> {
+  for (const layer of snapshot.disk) await checkDiskLayer(context, layer, { expected: layer.sha256 });
 }
 
 /** Takes the name for the id; `already-exists` if another has it. */
-export function claimName(world: SandboxWorld, kind: "sandbox" | "snapshot", name: string, id: string): void {
-  if (world.files.createExclusively(world.home.nameClaim(kind, name), Buffer.from(id), { mode: 0o600 }))
+export function claimName(
+  context: SandboxContext,
+  kind: "sandbox" | "snapshot",
+  name: string,
+  id: string,
+): void {
+  if (context.files.createIfAbsent(context.home.nameClaim(kind, name), Buffer.from(id), { mode: 0o600 }))
     return;
   throw new KeyframeError("already-exists", `there is a ${kind} named ${name}`, {
     hint: `choose another name, or remove it with \`keyframe ${kind} rm ${name}\``,
@@ -171,15 +178,15 @@ export function claimName(world: SandboxWorld, kind: "sandbox" | "snapshot", nam
 
 /** Gives the name back if the id has it. */
 export function releaseName(
-  world: SandboxWorld,
+  context: SandboxContext,
   kind: "sandbox" | "snapshot",
   name: string,
   id: string,
 ): void {
-  const path = world.home.nameClaim(kind, name);
-  if (world.files.readIfExists(path)?.toString("latin1") === id) world.files.remove(path);
+  const path = context.home.nameClaim(kind, name);
+  if (context.files.readIfExists(path)?.toString("latin1") === id) context.files.remove(path);
 }
 
-export function saveSnapshotRecord(world: SandboxWorld, record: SnapshotRecord): void {
-  writeRecord(world.files, snapshotFiles(world, record.id).record, record);
+export function saveSnapshotRecord(context: SandboxContext, record: SnapshotRecord): void {
+  writeRecord(context.files, snapshotFiles(context, record.id).record, record);
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { MachineShape } from "../hypervisor.ts";
 import { type DiskLayerId, parseDiskLayerId, parseSnapshotId, type SnapshotId } from "../ids.ts";
-import type { SandboxWorld } from "./home.ts";
+import type { SandboxContext } from "./home.ts";
 import type { SnapshotRecord } from "./records.ts";
 import { listSnapshots } from "./snapshot-store.ts";
 
@@ -21,37 +21,37 @@ export interface WarmStart {
   readonly layer: DiskLayerId;
 }
 
-export function findWarmStart(world: SandboxWorld, key: WarmKey): SnapshotId | undefined {
-  return parseSnapshotId(world.files.readIfExists(claimPath(world, key))?.toString("latin1") ?? "");
+export function findWarmStart(context: SandboxContext, key: WarmKey): SnapshotId | undefined {
+  return parseSnapshotId(context.files.readIfExists(claimPath(context, key))?.toString("latin1") ?? "");
 }
 
-export function recordWarmStart(world: SandboxWorld, key: WarmKey, snapshot: SnapshotId): void {
-  world.files.replace(claimPath(world, key), Buffer.from(snapshot), { mode: 0o600 });
+export function recordWarmStart(context: SandboxContext, key: WarmKey, snapshot: SnapshotId): void {
+  context.files.replace(claimPath(context, key), Buffer.from(snapshot), { mode: 0o600 });
 }
 
-export function forgetWarmStart(world: SandboxWorld, key: WarmKey): void {
-  world.files.remove(claimPath(world, key));
+export function forgetWarmStart(context: SandboxContext, key: WarmKey): void {
+  context.files.remove(claimPath(context, key));
 }
 
-export function listWarmStarts(world: SandboxWorld): WarmStart[] {
-  const folder = world.home.folder("names");
-  return (world.files.listIfExists(folder) ?? []).flatMap(({ name }) => {
+export function listWarmStarts(context: SandboxContext): WarmStart[] {
+  const folder = context.home.folder("names");
+  return (context.files.listIfExists(folder) ?? []).flatMap(({ name }) => {
     const layer = parseDiskLayerId(/^warm\.([^.]+)\./.exec(name)?.[1] ?? "");
     if (layer === undefined) return [];
-    const text = world.files.readIfExists(join(folder, name))?.toString("latin1") ?? "";
+    const text = context.files.readIfExists(join(folder, name))?.toString("latin1") ?? "";
     const snapshot = parseSnapshotId(text);
     return snapshot === undefined ? [] : [{ snapshot, layer }];
   });
 }
 
 /** The snapshots that a user made, without the warm starts of images. */
-export function listOwnSnapshots(world: SandboxWorld): SnapshotRecord[] {
-  const warm = new Set(listWarmStarts(world).map(({ snapshot }) => snapshot));
-  return listSnapshots(world).filter(({ id }) => !warm.has(id));
+export function listOwnSnapshots(context: SandboxContext): SnapshotRecord[] {
+  const warm = new Set(listWarmStarts(context).map(({ snapshot }) => snapshot));
+  return listSnapshots(context).filter(({ id }) => !warm.has(id));
 }
 
-function claimPath(world: SandboxWorld, { layer, shape, kernelDigest }: WarmKey): string {
+function claimPath(context: SandboxContext, { layer, shape, kernelDigest }: WarmKey): string {
   const { memoryMiB, cpus, diskBytes, accelerator } = shape;
   const name = ["warm", layer, memoryMiB, cpus, diskBytes, accelerator, kernelDigest].join(".");
-  return join(world.home.folder("names"), name);
+  return join(context.home.folder("names"), name);
 }

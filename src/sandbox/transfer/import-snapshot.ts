@@ -3,7 +3,7 @@ import { openDataFile } from "../../system/files/data-file.ts";
 import type { ObjectName } from "../ids.ts";
 import { openMemoryDiff } from "../memory/diff-file.ts";
 import { digestFile, recordDiskLayer } from "../store/disk-layers.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import { parseQcow2Header, qcow2HeaderBytes } from "../store/qcow2-header.ts";
 import { parseSnapshotRecord, readDiskLayerRecord } from "../store/records.ts";
 import {
@@ -31,8 +31,8 @@ export function checkTakenChain(chain: readonly ReadySnapshot[]): void {
 }
 
 /** True if the layer's bytes are on this machine already; another layer of the same id is `damaged`. */
-export function isHere(world: SandboxWorld, layer: ReadySnapshot["disk"][number]): boolean {
-  const known = readDiskLayerRecord(world.files, world.home.diskLayerRecord(layer.id));
+export function isHere(context: SandboxContext, layer: ReadySnapshot["disk"][number]): boolean {
+  const known = readDiskLayerRecord(context.files, context.home.diskLayerRecord(layer.id));
   if (known !== undefined && known.sha256 !== layer.sha256)
     throw damaged(`another disk layer ${layer.id} is here already`);
   return known !== undefined && known.remote !== true;
@@ -40,7 +40,7 @@ export function isHere(world: SandboxWorld, layer: ReadySnapshot["disk"][number]
 
 /** The parts must be what the sealed record says, and a layer must be nothing but a layer. */
 export async function checkStaged(
-  world: SandboxWorld,
+  context: SandboxContext,
   link: ReadySnapshot,
   staged: StagedPath,
 ): Promise<void> {
@@ -52,12 +52,12 @@ export async function checkStaged(
   } finally {
     diff.close();
   }
-  if ((await digestFile(world, staged("device-state", link.id))) !== link.deviceState.sha256)
+  if ((await digestFile(context, staged("device-state", link.id))) !== link.deviceState.sha256)
     throw damaged(`the device state of ${link.id}`);
   for (const layer of link.disk) {
     const path = staged("layer", layer.id);
-    if (isHere(world, layer) && world.files.statIfExists(path) === undefined) continue;
-    if ((await digestFile(world, path)) !== layer.sha256)
+    if (isHere(context, layer) && context.files.statIfExists(path) === undefined) continue;
+    if ((await digestFile(context, path)) !== layer.sha256)
       throw damaged(`disk layer ${layer.id} does not match the snapshot's record`);
     if (layer.kind === "raw") continue;
     const file = openDataFile(path, "read");
@@ -73,52 +73,53 @@ export async function checkStaged(
 
 /** Under the snapshots' lock. What is here already is not taken twice; root first, so that no parent is ever missing. */
 export function moveIn(
-  world: SandboxWorld,
+  context: SandboxContext,
   chain: readonly ReadySnapshot[],
   staged: StagedPath,
   name: ObjectName | undefined,
 ): ReadySnapshot {
   const layers = new Map(chain.flatMap((link) => link.disk.map((layer) => [layer.id, layer] as const)));
   for (const layer of layers.values()) {
-    if (isHere(world, layer)) continue;
-    const path = world.home.diskLayer(layer.id, layer.kind);
-    if (world.files.statIfExists(path) !== undefined) throw damaged(`disk layer ${layer.id} is in use here`);
-    world.files.rename(staged("layer", layer.id), path);
-    recordDiskLayer(world, layer, layer.sha256);
+    if (isHere(context, layer)) continue;
+    const path = context.home.diskLayer(layer.id, layer.kind);
+    if (context.files.statIfExists(path) !== undefined)
+      throw damaged(`disk layer ${layer.id} is in use here`);
+    context.files.rename(staged("layer", layer.id), path);
+    recordDiskLayer(context, layer, layer.sha256);
   }
   let head: ReadySnapshot | undefined;
   for (const [index, link] of chain.entries()) {
-    head = moveSnapshotIn(world, link, staged, index === chain.length - 1 ? name : undefined);
+    head = moveSnapshotIn(context, link, staged, index === chain.length - 1 ? name : undefined);
   }
   if (head === undefined) throw damaged("it holds no snapshot");
   return head;
 }
 
 function moveSnapshotIn(
-  world: SandboxWorld,
+  context: SandboxContext,
   link: ReadySnapshot,
   staged: StagedPath,
   name: ObjectName | undefined,
 ): ReadySnapshot {
-  const files = snapshotFiles(world, link.id);
-  if (world.files.statIfExists(files.record) !== undefined) {
+  const files = snapshotFiles(context, link.id);
+  if (context.files.statIfExists(files.record) !== undefined) {
     const here = mustBeReady(
-      world,
-      parseSnapshotRecord(JSON.parse(world.files.read(files.record).toString("utf8")), files.record),
+      context,
+      parseSnapshotRecord(JSON.parse(context.files.read(files.record).toString("utf8")), files.record),
     );
     if (here.seal !== link.seal) throw damaged(`another snapshot ${link.id} is here already`);
     if (here.remote === undefined) return here;
     const { remote: _remote, ...complete } = here;
-    world.files.rename(staged("memory", link.id), files.memory);
-    saveSnapshotRecord(world, complete);
+    context.files.rename(staged("memory", link.id), files.memory);
+    saveSnapshotRecord(context, complete);
     return complete;
   }
-  if (name !== undefined) claimName(world, "snapshot", name, link.id);
+  if (name !== undefined) claimName(context, "snapshot", name, link.id);
   const record = asOurs(link, name);
-  world.files.makeFolder(files.folder, { mode: 0o700 });
-  world.files.rename(staged("memory", link.id), files.memory);
-  world.files.rename(staged("device-state", link.id), files.deviceState);
-  saveSnapshotRecord(world, record);
+  context.files.makeFolder(files.folder, { mode: 0o700 });
+  context.files.rename(staged("memory", link.id), files.memory);
+  context.files.rename(staged("device-state", link.id), files.deviceState);
+  saveSnapshotRecord(context, record);
   return record;
 }
 

@@ -7,7 +7,7 @@ import { type DataFile, openDataFile } from "../../system/files/data-file.ts";
 import type { ObjectName } from "../ids.ts";
 import { diskBytes, maxChainDepth, maxRecordBytes } from "../limits.ts";
 import { digestFile } from "../store/disk-layers.ts";
-import { type SandboxWorld, snapshotsLock, stagingPath, withLock } from "../store/home.ts";
+import { type SandboxContext, snapshotsLock, stagingPath, withLock } from "../store/home.ts";
 import { type DiskLayerRef, parseSnapshotRecord } from "../store/records.ts";
 import {
   checkSnapshotDisk,
@@ -50,26 +50,26 @@ interface Member {
 
 /** Writes a snapshot and its ancestors into one file. */
 export async function packSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   head: ReadySnapshot,
   target: string,
 ): Promise<{ readonly sizeBytes: number }> {
-  const chain = openChain(world, head);
+  const chain = openChain(context, head);
   for (const link of chain) {
     mustBeLocal(link);
-    await checkSnapshotDisk(world, link);
-    readDeviceState(world, link);
+    await checkSnapshotDisk(context, link);
+    readDeviceState(context, link);
   }
   const members = planMembers(chain, {
-    memory: (link) => snapshotFiles(world, link.id).memory,
-    deviceState: (link) => snapshotFiles(world, link.id).deviceState,
-    layer: (layer) => world.home.diskLayer(layer.id, layer.kind),
+    memory: (link) => snapshotFiles(context, link.id).memory,
+    deviceState: (link) => snapshotFiles(context, link.id).deviceState,
+    layer: (layer) => context.home.diskLayer(layer.id, layer.kind),
   });
   const described: PackMembers = [];
   for (const { name, path } of members) {
-    const sizeBytes = world.files.statIfExists(path)?.sizeBytes;
+    const sizeBytes = context.files.statIfExists(path)?.sizeBytes;
     if (sizeBytes === undefined) throw new KeyframeError("damaged", `${path} is missing`);
-    described.push({ name, sizeBytes, sha256: await digestFile(world, path) });
+    described.push({ name, sizeBytes, sha256: await digestFile(context, path) });
   }
   const header = Buffer.from(JSON.stringify({ format: 1, snapshots: chain, members: described }));
   const file = openDataFile(target, "create");
@@ -85,14 +85,14 @@ export async function packSnapshot(
     for (const [index, member] of members.entries()) {
       const sizeBytes = described[index]?.sizeBytes ?? 0;
       append(encodePackHeader({ name: member.name, sizeBytes }));
-      for (const piece of world.files.readChunks(member.path)) append(piece);
+      for (const piece of context.files.readChunks(member.path)) append(piece);
       append(Buffer.alloc(tarPadding(sizeBytes)));
     }
     append(Buffer.alloc(2 * tarBlockBytes));
     file.sync();
     return { sizeBytes: at };
   } catch (error) {
-    world.files.remove(target);
+    context.files.remove(target);
     throw error;
   } finally {
     file.close();
@@ -104,26 +104,26 @@ export async function packSnapshot(
  * seals, disk headers. Only then does it move in, root first. What is here already is not taken twice.
  */
 export async function unpackSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   source: string,
   name: ObjectName | undefined,
 ): Promise<ReadySnapshot> {
-  const staging = stagingPath(world, "unpack");
-  world.files.makeFolder(staging, { mode: 0o700 });
+  const staging = stagingPath(context, "unpack");
+  context.files.makeFolder(staging, { mode: 0o700 });
   const archive = openDataFile(source, "read");
   try {
-    const { chain, end } = readHeader(world, archive);
+    const { chain, end } = readHeader(context, archive);
     const staged = (kind: string, id: string) => join(staging, `${kind}-${id}`);
     unpackMembers(archive, end, chain, {
       memory: (link) => staged("memory", link.id),
       deviceState: (link) => staged("device-state", link.id),
       layer: (layer) => staged("layer", layer.id),
     });
-    for (const link of chain) await checkStaged(world, link, staged);
-    return await withLock(world, snapshotsLock, async () => moveIn(world, chain, staged, name));
+    for (const link of chain) await checkStaged(context, link, staged);
+    return await withLock(context, snapshotsLock, async () => moveIn(context, chain, staged, name));
   } finally {
     archive.close();
-    world.files.removeTree(staging);
+    context.files.removeTree(staging);
   }
 }
 
@@ -148,7 +148,7 @@ function planMembers(chain: readonly ReadySnapshot[], places: Places): Member[] 
 
 type PackMembers = z.infer<typeof packHeader>["members"];
 
-function readHeader(world: SandboxWorld, archive: DataFile) {
+function readHeader(context: SandboxContext, archive: DataFile) {
   const block = Buffer.alloc(tarBlockBytes);
   archive.read(0, block);
   const first = parsePackHeader(block);
@@ -166,7 +166,7 @@ function readHeader(world: SandboxWorld, archive: DataFile) {
       { cause },
     );
   }
-  const chain = header.snapshots.map((each) => mustBeReady(world, parseSnapshotRecord(each, "pack.json")));
+  const chain = header.snapshots.map((each) => mustBeReady(context, parseSnapshotRecord(each, "pack.json")));
   checkTakenChain(chain);
   return {
     chain,

@@ -8,7 +8,7 @@ import { fault } from "../../system/fault.ts";
 import { openDataFile } from "../../system/files/data-file.ts";
 import type { ObjectName } from "../ids.ts";
 import { diskBytes } from "../limits.ts";
-import { type SandboxWorld, snapshotsLock, stagingPath, withLock } from "../store/home.ts";
+import { type SandboxContext, snapshotsLock, stagingPath, withLock } from "../store/home.ts";
 import { readDiskLayerRecord, readSnapshotRecord, writeRecord } from "../store/records.ts";
 import {
   claimName,
@@ -34,7 +34,7 @@ export interface PullOptions {
  * checked there against the sealed records; then it moves in. What is here already is not fetched.
  */
 export async function pullSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   repository: ImageRepository,
   options: PullOptions,
 ): Promise<ReadySnapshot> {
@@ -42,17 +42,17 @@ export async function pullSnapshot(
   const remotes = await readRemoteChain(repository.store, options.snapshot, signal);
   const chain = remotes.map(({ record }) => record);
   checkTakenChain(chain);
-  const staging = stagingPath(world, "pull");
+  const staging = stagingPath(context, "pull");
   const staged = (kind: string, id: string) => join(staging, `${kind}-${id}`);
-  world.files.makeFolder(staging, { mode: 0o700 });
+  context.files.makeFolder(staging, { mode: 0o700 });
   try {
-    const missing = remotes.filter(({ record }) => !isComplete(world, record));
+    const missing = remotes.filter(({ record }) => !isComplete(context, record));
     const parts = new Map<string, ImageId>();
     for (const { record, memory, disk } of missing) {
       parts.set(staged("memory", record.id), memory);
       for (const layer of record.disk) {
         const image = disk.get(layer.id);
-        if (image !== undefined && !isHere(world, layer)) parts.set(staged("layer", layer.id), image);
+        if (image !== undefined && !isHere(context, layer)) parts.set(staged("layer", layer.id), image);
       }
     }
     let part = 0;
@@ -66,17 +66,17 @@ export async function pullSnapshot(
       fault("snapshot-pull:after-part");
     }
     for (const { record, deviceState } of missing) {
-      world.files.replace(staged("device-state", record.id), deviceState, { mode: 0o600 });
-      await checkStaged(world, record, staged);
+      context.files.replace(staged("device-state", record.id), deviceState, { mode: 0o600 });
+      await checkStaged(context, record, staged);
     }
-    return await withLock(world, snapshotsLock, async () => moveIn(world, chain, staged, options.name));
+    return await withLock(context, snapshotsLock, async () => moveIn(context, chain, staged, options.name));
   } finally {
-    world.files.removeTree(staging);
+    context.files.removeTree(staging);
   }
 }
 
-function isComplete(world: SandboxWorld, record: ReadySnapshot): boolean {
-  const here = readSnapshotRecord(world.files, snapshotFiles(world, record.id).record);
+function isComplete(context: SandboxContext, record: ReadySnapshot): boolean {
+  const here = readSnapshotRecord(context.files, snapshotFiles(context, record.id).record);
   return here !== undefined && here.remote === undefined;
 }
 
@@ -116,17 +116,17 @@ async function fetchFile(
  * state comes at once.
  */
 export async function pullLazily(
-  world: SandboxWorld,
+  context: SandboxContext,
   repository: ImageRepository,
   options: PullOptions & { readonly storeLocation: string },
 ): Promise<ReadySnapshot> {
   const remotes = await readRemoteChain(repository.store, options.snapshot, options.signal);
   checkTakenChain(remotes.map(({ record }) => record));
-  return withLock(world, snapshotsLock, async () => {
+  return withLock(context, snapshotsLock, async () => {
     let head: ReadySnapshot | undefined;
     for (const [index, remote] of remotes.entries()) {
       const name = index === remotes.length - 1 ? options.name : undefined;
-      head = makeKnown(world, remote, { name, store: options.storeLocation });
+      head = makeKnown(context, remote, { name, store: options.storeLocation });
     }
     if (head === undefined) throw new KeyframeError("not-found", `there is no snapshot ${options.snapshot}`);
     return head;
@@ -134,39 +134,39 @@ export async function pullLazily(
 }
 
 function makeKnown(
-  world: SandboxWorld,
+  context: SandboxContext,
   remote: RemoteSnapshot,
   options: { readonly name: ObjectName | undefined; readonly store: string },
 ): ReadySnapshot {
   const { record, deviceState, memory, disk } = remote;
-  const files = snapshotFiles(world, record.id);
-  const here = readSnapshotRecord(world.files, files.record);
-  if (here !== undefined && here.seal === record.seal) return mustBeReady(world, here);
+  const files = snapshotFiles(context, record.id);
+  const here = readSnapshotRecord(context.files, files.record);
+  if (here !== undefined && here.seal === record.seal) return mustBeReady(context, here);
   if (here !== undefined) {
     throw new KeyframeError("damaged", `another snapshot ${record.id} is here already`);
   }
   for (const layer of record.disk) {
-    if (isHere(world, layer)) continue;
-    const path = world.home.diskLayerRecord(layer.id);
-    if (readDiskLayerRecord(world.files, path) !== undefined) continue;
-    if (world.files.statIfExists(world.home.diskLayer(layer.id, layer.kind)) !== undefined) {
+    if (isHere(context, layer)) continue;
+    const path = context.home.diskLayerRecord(layer.id);
+    if (readDiskLayerRecord(context.files, path) !== undefined) continue;
+    if (context.files.statIfExists(context.home.diskLayer(layer.id, layer.kind)) !== undefined) {
       throw new KeyframeError("damaged", `disk layer ${layer.id} is in use here`);
     }
-    writeRecord(world.files, path, {
+    writeRecord(context.files, path, {
       format: 1,
       ...layer,
       file: { sizeBytes: 0, inode: 0, mtimeMs: 0, ctimeMs: 0 },
       remote: true,
     });
   }
-  if (options.name !== undefined) claimName(world, "snapshot", options.name, record.id);
+  if (options.name !== undefined) claimName(context, "snapshot", options.name, record.id);
   const known: ReadySnapshot = {
     ...asOurs(record, options.name),
     remote: { store: options.store, memory, disk: Object.fromEntries(disk) },
   };
-  world.files.makeFolder(files.folder, { mode: 0o700 });
-  world.files.replace(files.deviceState, deviceState, { mode: 0o600 });
+  context.files.makeFolder(files.folder, { mode: 0o700 });
+  context.files.replace(files.deviceState, deviceState, { mode: 0o600 });
   fault("snapshot-pull:before-known");
-  saveSnapshotRecord(world, known);
+  saveSnapshotRecord(context, known);
   return known;
 }

@@ -8,7 +8,7 @@ import type { DiskLayerId, ObjectName, SnapshotId } from "../ids.ts";
 import { openMemoryDiff } from "../memory/diff-file.ts";
 import { pageBytes } from "../memory/page-runs.ts";
 import { checkDiskLayer } from "../store/disk-layers.ts";
-import type { SandboxWorld } from "../store/home.ts";
+import type { SandboxContext } from "../store/home.ts";
 import {
   mustBeLocal,
   openChain,
@@ -47,7 +47,7 @@ export interface PushResult {
  * its parent, and named last: one that was half sent does not exist.
  */
 export async function pushSnapshot(
-  world: SandboxWorld,
+  context: SandboxContext,
   repository: ImageRepository,
   head: ReadySnapshot,
   options: PushSnapshotOptions,
@@ -72,8 +72,8 @@ export async function pushSnapshot(
   async function sendLayer(link: ReadySnapshot, layer: ReadySnapshot["disk"][number]): Promise<ImageId> {
     const known = layers.get(layer.id) ?? (await imageOfLayer(layer.sha256));
     if (known !== undefined) return known;
-    await checkDiskLayer(world, layer, { expected: layer.sha256, deep: true });
-    const image = await sendFile(link, world.home.diskLayer(layer.id, layer.kind));
+    await checkDiskLayer(context, layer, { expected: layer.sha256, deep: true });
+    const image = await sendFile(link, context.home.diskLayer(layer.id, layer.kind));
     fault("snapshot-push:after-layer");
     await store.put(diskLayerKey(layer.sha256), bytesContent(Buffer.from(`${image}\n`)), { signal });
     return image;
@@ -86,15 +86,15 @@ export async function pushSnapshot(
 
   async function sendLink(link: ReadySnapshot): Promise<RemoteSnapshot> {
     mustBeLocal(link);
-    checkMemory(world, link);
-    const memory = await sendFile(link, snapshotFiles(world, link.id).memory);
+    checkMemory(context, link);
+    const memory = await sendFile(link, snapshotFiles(context, link.id).memory);
     fault("snapshot-push:after-memory");
     for (const layer of link.disk) layers.set(layer.id, await sendLayer(link, layer));
     const disk = new Map(link.disk.map(({ id }) => [id, layers.get(id) as ImageId]));
-    return { record: link, deviceState: readDeviceState(world, link), memory, disk };
+    return { record: link, deviceState: readDeviceState(context, link), memory, disk };
   }
 
-  for (const link of openChain(world, head)) {
+  for (const link of openChain(context, head)) {
     const there = await readRemoteSnapshot(store, link.id, signal);
     if (there !== undefined && there.record.seal !== link.seal) {
       throw new KeyframeError("refused", `${store.location} has another snapshot ${link.id}`);
@@ -115,8 +115,8 @@ export async function pushSnapshot(
 }
 
 /** Reads the whole memory against its digests: what is pushed is what was saved. */
-function checkMemory(world: SandboxWorld, link: ReadySnapshot): void {
-  const diff = openMemoryDiff(snapshotFiles(world, link.id).memory, link.memory.tableDigest);
+function checkMemory(context: SandboxContext, link: ReadySnapshot): void {
+  const diff = openMemoryDiff(snapshotFiles(context, link.id).memory, link.memory.tableDigest);
   try {
     for (const run of diff.table.runs) if (run.kind === "data") diff.readRun(run);
   } finally {

@@ -1,9 +1,9 @@
 import type { ImageRepository } from "../../blocks/images/repository/image-repository.ts";
 import type { Accelerator } from "../../sandbox/hypervisor.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import type { BackgroundWork } from "./background-work.ts";
 import type { GuestSessions } from "./guest-sessions.ts";
-import type { SandboxLibrary } from "./library.ts";
+import type { SandboxApi } from "./sandbox-api.ts";
 import type { ServerMetrics } from "./server-metrics.ts";
 
 export interface OpenedStore {
@@ -22,8 +22,8 @@ export interface SnapshotStores {
 
 /** What every request works with. Nothing in it has to outlive the process: the state is the sandboxes' files. */
 export interface ServerContext {
-  readonly world: SandboxWorld;
-  readonly library: SandboxLibrary;
+  readonly sandboxContext: SandboxContext;
+  readonly sandboxApi: SandboxApi;
   /** What new machines run on; the fastest that works if undefined. */
   readonly accelerator: Accelerator | undefined;
   /** Images are built with the rights of this process. */

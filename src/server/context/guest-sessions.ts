@@ -1,8 +1,8 @@
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import type { GuestSession } from "../../sandbox/guest/session.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import type { SandboxRecord } from "../../sandbox/store/records.ts";
-import type { SandboxLibrary } from "./library.ts";
+import type { SandboxApi } from "./sandbox-api.ts";
 
 export interface HeldGuest {
   readonly guest: GuestChannel;
@@ -27,13 +27,13 @@ interface Shared {
 }
 
 export function createGuestSessions(
-  world: SandboxWorld,
-  library: Pick<SandboxLibrary, "openGuestSession" | "mustRun">,
+  sandboxContext: SandboxContext,
+  sandboxApi: Pick<SandboxApi, "openGuestSession" | "mustRun">,
 ): GuestSessions {
   const open = new Map<string, Shared>();
 
   async function hold(record: SandboxRecord): Promise<HeldGuest> {
-    library.mustRun(world, record);
+    sandboxApi.mustRun(sandboxContext, record);
     // a machine that was stopped and resumed is another one under the same id
     const key = `${record.id}/${record.generation}/${record.machine?.process.pid}`;
     const shared = open.get(key) ?? begin(key, record);
@@ -54,7 +54,7 @@ export function createGuestSessions(
   }
 
   function begin(key: string, record: SandboxRecord): Shared {
-    const opening = library.openGuestSession(world, record);
+    const opening = sandboxApi.openGuestSession(sandboxContext, record);
     const shared: Shared = { users: 0, opening };
     open.set(key, shared);
     // a conversation that ends by itself gives its port back, and the next request opens another

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { randomHex } from "../../system/random.ts";
 
 /**
@@ -8,12 +8,12 @@ import { randomHex } from "../../system/random.ts";
  * it; all servers of the home have the same. `refused` if others can read it.
  */
 export function keptSecret(
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   name: string,
 ): { readonly secret: string; readonly path: string } {
-  const { files, home, random } = world;
+  const { files, home, random } = sandboxContext;
   const path = join(home.root, name);
-  files.createExclusively(path, Buffer.from(`${randomHex(random, 64)}\n`), { mode: 0o600 });
+  files.createIfAbsent(path, Buffer.from(`${randomHex(random, 64)}\n`), { mode: 0o600 });
   if (((files.statIfExists(path)?.mode ?? 0) & 0o077) !== 0) {
     throw new KeyframeError("refused", `others can read the secret in ${path}`, {
       hint: "remove the file: a new secret will be generated and existing tokens revoked",

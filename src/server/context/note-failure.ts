@@ -6,7 +6,7 @@ export function noteFailure(server: ServerContext, what: string, error: unknown)
   const described = describeHttpError(error);
   server.metrics.countError(described.code);
   if (described.code === "internal") {
-    server.world.warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
+    server.sandboxContext.warn(`${what}: ${error instanceof Error ? error.stack : String(error)}`);
   }
   return described;
 }

@@ -30,12 +30,12 @@ import { readSandboxUsage } from "./sandbox-usage.ts";
 
 /** What E2B's control plane answers, as far as its package needs it. */
 export function addControlRoutes(app: ServerApp, server: ServerContext, leases: LeaseKeeper): void {
-  const { world, library } = server;
+  const { sandboxContext, sandboxApi } = server;
 
   const create = async (c: RequestContext) => {
     const request = await bodyOf(c, newSandbox);
     refuseWhatIsMissing(request);
-    const [result] = await library.createSandboxes(world, {
+    const [result] = await sandboxApi.createSandboxes(sandboxContext, {
       from: request.templateID,
       env: request.envVars ?? {},
       // nothing unless asked for, unlike E2B's own service
@@ -49,7 +49,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
       format: 1,
       templateId: request.templateID,
       metadata: request.metadata ?? {},
-      endsAtMs: world.clock.nowMs() + request.timeout * 1000,
+      endsAtMs: sandboxContext.clock.nowMs() + request.timeout * 1000,
       onTimeout: request.autoPause ? "pause" : "kill",
     });
     return c.json(describe(record), 201);
@@ -67,7 +67,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   app.get("/sandboxes/:id", (c) => c.json(describeInFull(find(c))));
 
   app.delete("/sandboxes/:id", async (c) => {
-    await library.removeSandbox(world, find(c));
+    await sandboxApi.removeSandbox(sandboxContext, find(c));
     return c.body(null, 204);
   });
 
@@ -76,7 +76,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     if (memory === false) throw new KeyframeError("unsupported", "a sandbox is paused with its memory");
     const record = find(c);
     if (stateOf(record) === "paused") throw new KeyframeError("refused", "the sandbox is paused already");
-    await library.suspendSandbox(world, record);
+    await sandboxApi.suspendSandbox(sandboxContext, record);
     return c.body(null, 204);
   });
 
@@ -86,7 +86,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
       throw new KeyframeError("unsupported", "a sandbox continues with its memory");
     const record = find(c);
     const lease = knownLease(record);
-    const endsAtMs = world.clock.nowMs() + (request.timeout ?? defaultTimeoutS) * 1000;
+    const endsAtMs = sandboxContext.clock.nowMs() + (request.timeout ?? defaultTimeoutS) * 1000;
     if (stateOf(record) === "running") {
       // to connect may only lengthen a life
       if (lease !== undefined) saveLease(record, { ...lease, endsAtMs: Math.max(lease.endsAtMs, endsAtMs) });
@@ -95,7 +95,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     // first: an old end must not take the sandbox as soon as it runs
     if (lease !== undefined) saveLease(record, { ...lease, endsAtMs });
     try {
-      const resumed = noted(server, await library.resumeSandbox(world, record));
+      const resumed = noted(server, await sandboxApi.resumeSandbox(sandboxContext, record));
       return c.json(describe(resumed.record), 201);
     } catch (error) {
       // another client was faster: then it runs, which is what was asked for
@@ -113,14 +113,14 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   app.post("/sandboxes/:id/timeout", async (c) => {
     const { timeout } = await bodyOf(c, timeoutRequest);
     const record = find(c);
-    saveLease(record, { ...leaseOf(record), endsAtMs: world.clock.nowMs() + timeout * 1000 });
+    saveLease(record, { ...leaseOf(record), endsAtMs: sandboxContext.clock.nowMs() + timeout * 1000 });
     return c.body(null, 204);
   });
   app.post("/sandboxes/:id/refreshes", async (c) => {
     const { duration } = await bodyOf(c, refreshRequest);
     const record = find(c);
     const lease = leaseOf(record);
-    const endsAtMs = Math.max(lease.endsAtMs, world.clock.nowMs() + duration * 1000);
+    const endsAtMs = Math.max(lease.endsAtMs, sandboxContext.clock.nowMs() + duration * 1000);
     saveLease(record, { ...lease, endsAtMs });
     return c.body(null, 204);
   });
@@ -135,13 +135,13 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     const { timeout, count } = await bodyOf(c, forkRequest);
     const record = find(c);
     const { children: results } = await branchIntoChildren(
-      world,
+      sandboxContext,
       record,
       { count, onPaused: observePause },
-      library,
+      sandboxApi,
     );
     const parent = leaseOf(record);
-    const endsAtMs = world.clock.nowMs() + timeout * 1000;
+    const endsAtMs = sandboxContext.clock.nowMs() + timeout * 1000;
     const children = await Promise.all(
       results.map(async (result) => {
         if (!result.ok) return describeFailure(result.error);
@@ -165,8 +165,8 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
   app.get("/snapshots", (c) => {
     const query = snapshotQuery.parse(c.req.query());
     const of = query.sandboxID === undefined ? undefined : parseE2bId(query.sandboxID);
-    const all = library
-      .listOwnSnapshots(world)
+    const all = sandboxApi
+      .listOwnSnapshots(sandboxContext)
       .filter((each) => each.state === "ready" && each.suspendOf === undefined)
       .filter((each) => query.sandboxID === undefined || each.sandbox === of)
       .filter((each) => query.name === undefined || each.name === query.name);
@@ -175,23 +175,27 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     return c.json(items.map(describeSnapshot));
   });
   app.delete("/templates/:id", async (c) => {
-    await library.removeSnapshot(world, library.findSnapshot(world, c.req.param("id")), {});
+    await sandboxApi.removeSnapshot(
+      sandboxContext,
+      sandboxApi.findSnapshot(sandboxContext, c.req.param("id")),
+      {},
+    );
     return c.body(null, 204);
   });
 
-  /** `not-found` also for one whose machine has ended by itself: to this surface it is gone. */
+  /** `not-found` also for one whose machine has ended by itself: to this interface it is gone. */
   function find(c: RequestContext): SandboxRecord {
     const text = c.req.param("id") ?? "";
     const id = parseE2bId(text);
     if (id !== undefined) {
-      const record = library.findSandbox(world, id);
+      const record = sandboxApi.findSandbox(sandboxContext, id);
       if (stateOf(record) !== undefined) return record;
     }
     throw new KeyframeError("not-found", `there is no sandbox ${JSON.stringify(text.slice(0, 100))}`);
   }
 
   function stateOf(record: SandboxRecord): "running" | "paused" | undefined {
-    const state = library.sandboxState(world, record);
+    const state = sandboxApi.sandboxState(sandboxContext, record);
     if (state === "running") return "running";
     return state === "stopped" ? "paused" : undefined;
   }
@@ -230,7 +234,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     try {
       saveLease(record, lease);
     } catch (error) {
-      await library.removeSandbox(world, record);
+      await sandboxApi.removeSandbox(sandboxContext, record);
       throw error;
     }
   }
@@ -242,7 +246,7 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
 
   async function branch(record: SandboxRecord, name: string | undefined): Promise<SnapshotRecord> {
     const options = name === undefined ? {} : { name: parseObjectName(name) };
-    const writing = await library.branchSandbox(world, record.id, options);
+    const writing = await sandboxApi.branchSandbox(sandboxContext, record.id, options);
     observePause(writing);
     return writing.durable;
   }
@@ -285,8 +289,8 @@ export function addControlRoutes(app: ServerApp, server: ServerContext, leases: 
     const wanted = [...new URLSearchParams(query.metadata ?? "")].map(
       ([name, value]) => [decoded(name), decoded(value)] as const,
     );
-    const all = library
-      .listSandboxes(world)
+    const all = sandboxApi
+      .listSandboxes(sandboxContext)
       .filter((record) => states.includes(stateOf(record) ?? ""))
       .filter((record) => {
         const { metadata, templateId } = leaseOf(record);
@@ -333,6 +337,6 @@ function decoded(text: string): string {
 
 function noted(server: ServerContext, started: StartedSandbox): StartedSandbox {
   server.metrics.readySeconds.observe(started.readyMs / 1000);
-  for (const problem of started.problems) server.world.warn(`${started.record.id}: ${problem}`);
+  for (const problem of started.problems) server.sandboxContext.warn(`${started.record.id}: ${problem}`);
   return started;
 }

@@ -18,11 +18,11 @@ export function sandboxOfRequest(server: ServerContext, request: HonoRequest): S
   const { id, port } = addressOf(server, request);
   if (port !== envdPort) throw new KeyframeError("unsupported", "ports of the guest are not reachable here");
   try {
-    const record = server.library.findSandbox(server.world, id);
-    server.library.mustRun(server.world, record);
+    const record = server.sandboxApi.findSandbox(server.sandboxContext, id);
+    server.sandboxApi.mustRun(server.sandboxContext, record);
     return record;
   } catch (cause) {
-    // whatever it is instead: to this surface a sandbox runs or it does not
+    // whatever it is instead: to this interface a sandbox runs or it does not
     throw new KeyframeError("guest-gone", "the sandbox is not running", { cause });
   }
 }
@@ -36,8 +36,8 @@ function addressOf(
   const id = parseE2bId(request.header("e2b-sandbox-id") ?? host?.[2] ?? "");
   const port = request.header("e2b-sandbox-port") ?? host?.[1] ?? envdPort;
   if (id !== undefined) return { id, port };
-  const signer = server.library
-    .listSandboxes(server.world)
+  const signer = server.sandboxApi
+    .listSandboxes(server.sandboxContext)
     .find((each) => hasValidSignature(server, each.id, request));
   if (signer !== undefined) return { id: signer.id, port, isSigned: true };
   throw new KeyframeError("invalid-input", "the request does not name a sandbox", {
@@ -66,7 +66,8 @@ export function checkSandboxAccess(
 function hasValidSignature(server: ServerContext, id: SandboxId, request: HonoRequest): boolean {
   const { path = "", username = "", signature, signature_expiration: expiration } = request.query();
   if (signature === undefined || request.path !== "/files") return false;
-  if (expiration !== undefined && !(Number(expiration) * 1000 > server.world.clock.nowMs())) return false;
+  if (expiration !== undefined && !(Number(expiration) * 1000 > server.sandboxContext.clock.nowMs()))
+    return false;
   const operation = request.method === "GET" ? "read" : "write";
   const token = sandboxToken(server.secret, id);
   const signed = [path, operation, username, token, ...(expiration === undefined ? [] : [expiration])].join(

@@ -20,7 +20,7 @@ export type SandboxLease = z.infer<typeof leaseRecord>;
 const maxLeaseBytes = 256 * 1024;
 
 export function readLease(context: ServerContext, id: SandboxId): SandboxLease | undefined {
-  const bytes = context.world.files.readIfExists(leasePath(context, id));
+  const bytes = context.sandboxContext.files.readIfExists(leasePath(context, id));
   if (bytes === undefined) return undefined;
   try {
     return leaseRecord.parse(JSON.parse(bytes.toString("utf8")));
@@ -32,11 +32,11 @@ export function readLease(context: ServerContext, id: SandboxId): SandboxLease |
 export function writeLease(context: ServerContext, id: SandboxId, lease: SandboxLease): void {
   const bytes = Buffer.from(`${JSON.stringify(lease)}\n`);
   if (bytes.length > maxLeaseBytes) throw new KeyframeError("too-large", "the metadata is too large");
-  context.world.files.replace(leasePath(context, id), bytes, { mode: 0o600 });
+  context.sandboxContext.files.replace(leasePath(context, id), bytes, { mode: 0o600 });
 }
 
 function leasePath(context: ServerContext, id: SandboxId): string {
-  return join(context.world.home.sandboxFolder(id), "lease.json");
+  return join(context.sandboxContext.home.sandboxFolder(id), "lease.json");
 }
 
 /** The longest time between two looks: another server may have changed a lease. */
@@ -55,13 +55,16 @@ export function keepLeases(context: ServerContext): LeaseKeeper {
   const loop = (async () => {
     while (!stopping.signal.aborted) {
       const nextMs = await enforceLeases(context).catch((error: unknown) => {
-        context.world.warn(`the ends of sandboxes are not kept: ${errorText(error)}`);
+        context.sandboxContext.warn(`the ends of sandboxes are not kept: ${errorText(error)}`);
         return Number.POSITIVE_INFINITY;
       });
       waiting = new AbortController();
-      const delayMs = Math.min(lookAtLeastEveryMs, Math.max(0, nextMs - context.world.clock.nowMs()));
+      const delayMs = Math.min(
+        lookAtLeastEveryMs,
+        Math.max(0, nextMs - context.sandboxContext.clock.nowMs()),
+      );
       const signal = AbortSignal.any([stopping.signal, waiting.signal]);
-      await context.world.clock.sleep(delayMs, signal).catch(() => undefined); // woken or stopped
+      await context.sandboxContext.clock.sleep(delayMs, signal).catch(() => undefined); // woken or stopped
     }
   })();
   return {
@@ -75,35 +78,35 @@ export function keepLeases(context: ServerContext): LeaseKeeper {
 
 /** One look at all; answers when the next lease ends. */
 export async function enforceLeases(context: ServerContext): Promise<number> {
-  const { world, library } = context;
+  const { sandboxContext, sandboxApi } = context;
   let nextMs = Number.POSITIVE_INFINITY;
   const due: Promise<void>[] = [];
-  for (const record of library.listSandboxes(world)) {
+  for (const record of sandboxApi.listSandboxes(sandboxContext)) {
     try {
       const lease = readLease(context, record.id);
-      const state = library.sandboxState(world, record);
+      const state = sandboxApi.sandboxState(sandboxContext, record);
       if (lease === undefined || state === "stopped" || state === "starting") continue;
-      if (state === "running" && lease.endsAtMs > world.clock.nowMs()) {
+      if (state === "running" && lease.endsAtMs > sandboxContext.clock.nowMs()) {
         nextMs = Math.min(nextMs, lease.endsAtMs);
         continue;
       }
       due.push(endLease(context, record, state === "running" ? lease.onTimeout : "kill"));
     } catch (error) {
-      world.warn(`sandbox ${record.id}: ${errorText(error)}`);
+      sandboxContext.warn(`sandbox ${record.id}: ${errorText(error)}`);
     }
   }
   await Promise.all(due);
-  return due.length > 0 ? world.clock.nowMs() + 1_000 : nextMs;
+  return due.length > 0 ? sandboxContext.clock.nowMs() + 1_000 : nextMs;
 }
 
 async function endLease(context: ServerContext, record: SandboxRecord, how: "kill" | "pause"): Promise<void> {
-  const { world, library } = context;
+  const { sandboxContext, sandboxApi } = context;
   try {
-    if (how === "pause") await library.suspendSandbox(world, record);
-    else await library.removeSandbox(world, record);
+    if (how === "pause") await sandboxApi.suspendSandbox(sandboxContext, record);
+    else await sandboxApi.removeSandbox(sandboxContext, record);
   } catch (error) {
     // another server, or its user, was faster
     if (isKeyframeError(error, "not-found", "refused", "guest-gone")) return;
-    world.warn(`sandbox ${record.id} could not be ended: ${errorText(error)}`);
+    sandboxContext.warn(`sandbox ${record.id} could not be ended: ${errorText(error)}`);
   }
 }

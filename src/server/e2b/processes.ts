@@ -71,9 +71,11 @@ export function createGuestProcessTable(context: ServerContext): GuestProcessTab
         const table = tables.get(record.id) ?? new Map<number, GuestProcess>();
         tables.set(record.id, table.set(pid, process));
         await stream.push(encodeStart(pid)).catch(() => undefined); // it has gone: the command goes on
-        const startedAtMs = context.world.clock.monotonicMs();
+        const startedAtMs = context.sandboxContext.clock.monotonicMs();
         void pump(process, readers).finally(() => {
-          context.metrics.execSeconds.observe((context.world.clock.monotonicMs() - startedAtMs) / 1000);
+          context.metrics.execSeconds.observe(
+            (context.sandboxContext.clock.monotonicMs() - startedAtMs) / 1000,
+          );
           held.release();
           table.delete(pid);
           if (table.size === 0 && tables.get(record.id) === table) tables.delete(record.id);

@@ -7,7 +7,7 @@ const sampleMs = 200;
 
 /** What a sandbox uses now, as the package's `getMetrics` shows it. */
 export async function readSandboxUsage(server: ServerContext, record: SandboxRecord): Promise<object> {
-  const { clock } = server.world;
+  const { clock } = server.sandboxContext;
   return server.sessions.use(record, async (guest) => {
     const read = async (path: string) => (await collectFile(guest, path)).toString("latin1");
     const before = parseProcessorTimes(await read("/proc/stat"));

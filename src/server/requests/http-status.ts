@@ -1,7 +1,7 @@
 import type { ErrorCode } from "../../base/error-codes.ts";
 import { errorText, isKeyframeError } from "../../base/errors.ts";
 
-/** The HTTP status that each error code gives, on both surfaces. */
+/** The HTTP status that each error code gives, on both interfaces. */
 export const httpStatuses = {
   usage: 400,
   "invalid-input": 400,

@@ -12,7 +12,7 @@ import { execEventSchema, execSchema } from "./schemas.ts";
 
 /** Commands: one JSON line for each piece of output. A client that goes away ends its command. */
 export function addExecRoute(app: ServerApp, server: ServerContext): void {
-  const { world, library } = server;
+  const { sandboxContext, sandboxApi } = server;
   app.openapi(
     createRoute({
       method: "post",
@@ -27,7 +27,7 @@ export function addExecRoute(app: ServerApp, server: ServerContext): void {
     }),
     async (c) => {
       const { stdin, ...rest } = c.req.valid("json");
-      const record = library.findSandbox(world, c.req.valid("param").sandbox);
+      const record = sandboxApi.findSandbox(sandboxContext, c.req.valid("param").sandbox);
       const request: CommandRequest = {
         ...(rest as CommandRequest),
         env: { ...record.env, ...rest.env },
@@ -46,7 +46,7 @@ async function startExec(
   request: CommandRequest,
   stdin: Buffer,
 ): Promise<EventStream> {
-  const { clock } = server.world;
+  const { clock } = server.sandboxContext;
   const startedAtMs = clock.monotonicMs();
   const held = await server.sessions.hold(record);
   try {

@@ -36,8 +36,8 @@ const entrySchema = z
 
 /** Files of guests: bodies are streams, as fast as the slower side. */
 export function addFileTransferRoutes(app: ServerApp, server: ServerContext): void {
-  const { world, library, sessions } = server;
-  const find = (sandbox: string) => library.findSandbox(world, sandbox);
+  const { sandboxContext, sandboxApi, sessions } = server;
+  const find = (sandbox: string) => sandboxApi.findSandbox(sandboxContext, sandbox);
   const tags = ["files"];
 
   app.openapi(

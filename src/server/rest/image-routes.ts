@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
-import { parseImageSource } from "../../sandbox/image/source.ts";
+import { parseRootfsSource } from "../../sandbox/image/source.ts";
 import type { ImageRecord } from "../../sandbox/store/records.ts";
 import type { ServerContext } from "../context/context.ts";
 import { noteFailure } from "../context/note-failure.ts";
@@ -22,7 +22,7 @@ const buildEventSchema = z
 
 /** Images that sandboxes start from. */
 export function addImageRoutes(app: ServerApp, server: ServerContext): void {
-  const { world, library } = server;
+  const { sandboxContext, sandboxApi } = server;
   const tags = ["images"];
 
   app.openapi(
@@ -34,7 +34,12 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
       responses: { 200: jsonAnswer(z.array(imageSchema), "All of them, by name"), ...failures },
     }),
     (c) =>
-      c.json(library.listSandboxImages(world.files, world.home.folder("images")).map(describeImage), 200),
+      c.json(
+        sandboxApi
+          .listSandboxImages(sandboxContext.files, sandboxContext.home.folder("images"))
+          .map(describeImage),
+        200,
+      ),
   );
 
   app.openapi(
@@ -48,7 +53,9 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
     }),
     (c) =>
       c.json(
-        describeImage(library.findSandboxImage(world, parseObjectName(c.req.valid("param").image))),
+        describeImage(
+          sandboxApi.findSandboxImage(sandboxContext, parseObjectName(c.req.valid("param").image)),
+        ),
         200,
       ),
   );
@@ -71,7 +78,7 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
       const line = (event: object) => Buffer.from(`${JSON.stringify(event)}\n`);
       const options = {
         name: parseObjectName(name),
-        source: parseImageSource(world.files, sourceText, absolutePath),
+        source: parseRootfsSource(sandboxContext.files, sourceText, absolutePath),
         sourceText,
         packages,
         isRoot: server.isRoot,
@@ -79,8 +86,8 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
       const stream = createEventStream({ keepAlive: line({ type: "alive" }), everyMs: streamAliveMs });
       // a reader that has gone changes nothing
       const push = (event: object) => void stream.push(line(event)).catch(() => undefined);
-      const work = library
-        .buildImage(world, { ...options, progress: (text) => push({ type: "progress", text }) })
+      const work = sandboxApi
+        .buildImage(sandboxContext, { ...options, progress: (text) => push({ type: "progress", text }) })
         .then(
           (image) => push({ type: "done", image: describeImage(image) }),
           (error: unknown) => {

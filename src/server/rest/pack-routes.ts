@@ -14,7 +14,7 @@ const pieceBytes = 256 * 1024;
 
 /** Snapshots as one file, out and in. Both are files in the home's staging folder meanwhile. */
 export function addPackRoutes(app: ServerApp, server: ServerContext): void {
-  const { world, library } = server;
+  const { sandboxContext, sandboxApi } = server;
   const tags = ["snapshots"];
 
   app.openapi(
@@ -27,17 +27,21 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
       responses: { 200: bytesAnswer, ...failures },
     }),
     async (c) => {
-      const record = library.findSnapshot(world, c.req.valid("param").snapshot);
-      const path = stagingPath(world, "pack");
+      const record = sandboxApi.findSnapshot(sandboxContext, c.req.valid("param").snapshot);
+      const path = stagingPath(sandboxContext, "pack");
       try {
-        const { sizeBytes } = await library.packSnapshot(world, library.mustBeReady(world, record), path);
+        const { sizeBytes } = await sandboxApi.packSnapshot(
+          sandboxContext,
+          sandboxApi.mustBeReady(sandboxContext, record),
+          path,
+        );
         c.set("streams", true);
         return c.body(fileBody(path), 200, {
           "content-type": "application/octet-stream",
           "content-length": String(sizeBytes),
         });
       } finally {
-        world.files.remove(path); // the open file goes on
+        sandboxContext.files.remove(path); // the open file goes on
       }
     },
   );
@@ -60,17 +64,20 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
     async (c) => {
       const { name } = c.req.valid("query");
       const objectName = name === undefined ? undefined : parseObjectName(name);
-      const path = stagingPath(world, "upload");
+      const path = stagingPath(sandboxContext, "upload");
       try {
         await receive(path, streamBody(c.req.raw));
-        return c.json(describeSnapshot(world, await library.unpackSnapshot(world, path, objectName)), 201);
+        return c.json(
+          describeSnapshot(sandboxContext, await sandboxApi.unpackSnapshot(sandboxContext, path, objectName)),
+          201,
+        );
       } catch (error) {
         // what is damaged came with the request
         if (isKeyframeError(error, "damaged"))
           throw new KeyframeError("invalid-input", error.message, { cause: error });
         throw error;
       } finally {
-        world.files.remove(path);
+        sandboxContext.files.remove(path);
       }
     },
   );

@@ -17,7 +17,7 @@ const poolSchema = z
   .openapi("Pool");
 
 /** `keyframe sandbox pool`. */
-export function addPoolRoute(app: ServerApp, { world, library }: ServerContext): void {
+export function addPoolRoute(app: ServerApp, { sandboxContext, sandboxApi }: ServerContext): void {
   app.openapi(
     createRoute({
       method: "put",
@@ -29,13 +29,17 @@ export function addPoolRoute(app: ServerApp, { world, library }: ServerContext):
     }),
     async (c) => {
       const { size, idleSeconds } = c.req.valid("json");
-      const record = library.findSnapshot(world, c.req.valid("param").snapshot);
-      const ready = await library.fillPool(world, library.mustBeReady(world, record), {
-        size,
-        idleMs: idleSeconds === undefined ? defaultPoolIdleMs : Math.ceil(idleSeconds * 1000),
-      });
+      const record = sandboxApi.findSnapshot(sandboxContext, c.req.valid("param").snapshot);
+      const ready = await sandboxApi.fillPool(
+        sandboxContext,
+        sandboxApi.mustBeReady(sandboxContext, record),
+        {
+          size,
+          idleMs: idleSeconds === undefined ? defaultPoolIdleMs : Math.ceil(idleSeconds * 1000),
+        },
+      );
       return c.json(
-        ready.map((each) => describeSandbox(world, each)),
+        ready.map((each) => describeSandbox(sandboxContext, each)),
         200,
       );
     },

@@ -15,7 +15,7 @@ const portParam = sandboxParam.extend({
 });
 
 /** `keyframe sandbox port`. */
-export function addPortRoutes(app: ServerApp, { world, library }: ServerContext): void {
+export function addPortRoutes(app: ServerApp, { sandboxContext, sandboxApi }: ServerContext): void {
   const tags = ["sandboxes"];
 
   app.openapi(
@@ -28,8 +28,8 @@ export function addPortRoutes(app: ServerApp, { world, library }: ServerContext)
       responses: { 200: jsonAnswer(z.array(forwardSchema), "All of them"), ...failures },
     }),
     (c) => {
-      const record = library.findSandbox(world, c.req.valid("param").sandbox);
-      return c.json([...library.listPorts(world, record)], 200);
+      const record = sandboxApi.findSandbox(sandboxContext, c.req.valid("param").sandbox);
+      return c.json([...sandboxApi.listPorts(sandboxContext, record)], 200);
     },
   );
 
@@ -44,9 +44,9 @@ export function addPortRoutes(app: ServerApp, { world, library }: ServerContext)
     }),
     async (c) => {
       const { guestPort, hostPort } = c.req.valid("json");
-      const record = library.findSandbox(world, c.req.valid("param").sandbox);
+      const record = sandboxApi.findSandbox(sandboxContext, c.req.valid("param").sandbox);
       const wanted = { guestPort, ...(hostPort === undefined ? {} : { hostPort }) };
-      return c.json(await library.openPort(world, record, wanted), 201);
+      return c.json(await sandboxApi.openPort(sandboxContext, record, wanted), 201);
     },
   );
 
@@ -62,9 +62,9 @@ export function addPortRoutes(app: ServerApp, { world, library }: ServerContext)
     async (c) => {
       const { sandbox, guestPort } = c.req.valid("param");
       const { hostPort } = c.req.valid("query");
-      const record = library.findSandbox(world, sandbox);
+      const record = sandboxApi.findSandbox(sandboxContext, sandbox);
       const wanted = { guestPort, ...(hostPort === undefined ? {} : { hostPort }) };
-      return c.json([...(await library.closePort(world, record, wanted))], 200);
+      return c.json([...(await sandboxApi.closePort(sandboxContext, record, wanted))], 200);
     },
   );
 }

@@ -23,7 +23,7 @@ import {
 
 /** Sandboxes: all that `keyframe sandbox` does, but for commands and files. */
 export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
-  const { world, library } = server;
+  const { sandboxContext, sandboxApi } = server;
   const tags = ["sandboxes"];
 
   app.openapi(
@@ -36,7 +36,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     }),
     (c) =>
       c.json(
-        library.listSandboxes(world).map((record) => describeSandbox(world, record)),
+        sandboxApi.listSandboxes(sandboxContext).map((record) => describeSandbox(sandboxContext, record)),
         200,
       ),
   );
@@ -52,7 +52,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     }),
     async (c) => {
       const { ttlSeconds, idleSeconds, network, name, ...request } = c.req.valid("json");
-      const results = await library.createSandboxes(world, {
+      const results = await sandboxApi.createSandboxes(sandboxContext, {
         ...present(request),
         from: request.from,
         ...startOptions({ ttlSeconds, idleSeconds, network, name }),
@@ -72,7 +72,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       request: { params: sandboxParam },
       responses: { 200: jsonAnswer(sandboxSchema, "The sandbox"), ...failures },
     }),
-    (c) => c.json(describeSandbox(world, find(c.req.valid("param").sandbox)), 200),
+    (c) => c.json(describeSandbox(sandboxContext, find(c.req.valid("param").sandbox)), 200),
   );
 
   app.openapi(
@@ -85,7 +85,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       responses: { 204: { description: "It is gone" }, ...failures },
     }),
     async (c) => {
-      await library.removeSandbox(world, find(c.req.valid("param").sandbox));
+      await sandboxApi.removeSandbox(sandboxContext, find(c.req.valid("param").sandbox));
       return c.body(null, 204);
     },
   );
@@ -102,7 +102,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
         ...failures,
       },
     }),
-    (c) => c.json(library.readSandboxLogs(world, find(c.req.valid("param").sandbox)), 200),
+    (c) => c.json(sandboxApi.readSandboxLogs(sandboxContext, find(c.req.valid("param").sandbox)), 200),
   );
 
   app.openapi(
@@ -115,8 +115,8 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       responses: { 200: jsonAnswer(sandboxSchema, "The stopped sandbox"), ...failures },
     }),
     async (c) => {
-      const stopped = await library.suspendSandbox(world, find(c.req.valid("param").sandbox));
-      return c.json(describeSandbox(world, stopped), 200);
+      const stopped = await sandboxApi.suspendSandbox(sandboxContext, find(c.req.valid("param").sandbox));
+      return c.json(describeSandbox(sandboxContext, stopped), 200);
     },
   );
 
@@ -131,7 +131,11 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     }),
     async (c) => {
       const record = find(c.req.valid("param").sandbox);
-      const sandbox = await library.resumeSandbox(world, record, startOptions(c.req.valid("json")));
+      const sandbox = await sandboxApi.resumeSandbox(
+        sandboxContext,
+        record,
+        startOptions(c.req.valid("json")),
+      );
       return c.json(describeResult({ ok: true, sandbox }), 200);
     },
   );
@@ -152,9 +156,9 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     async (c) => {
       const { name, wait } = c.req.valid("json");
       const writing = await branch(c.req.valid("param").sandbox, name);
-      if (wait !== false) return c.json(describeSnapshot(world, await writing.durable), 201);
+      if (wait !== false) return c.json(describeSnapshot(sandboxContext, await writing.durable), 201);
       server.background.add(`snapshot ${writing.id}`, writing.durable);
-      const described = describeSnapshot(world, library.findSnapshot(world, writing.id));
+      const described = describeSnapshot(sandboxContext, sandboxApi.findSnapshot(sandboxContext, writing.id));
       return c.json({ ...described, pauseMs: writing.pause.totalMs, pause: writing.pause }, 202);
     },
   );
@@ -183,13 +187,13 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
         onPaused: observePause,
       };
       const { snapshot, children } = await branchIntoChildren(
-        world,
+        sandboxContext,
         find(c.req.valid("param").sandbox),
         request,
-        library,
+        sandboxApi,
       );
       return c.json(
-        { snapshot: describeSnapshot(world, snapshot), children: describeResults(children) },
+        { snapshot: describeSnapshot(sandboxContext, snapshot), children: describeResults(children) },
         201,
       );
     },
@@ -206,23 +210,27 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     }),
     async (c) => {
       const { count, env, ...rest } = c.req.valid("json");
-      const record = library.findSnapshot(world, c.req.valid("param").snapshot);
-      const children = await library.forkSnapshot(world, library.mustBeReady(world, record), {
-        ...present({ env }),
-        ...startOptions(rest),
-        count: count ?? 1,
-      });
+      const record = sandboxApi.findSnapshot(sandboxContext, c.req.valid("param").snapshot);
+      const children = await sandboxApi.forkSnapshot(
+        sandboxContext,
+        sandboxApi.mustBeReady(sandboxContext, record),
+        {
+          ...present({ env }),
+          ...startOptions(rest),
+          count: count ?? 1,
+        },
+      );
       return c.json(describeResults(children), 201);
     },
   );
 
   function find(text: string) {
-    return library.findSandbox(world, text);
+    return sandboxApi.findSandbox(sandboxContext, text);
   }
 
   async function branch(sandbox: string, name: string | undefined) {
     const options = name === undefined ? {} : { name: parseObjectName(name) };
-    const writing = await library.branchSandbox(world, find(sandbox).id, options);
+    const writing = await sandboxApi.branchSandbox(sandboxContext, find(sandbox).id, options);
     observePause(writing);
     return writing;
   }
@@ -245,7 +253,12 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
     }
     const { record, readyMs, problems } = result.sandbox;
     server.metrics.readySeconds.observe(readyMs / 1000);
-    return { ok: true as const, ...describeSandbox(world, record), readyMs, problems: [...problems] };
+    return {
+      ok: true as const,
+      ...describeSandbox(sandboxContext, record),
+      readyMs,
+      problems: [...problems],
+    };
   }
 }
 

@@ -21,9 +21,9 @@ const collectedSchema = z.object({
 
 /** Snapshots: all that `keyframe snapshot` does, but for packs. */
 export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
-  const { world, library } = server;
+  const { sandboxContext, sandboxApi } = server;
   const tags = ["snapshots"];
-  const find = (text: string) => library.findSnapshot(world, text);
+  const find = (text: string) => sandboxApi.findSnapshot(sandboxContext, text);
 
   app.openapi(
     createRoute({
@@ -35,7 +35,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     }),
     (c) =>
       c.json(
-        library.listOwnSnapshots(world).map((record) => describeSnapshot(world, record)),
+        sandboxApi.listOwnSnapshots(sandboxContext).map((record) => describeSnapshot(sandboxContext, record)),
         200,
       ),
   );
@@ -48,7 +48,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
       tags,
       responses: { 200: jsonAnswer(z.array(snapshotTreeSchema), "The roots"), ...failures },
     }),
-    (c) => c.json(buildSnapshotTree(library.listSnapshots(world)), 200),
+    (c) => c.json(buildSnapshotTree(sandboxApi.listSnapshots(sandboxContext)), 200),
   );
 
   app.openapi(
@@ -60,7 +60,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
       request: { params: snapshotParam },
       responses: { 200: jsonAnswer(snapshotSchema, "The snapshot"), ...failures },
     }),
-    (c) => c.json(describeSnapshot(world, find(c.req.valid("param").snapshot)), 200),
+    (c) => c.json(describeSnapshot(sandboxContext, find(c.req.valid("param").snapshot)), 200),
   );
 
   app.openapi(
@@ -75,8 +75,8 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
       responses: { 200: jsonAnswer(removedSchema, "What went"), ...failures },
     }),
     async (c) => {
-      const plan = await library.removeSnapshot(
-        world,
+      const plan = await sandboxApi.removeSnapshot(
+        sandboxContext,
         find(c.req.valid("param").snapshot),
         c.req.valid("query"),
       );
@@ -97,8 +97,11 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     async (c) => {
       const { name } = c.req.valid("json");
       const options = name === undefined ? {} : { name: parseObjectName(name) };
-      const record = library.mustBeReady(world, find(c.req.valid("param").snapshot));
-      return c.json(describeSnapshot(world, await library.compactSnapshot(world, record, options)), 201);
+      const record = sandboxApi.mustBeReady(sandboxContext, find(c.req.valid("param").snapshot));
+      return c.json(
+        describeSnapshot(sandboxContext, await sandboxApi.compactSnapshot(sandboxContext, record, options)),
+        201,
+      );
     },
   );
 
@@ -112,7 +115,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
       responses: { 200: jsonAnswer(verifiedSchema, "What does not match"), ...failures },
     }),
     async (c) => {
-      const problems = await library.verifySnapshot(world, find(c.req.valid("param").snapshot));
+      const problems = await sandboxApi.verifySnapshot(sandboxContext, find(c.req.valid("param").snapshot));
       return c.json({ ok: problems.length === 0, problems: [...problems] }, 200);
     },
   );
@@ -128,7 +131,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
     }),
     async (c) => {
       const { olderThanSeconds, keep, dryRun = false } = c.req.valid("json");
-      const plan = await library.collectSandboxGarbage(world, {
+      const plan = await sandboxApi.collectSandboxGarbage(sandboxContext, {
         ...(olderThanSeconds === undefined ? {} : { olderThanMs: olderThanSeconds * 1000 }),
         ...(keep === undefined ? {} : { keep }),
         dryRun,

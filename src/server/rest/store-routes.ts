@@ -27,7 +27,7 @@ const pullSchema = z
   .openapi("Pull");
 
 /** `keyframe snapshot push` and `pull`, with the stores that the server was started with. */
-export function addStoreRoutes(app: ServerApp, { world, library, stores }: ServerContext): void {
+export function addStoreRoutes(app: ServerApp, { sandboxContext, sandboxApi, stores }: ServerContext): void {
   const tags = ["snapshots"];
 
   app.openapi(
@@ -52,10 +52,10 @@ export function addStoreRoutes(app: ServerApp, { world, library, stores }: Serve
     }),
     async (c) => {
       const { store, name } = c.req.valid("json");
-      const found = library.findSnapshot(world, c.req.valid("param").snapshot);
-      const snapshot = library.mustBeReady(world, found);
+      const found = sandboxApi.findSnapshot(sandboxContext, c.req.valid("param").snapshot);
+      const snapshot = sandboxApi.mustBeReady(sandboxContext, found);
       const pushed = await stores.use(store, ({ repository, signal }) =>
-        library.pushSnapshot(world, repository, snapshot, {
+        sandboxApi.pushSnapshot(sandboxContext, repository, snapshot, {
           name: name === undefined ? snapshot.name : parseObjectName(name),
           signal,
         }),
@@ -83,10 +83,10 @@ export function addStoreRoutes(app: ServerApp, { world, library, stores }: Serve
           onProgress: () => undefined,
         };
         return lazy
-          ? library.pullLazily(world, repository, { ...options, storeLocation: location })
-          : library.pullSnapshot(world, repository, options);
+          ? sandboxApi.pullLazily(sandboxContext, repository, { ...options, storeLocation: location })
+          : sandboxApi.pullSnapshot(sandboxContext, repository, options);
       });
-      return c.json(describeSnapshot(world, taken), 201);
+      return c.json(describeSnapshot(sandboxContext, taken), 201);
     },
   );
 }

@@ -90,9 +90,9 @@ export interface Files {
    */
   replace(path: string, content: Uint8Array, options?: WriteOptions): void;
   /** Like `replace`, without waiting for the disk: atomic for readers, and lost with the machine but not with the process. */
-  replaceLoosely(path: string, content: Uint8Array, options?: WriteOptions): void;
+  replaceWithoutSync(path: string, content: Uint8Array, options?: WriteOptions): void;
   /** Creates the file with all its bytes; false if the path exists. Atomic, not synced. */
-  createExclusively(path: string, content: Uint8Array, options?: WriteOptions): boolean;
+  createIfAbsent(path: string, content: Uint8Array, options?: WriteOptions): boolean;
   /** One O_APPEND write; a short write is an error. `sync` waits for the disk. */
   append(path: string, content: Uint8Array, options?: WriteOptions & { readonly sync?: boolean }): void;
   /**
@@ -164,8 +164,8 @@ export const nodeFiles: Files = {
   makeTemporaryFolder: (prefix) =>
     translated(tmpdir(), "create a directory in", () => realpathSync(mkdtempSync(join(tmpdir(), prefix)))),
   replace: (path, content, options) => replaceFile(path, content, { ...options, sync: true }),
-  replaceLoosely: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
-  createExclusively(path, content, options) {
+  replaceWithoutSync: (path, content, options) => replaceFile(path, content, { ...options, sync: false }),
+  createIfAbsent(path, content, options) {
     return translated(path, "create", () => {
       const temporary = writeTemporary(path, content, { mode: options?.mode ?? 0o644, sync: false });
       try {

@@ -46,11 +46,7 @@ export function acquireLock(deps: LockDeps, path: string, options: LockFileOptio
   const content = Buffer.from(JSON.stringify(deps.processTable.self()));
   const patience = createPatience(deps, path, options);
   let tookOver = false;
-  for (
-    let tries = 0;
-    !isFree(deps, path, tries) || !deps.files.createExclusively(path, content);
-    tries += 1
-  ) {
+  for (let tries = 0; !isFree(deps, path, tries) || !deps.files.createIfAbsent(path, content); tries += 1) {
     if (patience.shouldLook() && takeOverIfHolderDied(deps, path)) {
       tookOver = true;
       continue;
@@ -153,7 +149,7 @@ export function takeOverIfHolderDied({ files, clock, processTable }: LockDeps, p
   const holder = readLockHolder(files, path);
   if (holder === undefined || processTable.isRunning(holder)) return false;
   const guard = `${path}.takeover`;
-  if (!files.createExclusively(guard, Buffer.from(JSON.stringify(processTable.self())))) {
+  if (!files.createIfAbsent(guard, Buffer.from(JSON.stringify(processTable.self())))) {
     const stat = files.statIfExists(guard);
     if (stat !== undefined && clock.nowMs() - stat.mtimeMs > takeoverAgeMs) files.remove(guard);
     return false;

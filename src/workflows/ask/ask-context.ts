@@ -1,4 +1,4 @@
-import type { CheckpointStores } from "../../checkpoints/stores/stores.ts";
+import type { CheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import type { Git } from "../../git/git.ts";
 import type { Files } from "../../system/files/files.ts";
 

@@ -35,7 +35,7 @@ export async function bringFiles(
       problems.push(`the conversation of session ${session} was not found in the machine`);
     else {
       files.makeFolder(runFilesDirectory(repository, run.name), { mode: 0o700 });
-      files.replaceLoosely(runConversation(repository, run.name, session), bytes, { mode: 0o600 });
+      files.replaceWithoutSync(runConversation(repository, run.name, session), bytes, { mode: 0o600 });
     }
   }
   return problems;

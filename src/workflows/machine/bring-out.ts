@@ -1,13 +1,13 @@
 import { listTurnRefs, type TurnSnapshot } from "../../checkpoints/capture/turn-snapshots.ts";
 import { joinCheckpointBranch } from "../../checkpoints/remote/join/join-branch.ts";
 import { mergeNotes } from "../../checkpoints/remote/join/merge-notes.ts";
-import { v1Branch } from "../../checkpoints/stores/store-refs.ts";
+import { v1Branch } from "../../checkpoints/stores/layout-refs.ts";
 import { type Git, gitFailed, openGit } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { readNotes, updateNotes } from "../../git/refs/notes.ts";
 import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import type { Clock } from "../../system/clock.ts";
 import { type MachineRun, runRefs } from "../../timeline/machines/machine-run.ts";
 import { guestGitEnvironment, guestUrl } from "./guest-git.ts";
@@ -22,7 +22,7 @@ export interface BroughtOut {
 }
 
 export interface BringOutDeps {
-  readonly world: SandboxWorld;
+  readonly sandboxContext: SandboxContext;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
 }
@@ -50,9 +50,9 @@ export async function bringOut(git: Git, deps: BringOutDeps, run: MachineRun): P
   return { turns: await listTurnRefs(git, `${refs}turns/`), head, refused };
 }
 
-async function fetchRefs(git: Git, { world, env }: BringOutDeps, run: MachineRun): Promise<void> {
+async function fetchRefs(git: Git, { sandboxContext, env }: BringOutDeps, run: MachineRun): Promise<void> {
   const refs = runRefs(run.name);
-  const into = openGit(git.repository, world.processes, guestGitEnvironment(world, env));
+  const into = openGit(git.repository, sandboxContext.processes, guestGitEnvironment(sandboxContext, env));
   const args = [
     ...["-c", "fetch.fsckObjects=true", "-c", "gc.auto=0", "-c", "maintenance.auto=false"],
     ...[

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { shellQuote } from "../../base/text/shell-words.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 
 /** A repository in a machine, as an address of git. */
 export function guestUrl(sandbox: string, directory: string): string {
@@ -8,18 +8,21 @@ export function guestUrl(sandbox: string, directory: string): string {
 }
 
 /** The environment in which git finds `git-remote-keyframe`, of this very installation. */
-export function guestGitEnvironment(world: SandboxWorld, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const folder = join(world.home.root, "bin");
-  const { node, entry } = world.program;
+export function guestGitEnvironment(
+  sandboxContext: SandboxContext,
+  env: NodeJS.ProcessEnv,
+): NodeJS.ProcessEnv {
+  const folder = join(sandboxContext.home.root, "bin");
+  const { node, entry } = sandboxContext.program;
   const script = `#!/bin/sh\nexec ${shellQuote(node)} ${shellQuote(entry)} remote-helper "$@"\n`;
   const path = join(folder, "git-remote-keyframe");
-  if (world.files.readIfExists(path)?.toString("utf8") !== script) {
-    world.files.makeFolder(folder, { mode: 0o700 });
-    world.files.replace(path, Buffer.from(script), { mode: 0o700 });
+  if (sandboxContext.files.readIfExists(path)?.toString("utf8") !== script) {
+    sandboxContext.files.makeFolder(folder, { mode: 0o700 });
+    sandboxContext.files.replace(path, Buffer.from(script), { mode: 0o700 });
   }
   return {
     ...env,
     PATH: `${folder}:${env["PATH"] ?? ""}`,
-    KEYFRAME_SANDBOX_HOME: world.home.root,
+    KEYFRAME_SANDBOX_HOME: sandboxContext.home.root,
   };
 }

@@ -4,7 +4,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import { shellQuote } from "../../base/text/shell-words.ts";
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import { copyIn, writeGuestFile } from "../../sandbox/guest/copy-files.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { guestNode } from "../run/agent-layers.ts";
 import { guestHome, guestScript } from "./guest-shell.ts";
 
@@ -16,7 +16,7 @@ const guestProgram = "/opt/keyframe/dist";
  * hooks record inside as they do here.
  */
 export async function putKeyframe(
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   guest: GuestChannel,
   {
     directory,
@@ -24,8 +24,8 @@ export async function putKeyframe(
     isEmulated,
   }: { readonly directory: string; readonly tool: string; readonly isEmulated: boolean },
 ): Promise<void> {
-  const { node, entry } = world.program;
-  const version = sha256Hex(world.files.read(entry)).slice(0, 16);
+  const { node, entry } = sandboxContext.program;
+  const version = sha256Hex(sandboxContext.files.read(entry)).slice(0, 16);
   const has = await guestScript(
     guest,
     `test -x ${guestNode} && echo node; cat ${guestProgram}/.version 2>/dev/null || true`,
@@ -33,11 +33,11 @@ export async function putKeyframe(
   );
   if (!has.startsWith("node")) {
     await guestScript(guest, `mkdir -p ${dirname(guestNode)}`, { to: "make a directory" });
-    await copyIn(world.files, guest, node, guestNode);
+    await copyIn(sandboxContext.files, guest, node, guestNode);
   }
   if (!has.includes(version)) {
     await guestScript(guest, `rm -rf ${guestProgram}`, { to: "remove an older Keyframe" });
-    await copyIn(world.files, guest, dirname(entry), guestProgram);
+    await copyIn(sandboxContext.files, guest, dirname(entry), guestProgram);
     const shim = `#!/bin/sh\nexec ${guestNode} ${guestProgram}/keyframe.cjs "$@"\n`;
     await writeGuestFile(guest, "/usr/local/bin/keyframe", Readable.from([Buffer.from(shim)]), {
       mode: 0o755,

@@ -1,6 +1,6 @@
 import { errorText } from "../../base/errors.ts";
 import { removeSnapshot } from "../../sandbox/removal/remove-snapshot.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { listSnapshots } from "../../sandbox/store/snapshot-store.ts";
 import type { MachineRun, RunMoment } from "../../timeline/machines/machine-run.ts";
 
@@ -34,20 +34,20 @@ export function planLetGo(moments: readonly RunMoment[], policy: MachinePolicy, 
  * Removes what the policy does not keep. One that was given a name, or that something stands on, is left: it is somebody's.
  */
 export async function letMachinesGo(
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   run: MachineRun,
   policy: MachinePolicy = defaultMachinePolicy,
 ): Promise<MachineRun> {
   const gone = new Set<string>();
-  const known = new Map(listSnapshots(world).map((each) => [String(each.id), each]));
-  for (const { snapshot } of planLetGo(run.moments, policy, world.clock.nowMs())) {
+  const known = new Map(listSnapshots(sandboxContext).map((each) => [String(each.id), each]));
+  for (const { snapshot } of planLetGo(run.moments, policy, sandboxContext.clock.nowMs())) {
     const record = snapshot === undefined ? undefined : known.get(snapshot);
     if (record?.name !== undefined) continue;
     try {
-      if (record !== undefined) await removeSnapshot(world, record, {});
+      if (record !== undefined) await removeSnapshot(sandboxContext, record, {});
       if (snapshot !== undefined) gone.add(snapshot);
     } catch (error) {
-      world.warn(`the machine ${snapshot} stays: ${errorText(error)}`);
+      sandboxContext.warn(`the machine ${snapshot} stays: ${errorText(error)}`);
     }
   }
   if (gone.size === 0) return run;

@@ -9,7 +9,7 @@ import { isOid, type Oid } from "../../git/ids.ts";
 import { readIndexTree } from "../../git/worktree/index-tree.ts";
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import { copyIn } from "../../sandbox/guest/copy-files.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { listIncluded } from "../../timeline/fork/personal-files.ts";
 import { type MachineRun, runRefs } from "../../timeline/machines/machine-run.ts";
 import { guestGitEnvironment, guestUrl } from "./guest-git.ts";
@@ -19,7 +19,7 @@ import { guestScript } from "./guest-shell.ts";
 const historyDepth = 50;
 
 export interface SendIn {
-  readonly world: SandboxWorld;
+  readonly sandboxContext: SandboxContext;
   readonly guest: GuestChannel;
   readonly env: NodeJS.ProcessEnv;
   readonly run: MachineRun;
@@ -30,7 +30,10 @@ export interface SendIn {
  * Makes the present working copy in a machine: HEAD, what is staged, what is not, untracked files, and the ignored ones
  * that `.worktreeinclude` names. Objects go by git's own protocol; the present repository is only read.
  */
-export async function sendWorkingCopy(git: Git, { world, guest, env, run, mark }: SendIn): Promise<void> {
+export async function sendWorkingCopy(
+  git: Git,
+  { sandboxContext, guest, env, run, mark }: SendIn,
+): Promise<void> {
   const { base, directory, branch } = run;
   if (!isOid(base))
     throw new KeyframeError("refused", "a machine needs a commit to begin from", {
@@ -38,7 +41,7 @@ export async function sendWorkingCopy(git: Git, { world, guest, env, run, mark }
     });
   const refs = runRefs(run.name);
   const begin = await commitTree(git, mark.tree, base);
-  const index = await commitTree(git, await readIndexTree(git, world.files), base);
+  const index = await commitTree(git, await readIndexTree(git, sandboxContext.files), base);
   await git.run(["update-ref", `${refs}begin`, begin]);
   await git.run(["update-ref", `${refs}index`, index]);
   const who = /^(.*?) ?<([^>]*)>$/.exec(await committerIdentity(git));
@@ -55,7 +58,7 @@ export async function sendWorkingCopy(git: Git, { world, guest, env, run, mark }
     ].join("\n"),
     { to: "make a repository (has the image git?)" },
   );
-  await pushObjects(git, { world, env, run });
+  await pushObjects(git, { sandboxContext, env, run });
   await guestScript(
     guest,
     [
@@ -67,8 +70,8 @@ export async function sendWorkingCopy(git: Git, { world, guest, env, run, mark }
     { cwd: directory, to: "check out the files" },
   );
   const top = git.repository.workTree ?? "";
-  for (const path of await listIncluded(git, world.files))
-    await copyIn(world.files, guest, join(top, path), `${directory}/${path}`);
+  for (const path of await listIncluded(git, sandboxContext.files))
+    await copyIn(sandboxContext.files, guest, join(top, path), `${directory}/${path}`);
 }
 
 async function commitTree(git: Git, tree: Oid, parent: Oid): Promise<Oid> {
@@ -88,12 +91,12 @@ async function commitTree(git: Git, tree: Oid, parent: Oid): Promise<Oid> {
 /** From a shallow copy that is made for it: git cannot push a part of a history otherwise. */
 async function pushObjects(
   git: Git,
-  { world, env, run }: Pick<SendIn, "world" | "env" | "run">,
+  { sandboxContext, env, run }: Pick<SendIn, "sandboxContext" | "env" | "run">,
 ): Promise<void> {
-  const copy = world.files.makeTemporaryFolder("keyframe-send-");
-  const there = { env: { ...guestGitEnvironment(world, env), GIT_DIR: copy }, cwd: copy };
+  const copy = sandboxContext.files.makeTemporaryFolder("keyframe-send-");
+  const there = { env: { ...guestGitEnvironment(sandboxContext, env), GIT_DIR: copy }, cwd: copy };
   const must = async (...args: string[]) => {
-    const result = await world.processes.run("git", args, there);
+    const result = await sandboxContext.processes.run("git", args, there);
     if (result.code !== 0) throw gitFailed(args, result);
   };
   try {
@@ -111,6 +114,6 @@ async function pushObjects(
     );
     await must("push", "-q", guestUrl(run.sandbox, run.directory), "refs/keyframe/*:refs/keyframe/*");
   } finally {
-    world.files.removeTree(copy);
+    sandboxContext.files.removeTree(copy);
   }
 }

@@ -5,11 +5,11 @@ import type { Git } from "../../git/git.ts";
 import { openGuestSession, withGuest } from "../../sandbox/guest/session.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { createSandboxes } from "../../sandbox/lifecycle/create-sandboxes.ts";
-import { ensureKeeper } from "../../sandbox/network/keeper-client.ts";
 import { hostName } from "../../sandbox/network/relay.ts";
 import { networkOf } from "../../sandbox/network/rules.ts";
+import { ensureSidecar } from "../../sandbox/network/sidecar-client.ts";
 import { parseAccelerator } from "../../sandbox/qemu/acceleration.ts";
-import type { SandboxWorld } from "../../sandbox/store/home.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import type { SandboxRecord } from "../../sandbox/store/records.ts";
 import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
 import { fault } from "../../system/fault.ts";
@@ -41,7 +41,7 @@ export interface StartedMachine {
 }
 
 export interface MachineDeps extends MarkDeps {
-  readonly world: SandboxWorld;
+  readonly sandboxContext: SandboxContext;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -54,13 +54,13 @@ export async function startMachine(
   deps: MachineDeps,
   request: RunMachineRequest,
 ): Promise<StartedMachine> {
-  const { world, env } = deps;
+  const { sandboxContext, env } = deps;
   const { tool, name, from } = request;
   const mark = await takeMark(git, deps, `before run ${name}`);
   const directory = `${guestHome}/${directoryName(git)}`;
   const model = await openModel(deps, { tool, directory });
   try {
-    const [result] = await createSandboxes(world, {
+    const [result] = await createSandboxes(sandboxContext, {
       from,
       name: parseObjectName(name),
       network: networkOf([`127.0.0.1:${model.proxy.port}`, ...request.allow]),
@@ -85,13 +85,13 @@ export async function startMachine(
     };
     writeMachineRun(git.repository, deps.files, run);
     fault("machine:after-record");
-    await ensureKeeper(world, record);
-    const session = await openGuestSession(world, record);
+    await ensureSidecar(sandboxContext, record);
+    const session = await openGuestSession(sandboxContext, record);
     try {
-      await sendWorkingCopy(git, { world, guest: session.guest, env, run, mark });
+      await sendWorkingCopy(git, { sandboxContext, guest: session.guest, env, run, mark });
       fault("machine:after-files");
       await putSettings(session.guest, model.files);
-      await putKeyframe(world, session.guest, {
+      await putKeyframe(sandboxContext, session.guest, {
         directory,
         tool,
         isEmulated: record.shape.accelerator === "tcg",
@@ -122,12 +122,12 @@ export async function forkMachines(
   deps: MachineDeps,
   { parent, snapshot, names }: ForkedMachines,
 ): Promise<StartedMachine[]> {
-  const { world } = deps;
+  const { sandboxContext } = deps;
   const made: StartedMachine[] = [];
   for (const name of names) {
     const model = await openModel(deps, parent);
     try {
-      const [result] = await createSandboxes(world, {
+      const [result] = await createSandboxes(sandboxContext, {
         from: snapshot,
         name: parseObjectName(name),
         network: networkOf([`127.0.0.1:${model.proxy.port}`]),
@@ -151,9 +151,9 @@ export async function forkMachines(
 
 /** A machine of an earlier command, with a way to the model again. @throws KeyframeError `not-running`, `refused` */
 export async function attachMachineRun(deps: MachineDeps, run: MachineRun): Promise<StartedMachine> {
-  const { world } = deps;
-  const record = findSandbox(world, run.sandbox);
-  mustRun(world, record);
+  const { sandboxContext } = deps;
+  const record = findSandbox(sandboxContext, run.sandbox);
+  mustRun(sandboxContext, record);
   // the machine may connect to the port that it was started with, and to no other
   const port = record.network?.allow.flatMap((rule) => /^127\.0\.0\.1:(\d+)$/.exec(rule)?.[1] ?? [])[0];
   const model = await openModel(deps, { ...run, ...(port === undefined ? {} : { port: Number(port) }) });
@@ -166,7 +166,7 @@ export async function attachMachineRun(deps: MachineDeps, run: MachineRun): Prom
 }
 
 async function leadToModel(
-  { world }: MachineDeps,
+  { sandboxContext }: MachineDeps,
   {
     run,
     record,
@@ -177,17 +177,21 @@ async function leadToModel(
     readonly model: Awaited<ReturnType<typeof openModel>>;
   },
 ): Promise<StartedMachine> {
-  await ensureKeeper(world, record);
+  await ensureSidecar(sandboxContext, record);
   const origin = `:${model.proxy.port}`;
   // what names the address is renewed; the rest is the agent's own by now
   const files = Object.entries(model.files).filter(([, text]) => text.includes(origin));
-  await withGuest(world, record, (guest) => putSettings(guest, Object.fromEntries(files)));
+  await withGuest(sandboxContext, record, (guest) => putSettings(guest, Object.fromEntries(files)));
   return { run, record, env: model.env, proxy: model.proxy };
 }
 
 /** The way to the model for one machine: a token of its own, which means nothing elsewhere. */
 export async function openModel(
-  { world, env, random }: Pick<MachineDeps, "world" | "env"> & { readonly random?: SandboxWorld["random"] },
+  {
+    sandboxContext,
+    env,
+    random,
+  }: Pick<MachineDeps, "sandboxContext" | "env"> & { readonly random?: SandboxContext["random"] },
   { tool, directory, port }: { readonly tool: string; readonly directory: string; readonly port?: number },
 ) {
   const endpoint = findModelEndpoint(tool, env);
@@ -200,11 +204,11 @@ export async function openModel(
       },
     );
   }
-  const token = `keyframe-${randomHex(random ?? world.random, 32)}`;
+  const token = `keyframe-${randomHex(random ?? sandboxContext.random, 32)}`;
   const proxy = await startKeyProxy({
     ...endpoint,
     token,
-    say: world.warn,
+    say: sandboxContext.warn,
     ...(port === undefined ? {} : { port }),
   });
   const settings = endpoint.settings({ origin: `http://${hostName}:${proxy.port}`, token, directory });

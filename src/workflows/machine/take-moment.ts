@@ -30,13 +30,13 @@ export async function takeMoment(
   deps: BringOutDeps & { readonly guest: GuestChannel },
   name: string,
 ): Promise<TakenMoment> {
-  const { world, guest } = deps;
+  const { sandboxContext, guest } = deps;
   const run = mustRead(git, deps, name);
-  const writing = await branchSandbox(world, run.sandbox as SandboxId);
+  const writing = await branchSandbox(sandboxContext, run.sandbox as SandboxId);
   fault("machine:after-pause");
   const out = await bringOut(git, deps, run);
   fault("machine:after-fetch");
-  const problems = await bringFiles(git.repository, { files: world.files, guest, run }, out.turns);
+  const problems = await bringFiles(git.repository, { files: sandboxContext.files, guest, run }, out.turns);
   const snapshot = await writing.durable.catch((error: unknown) => {
     problems.push(`the machine was not saved: ${errorText(error)}`);
     return undefined;
@@ -46,14 +46,14 @@ export async function takeMoment(
   const moment = describe(commit, snapshot, new Date(deps.clock.nowMs()).toISOString());
   // of several machines of one moment the last counts
   const next: MachineRun = { ...run, moments: [...run.moments, moment] };
-  writeMachineRun(git.repository, world.files, next);
+  writeMachineRun(git.repository, sandboxContext.files, next);
   fault("machine:after-moment");
-  writeMachineRun(git.repository, world.files, await letMachinesGo(world, next));
+  writeMachineRun(git.repository, sandboxContext.files, await letMachinesGo(sandboxContext, next));
   return { out, pauseMs: writing.pause.totalMs, problems };
 }
 
-function mustRead(git: Git, { world }: BringOutDeps, name: string): MachineRun {
-  const run = readMachineRun(git.repository, world.files, name);
+function mustRead(git: Git, { sandboxContext }: BringOutDeps, name: string): MachineRun {
+  const run = readMachineRun(git.repository, sandboxContext.files, name);
   if (run === undefined) throw new Error(`the record of run ${name} is gone`);
   return run;
 }

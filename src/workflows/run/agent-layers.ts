@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
 import { runTool } from "../../sandbox/image/run-tool.ts";
-import { type SandboxWorld, stagingPath, withLock } from "../../sandbox/store/home.ts";
+import { type SandboxContext, stagingPath, withLock } from "../../sandbox/store/home.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 
 /** What runs programs of an image that need Node, and Keyframe: the Node of this machine. */
@@ -40,7 +40,7 @@ export function parseAgentVersion(text: string): AgentVersion {
  * are in `/usr/local/bin`.
  */
 export async function agentLayers(
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   env: NodeJS.ProcessEnv,
   {
     agents,
@@ -48,13 +48,13 @@ export async function agentLayers(
   }: { readonly agents: readonly AgentVersion[]; readonly progress: (text: string) => void },
 ): Promise<string[]> {
   if (agents.length === 0) return [];
-  const layers = [await kept(world, `node-${process.version}`, putNode)];
+  const layers = [await kept(sandboxContext, `node-${process.version}`, putNode)];
   for (const { agent, version } of agents) {
-    const found = version ?? (await newestVersion(world, env, agent));
+    const found = version ?? (await newestVersion(sandboxContext, env, agent));
     progress(`${agent} ${found}`);
     layers.push(
-      await kept(world, `${agent}-${found}`, (world, root) =>
-        install(world, env, { agent, version: found, root }),
+      await kept(sandboxContext, `${agent}-${found}`, (sandboxContext, root) =>
+        install(sandboxContext, env, { agent, version: found, root }),
       ),
     );
   }
@@ -63,34 +63,41 @@ export async function agentLayers(
 
 /** A directory of the home that is made once: beside first, so that one that was cut off does not look whole. */
 async function kept(
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   name: string,
-  make: (world: SandboxWorld, root: string) => Promise<void>,
+  make: (sandboxContext: SandboxContext, root: string) => Promise<void>,
 ): Promise<string> {
-  const path = join(world.home.folder("agents"), name);
-  return withLock(world, `agents-${name}`, async () => {
-    if (world.files.statIfExists(path) !== undefined) return path;
-    const root = stagingPath(world, "agent");
-    world.files.makeFolder(root, { mode: 0o755 });
+  const path = join(sandboxContext.home.folder("agents"), name);
+  return withLock(sandboxContext, `agents-${name}`, async () => {
+    if (sandboxContext.files.statIfExists(path) !== undefined) return path;
+    const root = stagingPath(sandboxContext, "agent");
+    sandboxContext.files.makeFolder(root, { mode: 0o755 });
     try {
-      await make(world, root);
-      world.files.rename(root, path);
+      await make(sandboxContext, root);
+      sandboxContext.files.rename(root, path);
     } finally {
-      world.files.removeTree(root);
+      sandboxContext.files.removeTree(root);
     }
     return path;
   });
 }
 
-async function putNode(world: SandboxWorld, root: string): Promise<void> {
+async function putNode(sandboxContext: SandboxContext, root: string): Promise<void> {
   const target = join(root, guestNode);
-  makeParents(world, root, target);
-  nodeCopyTree(world.program.node, target);
+  makeParents(sandboxContext, root, target);
+  nodeCopyTree(sandboxContext.program.node, target);
 }
 
-async function newestVersion(world: SandboxWorld, env: NodeJS.ProcessEnv, agent: string): Promise<string> {
+async function newestVersion(
+  sandboxContext: SandboxContext,
+  env: NodeJS.ProcessEnv,
+  agent: string,
+): Promise<string> {
   const { name } = mustKnow(agent);
-  const result = await world.processes.run("npm", ["view", name, "version"], { env, timeoutMs: npmLimitMs });
+  const result = await sandboxContext.processes.run("npm", ["view", name, "version"], {
+    env,
+    timeoutMs: npmLimitMs,
+  });
   const version = result.stdout.toString("utf8").trim();
   if (result.code === 0 && /^\d[0-9A-Za-z.+-]{0,40}$/.test(version)) return version;
   throw new KeyframeError(
@@ -105,37 +112,42 @@ async function newestVersion(world: SandboxWorld, env: NodeJS.ProcessEnv, agent:
 const npmLimitMs = 15 * 60_000;
 
 async function install(
-  world: SandboxWorld,
+  sandboxContext: SandboxContext,
   env: NodeJS.ProcessEnv,
   { agent, version, root }: { readonly agent: string; readonly version: string; readonly root: string },
 ): Promise<void> {
   const { name, native } = mustKnow(agent);
   const inGuest = `/opt/keyframe/agents/${agent}`;
   const folder = join(root, inGuest);
-  makeParents(world, root, join(folder, "package.json"));
-  world.files.replace(join(folder, "package.json"), Buffer.from('{"private":true}\n'), { mode: 0o644 });
+  makeParents(sandboxContext, root, join(folder, "package.json"));
+  sandboxContext.files.replace(join(folder, "package.json"), Buffer.from('{"private":true}\n'), {
+    mode: 0o644,
+  });
   const args = ["install", "--no-audit", "--no-fund", "--loglevel=error", `${name}@${version}`];
-  const result = await world.processes.run("npm", args, { cwd: folder, env, timeoutMs: npmLimitMs });
+  const result = await sandboxContext.processes.run("npm", args, { cwd: folder, env, timeoutMs: npmLimitMs });
   if (result.code !== 0)
     throw new KeyframeError(
       "program-failed",
       `npm could not install ${name}@${version}: ${result.stderr.trim().slice(-500)}`,
     );
   const modules = join(folder, "node_modules");
-  const hasNative = native !== undefined && world.files.statIfExists(join(modules, native)) !== undefined;
-  const program = hasNative ? native : `${name}/${scriptOf(world, join(modules, name), agent)}`;
+  const hasNative =
+    native !== undefined && sandboxContext.files.statIfExists(join(modules, native)) !== undefined;
+  const program = hasNative ? native : `${name}/${scriptOf(sandboxContext, join(modules, name), agent)}`;
   const start = hasNative
     ? `exec ${inGuest}/node_modules/${program}`
     : `exec ${guestNode} ${inGuest}/node_modules/${program}`;
   const shim = join(root, "usr/local/bin", agent);
-  makeParents(world, root, shim);
-  world.files.replace(shim, Buffer.from(`#!/bin/sh\n${start} "$@"\n`), { mode: 0o755 });
-  await runTool(world, "chmod", ["-R", "a+rX", root]);
+  makeParents(sandboxContext, root, shim);
+  sandboxContext.files.replace(shim, Buffer.from(`#!/bin/sh\n${start} "$@"\n`), { mode: 0o755 });
+  await runTool(sandboxContext, "chmod", ["-R", "a+rX", root]);
 }
 
 /** The program of a package, as its `bin` names it. */
-function scriptOf(world: SandboxWorld, folder: string, agent: string): string {
-  const manifest: unknown = JSON.parse(world.files.read(join(folder, "package.json")).toString("utf8"));
+function scriptOf(sandboxContext: SandboxContext, folder: string, agent: string): string {
+  const manifest: unknown = JSON.parse(
+    sandboxContext.files.read(join(folder, "package.json")).toString("utf8"),
+  );
   const bin =
     typeof manifest === "object" && manifest !== null && "bin" in manifest ? manifest.bin : undefined;
   const named = typeof bin === "object" && bin !== null ? (bin as Record<string, unknown>)[agent] : bin;
@@ -150,12 +162,12 @@ function mustKnow(agent: string): { readonly name: string; readonly native?: str
 }
 
 /** Directories that the image's own take over need the same mode whatever the caller's mask is. */
-function makeParents(world: SandboxWorld, root: string, path: string): void {
+function makeParents(sandboxContext: SandboxContext, root: string, path: string): void {
   const missing: string[] = [];
   for (let folder = dirname(path); folder.length > root.length; folder = dirname(folder))
     missing.unshift(folder);
   for (const folder of missing) {
-    world.files.makeFolder(folder);
-    world.files.setMode(folder, 0o755);
+    sandboxContext.files.makeFolder(folder);
+    sandboxContext.files.setMode(folder, 0o755);
   }
 }

@@ -5,10 +5,10 @@ import { contentOfSession } from "../../checkpoints/migrate/convert-checkpoint.t
 import { sessionsOf } from "../../checkpoints/record/checkpoint-tree.ts";
 import type { CheckpointId } from "../../checkpoints/record/ids.ts";
 import { maxMetadataBytes } from "../../checkpoints/record/limits.ts";
+import { commitMessage } from "../../checkpoints/stores/commit-message.ts";
+import { layouts } from "../../checkpoints/stores/layouts.ts";
+import { openCheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import type { SessionWrite } from "../../checkpoints/stores/store.ts";
-import { commitMessage } from "../../checkpoints/stores/store-commit-message.ts";
-import { layouts } from "../../checkpoints/stores/store-layouts.ts";
-import { openCheckpointStores } from "../../checkpoints/stores/stores.ts";
 import { findWritingPlace, type WritingPlace } from "../../checkpoints/stores/writing-place.ts";
 import type { Git } from "../../git/git.ts";
 import { readSmallObjects } from "../../git/objects/small-objects.ts";

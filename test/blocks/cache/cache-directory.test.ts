@@ -2,15 +2,15 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../../src/base/errors.ts";
+import { encodeAccessOrder, parseAccessOrder } from "../../../src/blocks/cache/access-order.ts";
 import { openCacheFolder } from "../../../src/blocks/cache/cache-directory.ts";
 import { type ChunkCache, openChunkCache } from "../../../src/blocks/cache/chunk-cache.ts";
 import { encodePresenceRecord, parsePresenceRecord } from "../../../src/blocks/cache/presence-record.ts";
-import { encodeTouchOrder, parseTouchOrder } from "../../../src/blocks/cache/touch-order.ts";
 import { createFakeClock } from "../../../src/system/clock.ts";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 import { nodeRandom } from "../../../src/system/random.ts";
-import { failingBlockFiles } from "../../support/failing-block-file.ts";
+import { failingSparseFiles } from "../../support/failing-block-file.ts";
 import { eventually, type MemoryImage, memoryImage, patternBytes } from "../../support/memory-image.ts";
 import { expectBytes, readBytes } from "../../support/open-test-cache.ts";
 import { scratchFolder } from "../../support/scratch.ts";
@@ -22,11 +22,11 @@ const imageId = Buffer.alloc(32, 1);
 function open(
   folder: string,
   image: MemoryImage,
-  { id = imageId, clock = createFakeClock(), openBlockFile = openNodeBlockFile } = {},
+  { id = imageId, clock = createFakeClock(), openSparseFile = openNodeSparseFile } = {},
 ): ChunkCache {
   const store = openCacheFolder(
     { folder, imageId: id, sizeBytes: image.sizeBytes, blockSizeBytes: image.blockSizeBytes },
-    { files: nodeFiles, openBlockFile, clock, random: nodeRandom },
+    { files: nodeFiles, openSparseFile, clock, random: nodeRandom },
   );
   return openChunkCache({ source: image, store, chunkBytes: chunk });
 }
@@ -56,10 +56,10 @@ test("a presence record with any bit flipped is not believed, and the bytes are 
   for (let at = 0; at < whole.length; at += 1) {
     const bad = Buffer.from(whole);
     bad[at] = (bad[at] ?? 0) ^ 1;
-    nodeFiles.replaceLoosely(path, bad);
+    nodeFiles.replaceWithoutSync(path, bad);
     const cache = open(folder, memoryImage(content));
     expect(cache.presentBlocks()).toBe(0);
-    nodeFiles.replaceLoosely(path, whole.subarray(0, at));
+    nodeFiles.replaceWithoutSync(path, whole.subarray(0, at));
     await cache.close();
   }
 });
@@ -124,9 +124,9 @@ test("two seconds after bytes arrived their presence is on the disk without clos
 
 test("after a failed sync nothing fetched since is ever recorded as present", async () => {
   const folder = scratchFolder();
-  const failing = failingBlockFiles("sync");
+  const failing = failingSparseFiles("sync");
   const content = patternBytes(chunk);
-  const cache = open(folder, memoryImage(content), { openBlockFile: failing.open });
+  const cache = open(folder, memoryImage(content), { openSparseFile: failing.open });
   await readBytes(cache, 0, chunk);
   failing.failure = new KeyframeError("io-failed", "sync failed");
   await expect(cache.close()).rejects.toThrow("sync failed");
@@ -138,9 +138,9 @@ test("after a failed sync nothing fetched since is ever recorded as present", as
 test.each(["write", "preallocate"] as const)(
   "a disk that is full at %s is an error to that reader and the cache works on when there is room",
   async (operation) => {
-    const failing = failingBlockFiles(operation);
+    const failing = failingSparseFiles(operation);
     const content = patternBytes(4 * chunk);
-    const cache = open(scratchFolder(), memoryImage(content), { openBlockFile: failing.open });
+    const cache = open(scratchFolder(), memoryImage(content), { openSparseFile: failing.open });
     expectBytes(await readBytes(cache, 0, block), content.subarray(0, block));
     await readBytes(cache, 0, chunk);
     failing.failure = new KeyframeError("disk-full", "no space left");
@@ -174,7 +174,7 @@ test("a touch order is read back as it was written", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 0xffffffff })), (list) => {
       const windows = Uint32Array.from(list);
-      expect(parseTouchOrder(encodeTouchOrder({ windowBytes: 262_144, windows }))).toEqual({
+      expect(parseAccessOrder(encodeAccessOrder({ windowBytes: 262_144, windows }))).toEqual({
         windowBytes: 262_144,
         windows,
       });
@@ -183,14 +183,14 @@ test("a touch order is read back as it was written", () => {
 });
 
 test("a touch order with a flipped bit, and any other bytes, are damaged", () => {
-  const whole = encodeTouchOrder({ windowBytes: 262_144, windows: Uint32Array.from([5, 6, 7, 1, 400_000]) });
+  const whole = encodeAccessOrder({ windowBytes: 262_144, windows: Uint32Array.from([5, 6, 7, 1, 400_000]) });
   expect(whole.length).toBeLessThan(30);
   fc.assert(
     fc.property(fc.nat(whole.length * 8 - 1), fc.uint8Array(), (bit, noise) => {
       const bad = Buffer.from(whole);
       bad[bit >>> 3] = (bad[bit >>> 3] ?? 0) ^ (1 << (bit & 7));
       for (const bytes of [bad, Buffer.from(noise)]) {
-        expect(() => parseTouchOrder(bytes)).toThrow(expect.objectContaining({ code: "damaged" }));
+        expect(() => parseAccessOrder(bytes)).toThrow(expect.objectContaining({ code: "damaged" }));
       }
     }),
   );

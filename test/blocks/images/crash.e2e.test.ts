@@ -7,8 +7,8 @@ import { loadZstd } from "../../../src/blocks/formats/zstd.ts";
 import { openImage } from "../../../src/blocks/images/read/layered-image.ts";
 import { findImage } from "../../../src/blocks/images/read/read-image.ts";
 import { createFolderStore } from "../../../src/blocks/stores/folder-store.ts";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 import { nodeRandom } from "../../../src/system/random.ts";
 import { readImage, neverAborted as signal } from "../../support/image-repository.ts";
 import { type ProgramResult, runKeyframe } from "../../support/keyframe-program.ts";
@@ -65,7 +65,7 @@ function commandFor(action: string): readonly string[] {
 async function bytesOf(store: string, name: string): Promise<Buffer> {
   const opened = createFolderStore(store, {
     files: nodeFiles,
-    openFile: openNodeBlockFile,
+    openFile: openNodeSparseFile,
     random: nodeRandom,
   });
   const { manifest } = await findImage(opened, name, signal);

@@ -8,8 +8,8 @@ import { openImage } from "../../../src/blocks/images/read/layered-image.ts";
 import type { FoundImage } from "../../../src/blocks/images/read/read-image.ts";
 import type { DirtyBlock } from "../../../src/blocks/overlay/dirty-blocks.ts";
 import { openOverlay } from "../../../src/blocks/overlay/overlay.ts";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 import { memoryRepository, readImage, wholeWrite } from "../../support/image-repository.ts";
 import { scratchFolder } from "../../support/scratch.ts";
 
@@ -38,14 +38,14 @@ test("200 cycles of opening a stored image, writing, exporting it as a layer and
   };
   for (let cycle = 0; cycle < 200; cycle += 1) {
     const folder = scratchFolder();
-    const file = openNodeBlockFile(join(folder, "cache"), { mode: "create" });
+    const file = openNodeSparseFile(join(folder, "cache"), { mode: "create" });
     const parent = openChunkCache({
       source: openImage(repository, image.manifest),
       store: createScratchStore(file, { sizeBytes, blockSizeBytes: block }),
     });
     const overlay = await openOverlay(
       { folder: join(folder, "overlay"), parent, parentId: Buffer.from(image.id, "hex") },
-      { files: nodeFiles, openBlockFile: openNodeBlockFile },
+      { files: nodeFiles, openSparseFile: openNodeSparseFile },
     );
     for (let write = 0; write < 4; write += 1) {
       const offsetBytes = random(sizeBytes);

@@ -2,12 +2,12 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../../src/base/errors.ts";
-import type { ImageReader } from "../../../src/blocks/image-reader.ts";
 import { type Overlay, openOverlay } from "../../../src/blocks/overlay/overlay.ts";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
+import type { RandomAccessImage } from "../../../src/blocks/random-access-image.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 import { applyDirtyBlocks } from "../../support/apply-dirty-blocks.ts";
-import { failingBlockFiles } from "../../support/failing-block-file.ts";
+import { failingSparseFiles } from "../../support/failing-block-file.ts";
 import { patternBytes } from "../../support/memory-image.ts";
 import { memoryReader } from "../../support/memory-reader.ts";
 import { expectBytes, readBytes } from "../../support/open-test-cache.ts";
@@ -16,8 +16,12 @@ import { scratchFolder } from "../../support/scratch.ts";
 const block = 512;
 const parentId = Buffer.alloc(32, 7);
 
-function open(folder: string, parent: ImageReader, openBlockFile = openNodeBlockFile): Promise<Overlay> {
-  return openOverlay({ folder, parent, parentId }, { files: nodeFiles, openBlockFile });
+function open(
+  folder: string,
+  parent: RandomAccessImage,
+  openSparseFile = openNodeSparseFile,
+): Promise<Overlay> {
+  return openOverlay({ folder, parent, parentId }, { files: nodeFiles, openSparseFile });
 }
 
 const size = 9 * block + 100;
@@ -193,7 +197,7 @@ test("an overlay is refused over another image", async () => {
     parentId: Buffer.alloc(32, 8),
   };
   await expect(
-    openOverlay(other, { files: nodeFiles, openBlockFile: openNodeBlockFile }),
+    openOverlay(other, { files: nodeFiles, openSparseFile: openNodeSparseFile }),
   ).rejects.toMatchObject({ code: "refused" });
 });
 
@@ -258,7 +262,7 @@ test("a damaged byte anywhere in the map is either reported or cuts off the last
 });
 
 test("a flush that fails is reported each time until the overlay is opened again", async () => {
-  const failing = failingBlockFiles("sync");
+  const failing = failingSparseFiles("sync");
   const folder = scratchFolder();
   const overlay = await open(
     folder,
@@ -277,7 +281,7 @@ test("a flush that fails is reported each time until the overlay is opened again
 });
 
 test("a full disk fails the write and leaves the block as it was", async () => {
-  const failing = failingBlockFiles("write");
+  const failing = failingSparseFiles("write");
   const overlay = await open(
     scratchFolder(),
     memoryReader(Buffer.alloc(400 * block, 3), { blockSizeBytes: block }),

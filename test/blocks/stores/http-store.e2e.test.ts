@@ -7,8 +7,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createFolderStore } from "../../../src/blocks/stores/folder-store.ts";
 import { createHttpStore } from "../../../src/blocks/stores/http-store.ts";
 import { bytesContent, collect } from "../../../src/blocks/stores/interface/object-content.ts";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 import { createNodeHttpClient } from "../../../src/system/net/http.ts";
 import { nodeRandom } from "../../../src/system/random.ts";
 import { neverAborted as signal } from "../../support/image-repository.ts";
@@ -19,7 +19,11 @@ import { type RunningServer, startNginx } from "../../support/real-servers.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "keyframe-http-"));
 const root = join(folder, "store");
-const writer = createFolderStore(root, { files: nodeFiles, openFile: openNodeBlockFile, random: nodeRandom });
+const writer = createFolderStore(root, {
+  files: nodeFiles,
+  openFile: openNodeSparseFile,
+  random: nodeRandom,
+});
 const client = () => createNodeHttpClient({ maxConnections: 4, idleTimeoutMs: 10_000 });
 let nginx: RunningServer;
 

@@ -8,12 +8,12 @@ import { createMemoryStore } from "../../../src/blocks/stores/memory-store.ts";
 import { withCache } from "../../../src/blocks/stores/with-cache.ts";
 import { withConcurrencyLimit } from "../../../src/blocks/stores/with-concurrency-limit.ts";
 import { nodeClock } from "../../../src/system/clock.ts";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 import { createFakeRandom, nodeRandom } from "../../../src/system/random.ts";
 import { describeObjectStore } from "../../support/object-store-suite.ts";
 
-const machine = { files: nodeFiles, openFile: openNodeBlockFile, random: nodeRandom };
+const machine = { files: nodeFiles, openFile: openNodeSparseFile, random: nodeRandom };
 
 function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), "keyframe-store-"));

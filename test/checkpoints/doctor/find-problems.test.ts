@@ -6,7 +6,7 @@ import { idOfCheckpointRef, isCheckpointId, parseCheckpointId } from "../../../s
 import { parseRootMetadata, parseSessionMetadata } from "../../../src/checkpoints/record/metadata.ts";
 import { namedCheckpoints, trailingCheckpoints } from "../../../src/checkpoints/record/trailers.ts";
 import { findDisconnectedRefs } from "../../../src/checkpoints/remote/push/find-remote-problems.ts";
-import { commitMessage } from "../../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../../src/checkpoints/stores/commit-message.ts";
 import type { Oid } from "../../../src/git/ids.ts";
 import { nodeFiles } from "../../../src/system/files/files.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../../support/checkpoint-repository.ts";

@@ -4,8 +4,8 @@ import { applyMigration } from "../../../src/checkpoints/migrate/migrate.ts";
 import { readMigrationPlan } from "../../../src/checkpoints/migrate/read-plan.ts";
 import { verifyMigration } from "../../../src/checkpoints/migrate/verify-migration.ts";
 import { type StoreKind, sessionsOf } from "../../../src/checkpoints/record/checkpoint-tree.ts";
+import { commitMessage } from "../../../src/checkpoints/stores/commit-message.ts";
 import type { CheckpointWrite } from "../../../src/checkpoints/stores/store.ts";
-import { commitMessage } from "../../../src/checkpoints/stores/store-commit-message.ts";
 import { tryLoadStates } from "../../../src/checkpoints/stores/stored-state.ts";
 import { type CheckpointRepository, makeCheckpointRepository } from "../../support/checkpoint-repository.ts";
 import {

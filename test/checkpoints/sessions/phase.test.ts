@@ -12,13 +12,13 @@ type Row = readonly [SessionPhase, SessionSignal, SessionPhase, readonly Session
 const rows: readonly Row[] = [
   ["idle", "turn-start", "active", ["touch"]],
   ["idle", "turn-end", "idle", []],
-  ["idle", "git-commit", "idle", ["condense", "touch"]],
+  ["idle", "git-commit", "idle", ["build-checkpoint", "touch"]],
   ["idle", "git-commit-in-sequence", "idle", []],
   ["idle", "session-start", "idle", []],
   ["idle", "session-stop", "ended", ["set-ended-at", "touch"]],
   ["active", "turn-start", "active", ["touch"]],
   ["active", "turn-end", "idle", ["touch"]],
-  ["active", "git-commit", "active", ["condense", "touch"]],
+  ["active", "git-commit", "active", ["build-checkpoint", "touch"]],
   ["active", "git-commit-in-sequence", "active", []],
   ["active", "session-start", "active", ["warn-stale"]],
   ["active", "session-stop", "ended", ["set-ended-at", "touch"]],
@@ -37,7 +37,7 @@ test.each(rows)("%s on %s becomes %s with %j", (phase, signal, next, actions) =>
 test("an ended session with files that are not committed is stored with the commit that has them", () => {
   expect(nextPhase("ended", "git-commit", { hasFiles: true })).toEqual({
     phase: "ended",
-    actions: ["condense-if-files-touched", "touch"],
+    actions: ["build-checkpoint-if-files-touched", "touch"],
   });
 });
 

@@ -42,7 +42,7 @@ import {
   snapshotFiles,
 } from "../../../src/sandbox/store/snapshot-store.ts";
 import { packSnapshot, unpackSnapshot } from "../../../src/sandbox/transfer/pack.ts";
-import { allStarted, openSandboxLab, type SandboxLab } from "../../support/sandbox-world.ts";
+import { allStarted, openSandboxLab, type SandboxLab } from "../../support/sandbox-context.ts";
 
 let lab: SandboxLab;
 let source: SandboxRecord;
@@ -80,10 +80,10 @@ setsid perl /root/writer.pl >/dev/null 2>&1 & while [ ! -e /root/pid ]; do sleep
 afterAll(() => lab?.close());
 
 const snapshotOf = async (sandbox: SandboxRecord): Promise<ReadySnapshot> =>
-  (await branchSandbox(lab.world, sandbox.id)).durable;
+  (await branchSandbox(lab.context, sandbox.id)).durable;
 const forkOne = async (snapshot: ReadySnapshot) =>
-  must(allStarted(await forkSnapshot(lab.world, snapshot, { count: 1 })));
-const end = (sandbox: SandboxRecord) => removeSandbox(lab.world, findSandbox(lab.world, sandbox.id));
+  must(allStarted(await forkSnapshot(lab.context, snapshot, { count: 1 })));
+const end = (sandbox: SandboxRecord) => removeSandbox(lab.context, findSandbox(lab.context, sandbox.id));
 
 function must<T>(list: readonly T[]): T {
   const first = list[0];
@@ -120,14 +120,14 @@ test("the one-instant test finds a disk that is older than the memory", async ()
   await audit(source);
   const snapshot = await snapshotOf(source);
   // the same memory on the disk of the snapshot before
-  const started = await startSandbox(lab.world, {
+  const started = await startSandbox(lab.context, {
     shape: snapshot.shape,
     base: snapshot,
     generation: snapshot.generation + 1,
     below: snapshot.disk.slice(1),
     start: {
       kind: "restore",
-      deviceState: readDeviceState(lab.world, snapshot),
+      deviceState: readDeviceState(lab.context, snapshot),
       hypervisor: snapshot.hypervisor,
     },
   }).catch(() => undefined);
@@ -141,26 +141,26 @@ test("the one-instant test finds a disk that is older than the memory", async ()
 
 test("the image of a branch is the source's memory, page for page, also of a branch of a child", async () => {
   const wholeMemory = (sandbox: SandboxRecord) => {
-    const { machine } = findSandbox(lab.world, sandbox.id);
+    const { machine } = findSandbox(lab.context, sandbox.id);
     if (machine === undefined) throw new Error("not running");
     const { pid } = machine.process;
-    const mapping = lab.world.processMemory.findMapping(pid, machine.memoryPath);
+    const mapping = lab.context.processMemory.findMapping(pid, machine.memoryPath);
     if (mapping === undefined) throw new Error("not mapped");
     const bytes = Buffer.alloc(mapping.sizeBytes);
     const pages = Array.from({ length: mapping.sizeBytes / (256 * pageBytes) }, (_, index) => ({
       address: mapping.address + BigInt(index * 256 * pageBytes),
       sizeBytes: 256 * pageBytes,
     }));
-    lab.world.processMemory.read(pid, pages, bytes);
+    lab.context.processMemory.read(pid, pages, bytes);
     return createHash("sha256").update(bytes).digest("hex");
   };
   const compare = async (sandbox: SandboxRecord) => {
-    const machine = await attachMachine(lab.world, findSandbox(lab.world, sandbox.id));
+    const machine = await attachMachine(lab.context, findSandbox(lab.context, sandbox.id));
     await machine.pause();
     machine.detach();
     const before = wholeMemory(sandbox);
     const snapshot = await snapshotOf(sandbox);
-    const image = readFileSync(await ensureMemoryImage(lab.world, snapshot));
+    const image = readFileSync(await ensureMemoryImage(lab.context, snapshot));
     expect(createHash("sha256").update(image).digest("hex")).toBe(before);
     return snapshot;
   };
@@ -174,10 +174,10 @@ test("the image of a branch is the source's memory, page for page, also of a bra
 
 test("children have their own memory, disk and identity, and the base stays as it was", async () => {
   const snapshot = await snapshotOf(source);
-  const image = await ensureMemoryImage(lab.world, snapshot);
+  const image = await ensureMemoryImage(lab.context, snapshot);
   const digest = () => createHash("sha256").update(readFileSync(image)).digest("hex");
   const before = digest();
-  const children = allStarted(await forkSnapshot(lab.world, snapshot, { count: 4 }));
+  const children = allStarted(await forkSnapshot(lab.context, snapshot, { count: 4 }));
   const facts = [];
   for (const child of children) {
     facts.push(
@@ -218,7 +218,7 @@ test("a chain keeps every level, costs its differences only, and compact gives t
     expect((await lab.sh(sandbox, "cat /root/levels")).split("\n")).toHaveLength(level);
   }
   for (const link of chain) {
-    const stored = statSync(snapshotFiles(lab.world, link.id).memory).blocks * 512;
+    const stored = statSync(snapshotFiles(lab.context, link.id).memory).blocks * 512;
     expect(stored).toBeLessThanOrEqual((link.pause?.pages ?? 0) * pageBytes * 1.1 + 1024 * 1024);
     expect(link.memory.dataPages + link.memory.zeroPages).toBeLessThanOrEqual(link.pause?.pages ?? 0);
   }
@@ -226,32 +226,32 @@ test("a chain keeps every level, costs its differences only, and compact gives t
   if (head === undefined) throw new Error("no head");
   // QEMU's own checker, on layers whose headers Keyframe wrote
   for (const { id, kind } of head.disk.filter((layer) => layer.kind === "qcow2")) {
-    execFileSync("qemu-img", ["check", "-q", lab.world.home.diskLayer(id, kind)]);
+    execFileSync("qemu-img", ["check", "-q", lab.context.home.diskLayer(id, kind)]);
   }
-  const flat = await compactSnapshot(lab.world, head);
+  const flat = await compactSnapshot(lab.context, head);
   expect(flat.parent).toBeUndefined();
   expect(flat.disk).toHaveLength(1);
-  const same = readFileSync(await ensureMemoryImage(lab.world, flat)).equals(
-    readFileSync(await ensureMemoryImage(lab.world, head)),
+  const same = readFileSync(await ensureMemoryImage(lab.context, flat)).equals(
+    readFileSync(await ensureMemoryImage(lab.context, head)),
   );
   expect(same).toBe(true);
   const alone = await forkOne(flat);
   expect(await lab.sh(alone, "tr -d '\\n' < /root/levels")).toBe("123");
-  expect(await verifySnapshot(lab.world, head)).toEqual([]);
+  expect(await verifySnapshot(lab.context, head)).toEqual([]);
   const middle = must(chain);
-  await expect(removeSnapshot(lab.world, findSnapshot(lab.world, middle.id), {})).rejects.toThrow(
+  await expect(removeSnapshot(lab.context, findSnapshot(lab.context, middle.id), {})).rejects.toThrow(
     /dependent snapshots/,
   );
   await end(alone);
   await expect(
-    removeSnapshot(lab.world, findSnapshot(lab.world, middle.id), { cascade: true }),
+    removeSnapshot(lab.context, findSnapshot(lab.context, middle.id), { cascade: true }),
   ).rejects.toThrow(/run from/);
   await end(sandbox);
-  const gone = await removeSnapshot(lab.world, findSnapshot(lab.world, middle.id), { cascade: true });
+  const gone = await removeSnapshot(lab.context, findSnapshot(lab.context, middle.id), { cascade: true });
   expect(gone.snapshots.map((each) => each.id).sort()).toEqual(chain.map((each) => each.id).sort());
   // what was compacted does not need them
-  await collectSandboxGarbage(lab.world, {});
-  const again = await forkOne(mustBeReady(lab.world, findSnapshot(lab.world, flat.id)));
+  await collectSandboxGarbage(lab.context, {});
+  const again = await forkOne(mustBeReady(lab.context, findSnapshot(lab.context, flat.id)));
   expect(await lab.sh(again, "tr -d '\\n' < /root/levels")).toBe("123");
   await end(again);
 });
@@ -267,7 +267,7 @@ test("each step of a branch can fail: the source goes on, nothing half is left, 
     "freeze-disk",
     "publish",
   ];
-  const before = listSnapshots(lab.world).map((each) => each.id);
+  const before = listSnapshots(lab.context).map((each) => each.id);
   for (const point of points) {
     const failed = lab.cli(["sandbox", "snapshot", "source", "--name", "doomed"], {
       KEYFRAME_FAULT: `branch:${point}=ENOSPC`,
@@ -275,7 +275,7 @@ test("each step of a branch can fail: the source goes on, nothing half is left, 
     expect(failed.code, `${point}: ${failed.stderr}`).toBe(6);
     expect(failed.stderr, point).toContain("disk-full");
     expect(
-      listSnapshots(lab.world).map((each) => each.id),
+      listSnapshots(lab.context).map((each) => each.id),
       point,
     ).toEqual(before);
     expect(await lab.sh(source, "echo alive"), point).toBe("alive");
@@ -295,12 +295,12 @@ test("each step of a branch can fail: the source goes on, nothing half is left, 
     });
     expect(killed.signal, point).toBe("SIGKILL");
     expect(await lab.sh(source, "echo alive"), point).toBe("alive");
-    const left = listSnapshots(lab.world).find((each) => each.name === `killed-${point}`);
-    if (left !== undefined) expect(() => mustBeReady(lab.world, left), point).toThrow(/never completed/);
+    const left = listSnapshots(lab.context).find((each) => each.name === `killed-${point}`);
+    if (left !== undefined) expect(() => mustBeReady(lab.context, left), point).toThrow(/never completed/);
   }
-  await collectSandboxGarbage(lab.world, {});
-  expect(listSnapshots(lab.world).map((each) => each.id)).toEqual(before);
-  expect(readdirSync(lab.world.home.folder("staging"))).toEqual([]);
+  await collectSandboxGarbage(lab.context, {});
+  expect(listSnapshots(lab.context).map((each) => each.id)).toEqual(before);
+  expect(readdirSync(lab.context.home.folder("staging"))).toEqual([]);
   const child = await forkOne(await snapshotOf(source));
   const found = await audit(child);
   expect(found).toMatchObject({ most: found.turn, bad: 0, log: `records ${found.turn}` });
@@ -308,23 +308,25 @@ test("each step of a branch can fail: the source goes on, nothing half is left, 
 });
 
 test("a process that hangs in the pause does not keep the guest stopped", async () => {
-  const machine = await attachMachine(lab.world, findSandbox(lab.world, source.id));
-  const watchdog = await startResumeWatchdog(lab.world, lab.world.home.sandboxFolder(source.id));
+  const machine = await attachMachine(lab.context, findSandbox(lab.context, source.id));
+  const watchdog = await startResumeWatchdog(lab.context, lab.context.home.sandboxFolder(source.id));
   watchdog.arm();
   await machine.pause();
   expect(await machine.isRunning()).toBe(false);
-  while (!(await machine.isRunning())) await lab.world.clock.sleep(50);
+  while (!(await machine.isRunning())) await lab.context.clock.sleep(50);
   watchdog.dismiss();
   machine.detach();
 });
 
 test("a snapshot whose folder is taken away while it is written is an error, and the source goes on", async () => {
-  const writing = await branchSandbox(lab.world, source.id);
-  expect(() => mustBeReady(lab.world, findSnapshot(lab.world, writing.id))).toThrow(/still being written/);
-  await expect(removeSnapshot(lab.world, findSnapshot(lab.world, writing.id), {})).rejects.toThrow(
+  const writing = await branchSandbox(lab.context, source.id);
+  expect(() => mustBeReady(lab.context, findSnapshot(lab.context, writing.id))).toThrow(
     /still being written/,
   );
-  rmSync(snapshotFiles(lab.world, writing.id).folder, { recursive: true });
+  await expect(removeSnapshot(lab.context, findSnapshot(lab.context, writing.id), {})).rejects.toThrow(
+    /still being written/,
+  );
+  rmSync(snapshotFiles(lab.context, writing.id).folder, { recursive: true });
   await expect(writing.durable).rejects.toThrow(/does not exist/);
   expect(await lab.sh(source, "echo alive")).toBe("alive");
 });
@@ -355,14 +357,14 @@ test("every damaged, cut or missing piece is named before a guest runs on it", a
   const child = await forkOne(first);
   const second = await snapshotOf(child);
   await end(child);
-  const { world } = lab;
+  const { context } = lab;
   const layer = must(second.disk);
   const pieces = [
-    snapshotFiles(world, first.id).memory,
-    snapshotFiles(world, second.id).memory,
-    snapshotFiles(world, second.id).deviceState,
-    world.home.diskLayer(layer.id, layer.kind),
-    snapshotFiles(world, first.id).record,
+    snapshotFiles(context, first.id).memory,
+    snapshotFiles(context, second.id).memory,
+    snapshotFiles(context, second.id).deviceState,
+    context.home.diskLayer(layer.id, layer.kind),
+    snapshotFiles(context, first.id).record,
   ];
   for (const path of pieces) {
     const good = readFileSync(path);
@@ -383,15 +385,15 @@ test("every damaged, cut or missing piece is named before a guest runs on it", a
       ["missing", () => rmSync(path)],
     ];
     for (const [what, apply] of harm) {
-      await collectSandboxGarbage(world, {}); // no image from before
+      await collectSandboxGarbage(context, {}); // no image from before
       apply();
-      const sandboxes = listSandboxes(world).length;
-      const error = await forkSnapshot(world, second, { count: 1 }).then(
+      const sandboxes = listSandboxes(context).length;
+      const error = await forkSnapshot(context, second, { count: 1 }).then(
         (results) => results.map((result) => (result.ok ? undefined : result.error))[0],
         (thrown: unknown) => thrown,
       );
       expect(isKeyframeError(error, "damaged", "not-found"), `${path} ${what}: ${String(error)}`).toBe(true);
-      expect(listSandboxes(world)).toHaveLength(sandboxes);
+      expect(listSandboxes(context)).toHaveLength(sandboxes);
       writeFileSync(path, good);
     }
   }
@@ -399,15 +401,15 @@ test("every damaged, cut or missing piece is named before a guest runs on it", a
 });
 
 test("a pack runs on another home, and a hostile one leaves nothing", async () => {
-  const child = await forkOne(await compactSnapshot(lab.world, await snapshotOf(source)));
+  const child = await forkOne(await compactSnapshot(lab.context, await snapshotOf(source)));
   await lab.sh(child, "echo packed > /root/cargo");
   const snapshot = await snapshotOf(child);
   await end(child);
-  const pack = join(lab.world.home.root, "x.kfpack");
-  await packSnapshot(lab.world, snapshot, pack);
+  const pack = join(lab.context.home.root, "x.kfpack");
+  await packSnapshot(lab.context, snapshot, pack);
   const away = {
-    ...lab.world,
-    home: openSandboxHome(lab.world.files, lab.world.random, join(lab.world.home.root, "away")),
+    ...lab.context,
+    home: openSandboxHome(lab.context.files, lab.context.random, join(lab.context.home.root, "away")),
   };
   const bytes = readFileSync(pack);
   const renamed = Buffer.from(bytes);
@@ -444,10 +446,10 @@ test("a pack runs on another home, and a hostile one leaves nothing", async () =
 test("a stopped sandbox continues with its memory, its name and its number", async () => {
   const child = await forkOne(await snapshotOf(source));
   await lab.sh(child, "echo kept > /dev/shm/memory-only");
-  const stopped = await suspendSandbox(lab.world, findSandbox(lab.world, child.id));
-  expect(sandboxState(lab.world, stopped)).toBe("stopped");
+  const stopped = await suspendSandbox(lab.context, findSandbox(lab.context, child.id));
+  expect(sandboxState(lab.context, stopped)).toBe("stopped");
   await expect(lab.sh(stopped, "true")).rejects.toThrow();
-  const resumed = await resumeSandbox(lab.world, stopped);
+  const resumed = await resumeSandbox(lab.context, stopped);
   expect(resumed.record.id).toBe(child.id);
   expect(await lab.sh(resumed.record, "cat /dev/shm/memory-only")).toBe("kept");
   await end(resumed.record);
@@ -459,46 +461,46 @@ test("another process adopts what runs; what died is seen as dead and never mist
     state: "running",
   });
   expect(lab.cli(["sandbox", "exec", child.id, "--", "echo", "adopted"]).stdout).toBe("adopted\n");
-  const { machine } = findSandbox(lab.world, child.id);
+  const { machine } = findSandbox(lab.context, child.id);
   if (machine === undefined) throw new Error("not running");
-  lab.world.processTable.signal(machine.process, "SIGKILL");
-  while (lab.world.processTable.isRunning(machine.process)) await lab.world.clock.sleep(5);
-  expect(sandboxState(lab.world, findSandbox(lab.world, child.id))).toBe("dead");
+  lab.context.processTable.signal(machine.process, "SIGKILL");
+  while (lab.context.processTable.isRunning(machine.process)) await lab.context.clock.sleep(5);
+  expect(sandboxState(lab.context, findSandbox(lab.context, child.id))).toBe("dead");
   // the same pid with another start: this very process
-  const impostor = { ...lab.world.processTable.self(), startedAt: machine.process.startedAt };
-  expect(lab.world.processTable.signal(impostor, "SIGKILL")).toBe(false);
+  const impostor = { ...lab.context.processTable.self(), startedAt: machine.process.startedAt };
+  expect(lab.context.processTable.signal(impostor, "SIGKILL")).toBe(false);
   await end(child);
 });
 
 test("a start that is killed at any step leaves nothing that gc does not remove", async () => {
-  await collectSandboxGarbage(lab.world, {});
-  const layers = readdirSync(lab.world.home.folder("disks")).sort();
+  await collectSandboxGarbage(lab.context, {});
+  const layers = readdirSync(lab.context.home.folder("disks")).sort();
   for (const point of ["start:after-record", "start:after-machine"]) {
     const killed = lab.cli(["sandbox", "run", "debian", "--memory", "160M", "--disk", "1G"], {
       KEYFRAME_FAULT: point,
     });
     expect(killed.signal, point).toBe("SIGKILL");
-    const left = listSandboxes(lab.world).filter((each) => sandboxState(lab.world, each) === "abandoned");
+    const left = listSandboxes(lab.context).filter((each) => sandboxState(lab.context, each) === "abandoned");
     expect(left, point).toHaveLength(1);
-    const pidFile = join(lab.world.home.sandboxFolder(must(left).id), "qemu.pid");
+    const pidFile = join(lab.context.home.sandboxFolder(must(left).id), "qemu.pid");
     const machine = existsSync(pidFile)
-      ? lab.world.processTable.identify(Number(readFileSync(pidFile, "utf8")))
+      ? lab.context.processTable.identify(Number(readFileSync(pidFile, "utf8")))
       : undefined;
     expect(machine !== undefined, point).toBe(point === "start:after-machine");
-    await collectSandboxGarbage(lab.world, {});
-    if (machine !== undefined) expect(lab.world.processTable.isRunning(machine)).toBe(false);
-    expect(readdirSync(lab.world.home.folder("disks")).sort(), point).toEqual(layers);
+    await collectSandboxGarbage(lab.context, {});
+    if (machine !== undefined) expect(lab.context.processTable.isRunning(machine)).toBe(false);
+    expect(readdirSync(lab.context.home.folder("disks")).sort(), point).toEqual(layers);
   }
 });
 
 test("a time to live ends the machine with nobody watching", async () => {
   const child = must(
-    allStarted(await forkSnapshot(lab.world, await snapshotOf(source), { count: 1, lifetimeMs: 4_000 })),
+    allStarted(await forkSnapshot(lab.context, await snapshotOf(source), { count: 1, lifetimeMs: 4_000 })),
   );
-  const { machine } = findSandbox(lab.world, child.id);
+  const { machine } = findSandbox(lab.context, child.id);
   if (machine === undefined) throw new Error("not running");
-  while (lab.world.processTable.isRunning(machine.process)) await lab.world.clock.sleep(50);
-  expect(sandboxState(lab.world, findSandbox(lab.world, child.id))).toBe("dead");
+  while (lab.context.processTable.isRunning(machine.process)) await lab.context.clock.sleep(50);
+  expect(sandboxState(lab.context, findSandbox(lab.context, child.id))).toBe("dead");
   await end(child);
 });
 
@@ -507,6 +509,6 @@ test("--no-wait answers while the snapshot is written, and the sandbox runs", as
   expect(asked.code, asked.stderr).toBe(0);
   const { snapshot, state } = JSON.parse(asked.stdout);
   expect(state).toBe("writing");
-  while (findSnapshot(lab.world, snapshot).state !== "ready") await lab.world.clock.sleep(20);
-  await end(await forkOne(mustBeReady(lab.world, findSnapshot(lab.world, "later"))));
+  while (findSnapshot(lab.context, snapshot).state !== "ready") await lab.context.clock.sleep(20);
+  await end(await forkOne(mustBeReady(lab.context, findSnapshot(lab.context, "later"))));
 });

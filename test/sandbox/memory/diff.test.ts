@@ -15,8 +15,8 @@ import {
 import { writeDiffOver, writeMemoryImage } from "../../../src/sandbox/memory/image.ts";
 import { type PageRun, pageBytes, parsePrivatePages } from "../../../src/sandbox/memory/page-runs.ts";
 import { openChainMemory, openDiffImage } from "../../../src/sandbox/memory/remote-memory.ts";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
 import { openDataFile } from "../../../src/system/files/data-file.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "keyframe-diff-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -78,7 +78,7 @@ async function expectView(
   from: number,
 ): Promise<void> {
   const links = chain.map(({ path, written }) =>
-    openDiffImage(openRawImage(openNodeBlockFile(path, { mode: "read" })), { ...written, what: path }),
+    openDiffImage(openRawImage(openNodeSparseFile(path, { mode: "read" })), { ...written, what: path }),
   );
   const view = openChainMemory(await Promise.all(links), image.length);
   for (const offset of [0, from]) {

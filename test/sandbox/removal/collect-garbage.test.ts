@@ -50,7 +50,7 @@ function sandbox(index: number, more: Partial<SandboxRecord> = {}): SandboxRecor
 
 const on = (index: number) => ({ parent: { id: snapshotId(index), seal: "0".repeat(64) } });
 
-const world = fc
+const context = fc
   .record({
     parents: fc.array(fc.option(fc.nat(), { nil: undefined }), { minLength: 1, maxLength: 12 }),
     states: fc.array(fc.constantFrom("ready", "ready", "writing", "abandoned"), {
@@ -117,7 +117,7 @@ const world = fc
 
 test("whatever is collected, what stays has all that it needs, and nothing that is being written or named goes", () => {
   fc.assert(
-    fc.property(world, ({ view, policy }) => {
+    fc.property(context, ({ view, policy }) => {
       const plan = planGc(view, policy);
       const gone = new Set<string>([...plan.snapshots, ...plan.sandboxes].map((each) => each.id));
       const layers = new Set<string>(plan.diskLayers);

@@ -10,7 +10,7 @@ test("what a killed process of the same pid left under a temporary name stops no
   const left = [1, 2].map((ahead) => `${path}.${pid}.${Number(number) + ahead}.tmp`);
   for (const name of left) writeFileSync(name, "left");
   nodeFiles.replace(path, Buffer.from("new"));
-  expect(nodeFiles.createExclusively(`${path}2`, Buffer.from("other"))).toBe(true);
+  expect(nodeFiles.createIfAbsent(`${path}2`, Buffer.from("other"))).toBe(true);
   expect(readFileSync(path, "utf8")).toBe("new");
   expect(readdirSync(dirname(path)).sort()).toEqual(
     ["record", "record2", ...left.map((name) => basename(name))].sort(),

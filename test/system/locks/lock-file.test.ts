@@ -114,13 +114,13 @@ describe("two processes find the same dead holder", () => {
     writeFileSync(path, dead);
     let first = "";
     // between the second one's look and its take-over, the first takes the lock
-    const createExclusively: Files["createExclusively"] = (target, ...rest) => {
+    const createIfAbsent: Files["createIfAbsent"] = (target, ...rest) => {
       if (target === `${path}.takeover` && first === "") {
         first = codeOf(() => acquireLock(depsWith(), path, once));
       }
-      return nodeFiles.createExclusively(target, ...rest);
+      return nodeFiles.createIfAbsent(target, ...rest);
     };
-    const second = codeOf(() => acquireLock(depsWith({ createExclusively }), path, once));
+    const second = codeOf(() => acquireLock(depsWith({ createIfAbsent }), path, once));
     expect([first, second]).toEqual(["done", "lock-busy"]);
     expect(readLockHolder(nodeFiles, path)).toEqual(nodeProcessTable.self());
   });

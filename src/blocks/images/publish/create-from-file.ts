@@ -1,5 +1,5 @@
 import { KeyframeError } from "../../../base/errors.ts";
-import type { BlockFile } from "../../../system/files/block-file.ts";
+import type { SparseFile } from "../../../system/files/sparse-file.ts";
 import type { ImageName } from "../../ids.ts";
 import { openImage } from "../read/layered-image.ts";
 import type { FoundImage } from "../read/read-image.ts";
@@ -59,7 +59,7 @@ interface FileBlocksOptions extends CreateFromFileOptions {
 }
 
 /** Holes become zeros; a block that a hole covers only in part is read. */
-async function* fileBlocks(file: BlockFile, options: FileBlocksOptions): AsyncGenerator<BlockWrite> {
+async function* fileBlocks(file: SparseFile, options: FileBlocksOptions): AsyncGenerator<BlockWrite> {
   const { sizeBytes, blockSizeBytes, signal, onProgress } = options;
   const stepBytes = Math.max(pieceBytes, blockSizeBytes);
   const buffer = Buffer.allocUnsafe(stepBytes);

@@ -1,6 +1,6 @@
 import type { Manifest } from "../../formats/manifest-format.ts";
 import type { ImageName } from "../../ids.ts";
-import type { ImageSource } from "../../image-source.ts";
+import type { StreamedImage } from "../../streamed-image.ts";
 import { openImage } from "../read/layered-image.ts";
 import type { ImageRepository } from "../repository/image-repository.ts";
 import type { BlockWrite } from "./block-writes.ts";
@@ -34,7 +34,7 @@ export async function flattenImage(
 }
 
 /** Everything an image holds, as writes of whole blocks. */
-async function* imageBlocks(image: ImageSource, signal: AbortSignal): AsyncGenerator<BlockWrite> {
+async function* imageBlocks(image: StreamedImage, signal: AbortSignal): AsyncGenerator<BlockWrite> {
   const { sizeBytes, blockSizeBytes } = image;
   for (const extent of image.extents({ offsetBytes: 0, lengthBytes: sizeBytes })) {
     let blockIndex = extent.offsetBytes / blockSizeBytes;

@@ -22,7 +22,7 @@ import { layerKey, manifestKey, nameKey } from "../../object-keys.ts";
 import { bytesContent, readObject } from "../../stores/interface/object-content.ts";
 import type { ObjectStore } from "../../stores/interface/object-store.ts";
 import type { FoundImage } from "../read/read-image.ts";
-import type { Lease } from "../repository/leases.ts";
+import type { StoreLease } from "../repository/leases.ts";
 import type { WrittenLayer } from "./write-layer.ts";
 
 export interface ComposeOptions {
@@ -103,7 +103,7 @@ function dropUnusedLayers(
 
 export interface PublishOptions {
   readonly name: ImageName | undefined;
-  readonly lease: Lease;
+  readonly lease: StoreLease;
   readonly signal: AbortSignal;
 }
 

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../../base/errors.ts";
 import { fault } from "../../../system/fault.ts";
-import type { BlockFile } from "../../../system/files/block-file.ts";
+import type { SparseFile } from "../../../system/files/sparse-file.ts";
 import { appendRun, type BlockRun, zeroLayer } from "../../formats/extent-map.ts";
 import { type EncodedFrame, encodeFrame } from "../../formats/frame-codec.ts";
 import {
@@ -97,7 +97,7 @@ const writeBehindBytes = 1024 * 1024;
 const pendingCapacity = writeBehindBytes + maxFrameBytes;
 
 /** Frames one after the other in a file, equal ones once, then the index and at last the header. */
-function createLayerBody(file: BlockFile, zstd: Zstd) {
+function createLayerBody(file: SparseFile, zstd: Zstd) {
   const frames: LayerFrame[] = [];
   const stored = new Map<string, LayerFrame>();
   // two that take turns, instead of new memory for every frame: collecting that lags far behind a writer

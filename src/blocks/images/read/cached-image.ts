@@ -1,17 +1,17 @@
 import { join } from "node:path";
 import { errorText } from "../../../base/errors.ts";
+import { type AccessOrder, encodeAccessOrder, parseAccessOrder } from "../../cache/access-order.ts";
+import { touchWindowBytes } from "../../cache/access-recorder.ts";
 import { type CacheFolderSystem, openCacheFolder } from "../../cache/cache-directory.ts";
 import { type ChunkCache, openChunkCache } from "../../cache/chunk-cache.ts";
-import { encodeTouchOrder, parseTouchOrder, type TouchOrder } from "../../cache/touch-order.ts";
-import { touchWindowBytes } from "../../cache/touch-recorder.ts";
 import type { ImageId } from "../../ids.ts";
-import type { ImageReader } from "../../image-reader.ts";
-import type { ImageSource } from "../../image-source.ts";
+import type { RandomAccessImage } from "../../random-access-image.ts";
 import type { ObjectStore } from "../../stores/interface/object-store.ts";
+import type { StreamedImage } from "../../streamed-image.ts";
 import { readStoredTouches, storeTouches } from "./stored-touches.ts";
 
 export interface CachedImageOptions {
-  readonly source: ImageSource;
+  readonly source: StreamedImage;
   /** 32 bytes that no other image content has. */
   readonly imageId: Buffer;
   /** One image, one cache folder, one process. */
@@ -38,7 +38,7 @@ const shareLimitMs = 5000;
  * An image through a cache folder. What was read first the last time is fetched first, in that order; the order of
  * this time is written down at `close`, which may be called more than once.
  */
-export function openCachedImage(options: CachedImageOptions, system: CacheFolderSystem): ImageReader {
+export function openCachedImage(options: CachedImageOptions, system: CacheFolderSystem): RandomAccessImage {
   const { source, imageId, folder, chunkBytes, trackingBytes } = options;
   const { sizeBytes, blockSizeBytes } = source;
   const geometry = { sizeBytes, blockSizeBytes, ...(trackingBytes === undefined ? {} : { trackingBytes }) };
@@ -84,9 +84,9 @@ async function prefetch(
   if (order?.windowBytes === touchWindowBytes) await cache.prefetch(order.windows, signal);
 }
 
-function parseOwnOrder(bytes: Buffer): TouchOrder | undefined {
+function parseOwnOrder(bytes: Buffer): AccessOrder | undefined {
   try {
-    return parseTouchOrder(bytes);
+    return parseAccessOrder(bytes);
   } catch {
     return undefined; // torn by a crash: nothing is known about the last time
   }
@@ -99,7 +99,7 @@ async function remember(
 ): Promise<void> {
   if (windows.length === 0) return;
   const order = { windowBytes: touchWindowBytes, windows };
-  files.replaceLoosely(touchesPath(folder), encodeTouchOrder(order), { mode: 0o600 });
+  files.replaceWithoutSync(touchesPath(folder), encodeAccessOrder(order), { mode: 0o600 });
   if (shared === undefined || !shared.isWritable) return;
   const signal = AbortSignal.timeout(shareLimitMs);
   await storeTouches({ ...shared, signal }, order).catch((error: unknown) =>

@@ -1,6 +1,6 @@
 import { type ExtentMap, runsBetween, zeroLayer } from "../../formats/extent-map.ts";
 import { findFrame, type LayerFrame, type LayerIndex } from "../../formats/layer-format.ts";
-import type { ByteRange } from "../../image-source.ts";
+import type { ByteRange } from "../../streamed-image.ts";
 import type { StoredRun } from "./open-layer.ts";
 
 /** Bytes of a range, in order: zeros, or a part of a frame (raw bytes) by its place in the fetch. */

@@ -5,7 +5,7 @@ import { runsBetween, zeroLayer } from "../../formats/extent-map.ts";
 import { decodeFrame } from "../../formats/frame-codec.ts";
 import { codecs, type LayerIndex } from "../../formats/layer-format.ts";
 import type { LayerRef, Manifest } from "../../formats/manifest-format.ts";
-import type { ByteRange, ImageExtent, ImageSource } from "../../image-source.ts";
+import type { ByteRange, ImageExtent, StreamedImage } from "../../streamed-image.ts";
 import type { ImageRepository } from "../repository/image-repository.ts";
 import { type PlannedFetch, planFetches } from "./fetch-plan.ts";
 import { openLayer, readStoredFrames } from "./open-layer.ts";
@@ -26,7 +26,7 @@ export function openImage(
   { store, zstd }: Pick<ImageRepository, "store" | "zstd">,
   manifest: Manifest,
   options: OpenImageOptions = {},
-): ImageSource {
+): StreamedImage {
   const { sizeBytes, blockSizeBytes, map } = manifest;
   const limits = { maxRequestBytes: options.maxRequestBytes ?? 1024 * 1024, maxRawBytes };
   const requestsInFlight = options.requestsInFlight ?? 4;

@@ -9,10 +9,10 @@ import {
   parseLayerIndex,
 } from "../../formats/layer-format.ts";
 import type { LayerRef } from "../../formats/manifest-format.ts";
-import type { ByteRange } from "../../image-source.ts";
 import { layerKey } from "../../object-keys.ts";
 import { collect, exactly } from "../../stores/interface/object-content.ts";
 import type { ObjectStore } from "../../stores/interface/object-store.ts";
+import type { ByteRange } from "../../streamed-image.ts";
 
 /** The verified index of a layer: the id covers the header, the header the index, the index every frame. */
 export async function openLayer(store: ObjectStore, ref: LayerRef, signal: AbortSignal): Promise<LayerIndex> {

@@ -1,10 +1,10 @@
 import { isKeyframeError } from "../../../base/errors.ts";
 import {
-  encodeTouchOrder,
+  type AccessOrder,
+  encodeAccessOrder,
   maxTouchOrderBytes,
-  parseTouchOrder,
-  type TouchOrder,
-} from "../../cache/touch-order.ts";
+  parseAccessOrder,
+} from "../../cache/access-order.ts";
 import type { ImageId } from "../../ids.ts";
 import { touchesKey } from "../../object-keys.ts";
 import { bytesContent, readObject } from "../../stores/interface/object-content.ts";
@@ -21,10 +21,10 @@ export async function readStoredTouches({
   store,
   id,
   signal,
-}: StoredTouches): Promise<TouchOrder | undefined> {
+}: StoredTouches): Promise<AccessOrder | undefined> {
   try {
     const bytes = await readObject(store, touchesKey(id), { maxBytes: maxTouchOrderBytes, signal });
-    return parseTouchOrder(bytes);
+    return parseAccessOrder(bytes);
   } catch (error) {
     if (isKeyframeError(error, "not-found")) return undefined;
     throw error;
@@ -32,8 +32,8 @@ export async function readStoredTouches({
 }
 
 /** Puts an order beside the manifest; the first one stays. */
-export async function storeTouches({ store, id, signal }: StoredTouches, order: TouchOrder): Promise<void> {
-  await store.put(touchesKey(id), bytesContent(encodeTouchOrder(order)), { signal });
+export async function storeTouches({ store, id, signal }: StoredTouches, order: AccessOrder): Promise<void> {
+  await store.put(touchesKey(id), bytesContent(encodeAccessOrder(order)), { signal });
 }
 
 /** Copies the order along with its image. It only speeds up the first reads: a damaged one stays where it is. */

@@ -1,7 +1,7 @@
 import { encodeLayerHeader, encodeLayerIndex, type LayerIndex } from "../../formats/layer-format.ts";
 import type { LayerRef } from "../../formats/manifest-format.ts";
-import type { ByteRange } from "../../image-source.ts";
 import type { ObjectContent, ObjectStore } from "../../stores/interface/object-store.ts";
+import type { ByteRange } from "../../streamed-image.ts";
 import { openLayer, readStoredFrames } from "./open-layer.ts";
 import { storedRuns } from "./stored-runs.ts";
 

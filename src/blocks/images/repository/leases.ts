@@ -11,7 +11,7 @@ import type { ObjectStore } from "../../stores/interface/object-store.ts";
 
 export type LeaseKind = "upload" | "collect";
 
-export interface Lease {
+export interface StoreLease {
   /** Throws `timed-out` if the lease ran out because it could not be renewed in time. */
   check(): void;
   release(): Promise<void>;
@@ -30,7 +30,7 @@ const waitForCollectionMs = 60_000;
 const pollMs = 500;
 
 /** Keeps collections out until it is released; waits for one that is under way, up to a minute. */
-export async function takeUploadLease(options: LeaseOptions): Promise<Lease> {
+export async function takeUploadLease(options: LeaseOptions): Promise<StoreLease> {
   const { store, clock, signal } = options;
   const lease = await takeLease("upload", options);
   try {
@@ -51,7 +51,7 @@ export async function takeUploadLease(options: LeaseOptions): Promise<Lease> {
 }
 
 /** Keeps uploads out until it is released; refuses at once where one is under way. */
-export async function takeCollectLease(options: LeaseOptions): Promise<Lease> {
+export async function takeCollectLease(options: LeaseOptions): Promise<StoreLease> {
   const { store, clock, signal } = options;
   const lease = await takeLease("collect", options);
   try {
@@ -104,7 +104,10 @@ function parseLease(key: string): { readonly kind: LeaseKind; readonly expiresMs
   return { kind: match[1] === "upload" ? "upload" : "collect", expiresMs: Number(match[2]) };
 }
 
-async function takeLease(kind: LeaseKind, { store, clock, random, signal }: LeaseOptions): Promise<Lease> {
+async function takeLease(
+  kind: LeaseKind,
+  { store, clock, random, signal }: LeaseOptions,
+): Promise<StoreLease> {
   let current = await putLease();
   const stopped = new AbortController();
   const renewing = renew();

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../../base/errors.ts";
 import type { HttpResponse } from "../../../system/net/http.ts";
-import type { ByteRange } from "../../image-source.ts";
+import type { ByteRange } from "../../streamed-image.ts";
 import { exactly } from "./object-content.ts";
 
 /** "bytes=0-99", or nothing for a whole object. An empty range has no such header: ask nothing. */

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../../base/errors.ts";
-import type { BlockFile } from "../../../system/files/block-file.ts";
-import type { ByteRange } from "../../image-source.ts";
+import type { SparseFile } from "../../../system/files/sparse-file.ts";
+import type { ByteRange } from "../../streamed-image.ts";
 import { isObjectKey, type ObjectContent, type ObjectStat, type ObjectStore } from "./object-store.ts";
 
 const filePieceBytes = 256 * 1024;
@@ -16,7 +16,7 @@ export function bytesContent(bytes: Buffer): ObjectContent {
 }
 
 /** An open file, as something to put. Nobody writes to it meanwhile. */
-export function fileContent(file: BlockFile, options: { readonly disposable: boolean }): ObjectContent {
+export function fileContent(file: SparseFile, options: { readonly disposable: boolean }): ObjectContent {
   return {
     sizeBytes: file.sizeBytes(),
     open: (range, signal) => readFilePieces(file, range, signal),
@@ -26,7 +26,7 @@ export function fileContent(file: BlockFile, options: { readonly disposable: boo
 
 /** The bytes of a range of a file; each piece is new memory. */
 export async function* readFilePieces(
-  file: BlockFile,
+  file: SparseFile,
   range: ByteRange,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {

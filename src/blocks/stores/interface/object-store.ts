@@ -1,4 +1,4 @@
-import type { ByteRange } from "../../image-source.ts";
+import type { ByteRange } from "../../streamed-image.ts";
 
 export interface ObjectStat {
   readonly sizeBytes: number;

@@ -1,7 +1,7 @@
 import { isKeyframeError } from "../../../base/errors.ts";
 import type { Clock } from "../../../system/clock.ts";
 import type { Random } from "../../../system/random.ts";
-import type { ByteRange } from "../../image-source.ts";
+import type { ByteRange } from "../../streamed-image.ts";
 import { exactly } from "./object-content.ts";
 import type { ObjectContent, ObjectStore, PutOptions, PutResult } from "./object-store.ts";
 

@@ -57,7 +57,7 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
     const body = Buffer.from(`${JSON.stringify({ documents })}\n${lines.join("")}`);
     const name = `${sha256Hex(body)}.jsonl`;
     files.makeFolder(folder);
-    files.replaceLoosely(join(folder, name), body, { mode: 0o600 });
+    files.replaceWithoutSync(join(folder, name), body, { mode: 0o600 });
     for (const key of documents) keys.set(key, name);
   }
 

@@ -6,7 +6,7 @@ import { createCompactor } from "../../../transcripts/compact/compactor.ts";
 import { transcriptLines } from "../../../transcripts/document-lines.ts";
 import type { CheckpointId } from "../../record/ids.ts";
 import type { SessionMetadata } from "../../record/metadata.ts";
-import type { CheckpointStores } from "../../stores/stores.ts";
+import type { CheckpointStores } from "../../stores/open-stores.ts";
 import { listCheckpointPlaces, type ReadSession, readCheckpoints, readPrompts } from "../read-checkpoints.ts";
 import { openTranscriptReader, type TranscriptReader } from "../read-transcript.ts";
 import { documentKey, type SearchDocument, type SearchIndex, type SearchText } from "./search-index.ts";

@@ -6,7 +6,7 @@ import {
 } from "../../query/read-checkpoints.ts";
 import type { CheckpointTree } from "../../record/checkpoint-tree.ts";
 import type { CheckpointId } from "../../record/ids.ts";
-import { openCheckpointStores } from "../../stores/stores.ts";
+import { openCheckpointStores } from "../../stores/open-stores.ts";
 import { type FilesReport, fetchFiles, mustHaveAll, type WantedFile } from "./fetch-files.ts";
 import { checkpointPatterns, fetchCheckpointTips, type SyncContext, type TipsReport } from "./fetch-tips.ts";
 import { withFetched } from "./fetched-stores.ts";

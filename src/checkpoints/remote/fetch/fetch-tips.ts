@@ -10,7 +10,7 @@ import type { Remote } from "../../../git/remote/remote.ts";
 import { fault } from "../../../system/fault.ts";
 import { type CheckpointId, checkpointRef, checkpointRefPrefix } from "../../record/ids.ts";
 import { mostFetchedPacks } from "../../record/limits.ts";
-import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../../stores/store-refs.ts";
+import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../../stores/layout-refs.ts";
 import { type FetchedRemote, readFetchedRemote, writeFetchedRemote } from "../remote-state.ts";
 
 export interface SyncContext extends FetchContext {

@@ -7,10 +7,10 @@ import { listTrees } from "../../../git/objects/tree.ts";
 import type { Files } from "../../../system/files/files.ts";
 import type { CheckpointTree, StoreKind } from "../../record/checkpoint-tree.ts";
 import { type CheckpointId, idOfCheckpointRef } from "../../record/ids.ts";
+import { v1Branch, v2Current, v2FullPrefix, v2Main } from "../../stores/layout-refs.ts";
+import type { CheckpointStores } from "../../stores/open-stores.ts";
 import type { CheckpointStore, ListOptions } from "../../stores/store.ts";
-import { v1Branch, v2Current, v2FullPrefix, v2Main } from "../../stores/store-refs.ts";
 import { type FilesById, listShardedTree } from "../../stores/stored-state.ts";
-import type { CheckpointStores } from "../../stores/stores.ts";
 import { type FetchedRemote, type FetchedTip, readFetchedRemotes } from "../remote-state.ts";
 
 /**

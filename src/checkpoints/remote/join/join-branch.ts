@@ -4,7 +4,7 @@ import type { Oid } from "../../../git/ids.ts";
 import { resolveRevision, updateRefs } from "../../../git/refs/refs.ts";
 import { shardedPath } from "../../record/ids.ts";
 import { retryUntilFirst } from "../../stores/commit-targets.ts";
-import { v1Branch } from "../../stores/store-refs.ts";
+import { v1Branch } from "../../stores/layout-refs.ts";
 import { listShardedTree } from "../../stores/stored-state.ts";
 import { writeJoinCommit } from "./join-trees.ts";
 

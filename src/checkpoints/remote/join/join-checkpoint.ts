@@ -6,9 +6,9 @@ import {
   type StoreKind,
   sessionsOf,
 } from "../../record/checkpoint-tree.ts";
+import { layouts } from "../../stores/layouts.ts";
 import { type CheckpointState, encodeMetadata, planCheckpoint } from "../../stores/plan-write.ts";
 import type { BlobSource, CheckpointWrite, SessionWrite } from "../../stores/store.ts";
-import { layouts } from "../../stores/store-layouts.ts";
 
 /** One side's record of a checkpoint: its files, and what they say. */
 export interface Side {

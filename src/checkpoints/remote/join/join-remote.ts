@@ -8,7 +8,7 @@ import type { Remote } from "../../../git/remote/remote.ts";
 import type { CheckpointTree, StoreKind } from "../../record/checkpoint-tree.ts";
 import { type CheckpointId, idOfCheckpointRef, shardedPath } from "../../record/ids.ts";
 import { isRemoved, type Removed } from "../../record/removed.ts";
-import { v1Branch, v2Current, v2Main } from "../../stores/store-refs.ts";
+import { v1Branch, v2Current, v2Main } from "../../stores/layout-refs.ts";
 import { listShardedTree } from "../../stores/stored-state.ts";
 import { onlySide } from "../../stores/v2-store.ts";
 import type { SyncContext } from "../fetch/fetch-tips.ts";

@@ -5,7 +5,7 @@ import { findMisplaced } from "../../../git/remote/misplaced-objects.ts";
 import { listStaleQuarantines } from "../../../git/remote/quarantine.ts";
 import { findElectedRemote } from "../../../git/remote/remote.ts";
 import { checkpointRefPrefix } from "../../record/ids.ts";
-import { v1Branch } from "../../stores/store-refs.ts";
+import { v1Branch } from "../../stores/layout-refs.ts";
 import type { SyncContext } from "../fetch/fetch-tips.ts";
 import { type PushedRef, readFetchedRemotes, readPushed } from "../remote-state.ts";
 import { findUnpushed } from "./find-unpushed.ts";

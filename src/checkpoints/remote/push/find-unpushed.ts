@@ -5,7 +5,7 @@ import type { Remote } from "../../../git/remote/remote.ts";
 import type { Files } from "../../../system/files/files.ts";
 import type { StoreKind } from "../../record/checkpoint-tree.ts";
 import { checkpointRefPrefix, idOfCheckpointRef } from "../../record/ids.ts";
-import { v1Branch, v2FullPrefix, v2Main } from "../../stores/store-refs.ts";
+import { v1Branch, v2FullPrefix, v2Main } from "../../stores/layout-refs.ts";
 import { readPushed } from "../remote-state.ts";
 
 export interface UnpushedContext {

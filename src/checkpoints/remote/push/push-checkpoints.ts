@@ -11,7 +11,7 @@ import type { Clock } from "../../../system/clock.ts";
 import { fault } from "../../../system/fault.ts";
 import { idOfCheckpointRef } from "../../record/ids.ts";
 import { nothingRemoved, type Removed, removedRef } from "../../record/removed.ts";
-import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../../stores/store-refs.ts";
+import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../../stores/layout-refs.ts";
 import { fetchCheckpointTips, healRepository, remember, type SyncContext } from "../fetch/fetch-tips.ts";
 import { joinRemote } from "../join/join-remote.ts";
 import { fetchAndMergeNotes } from "../join/merge-notes.ts";

@@ -1,7 +1,7 @@
 import { findSandboxProblems } from "../../../sandbox/removal/find-problems.ts";
 import { locateSandboxHome } from "../../../sandbox/store/home.ts";
 import type { CliContext } from "../../command/context.ts";
-import { sandboxWorld } from "../../sandbox/world.ts";
+import { sandboxContextOf } from "../../sandbox/context.ts";
 import type { DoctorCheck, MachineContext } from "./check.ts";
 
 /** This user's sandboxes and snapshots; nothing where nobody has ever used one. */
@@ -22,5 +22,5 @@ export const sandboxesCheck: DoctorCheck<MachineContext> = {
 
 async function look(cli: CliContext, repair: boolean) {
   if (cli.files.statTargetIfExists(locateSandboxHome(cli.env)) === undefined) return [];
-  return findSandboxProblems(sandboxWorld(cli), { repair });
+  return findSandboxProblems(sandboxContextOf(cli), { repair });
 }

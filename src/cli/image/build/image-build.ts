@@ -1,10 +1,10 @@
 import { parseObjectName } from "../../../sandbox/ids.ts";
 import { buildImage } from "../../../sandbox/image/build.ts";
-import { parseImageSource } from "../../../sandbox/image/source.ts";
+import { parseRootfsSource } from "../../../sandbox/image/source.ts";
 import { machineFacts } from "../../../system/machine/machine-facts.ts";
 import { agentLayers, parseAgentVersion } from "../../../workflows/run/agent-layers.ts";
 import type { CliContext } from "../../command/context.ts";
-import { resolvePath, sandboxWorld } from "../../sandbox/world.ts";
+import { resolvePath, sandboxContextOf } from "../../sandbox/context.ts";
 
 export interface ImageBuildFlags {
   readonly from?: string;
@@ -15,11 +15,11 @@ export interface ImageBuildFlags {
 
 /** Makes a disk image that sandboxes start from. */
 export async function imageBuild(this: CliContext, flags: ImageBuildFlags, name: string): Promise<void> {
-  const world = sandboxWorld(this);
+  const sandboxContext = sandboxContextOf(this);
   const sourceText = flags.from ?? "debian:bookworm";
-  const source = parseImageSource(this.files, sourceText, (path) => resolvePath(this, path));
+  const source = parseRootfsSource(this.files, sourceText, (path) => resolvePath(this, path));
   const agents = (flags.agent ?? []).map(parseAgentVersion);
-  const overlays = await agentLayers(world, this.env, {
+  const overlays = await agentLayers(sandboxContext, this.env, {
     agents,
     progress: (text) => this.terminal.note(text),
   });
@@ -28,7 +28,7 @@ export async function imageBuild(this: CliContext, flags: ImageBuildFlags, name:
     ...(flags.include ?? []),
     ...(agents.length > 0 && source.kind === "debian" ? ["git"] : []),
   ];
-  const image = await buildImage(world, {
+  const image = await buildImage(sandboxContext, {
     name: parseObjectName(name),
     source,
     sourceText,

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
-import type { BlockDevice } from "../../../blocks/block-device.ts";
-import type { ImageReader } from "../../../blocks/image-reader.ts";
-import { openNodeBlockFile } from "../../../system/files/block-file.ts";
+import type { RandomAccessImage } from "../../../blocks/random-access-image.ts";
+import type { WritableDisk } from "../../../blocks/writable-disk.ts";
+import { openNodeSparseFile } from "../../../system/files/sparse-file.ts";
 import {
   type CacheRequest,
   type ImageToOpen,
@@ -17,7 +17,7 @@ export async function openFlaggedDevice(
   context: CliContext,
   pathOrName: string,
   flags: DeviceFlags,
-): Promise<BlockDevice> {
+): Promise<WritableDisk> {
   const found = await findImageToOpen(context, pathOrName, flags);
   const overlay =
     flags.overlay === undefined
@@ -26,7 +26,11 @@ export async function openFlaggedDevice(
   return openDevice(found, { cache: cacheRequest(context, flags), ...overlay }, systemOf(context));
 }
 
-export function openFlaggedReader(context: CliContext, found: ImageToOpen, flags: DeviceFlags): ImageReader {
+export function openFlaggedReader(
+  context: CliContext,
+  found: ImageToOpen,
+  flags: DeviceFlags,
+): RandomAccessImage {
   return openReader(found, cacheRequest(context, flags), systemOf(context));
 }
 
@@ -43,7 +47,7 @@ function cacheRequest(context: CliContext, flags: DeviceFlags): CacheRequest {
 }
 
 function systemOf(context: CliContext) {
-  return { ...context, openBlockFile: openNodeBlockFile };
+  return { ...context, openSparseFile: openNodeSparseFile };
 }
 
 function defaultCacheFolder(context: CliContext): string {

@@ -3,7 +3,7 @@ import { sha256Hex } from "../../../base/digest.ts";
 import { openImage } from "../../../blocks/images/read/layered-image.ts";
 import { findImage } from "../../../blocks/images/read/read-image.ts";
 import { openRawImage } from "../../../blocks/raw-image.ts";
-import { openNodeBlockFile } from "../../../system/files/block-file.ts";
+import { openNodeSparseFile } from "../../../system/files/sparse-file.ts";
 import type { ImageToOpen } from "../../../workflows/open-device.ts";
 import type { CliContext } from "../../command/context.ts";
 import { openImageSession } from "./open-repository.ts";
@@ -20,7 +20,7 @@ export async function findImageToOpen(
   const path = resolve(context.cwd, pathOrName);
   const stat = context.files.statTargetIfExists(path);
   if (flags.store === undefined && stat?.kind === "file") {
-    const image = openRawImage(openNodeBlockFile(path, { mode: "read" }));
+    const image = openRawImage(openNodeSparseFile(path, { mode: "read" }));
     // a file that was changed or replaced is another image
     const identity = [path, stat.device, stat.inode, stat.sizeBytes, stat.mtimeMs].join("\n");
     return { source: image, id: Buffer.from(sha256Hex(identity), "hex"), local: image };

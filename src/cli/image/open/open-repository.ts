@@ -4,7 +4,7 @@ import { loadZstd } from "../../../blocks/formats/zstd.ts";
 import type { ImageRepository } from "../../../blocks/images/repository/image-repository.ts";
 import type { ObjectStore } from "../../../blocks/stores/interface/object-store.ts";
 import { openStore } from "../../../blocks/stores/open-store.ts";
-import { openNodeBlockFile } from "../../../system/files/block-file.ts";
+import { openNodeSparseFile } from "../../../system/files/sparse-file.ts";
 import { createNodeHttpClient } from "../../../system/net/http.ts";
 import { interruptSignal } from "../../../system/process/interrupt.ts";
 import type { CliContext } from "../../command/context.ts";
@@ -45,7 +45,7 @@ export async function openImageSession(
 ): Promise<ImageSession & { close(): Promise<void> }> {
   const { files, clock, random, env, cwd } = context;
   const folders = imageFolders(env);
-  const machine = { files, clock, random, openFile: openNodeBlockFile };
+  const machine = { files, clock, random, openFile: openNodeSparseFile };
   const opened: ObjectStore[] = [];
   const interrupt = interruptSignal(() => new KeyframeError("closed", "interrupted"));
   const open = (location: string) => {

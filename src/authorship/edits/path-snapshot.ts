@@ -7,7 +7,7 @@ import { type PathState, type StatMark, sameMark } from "../../journal/path-stat
 import type { FileStat, Files } from "../../system/files/files.ts";
 
 /** What a path holds now. */
-export interface Capture {
+export interface PathSnapshot {
   readonly kind: PathState["kind"];
   readonly mode: number;
   readonly digest: string;
@@ -18,30 +18,36 @@ export interface Capture {
   readonly mark?: StatMark;
 }
 
-const absentCapture: Capture = { kind: "absent", mode: 0, digest: "", sizeBytes: 0, content: undefined };
+const absentSnapshot: PathSnapshot = {
+  kind: "absent",
+  mode: 0,
+  digest: "",
+  sizeBytes: 0,
+  content: undefined,
+};
 
 /** As git does: a NUL among the first bytes makes a file binary. */
 const binaryProbeBytes = 8000;
 
 /** Takes the state of a path on disk. A folder (or what is no file) in its place counts as absent. */
-export function capturePath(files: Files, absolute: string): Capture {
+export function snapshotPath(files: Files, absolute: string): PathSnapshot {
   const stat = files.statIfExists(absolute);
-  if (stat === undefined) return absentCapture;
+  if (stat === undefined) return absentSnapshot;
   if (stat.kind === "symlink") {
     const target = Buffer.from(files.readLinkIfExists(absolute) ?? "");
-    return { ...captureContent(target, 0), kind: "symlink", mark: markOf(stat) };
+    return { ...snapshotContent(target, 0), kind: "symlink", mark: markOf(stat) };
   }
-  if (stat.kind !== "file") return absentCapture;
+  if (stat.kind !== "file") return absentSnapshot;
   if (stat.sizeBytes > maxLinedFileBytes) return captureLarge(files, absolute, stat);
   const content = files.readIfExists(absolute);
   return content === undefined
-    ? absentCapture
-    : { ...captureContent(content, stat.mode), mark: markOf(stat) };
+    ? absentSnapshot
+    : { ...snapshotContent(content, stat.mode), mark: markOf(stat) };
 }
 
 /** The state of content that is not (yet) on disk: an editor's buffer, a blob. Null is an absent file. */
-export function captureContent(content: Buffer | null, mode = 0o644): Capture {
-  if (content === null) return absentCapture;
+export function snapshotContent(content: Buffer | null, mode = 0o644): PathSnapshot {
+  if (content === null) return absentSnapshot;
   const isBinary = content.subarray(0, binaryProbeBytes).includes(0);
   return {
     kind: "file",
@@ -58,7 +64,7 @@ export function captureContent(content: Buffer | null, mode = 0o644): Capture {
 }
 
 /** The state to record: `runs` for text and for a symlink (one line, its target), none for what has no lines. */
-export function stateOf(capture: Capture, runs: readonly LineOwnerRun[]): PathState {
+export function stateOf(capture: PathSnapshot, runs: readonly LineOwnerRun[]): PathState {
   const { kind, mode, digest, sizeBytes, unlined } = capture;
   return {
     kind,
@@ -71,7 +77,7 @@ export function stateOf(capture: Capture, runs: readonly LineOwnerRun[]): PathSt
 }
 
 /** All lines of one owner. */
-export function uniformRuns(capture: Capture, owner: OwnerKey): LineOwnerRun[] {
+export function uniformRuns(capture: PathSnapshot, owner: OwnerKey): LineOwnerRun[] {
   if (capture.content === undefined || capture.unlined !== undefined) return [];
   const count = countLinesOf(capture.content);
   return count === 0 ? [] : [[count, owner]];
@@ -90,7 +96,7 @@ export function isUnchanged(files: Files, absolute: string, mark: StatMark | nul
 /** What a hook reads of one file at most. */
 const maxDigestedBytes = 256 * 1024 * 1024;
 
-function captureLarge(files: Files, absolute: string, stat: FileStat): Capture {
+function captureLarge(files: Files, absolute: string, stat: FileStat): PathSnapshot {
   const hash = createHash("sha256");
   if (stat.sizeBytes <= maxDigestedBytes) for (const chunk of files.readChunks(absolute)) hash.update(chunk);
   else {

@@ -9,7 +9,7 @@ export interface TouchRecorder {
   inOrder(): Uint32Array;
 }
 
-export function createTouchRecorder(sizeBytes: number): TouchRecorder {
+export function createAccessRecorder(sizeBytes: number): TouchRecorder {
   const seen = createBlockBitset(Math.ceil(sizeBytes / touchWindowBytes));
   let order = new Uint32Array(64);
   let count = 0;

@@ -7,20 +7,20 @@ import { type CaptureRecord, redactedPath } from "../capture/record.ts";
 import { type StoringDeps, withCapture } from "../capture/transcript.ts";
 import { chunksOf } from "../capture/transcript-chunks.ts";
 import { addCompact } from "../commit/add-compact.ts";
-import { promptSeparator } from "../commit/condense.ts";
+import { promptSeparator } from "../commit/build-checkpoint.ts";
 import { type CheckpointId, isCheckpointId } from "../record/ids.ts";
 import { agentSummaryField } from "../record/metadata.ts";
+import { commitMessage } from "../stores/commit-message.ts";
+import { openCheckpointStores } from "../stores/open-stores.ts";
 import type { SessionWrite } from "../stores/store.ts";
-import { commitMessage } from "../stores/store-commit-message.ts";
 import { readStoredSessions } from "../stores/stored-sessions.ts";
-import { openCheckpointStores } from "../stores/stores.ts";
 import { findWritingPlace } from "../stores/writing-place.ts";
 
 /**
  * Stores the whole conversation with the checkpoints that were made before their turn ended. One that cannot be
  * stored does not stop the others. Answers which are done, or cannot be: they have been removed since.
  */
-export async function finalizeTurn(
+export async function completeCheckpoints(
   git: Git,
   deps: StoringDeps,
   { record, ids }: { readonly record: CaptureRecord; readonly ids: readonly string[] },
@@ -56,7 +56,7 @@ export async function finalizeTurn(
           message: commitMessage(store.kind, "finalize"),
           nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
         });
-        fault("condense:after-finalize-before-state");
+        fault("build-checkpoint:after-finalize-before-state");
       }
       done.push(id);
     } catch (error) {

@@ -4,22 +4,24 @@ import type { ServerContext } from "./context/context.ts";
 const snapshotStates = ["writing", "ready"] as const;
 
 /** What is there when `/metrics` is read: asked of the files, as everything is. */
-export function addWorldGauges({ world, library, metrics, sessions }: ServerContext): void {
+export function addSandboxGauges({ sandboxContext, sandboxApi, metrics, sessions }: ServerContext): void {
   const { registry } = metrics;
   registry.gauge("keyframe_sandboxes", "Sandboxes by state.", () =>
     countBy(
       sandboxStates,
-      library.listSandboxes(world).map((record) => library.sandboxState(world, record)),
+      sandboxApi
+        .listSandboxes(sandboxContext)
+        .map((record) => sandboxApi.sandboxState(sandboxContext, record)),
     ),
   );
   registry.gauge("keyframe_snapshots", "Snapshots by state.", () =>
     countBy(
       snapshotStates,
-      library.listSnapshots(world).map((record) => record.state),
+      sandboxApi.listSnapshots(sandboxContext).map((record) => record.state),
     ),
   );
   registry.gauge("keyframe_snapshot_stored_bytes", "Memory that snapshots store.", () => {
-    const sizes = library.listSnapshots(world).map((record) => record.memory?.fileBytes ?? 0);
+    const sizes = sandboxApi.listSnapshots(sandboxContext).map((record) => record.memory?.fileBytes ?? 0);
     return [[{}, sizes.reduce((sum, size) => sum + size, 0)]];
   });
   registry.gauge("keyframe_guest_conversations", "Guests that this server talks to.", () => [

@@ -9,7 +9,7 @@ export interface Change {
 }
 
 /** Two contents and what turns one into the other. */
-export interface Comparison {
+export interface LineDiff {
   readonly old: ContentLines;
   readonly next: ContentLines;
   readonly changes: readonly Change[];
@@ -33,7 +33,7 @@ export class LineSources {
   readonly #named = new Set<number>();
 
   /** The lines that the changes left alone come from themselves, the others are taken. */
-  constructor({ next, changes }: Comparison) {
+  constructor({ next, changes }: LineDiff) {
     this.#places = new Int32Array(next.count).fill(nowhere);
     let [oldFrom, newFrom] = [0, 0];
     for (const change of [...changes, undefined]) {

@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openNodeBlockFile } from "../../../src/system/files/block-file.ts";
+import { openNodeSparseFile } from "../../../src/system/files/sparse-file.ts";
 import { scratchFolder } from "../../support/scratch.ts";
 
 const KiB = 1024;
@@ -13,7 +13,7 @@ test("a file of blocks reads what was written at any position, short at its end,
     fc.asyncProperty(
       fc.array(fc.record({ at: fc.nat(5000), length: fc.nat(3000), sync: fc.boolean() }), { maxLength: 8 }),
       async (steps) => {
-        const file = openNodeBlockFile(join(scratchFolder(), "f"), { mode: "create" });
+        const file = openNodeSparseFile(join(scratchFolder(), "f"), { mode: "create" });
         let model = Buffer.alloc(0);
         for (const [index, { at, length, sync }] of steps.entries()) {
           const bytes = Buffer.alloc(length, index + 1);
@@ -39,7 +39,7 @@ test("a file of blocks reads what was written at any position, short at its end,
 });
 
 test("room is given by preallocating, taken back by punching, and both read as zeros", async () => {
-  const file = openNodeBlockFile(join(scratchFolder(), "f"), { mode: "create" });
+  const file = openNodeSparseFile(join(scratchFolder(), "f"), { mode: "create" });
   const range = { offsetBytes: 64 * KiB, lengthBytes: 256 * KiB };
   expect(file.preallocate(range)).toBe(true);
   expect(file.allocatedBytes()).toBeGreaterThanOrEqual(256 * KiB);
@@ -54,7 +54,7 @@ test("room is given by preallocating, taken back by punching, and both read as z
 });
 
 test("the runs of a sparse file say where its data is, and cover every range that is asked", async () => {
-  const file = openNodeBlockFile(join(scratchFolder(), "f"), { mode: "create" });
+  const file = openNodeSparseFile(join(scratchFolder(), "f"), { mode: "create" });
   file.truncate(1024 * KiB);
   file.writeSync(Buffer.alloc(64 * KiB, 1), 256 * KiB);
   const runs = [...file.dataRuns({ offsetBytes: 0, lengthBytes: 1024 * KiB })];
@@ -72,8 +72,8 @@ test("the runs of a sparse file say where its data is, and cover every range tha
 
 test("a lock holds against a second opener until the file is closed", async () => {
   const path = join(scratchFolder(), "f");
-  const first = openNodeBlockFile(path, { mode: "create" });
-  const second = openNodeBlockFile(path, { mode: "write" });
+  const first = openNodeSparseFile(path, { mode: "create" });
+  const second = openNodeSparseFile(path, { mode: "write" });
   expect(first.tryLock()).toBe(true);
   expect(second.tryLock()).toBe(false);
   await first.close();
@@ -85,13 +85,13 @@ test.skipIf(process.platform !== "linux")(
   "a lock ends with closing, also while a child that was just forked has a copy of the descriptor",
   async () => {
     const path = join(scratchFolder(), "f");
-    const first = openNodeBlockFile(path, { mode: "create" });
+    const first = openNodeSparseFile(path, { mode: "create" });
     expect(first.tryLock()).toBe(true);
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === path);
     const child = spawn("sleep", ["60"], { stdio: ["ignore", "ignore", "ignore", Number(descriptor)] });
     try {
       await first.close();
-      const second = openNodeBlockFile(path, { mode: "write" });
+      const second = openNodeSparseFile(path, { mode: "write" });
       expect(second.tryLock()).toBe(true);
       await second.close();
     } finally {
@@ -111,14 +111,14 @@ function linkOf(descriptor: string): string | undefined {
 
 test("closing waits for what is under way and refuses what comes later", async () => {
   const path = join(scratchFolder(), "f");
-  const file = openNodeBlockFile(path, { mode: "create" });
+  const file = openNodeSparseFile(path, { mode: "create" });
   const writing = file.write(Buffer.alloc(4 * 1024 * KiB, 5), 0);
   await file.close();
   await writing;
   expect(() => file.writeSync(Buffer.from("x"), 0)).toThrow(expect.objectContaining({ code: "closed" }));
   expect(() => file.readSync(Buffer.alloc(1), 0)).toThrow(expect.objectContaining({ code: "closed" }));
   await expect(file.write(Buffer.from("x"), 0)).rejects.toMatchObject({ code: "closed" });
-  const again = openNodeBlockFile(path, { mode: "read" });
+  const again = openNodeSparseFile(path, { mode: "read" });
   const into = Buffer.alloc(4 * 1024 * KiB);
   again.readSync(into, 0);
   expect(into.equals(Buffer.alloc(4 * 1024 * KiB, 5))).toBe(true);
@@ -127,13 +127,13 @@ test("closing waits for what is under way and refuses what comes later", async (
 
 test("errors of the machine have our codes", () => {
   const folder = scratchFolder();
-  expect(() => openNodeBlockFile(join(folder, "absent"), { mode: "read" })).toThrow(
+  expect(() => openNodeSparseFile(join(folder, "absent"), { mode: "read" })).toThrow(
     expect.objectContaining({ code: "not-found" }),
   );
   writeFileSync(join(folder, "f"), "x");
-  const reader = openNodeBlockFile(join(folder, "f"), { mode: "read" });
+  const reader = openNodeSparseFile(join(folder, "f"), { mode: "read" });
   expect(() => reader.writeSync(Buffer.from("y"), 0)).toThrow(expect.objectContaining({ code: "io-failed" }));
-  const full = openNodeBlockFile("/dev/full", { mode: "write" });
+  const full = openNodeSparseFile("/dev/full", { mode: "write" });
   expect(() => full.writeSync(Buffer.from("y"), 0)).toThrow(expect.objectContaining({ code: "disk-full" }));
   reader.closeSync();
   full.closeSync();

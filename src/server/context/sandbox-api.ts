@@ -22,7 +22,7 @@ import { pullLazily, pullSnapshot } from "../../sandbox/transfer/pull.ts";
 import { pushSnapshot } from "../../sandbox/transfer/push.ts";
 
 /** The functions of src/sandbox that the server calls: the ones that the commands call. */
-export const sandboxLibrary = {
+export const sandboxApi = {
   branchSandbox,
   buildImage,
   closePort,
@@ -57,4 +57,4 @@ export const sandboxLibrary = {
   verifySnapshot,
 } as const;
 
-export type SandboxLibrary = typeof sandboxLibrary;
+export type SandboxApi = typeof sandboxApi;

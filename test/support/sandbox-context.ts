@@ -13,7 +13,7 @@ import {
   type StartedSandbox,
 } from "../../src/sandbox/lifecycle/start-sandbox.ts";
 import { createQemu } from "../../src/sandbox/qemu/qemu.ts";
-import { openSandboxHome, type SandboxWorld } from "../../src/sandbox/store/home.ts";
+import { openSandboxHome, type SandboxContext } from "../../src/sandbox/store/home.ts";
 import type { ImageRecord, SandboxRecord } from "../../src/sandbox/store/records.ts";
 import { listSandboxes } from "../../src/sandbox/store/sandbox-store.ts";
 import { nodeClock } from "../../src/system/clock.ts";
@@ -24,7 +24,7 @@ import { nodeProcesses } from "../../src/system/process/processes.ts";
 import { nodeRandom } from "../../src/system/random.ts";
 
 export interface SandboxLab {
-  readonly world: SandboxWorld;
+  readonly context: SandboxContext;
   readonly image: ImageRecord;
   readonly warnings: string[];
   boot(name?: string, options?: Partial<BootOptions>): Promise<StartedSandbox>;
@@ -50,14 +50,14 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
   // locks are sockets, which no copy can hold
   cpSync(built, root, { recursive: true, filter: (from) => !lstatSync(from).isSocket() });
   const warnings: string[] = [];
-  const world = openBareWorld(root, warnings);
-  const image = findSandboxImage(world, parseObjectName("debian"));
+  const context = openBareContext(root, warnings);
+  const image = findSandboxImage(context, parseObjectName("debian"));
   return {
-    world,
+    context,
     image,
     warnings,
     boot: (name, options = {}) =>
-      bootSandbox(world, image, {
+      bootSandbox(context, image, {
         ...(name === undefined ? {} : { name: parseObjectName(name) }),
         memoryMiB: labMemoryMiB,
         cpus: 1,
@@ -66,7 +66,7 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
         ...options,
       }),
     sh: (sandbox, script, options) =>
-      withGuest(world, sandbox, async (guest) => {
+      withGuest(context, sandbox, async (guest) => {
         const { exit, stdout, stderr } = await collectCommand(guest, {
           ...options,
           argv: ["sh", "-c", script],
@@ -84,7 +84,7 @@ export function openSandboxLab(folder = tmpdir()): SandboxLab {
       return { code: result.status, signal: result.signal, stdout: result.stdout, stderr: result.stderr };
     },
     async close() {
-      for (const sandbox of listSandboxes(world)) {
+      for (const sandbox of listSandboxes(context)) {
         if (sandbox.machine !== undefined) nodeProcessTable.signal(sandbox.machine.process, "SIGKILL");
       }
       rmSync(root, { recursive: true, force: true });
@@ -104,7 +104,7 @@ export function buildDebianImage(home: string): void {
 }
 
 /** A world with a home of its own and nothing in it. */
-export function openBareWorld(root: string, warnings: string[] = []): SandboxWorld {
+export function openBareContext(root: string, warnings: string[] = []): SandboxContext {
   const base = { files: nodeFiles, clock: nodeClock, processTable: nodeProcessTable };
   return {
     ...base,

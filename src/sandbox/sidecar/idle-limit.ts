@@ -4,7 +4,7 @@ import { suspendSandbox } from "../lifecycle/suspend.ts";
 import { guestPortCount } from "../limits.ts";
 import type { PortForwards } from "../network/port-forwards.ts";
 import { lastUseMs } from "../qemu/last-use.ts";
-import { lockInHome, type SandboxWorld } from "../store/home.ts";
+import { lockInHome, type SandboxContext } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import { findSandbox } from "../store/sandbox-store.ts";
 
@@ -24,34 +24,34 @@ const longestSleepMs = 24 * 60 * 60 * 1000;
  * copying, no connection through a forwarded port. Judged on this side only: a guest cannot keep itself busy.
  */
 export async function stopWhenIdle(
-  world: SandboxWorld,
+  context: SandboxContext,
   limitMs: number,
   { record, ownPort, forwards, signal }: IdleWatch,
 ): Promise<void> {
-  let usedAtMs = world.clock.nowMs();
+  let usedAtMs = context.clock.nowMs();
   for (;;) {
-    usedAtMs = Math.max(usedAtMs, lastUseMs(world, record));
-    if (forwards.inUse()) usedAtMs = world.clock.nowMs();
-    const leftMs = usedAtMs + limitMs - world.clock.nowMs();
+    usedAtMs = Math.max(usedAtMs, lastUseMs(context, record));
+    if (forwards.inUse()) usedAtMs = context.clock.nowMs();
+    const leftMs = usedAtMs + limitMs - context.clock.nowMs();
     if (leftMs > 0) {
-      await world.clock.sleep(Math.min(leftMs, longestSleepMs), signal);
+      await context.clock.sleep(Math.min(leftMs, longestSleepMs), signal);
       continue;
     }
-    const ports = await takeOtherPorts(world, record, ownPort);
+    const ports = await takeOtherPorts(context, record, ownPort);
     if (ports === undefined) {
-      usedAtMs = world.clock.nowMs();
+      usedAtMs = context.clock.nowMs();
       continue;
     }
     try {
       // all ports are held: no command can begin between this look and the stop
-      if (lastUseMs(world, record) > usedAtMs) continue;
-      world.warn(`idle for ${limitMs} ms: stopping it`);
-      await suspendSandbox(world, findSandbox(world, record.id));
+      if (lastUseMs(context, record) > usedAtMs) continue;
+      context.warn(`idle for ${limitMs} ms: stopping it`);
+      await suspendSandbox(context, findSandbox(context, record.id));
       return;
     } catch (error) {
       // it runs on, and is tried again after another such time
-      world.warn(`it could not be stopped: ${errorText(error)}`);
-      usedAtMs = world.clock.nowMs();
+      context.warn(`it could not be stopped: ${errorText(error)}`);
+      usedAtMs = context.clock.nowMs();
     } finally {
       for (const lock of ports) await lock.release();
     }
@@ -60,7 +60,7 @@ export async function stopWhenIdle(
 
 /** Undefined if somebody talks to the guest. */
 async function takeOtherPorts(
-  world: SandboxWorld,
+  context: SandboxContext,
   record: SandboxRecord,
   ownPort: number,
 ): Promise<HeldLock[] | undefined> {
@@ -68,7 +68,7 @@ async function takeOtherPorts(
   for (let port = 0; port < guestPortCount; port += 1) {
     if (port === ownPort) continue;
     try {
-      held.push(await lockInHome(world, `guest-${record.id}-${port}`, 0));
+      held.push(await lockInHome(context, `guest-${record.id}-${port}`, 0));
     } catch (error) {
       for (const lock of held) await lock.release();
       if (!isKeyframeError(error, "lock-busy")) throw error;

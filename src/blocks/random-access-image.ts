@@ -1,8 +1,8 @@
 import { KeyframeError } from "../base/errors.ts";
-import type { ByteRange, ImageExtent } from "./image-source.ts";
+import type { ByteRange, ImageExtent } from "./streamed-image.ts";
 
 /** An image that does not change, read at any position as a file is. */
-export interface ImageReader {
+export interface RandomAccessImage {
   readonly sizeBytes: number;
   readonly blockSizeBytes: number;
   /**

@@ -12,7 +12,7 @@ import { KeyframeError } from "../../base/errors.ts";
  * | 16     | n     | for each window its index minus that before it (0 at first): zigzag, LEB128 |
  * | 16 + n | 4     | CRC-32 of all before                                                   |
  */
-export interface TouchOrder {
+export interface AccessOrder {
   readonly windowBytes: number;
   readonly windows: Uint32Array;
 }
@@ -23,7 +23,7 @@ export const maxTouches = 16 * 1024 * 1024;
 /** Five bytes a step at most. */
 export const maxTouchOrderBytes = headerBytes + 4 + 5 * maxTouches;
 
-export function encodeTouchOrder({ windowBytes, windows }: TouchOrder): Buffer {
+export function encodeAccessOrder({ windowBytes, windows }: AccessOrder): Buffer {
   const header = Buffer.alloc(headerBytes);
   magic.copy(header, 0);
   header.writeUInt32LE(windows.length, 8);
@@ -44,7 +44,7 @@ export function encodeTouchOrder({ windowBytes, windows }: TouchOrder): Buffer {
 }
 
 /** Throws `damaged` for anything but a whole list. */
-export function parseTouchOrder(bytes: Buffer): TouchOrder {
+export function parseAccessOrder(bytes: Buffer): AccessOrder {
   if (bytes.length < headerBytes + 4 || !bytes.subarray(0, 8).equals(magic))
     throw damaged("it has no header");
   const body = bytes.subarray(0, bytes.length - 4);

@@ -2,7 +2,7 @@ import { sessionKey } from "../../authorship/note/keys.ts";
 import { errorText } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { readHeadFromFiles } from "../../git/repository.ts";
-import { readBase } from "../../journal/base.ts";
+import { readBaseCommit } from "../../journal/base-commit.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { subtractTokens } from "../../transcripts/scan/transcript-facts.ts";
 import { keepMomentOwners } from "../capture/moment-owners.ts";
@@ -16,7 +16,7 @@ import { readSessionState, updateSessionState } from "../sessions/directory.ts";
 import { type SessionAdvance, type SessionEvent, timestamp } from "../sessions/events.ts";
 import { pendingWork } from "../sessions/pending-work.ts";
 import { countOfState, textOfState } from "../sessions/state.ts";
-import { finishTurn } from "./finish-turn.ts";
+import { storeTurn } from "./store-turn.ts";
 
 const maxFirstPromptLength = 100;
 
@@ -25,7 +25,7 @@ const maxFirstPromptLength = 100;
  * work tree is remembered, and the session's state says what waits for a commit. Each step is done though another
  * fails; what failed is left for `status` and `doctor`.
  */
-export async function captureTurn(
+export async function onTurnEvent(
   git: Git,
   deps: CommitDeps,
   {
@@ -50,7 +50,7 @@ export async function captureTurn(
   const record = await step("transcript", () => captureOf(git, deps, event));
   if (record !== undefined) {
     const isOver = wants === "turn-start";
-    await step("finalize", () => finishTurn(git, deps, { record, isOver }));
+    await step("finalize", () => storeTurn(git, deps, { record, isOver }));
   }
   await step("snapshot", () => snapshotTurn(git, deps, { event, record, wants }));
   if (wants !== "turn-start") await step("state", () => describeTurn(git, deps, { event, record }));
@@ -90,7 +90,7 @@ async function snapshotTurn(git: Git, deps: CommitDeps, { event, record, wants }
     turn: wants === "turn-start" ? 0 : Math.max(1, (last?.turn ?? 0) + 1),
     turnId: (state && textOfState(state, "turn_id")) ?? "",
     at: timestamp(deps.clock.nowMs()),
-    base: readBase(repository, deps.files, deps.processes),
+    base: readBaseCommit(repository, deps.files, deps.processes),
     prompt: wants === "turn-start" ? "" : firstWords(prompt, 200),
     ...(branch === undefined ? {} : { branch: deps.redactor.redactText(branch) }),
     ...(owners === "" ? {} : { owners }),

@@ -4,14 +4,14 @@ import type { CaptureRecord } from "../capture/record.ts";
 import { captureTranscript, type StoringDeps } from "../capture/transcript.ts";
 import { listMarked, markSession, readSessionState, updateSessionState } from "../sessions/directory.ts";
 import { listOfState, phaseOf, textOfState } from "../sessions/state.ts";
-import { finalizeTurn } from "./finalize-turn.ts";
+import { completeCheckpoints } from "./complete-checkpoints.ts";
 
 /**
  * Gives a turn's checkpoints the whole conversation. At a turn's end the agent may not have written its last words
  * yet: as long as they are missing, the checkpoints stay on the list, and the next event or command stores them again
  * with what has come. `isOver`: a new turn begins, so nothing more can come.
  */
-export async function finishTurn(
+export async function storeTurn(
   git: Git,
   deps: StoringDeps,
   { record, isOver }: { readonly record: CaptureRecord; readonly isOver: boolean },
@@ -21,7 +21,7 @@ export async function finishTurn(
   const state = readSessionState(deps, repository, id);
   const ids = state === undefined ? [] : listOfState(state, "turn_checkpoint_ids");
   if (ids.length === 0) return;
-  const { done, problems } = await finalizeTurn(git, deps, { record, ids });
+  const { done, problems } = await completeCheckpoints(git, deps, { record, ids });
   const settled = new Set<string>(isOver || !record.facts.open ? done : []);
   const next = updateSessionState(deps, { repository, id }, (current) => {
     if (current === undefined) return undefined;
@@ -37,7 +37,7 @@ export async function finishTurn(
 }
 
 /** The same for every session of the worktree whose last words were missing and that is not at work. */
-export async function finishTurns(git: Git, deps: StoringDeps): Promise<void> {
+export async function storeTurns(git: Git, deps: StoringDeps): Promise<void> {
   const { repository } = git;
   for (const id of listMarked(deps, repository, "unfinished")) {
     const state = readSessionState(deps, repository, id);
@@ -49,6 +49,6 @@ export async function finishTurns(git: Git, deps: StoringDeps): Promise<void> {
     if (phaseOf(state) === "active") continue;
     const agent = { tool: toolNameOf(textOfState(state, "agent_type") ?? ""), id, model: "unknown" };
     const record = await captureTranscript(deps, repository, { agent, transcriptPath });
-    if (record !== undefined) await finishTurn(git, deps, { record, isOver: false });
+    if (record !== undefined) await storeTurn(git, deps, { record, isOver: false });
   }
 }

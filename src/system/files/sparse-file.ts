@@ -26,7 +26,7 @@ export interface DataRun extends LibcRange {
  * One open file that is read and written at positions. The synchronous calls are for bytes that the page cache holds
  * and for small pieces; the others do not block the event loop. Errors are those of `Files`; a full disk is `disk-full`.
  */
-export interface BlockFile {
+export interface SparseFile {
   readonly path: string;
   sizeBytes(): number;
   /** Bytes that the file system has given to the file. */
@@ -55,13 +55,13 @@ export interface BlockFile {
   closeSync(): void;
 }
 
-export interface OpenBlockFileOptions {
+export interface OpenSparseFileOptions {
   /** "read" needs the file; "write" needs it too; "create" makes it if it is absent. */
   readonly mode: "read" | "write" | "create";
 }
 
 /** How files of blocks are opened; tests put failures behind it. */
-export type OpenBlockFile = (path: string, options: OpenBlockFileOptions) => BlockFile;
+export type OpenSparseFile = (path: string, options: OpenSparseFileOptions) => SparseFile;
 
 const readAsync = promisify(read);
 const writeAsync = promisify(write);
@@ -74,16 +74,16 @@ const openFlags = {
   create: constants.O_RDWR | constants.O_CREAT,
 } as const;
 
-export const openNodeBlockFile: OpenBlockFile = (path, options) => new NodeBlockFile(path, options);
+export const openNodeSparseFile: OpenSparseFile = (path, options) => new NodeSparseFile(path, options);
 
-class NodeBlockFile implements BlockFile {
+class NodeSparseFile implements SparseFile {
   readonly path: string;
   readonly #descriptor: number;
   readonly #underWay = new Set<Promise<unknown>>();
   #isClosed = false;
   #isLocked = false;
 
-  constructor(path: string, { mode }: OpenBlockFileOptions) {
+  constructor(path: string, { mode }: OpenSparseFileOptions) {
     this.path = path;
     this.#descriptor = this.#attempt("open", () => openSync(path, openFlags[mode], 0o600));
   }

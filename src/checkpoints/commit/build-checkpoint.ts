@@ -21,7 +21,7 @@ import { type CommitAttribution, encodeAttribution, readCommitAttribution } from
 import type { PreparedCheckpoint, PreparedSession } from "./commit-directory.ts";
 
 /** A checkpoint ready to be stored, and what is then known of the chunks of its transcripts. */
-export interface Condensed {
+export interface BuiltCheckpoint {
   readonly write: CheckpointWrite;
   readonly chunks: ReadonlyMap<PreparedSession, readonly StoredChunk[]>;
 }
@@ -32,7 +32,7 @@ export const promptSeparator = "\n\n---\n\n";
  * Makes the record of a commit from what was prepared for it. Lines are attributed by the commit's note, so the commit
  * has been settled before. Every time in it is that of the preparation: made twice, it is the same. `stored`: sessions that the checkpoint holds already, where a commit is amended.
  */
-export async function condense(
+export async function buildCheckpoint(
   git: Git,
   deps: CaptureDeps,
   request: {
@@ -42,7 +42,7 @@ export async function condense(
     /** Of the store that it is for. */
     readonly kind: StoreKind;
   },
-): Promise<Condensed> {
+): Promise<BuiltCheckpoint> {
   const { prepared, stored, kind } = request;
   const attribution = await readCommitAttribution(git, request.commit);
   const format = objectFormatOf(request.commit);

@@ -5,12 +5,12 @@ import { connectTcp, ownAddresses, resolveAddresses } from "../../system/net/tcp
 import { listenUnixSocket } from "../../system/net/unix-socket.ts";
 import { type GuestSession, openGuestSession } from "../guest/session.ts";
 import type { SandboxId } from "../ids.ts";
-import { type KeeperRequest, keeperLock, keeperRequest, needsKeeper } from "../network/keeper-client.ts";
 import { openPortForwards, type PortForwards } from "../network/port-forwards.ts";
 import { createNetworkRelay } from "../network/relay.ts";
 import { parseNetworkRule } from "../network/rules.ts";
+import { needsSidecar, type SidecarRequest, sidecarLock, sidecarRequest } from "../network/sidecar-client.ts";
 import { machineFiles } from "../qemu/qemu-arguments.ts";
-import { lockInHome, type SandboxWorld } from "../store/home.ts";
+import { lockInHome, type SandboxContext } from "../store/home.ts";
 import type { SandboxRecord } from "../store/records.ts";
 import { findSandbox, mustRun } from "../store/sandbox-store.ts";
 import { stopWhenIdle } from "./idle-limit.ts";
@@ -23,25 +23,25 @@ const maxRequestBytes = 4096;
  * that is not in the sandbox's files: after a kill -9 the next command starts another one, which goes on with the
  * same ports.
  */
-export async function keepSandbox(world: SandboxWorld, id: SandboxId): Promise<void> {
-  const lock = await lockInHome(world, keeperLock(id), 0).catch((error: unknown) => {
+export async function runSidecar(context: SandboxContext, id: SandboxId): Promise<void> {
+  const lock = await lockInHome(context, sidecarLock(id), 0).catch((error: unknown) => {
     if (!isKeyframeError(error, "lock-busy")) throw error;
   });
   if (lock === undefined) return; // another one does it
-  const record = findSandbox(world, id);
-  mustRun(world, record);
-  const session = await openGuestSession(world, record, { keeper: true });
+  const record = findSandbox(context, id);
+  mustRun(context, record);
+  const session = await openGuestSession(context, record, { sidecar: true });
   try {
-    await serve(world, record, session);
+    await serve(context, record, session);
   } finally {
     await session.close();
     await lock.release();
   }
 }
 
-async function serve(world: SandboxWorld, record: SandboxRecord, session: GuestSession): Promise<void> {
+async function serve(context: SandboxContext, record: SandboxRecord, session: GuestSession): Promise<void> {
   const { guest } = session;
-  const forwards = await openPortForwards(world, record.id, guest);
+  const forwards = await openPortForwards(context, record.id, guest);
   if (record.network !== undefined) {
     guest.serveNetwork(
       createNetworkRelay(
@@ -51,28 +51,28 @@ async function serve(world: SandboxWorld, record: SandboxRecord, session: GuestS
           resolve: resolveAddresses,
           ownAddresses,
         },
-        world.warn,
+        context.warn,
       ),
     );
   }
   // what was said before is heard before this answer
   await guest.ping();
-  const path = join(world.home.sandboxFolder(record.id), machineFiles.keeper);
-  world.files.remove(path); // of a keeper that was killed: this one has the lock
+  const path = join(context.home.sandboxFolder(record.id), machineFiles.sidecar);
+  context.files.remove(path); // of a sidecar that was killed: this one has the lock
   let finish: () => void = () => undefined;
   const unneeded = new Promise<void>((resolve) => {
     finish = resolve;
   });
   const server = await listenUnixSocket(path, (connection) => {
     answer(connection, forwards).then(() => {
-      if (!needsKeeper(world, record)) finish();
-    }, world.warn);
+      if (!needsSidecar(context, record)) finish();
+    }, context.warn);
   });
   const ends = [guest.closed, unneeded];
   const idle = new AbortController();
   if (record.idleMs !== undefined) {
     ends.push(
-      stopWhenIdle(world, record.idleMs, { record, ownPort: session.port, forwards, signal: idle.signal }),
+      stopWhenIdle(context, record.idleMs, { record, ownPort: session.port, forwards, signal: idle.signal }),
     );
   }
   try {
@@ -100,7 +100,7 @@ async function answer(connection: Duplex, forwards: PortForwards): Promise<void>
 
 async function obey(text: string, forwards: PortForwards): Promise<object> {
   try {
-    await carryOut(keeperRequest.parse(JSON.parse(text)), forwards);
+    await carryOut(sidecarRequest.parse(JSON.parse(text)), forwards);
     return { forwards: forwards.list() };
   } catch (error) {
     const code = isKeyframeError(error, "refused", "not-found") ? error.code : "io-failed";
@@ -108,7 +108,7 @@ async function obey(text: string, forwards: PortForwards): Promise<object> {
   }
 }
 
-async function carryOut(request: KeeperRequest, forwards: PortForwards): Promise<void> {
+async function carryOut(request: SidecarRequest, forwards: PortForwards): Promise<void> {
   if (request.do === "forward") await forwards.add(request);
   else if (request.do === "close") forwards.close(request.hostPort);
 }

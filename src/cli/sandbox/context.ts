@@ -1,13 +1,13 @@
 import { isAbsolute, resolve } from "node:path";
 import { createQemu } from "../../sandbox/qemu/qemu.ts";
-import { locateSandboxHome, openSandboxHome, type SandboxWorld } from "../../sandbox/store/home.ts";
+import { locateSandboxHome, openSandboxHome, type SandboxContext } from "../../sandbox/store/home.ts";
 import { machineFacts } from "../../system/machine/machine-facts.ts";
 import { nodeProcessMemory } from "../../system/process/process-memory.ts";
 import { nodeProcessTable } from "../../system/process/process-table.ts";
 import type { CliContext } from "../command/context.ts";
 
 /** What sandbox commands work with, from what every command has. */
-export function sandboxWorld(context: CliContext): SandboxWorld {
+export function sandboxContextOf(context: CliContext): SandboxContext {
   const { files, processes, clock, random } = context;
   const processTable = nodeProcessTable;
   return {

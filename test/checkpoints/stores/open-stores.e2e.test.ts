@@ -6,9 +6,9 @@ import { readCheckpoints } from "../../../src/checkpoints/query/read-checkpoints
 import { openTranscriptReader } from "../../../src/checkpoints/query/read-transcript.ts";
 import { type StoreKind, sessionsOf } from "../../../src/checkpoints/record/checkpoint-tree.ts";
 import { type CheckpointId, checkpointRef } from "../../../src/checkpoints/record/ids.ts";
+import { commitMessage } from "../../../src/checkpoints/stores/commit-message.ts";
+import { storeKinds } from "../../../src/checkpoints/stores/open-stores.ts";
 import type { CheckpointWrite } from "../../../src/checkpoints/stores/store.ts";
-import { commitMessage } from "../../../src/checkpoints/stores/store-commit-message.ts";
-import { storeKinds } from "../../../src/checkpoints/stores/stores.ts";
 import {
   type CheckpointRepository,
   makeCheckpointRepository,

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../base/errors.ts";
-import type { ImageReader } from "./image-reader.ts";
-import type { ByteRange } from "./image-source.ts";
+import type { RandomAccessImage } from "./random-access-image.ts";
+import type { ByteRange } from "./streamed-image.ts";
 
 export interface WriteZeroesOptions {
   /** Keep room on the disk for later writes to the range. */
@@ -11,7 +11,7 @@ export interface WriteZeroesOptions {
  * A disk. Any alignment; a range that is not inside the disk is `invalid-input`. Calls may overlap in time: of two
  * overlapping writes one comes after the other. Answers that need no waiting are no promises.
  */
-export interface BlockDevice extends ImageReader {
+export interface WritableDisk extends RandomAccessImage {
   readonly readOnly: boolean;
   /** Takes all of `from`, which the caller leaves alone until the answer. */
   write(from: Buffer, offsetBytes: number): void | Promise<void>;
@@ -23,7 +23,7 @@ export interface BlockDevice extends ImageReader {
 }
 
 /** An image as a disk that refuses every change. */
-export function readOnlyDevice(image: ImageReader): BlockDevice {
+export function readOnlyDevice(image: RandomAccessImage): WritableDisk {
   const refuse = () => {
     throw new KeyframeError("refused", "this disk is read-only");
   };

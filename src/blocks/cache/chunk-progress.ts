@@ -11,7 +11,7 @@ export interface BlockRange {
  * What has arrived of one chunk while it is being fetched. With one bit per block that is the presence itself; with
  * coarser tracking a bitset of the chunk's blocks stands in until a whole granule is there.
  */
-export interface Arrivals {
+export interface ChunkProgress {
   hasAll(startBlock: number, endBlock: number): boolean;
   nextAbsent(startBlock: number, endBlock: number): number;
   nextPresent(startBlock: number, endBlock: number): number;
@@ -20,12 +20,12 @@ export interface Arrivals {
   holdsMoreThanPresence(): boolean;
 }
 
-export function createArrivals(presence: Presence, chunk: BlockRange): Arrivals {
+export function createChunkProgress(presence: Presence, chunk: BlockRange): ChunkProgress {
   if (presence.granuleBlocks === 1) return { ...presence, holdsMoreThanPresence: () => false };
   return coarseArrivals(presence, chunk);
 }
 
-function coarseArrivals(presence: Presence, { startBlock: base, endBlock }: BlockRange): Arrivals {
+function coarseArrivals(presence: Presence, { startBlock: base, endBlock }: BlockRange): ChunkProgress {
   const here: BlockBitset = createBlockBitset(endBlock - base);
   let block = presence.nextPresent(base, endBlock);
   while (block < endBlock) {
