@@ -32,10 +32,7 @@ const gitEnvironment = {
   GIT_EDITOR: "true",
 };
 
-/**
- * Runs a script whose commits are dated later than the sources', without a wait: git's dates are whole seconds, and one author
- * in one second is taken for the same work.
- */
+/** Runs a script whose commits are dated later than the sources', without a wait: git's dates are whole seconds. */
 function bash(script: string, secondsLater = 2): string {
   const date = `@${Math.floor(Date.now() / 1000) + secondsLater} +0000`;
   return execFileSync("bash", ["-c", `set -e\n${script}`], {
@@ -250,6 +247,32 @@ describe("nothing is carried without evidence", () => {
   test("to a commit that only has a line like it, and more", async () => {
     await branch("A");
     bash("printf 'one\\nmine\\n' >>f && git commit -qam person");
+    await repo.settle();
+    expect(repo.blame("f")).toBe("UUUUU");
+  });
+
+  // one author's commits of one second, as a script makes them
+  const sameSecond =
+    "export GIT_AUTHOR_DATE=$(git show -s --format=@%at ft~) GIT_COMMITTER_DATE=$(git show -s --format=@%at ft~)";
+
+  test("to a commit of the same author and second that only has a line like it, and more", async () => {
+    await branch("A");
+    bash(`${sameSecond}; printf 'one\nmine\n' >>f && git commit -qam person`);
+    await repo.settle();
+    expect(repo.blame("f")).toBe("UUUUU");
+  });
+
+  test("to a commit of the same author, second and subject on top of the one with the line", async () => {
+    await branch("A");
+    bash(`git switch -q ft && ${sameSecond} && sed -i '/one/d' f && git commit -qam change`);
+    bash(`${sameSecond}; printf 'one\nmine\n' >>f && git commit -qam change`);
+    await repo.settle();
+    expect(repo.blame("f")).toBe("UUUAUU");
+  });
+
+  test("to a commit of the same author, second and subject on another branch", async () => {
+    await branch("A");
+    bash(`${sameSecond}; printf 'one\nmine\n' >>f && git commit -qam change`);
     await repo.settle();
     expect(repo.blame("f")).toBe("UUUUU");
   });

@@ -11,6 +11,7 @@ export interface CommitFacts {
   readonly changeId: string | undefined;
   readonly subject: string;
   /** Unix seconds. */
+  readonly authorSeconds: number;
   readonly committerSeconds: number;
   readonly picked: readonly Oid[];
   readonly reverted: readonly Oid[];
@@ -31,13 +32,15 @@ export function parseCommitFacts(oid: Oid, content: Buffer): CommitFacts {
   const headers = (end === -1 ? text : text.slice(0, end)).split("\n");
   const message = end === -1 ? "" : text.slice(end + 2);
   const field = (name: string) => headers.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
+  const seconds = (name: string) => Number(/ (-?\d+) [+-]\d+$/.exec(field(name) ?? "")?.[1] ?? 0);
   return {
     oid,
     parents: headers.flatMap((line) => (line.startsWith("parent ") ? oidsIn(line) : [])),
     authorship: field("author") ?? "",
     changeId: field("change-id"),
     subject: message.split("\n", 1)[0] ?? "",
-    committerSeconds: Number(/ (-?\d+) [+-]\d+$/.exec(field("committer") ?? "")?.[1] ?? 0),
+    authorSeconds: seconds("author"),
+    committerSeconds: seconds("committer"),
     picked: namedIn(message, /^\(cherry picked from commit ([0-9a-f]+)\)/gm),
     reverted: namedIn(message, /^This reverts commit ([0-9a-f]+)/gm),
     squashed: message.startsWith("Squashed commit of the following:")

@@ -23,6 +23,11 @@ export interface Pairing {
   readonly by: PairingReason;
 }
 
+/** A pairing with what it is worth by itself: how identical lines count (see `CarrySource`). */
+export interface Lead extends Pairing {
+  readonly worth: "told" | "found";
+}
+
 export interface PairingDeps {
   readonly reader: ObjectReader;
   readonly files: Files;
@@ -59,20 +64,23 @@ export class Pairings {
   }
 
   /** Strongest first. A name in a message counts although the commit has no note: its own owners are looked for. */
-  async listFor(facts: CommitFacts): Promise<Pairing[]> {
+  async listFor(facts: CommitFacts): Promise<Lead[]> {
     this.#loaded ??= this.#load();
     await this.#loaded;
-    const pairings: Pairing[] = [];
-    const add = (commits: readonly Oid[], by: PairingReason) => {
+    const leads: Lead[] = [];
+    const add = (commits: readonly Oid[], by: PairingReason, worth: Lead["worth"] = "told") => {
       for (const from of commits) {
-        if (from !== facts.oid && !pairings.some((known) => known.from === from)) pairings.push({ from, by });
+        if (from !== facts.oid && !leads.some((known) => known.from === from))
+          leads.push({ from, by, worth });
       }
     };
     add(facts.picked, "message");
     add(facts.squashed, "message");
     add(facts.changeId === undefined ? [] : (this.#byChangeId.get(facts.changeId) ?? []), "change-id");
-    add(await this.#authoredAlike(facts), "authorship");
-    return pairings;
+    const alike = await this.#authoredAlike(facts);
+    add(alike.same, "authorship");
+    add(alike.doubtful, "authorship", "found");
+    return leads;
   }
 
   /** A noted commit that was found meanwhile. */
@@ -80,15 +88,22 @@ export class Pairings {
     this.#remember(facts.oid, digestOf(facts.authorship), facts.changeId);
   }
 
-  /** Same author at the same second: of several the ones with the same subject, if there are any. */
-  async #authoredAlike(facts: CommitFacts): Promise<Oid[]> {
+  /**
+   * Commits by the same author at the same second. That alone proves nothing: a script makes several commits in one
+   * second. The same work is what also has the subject, if the asked commit was made later than it was authored, which
+   * only a rewrite is.
+   */
+  async #authoredAlike(facts: CommitFacts): Promise<{ readonly same: Oid[]; readonly doubtful: Oid[] }> {
     const alike = (this.#byAuthorship.get(digestOf(facts.authorship)) ?? []).filter(
       (oid) => oid !== facts.oid,
     );
-    if (alike.length <= 1) return alike;
     const known = await Promise.all(alike.map((oid) => readCommitFacts(this.#reader, oid)));
-    const sameSubject = known.filter((other) => other?.subject === facts.subject);
-    return sameSubject.length > 0 ? sameSubject.flatMap((other) => other?.oid ?? []) : alike;
+    const isRewrite = facts.committerSeconds > facts.authorSeconds;
+    const isSame = (other: CommitFacts | undefined) => isRewrite && other?.subject === facts.subject;
+    return {
+      same: alike.filter((_, index) => isSame(known[index])),
+      doubtful: alike.filter((_, index) => !isSame(known[index])),
+    };
   }
 
   async #load(): Promise<void> {

@@ -17,7 +17,7 @@ import { type OwnerRuns, uncoveredRanges } from "../rules/owner-runs.ts";
 import { type CommitFacts, readCommitFacts } from "./commit-facts.ts";
 import { NoteBook } from "./note-book.ts";
 import { type OwnedVersion, readOwnedVersion } from "./owned-versions.ts";
-import { type Pairing, Pairings } from "./pairings.ts";
+import { type Lead, type Pairing, Pairings } from "./pairings.ts";
 import { VersionSearch } from "./version-search.ts";
 
 export interface FinderDeps {
@@ -150,14 +150,13 @@ export class SourceFinder {
 
   async #toldSources({ facts, reported, path, file, target }: Question): Promise<Evidence[]> {
     const known = new Set(reported);
-    const pairings: Pairing[] = [
-      ...reported.map((from) => ({ from, by: "reported" as const })),
+    const leads: Lead[] = [
+      ...reported.map((from) => ({ from, by: "reported" as const, worth: "told" as const })),
       ...(await this.#pairings.listFor(facts)).filter(({ from }) => !known.has(from)),
     ];
-    await this.#book.load(pairings.map(({ from }) => from));
+    await this.#book.load(leads.map(({ from }) => from));
     const sources = await Promise.all(
-      pairings.map(async (pairing): Promise<Evidence[]> => {
-        const { from } = pairing;
+      leads.map(async ({ from, by, worth }): Promise<Evidence[]> => {
         for (const candidate of this.#pathsIn(from, path, file)) {
           const runs = this.#book.runsOf(from, candidate);
           const blob = runs.length === 0 ? undefined : await this.#deps.reader.read(`${from}:${candidate}`);
@@ -165,8 +164,8 @@ export class SourceFinder {
           const isSamePath = candidate === path || candidate === file.oldPath;
           if (!isSamePath && !blob.content.equals(Buffer.from(target.content))) continue;
           const metadata = this.#book.metadataOf(from);
-          const source = { content: blob.content, runs, isComplete: false, pairing: "told" } as const;
-          return [{ source, metadata: metadata === undefined ? [] : [metadata], pairing }];
+          const source = { content: blob.content, runs, isComplete: false, pairing: worth };
+          return [{ source, metadata: metadata === undefined ? [] : [metadata], pairing: { from, by } }];
         }
         return [];
       }),
