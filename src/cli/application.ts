@@ -2,7 +2,6 @@ import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli
 import { acpCommand } from "./acp/acp-command.ts";
 import { agentsCommand } from "./agents/agents-command.ts";
 import { blameCommand } from "./blame/blame-command.ts";
-import { checkpointCommand } from "./checkpoint/checkpoint-command.ts";
 import { ciCommands } from "./ci/ci-command.ts";
 import { cleanCommand } from "./clean/clean-command.ts";
 import type { CliContext } from "./command/context.ts";
@@ -29,6 +28,7 @@ import { mcpCommand } from "./mcp/mcp-command.ts";
 import { migrateCommand } from "./migrate/migrate-command.ts";
 import { pushCommand } from "./push/push-command.ts";
 import { raceRoutes } from "./race/race-command.ts";
+import { recordCommand } from "./record/record-command.ts";
 import { redactCommand } from "./redact/redact-command.ts";
 import { reportCommand } from "./report/report-command.ts";
 import { resumeCommand } from "./resume/resume-command.ts";
@@ -89,7 +89,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     sandbox: sandboxRoutes,
     snapshot: snapshotRoutes,
     serve: serveCommand,
-    checkpoint: checkpointCommand,
+    record: recordCommand,
     journal: journalCommand,
     settle: settleCommand,
     doctor: doctorCommand,
@@ -102,7 +102,7 @@ export const rootRoutes = buildRouteMap<string, CliContext>({
     version: versionCommand,
   },
   // one verb for one thing; the old spellings, and those of other tools, still work
-  aliases: { ls: "list", gc: "clean" },
+  aliases: { ls: "list", gc: "clean", checkpoint: "record" },
   docs: {
     brief:
       "Checkpoints for AI coding agents: who wrote every line, the conversation behind it, and the machine it worked on",

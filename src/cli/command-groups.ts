@@ -48,7 +48,7 @@ export const commandGroups: readonly (readonly [title: string, commands: readonl
       "ci",
       "export",
       "journal",
-      "checkpoint",
+      "record",
       "hook",
       "mcp",
       "acp",

@@ -1,13 +1,13 @@
 import type { AgentId } from "../agents/agent-event.ts";
 import type { RepoPath } from "../git/ids.ts";
 import type { OwnerKey } from "./line-owners.ts";
-import type { Evidence, Head, PathState, StatMark } from "./path-state.ts";
+import type { Evidence, PathHead, PathState, StatMark } from "./path-state.ts";
 
 /** One line of the log. Applying an event to a head is pure and gives the next head (head.ts). */
 export interface JournalEvent {
   /** Random; the head names the last event that reached it. */
   readonly id: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since 1970. */
   readonly at: number;
   readonly path: RepoPath;
   /**
@@ -29,9 +29,9 @@ export interface JournalEvent {
   readonly state?: PathState;
   readonly mark?: StatMark;
   /** Who the owners are that the state took from elsewhere: a stash, another path. */
-  readonly known?: Pick<Head, "agents" | "humans" | "evidence">;
+  readonly known?: Pick<PathHead, "agents" | "humans" | "evidence">;
   /** On `carry`: the whole head as it came over. */
-  readonly carried?: Head;
+  readonly carried?: PathHead;
   /** Lines given to the owner by this edit. */
   readonly takenLines?: number;
   /** By session: lines that this edit took from it. */

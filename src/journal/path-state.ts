@@ -34,7 +34,7 @@ export function sameMark(a: StatMark, b: StatMark): boolean {
 export type Evidence = "edit" | "shell" | "save" | "stated";
 
 /** All that is pending for one path: what settling a commit needs, without reading the log. */
-export interface Head {
+export interface PathHead {
   readonly path: RepoPath;
   /** The last event that reached this head. */
   readonly eventId: string;

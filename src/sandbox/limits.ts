@@ -14,7 +14,7 @@ export const maxForkCount = 100;
 /** Machines that are kept ready for one snapshot. */
 export const maxPoolSize = 50;
 
-/** Links of a snapshot chain; `snapshot compact` shortens it. */
+/** Links of a snapshot chain; `snapshot flatten` shortens it. */
 export const maxChainDepth = 64;
 
 /** Disk layers under one sandbox: QEMU opens each. */

@@ -5,7 +5,7 @@ import type { Files } from "../system/files/files.ts";
 /** When a hook of an agent was last heard of, and what it said. */
 export interface HeardAgent {
   readonly tool: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since 1970. */
   readonly at: number;
   readonly event: string;
 }
@@ -54,7 +54,7 @@ export function noteConnected(repository: Repository, files: Files, tools: reado
   for (const tool of tools) files.createIfAbsent(join(folder, tool), Buffer.alloc(0));
 }
 
-/** Since when the repository's own settings connect agents, by agent; milliseconds since the epoch. */
+/** Since when the repository's own settings connect agents, by agent; milliseconds since 1970. */
 export function listConnected(repository: Repository, files: Files): ReadonlyMap<string, number> {
   const folder = connectedFolder(repository);
   const entries = (files.listIfExists(folder) ?? []).map(

@@ -5,7 +5,7 @@ import type { Files } from "../system/files/files.ts";
 
 /** Something a hook could not do. Hooks never fail; `status` and `doctor` show what they leave here. */
 export interface Problem {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since 1970. */
   readonly at: number;
   /** Which hook: `claude PostToolUse`, `git post-commit`. */
   readonly where: string;

@@ -9,7 +9,7 @@ export interface TraceRecord {
   readonly version: 1;
   /** Equal for all lines of one run: a long one writes what it knows on its way, and the last line counts. */
   readonly run: string;
-  /** When it began, milliseconds since the epoch. */
+  /** When it began, milliseconds since 1970. */
   readonly at: number;
   /** `cut off`: it gave up at its own time limit. */
   readonly state: "running" | "done" | "failed" | "cut off";

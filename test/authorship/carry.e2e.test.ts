@@ -218,11 +218,11 @@ describe.each(["A", "K"] as const)("what %s wrote keeps its owner without any ho
     bash("mv new renamed && git add renamed && git commit -qm renamed");
     await repo.settle();
     expect(repo.blame("renamed")).toBe(writer.repeat(2));
-    const { readHeads } = await import("../../src/journal/heads/head-files.ts");
+    const { readPathHeads } = await import("../../src/journal/heads/head-files.ts");
     const { listEpochs } = await import("../../src/journal/layout.ts");
     const repository = mustFindRepository(repo.folder, nodeObserveDeps);
     const pending = listEpochs(repository, nodeObserveDeps.files).flatMap((epoch) => [
-      ...readHeads(nodeObserveDeps.files, epoch),
+      ...readPathHeads(nodeObserveDeps.files, epoch),
     ]);
     expect(pending.map(({ path }) => path)).not.toContain("new");
   });

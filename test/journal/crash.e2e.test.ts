@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { readHeads } from "../../src/journal/heads/head-files.ts";
+import { readPathHeads } from "../../src/journal/heads/head-files.ts";
 import { listEpochs, logPath } from "../../src/journal/layout.ts";
 import { readEvents } from "../../src/journal/log/log.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
@@ -62,7 +62,7 @@ describe("a process killed while it records", () => {
     await repo.commit();
     repo.agentEdit("f", () => repo.write("f", "base", "first"), agentB);
     repo.agentBegins("f");
-    const toolUseId = [...readHeads(nodeFiles, epochs()[0] ?? fail())][0]?.begun[0]?.toolUseId ?? "";
+    const toolUseId = [...readPathHeads(nodeFiles, epochs()[0] ?? fail())][0]?.begun[0]?.toolUseId ?? "";
     repo.write("f", "base", "first", "second");
     const killed = runChild(["report", "f", toolUseId], point);
     expect(killed.signal).toBe("SIGKILL");
@@ -101,7 +101,7 @@ describe("a process killed while it records", () => {
   test("a full disk at the log is told, and the work recorded before stays", async () => {
     repo.agentEdit("f", () => repo.write("f", "first"), agentB);
     repo.agentBegins("f");
-    const toolUseId = [...readHeads(nodeFiles, epochs()[0] ?? fail())][0]?.begun[0]?.toolUseId ?? "";
+    const toolUseId = [...readPathHeads(nodeFiles, epochs()[0] ?? fail())][0]?.begun[0]?.toolUseId ?? "";
     repo.write("f", "first", "second");
     const failed = runChild(["report", "f", toolUseId], "journal:after-content-before-append=ENOSPC");
     expect(JSON.parse(failed.stdout).problems.join()).toMatch(/ENOSPC/);
@@ -128,7 +128,7 @@ describe("a process killed while it settles", () => {
       expect(leftovers()).toEqual([]);
       expect(repo.blame("f")).toBe("UA");
       expect(epochs()).toHaveLength(1);
-      expect([...readHeads(nodeFiles, epochs()[0] ?? fail())].map((head) => head.path)).toEqual(["g"]);
+      expect([...readPathHeads(nodeFiles, epochs()[0] ?? fail())].map((head) => head.path)).toEqual(["g"]);
       const claims = repo.note().split("---")[0];
       await repo.settle();
       expect(repo.note().split("---")[0]).toBe(claims);

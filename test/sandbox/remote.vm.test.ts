@@ -217,7 +217,7 @@ test("a lazily pulled snapshot starts with a part of its data, is branched and f
   );
   for (const refused of [
     ["pack", "near", join(away.root, "x")],
-    ["compact", "far"],
+    ["flatten", "far"],
     ["push", "near", join(away.root, "other-store")],
   ]) {
     expect(away.cli(["snapshot", ...refused]).stderr, refused[0]).toContain("not-here");

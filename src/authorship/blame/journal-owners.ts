@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readHead, readStateContent } from "../../journal/heads/head-files.ts";
+import { readPathHead, readStateContent } from "../../journal/heads/head-files.ts";
 import { type Epoch, listEpochs } from "../../journal/layout.ts";
 import { decodeLineOwners } from "../../journal/line-owners.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
 import { snapshotPath } from "../edits/path-snapshot.ts";
 import { metadataOfKnown } from "../note/known-owners.ts";
@@ -20,7 +20,7 @@ export function pendingOwnersOf(repository: Repository, files: Files): PendingOw
   const epochs = listEpochs(repository, files).reverse();
   return (path) => {
     for (const epoch of epochs) {
-      const head = readHead(files, epoch, path as RepoPath);
+      const head = readPathHead(files, epoch, path as RepoPath);
       if (head !== undefined) return pendingFile(repository, files, { head, epoch });
     }
     return undefined;
@@ -30,7 +30,7 @@ export function pendingOwnersOf(repository: Repository, files: Files): PendingOw
 function pendingFile(
   repository: Repository,
   files: Files,
-  { head, epoch }: { readonly head: Head; readonly epoch: Epoch },
+  { head, epoch }: { readonly head: PathHead; readonly epoch: Epoch },
 ): PendingFile | undefined {
   const known = readStateContent(files, epoch, head, head.current);
   const now = snapshotPath(files, join(repository.workTree ?? "", head.path));

@@ -1,9 +1,9 @@
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import { readHeads } from "../../journal/heads/head-files.ts";
+import { readPathHeads } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import type { Journal } from "../../journal/log/journal.ts";
-import type { Head, PathState } from "../../journal/path-state.ts";
+import type { PathHead, PathState } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { PathSnapshot } from "./path-snapshot.ts";
 import { type EarlierContent, recordRename } from "./record-edit.ts";
@@ -49,10 +49,10 @@ function findState(
   { repository, files }: { readonly repository: Repository; readonly files: Files },
   path: RepoPath,
   digest: string,
-): { readonly head: Head; readonly state: PathState } | undefined {
+): { readonly head: PathHead; readonly state: PathState } | undefined {
   let looked = 0;
   for (const epoch of listEpochs(repository, files).reverse()) {
-    for (const head of readHeads(files, epoch)) {
+    for (const head of readPathHeads(files, epoch)) {
       const state = [head.current, ...head.earlier].find(
         (known) => known.kind === "file" && known.digest === digest && known.unlined === undefined,
       );

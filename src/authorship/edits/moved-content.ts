@@ -1,6 +1,6 @@
 import type { RepoPath } from "../../git/ids.ts";
 import type { Journal } from "../../journal/log/journal.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import { type PathSnapshot, snapshotContent } from "./path-snapshot.ts";
 import type { EarlierContent, OwnedState } from "./record-edit.ts";
 
@@ -17,12 +17,12 @@ export interface CallChanges {
   readonly alsoThere: Iterable<string>;
 }
 
-type Twin = Head | "committed";
+type Twin = PathHead | "committed";
 
 /** A file that was there before the call and is not after it. */
 interface Gone {
   readonly path: RepoPath;
-  readonly head?: Head;
+  readonly head?: PathHead;
   /** Where only a commit knows it. */
   readonly content?: Buffer;
 }
@@ -35,7 +35,7 @@ export class MovedContent {
   readonly #journal: Journal;
   readonly #twins = new Map<string, Twin>();
   readonly #gone: readonly Gone[];
-  readonly #states = new Map<Head, OwnedState[]>();
+  readonly #states = new Map<PathHead, OwnedState[]>();
 
   /** Looks at the journal as it is now: to be made before anything of the call is recorded. */
   constructor(journal: Journal, { captures, committed, dirtyBefore, alsoThere }: CallChanges) {
@@ -90,7 +90,7 @@ export class MovedContent {
     return [...namesakes, ...others].filter((other) => other.path !== path).slice(0, maxOrigins);
   }
 
-  #stateOf(head: Head): OwnedState[] {
+  #stateOf(head: PathHead): OwnedState[] {
     const known = this.#states.get(head);
     if (known !== undefined) return known;
     const { current, agents, humans, evidence } = head;

@@ -1,7 +1,7 @@
 import type { RepoPath } from "../../git/ids.ts";
 import { joinAgents } from "../../journal/join-agents.ts";
 import type { Journal, NewEvent } from "../../journal/log/journal.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import { type Origins, traceEdit } from "../rules/origins.ts";
 import { applyEdit, type EditResult, type OwnedContent } from "../rules/ownership.ts";
 import { type PathSnapshot, stateOf, uniformRuns } from "./path-snapshot.ts";
@@ -32,7 +32,7 @@ export interface EarlierContent {
 }
 
 export interface OwnedState extends OwnedContent {
-  readonly known: Pick<Head, "agents" | "humans" | "evidence">;
+  readonly known: Pick<PathHead, "agents" | "humans" | "evidence">;
 }
 
 /**
@@ -132,8 +132,8 @@ export function recordBefore(journal: Journal, edit: PathEdit): void {
 }
 
 /** Records that a file now stands at another path: its lines go with it. */
-export function recordRename(journal: Journal, from: Head, to: RepoPath, state = from.current): void {
-  const carried: Head = { ...from, path: to, current: state, earlier: [], begun: [], mark: null };
+export function recordRename(journal: Journal, from: PathHead, to: RepoPath, state = from.current): void {
+  const carried: PathHead = { ...from, path: to, current: state, earlier: [], begun: [], mark: null };
   const content = journal.content(from, state);
   journal.record({ path: to, kind: "carry", owner: null, carried }, content);
 }
@@ -166,7 +166,7 @@ function snapshotEvent({ path, cause }: PathEdit): NewEvent {
   return { path, kind: "snapshot", owner: null, ...(cause.toolUseId ? { toolUseId: cause.toolUseId } : {}) };
 }
 
-function headContent(journal: Journal, head: Head): OwnedContent | undefined {
+function headContent(journal: Journal, head: PathHead): OwnedContent | undefined {
   const { current } = head;
   if (current.kind === "absent" || current.unlined !== undefined)
     return { content: Buffer.alloc(0), runs: [] };

@@ -1,13 +1,13 @@
 import type { JsonObject } from "../../base/json.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 
 /** The agents and humans that the journal knows, in the form of a note's metadata. */
 export function metadataOfKnown({
   agents,
   humans,
   evidence,
-}: Pick<Head, "agents" | "humans" | "evidence">): JsonObject {
+}: Pick<PathHead, "agents" | "humans" | "evidence">): JsonObject {
   const sessions: Record<string, JsonObject> = {};
   const authors: Record<string, JsonObject> = {};
   const traces: Record<string, JsonObject> = {};

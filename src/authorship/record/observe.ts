@@ -9,7 +9,7 @@ import { listShellCalls, readShellCall, removeShellCall } from "../../journal/ca
 import { isOwned, listEpochs } from "../../journal/layout.ts";
 import { type Journal, withJournal } from "../../journal/log/journal.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/log/session-log.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { authorIdentity } from "../edits/author-identity.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
@@ -224,7 +224,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
 /** An edit that was announced and never told of was not made: after this long a save is a person's again. */
 const maxAnnouncedMs = 5 * 60_000;
 
-function isUnderEdit(head: Head | undefined, { clock }: ObserveDeps): boolean {
+function isUnderEdit(head: PathHead | undefined, { clock }: ObserveDeps): boolean {
   const isRecent = (at: number) => clock.nowMs() - at < maxAnnouncedMs;
   return (head?.begun ?? []).some(({ toolUseId, at }) => toolUseId !== unnamedCall || isRecent(at));
 }

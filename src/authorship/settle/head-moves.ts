@@ -31,7 +31,7 @@ export async function classifyHeadMove(
     readonly from: BaseCommit;
     readonly to: Oid;
     readonly paths: readonly RepoPath[];
-    /** When the first of it was recorded, milliseconds since the epoch; 0 if that is not known. */
+    /** When the first of it was recorded, milliseconds since 1970; 0 if that is not known. */
     readonly sinceMs: number;
   },
 ): Promise<HeadMove> {

@@ -1,7 +1,7 @@
 import { sha256Hex } from "../../base/digest.ts";
 import type { RepoPath } from "../../git/ids.ts";
-import { isProduced } from "../../journal/heads/head.ts";
-import { readHeads, readStateContent } from "../../journal/heads/head-files.ts";
+import { readPathHeads, readStateContent } from "../../journal/heads/head-files.ts";
+import { isProduced } from "../../journal/heads/path-head.ts";
 import type { Epoch } from "../../journal/layout.ts";
 import {
   decodeLineOwners,
@@ -9,7 +9,7 @@ import {
   type LineOwnerRun,
   ownersIn,
 } from "../../journal/line-owners.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
 import { createLineInterner } from "../rules/content-lines.ts";
 import type { OwnedContent } from "../rules/ownership.ts";
@@ -18,7 +18,7 @@ import { diffLines } from "../rules/sequence-diff.ts";
 
 /** What waits for a commit, by path. Contents are read when they are asked for. */
 export interface PendingPath {
-  readonly head: Head;
+  readonly head: PathHead;
   /** Whose folder holds the contents of the head's states. */
   readonly epoch: Epoch;
 }
@@ -28,7 +28,7 @@ export type PendingPaths = Map<RepoPath, PendingPath>;
 /** An epoch's heads over what came from the epoch before. */
 export function loadPendingPaths(files: Files, epoch: Epoch, before: PendingPaths): PendingPaths {
   const pending: PendingPaths = new Map(before);
-  for (const head of readHeads(files, epoch)) pending.set(head.path, { head, epoch });
+  for (const head of readPathHeads(files, epoch)) pending.set(head.path, { head, epoch });
   return pending;
 }
 

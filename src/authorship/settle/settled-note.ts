@@ -5,7 +5,7 @@ import { keyframeVersion } from "../../base/version.ts";
 import type { Oid, RepoPath } from "../../git/ids.ts";
 import { joinAgents } from "../../journal/join-agents.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
-import type { Evidence, Head } from "../../journal/path-state.ts";
+import type { Evidence, PathHead } from "../../journal/path-state.ts";
 import type { Pairing } from "../carry/pairings.ts";
 import { type AuthorshipLog, schemaVersion } from "../note/log.ts";
 import { encodeAuthorshipLog, entriesOfRuns, parseAuthorshipLog } from "../note/log-codec.ts";
@@ -17,7 +17,7 @@ export interface FileClaims {
   readonly path: RepoPath;
   readonly runs: OwnerRuns;
   /** The head that knew the owners; explains their keys. */
-  readonly head?: Head;
+  readonly head?: PathHead;
 }
 
 export interface NoteFacts {

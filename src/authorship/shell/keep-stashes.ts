@@ -6,7 +6,7 @@ import type { Repository } from "../../git/repository.ts";
 import { readStashes } from "../../git/worktree/git-state.ts";
 import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import { readSeenStashes, writeKeptState, writeSeenStashes } from "../../journal/calls/kept-states.ts";
-import { readHead, readStateContent } from "../../journal/heads/head-files.ts";
+import { readPathHead, readStateContent } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { ownersIn } from "../../journal/line-owners.ts";
 import type { ObserveDeps } from "../edits/edit-cause.ts";
@@ -47,7 +47,7 @@ export function keepPathStates(
   const epochs = listEpochs(repository, files).reverse();
   for (const path of paths.slice(0, maxKeptPaths)) {
     for (const epoch of epochs) {
-      const head = readHead(files, epoch, path);
+      const head = readPathHead(files, epoch, path);
       if (head === undefined) continue;
       const { current, agents, humans, evidence } = head;
       const content =
@@ -103,7 +103,7 @@ function parseRaw(text: string): StashedFile[] {
 function keepState(repository: Repository, { files }: ObserveDeps, { path, blob }: StashedFile): void {
   for (const worktree of listWorktrees(repository, files)) {
     for (const epoch of listEpochs(worktree, files).reverse()) {
-      const head = readHead(files, epoch, path);
+      const head = readPathHead(files, epoch, path);
       if (head === undefined) continue;
       for (const state of [head.current, ...head.earlier]) {
         if (state.unlined !== undefined || ownersIn(state.runs).size === 0) continue;

@@ -82,7 +82,7 @@ function mondayOf(ms: number): number {
   return Math.floor((ms + thursday) / weekMs) * weekMs - thursday;
 }
 
-/** Seconds since the epoch at which each was committed. */
+/** Seconds since 1970 at which each was committed. */
 async function readTimes(git: Git, commits: readonly Oid[]): Promise<ReadonlyMap<string, number>> {
   if (commits.length === 0) return new Map();
   const args = ["log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--format=%H %ct"];

@@ -5,7 +5,7 @@ import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
 import { withJournal } from "../../journal/log/journal.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import {
   type HeadWithContent,
   readPendingHeads,
@@ -81,7 +81,7 @@ function headOf(
   if (state === undefined || content === undefined || state.kind !== "file" || state.unlined !== undefined)
     return undefined;
   const runs = claimedRuns(claim, countLinesOf(content));
-  const head: Head = {
+  const head: PathHead = {
     path,
     eventId: "",
     current: stateOf(state, runs),

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Repository } from "../../git/repository.ts";
 import { isForeignHead } from "../../journal/heads/foreign-head.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import { readPendingHeads } from "../../journal/pending/pending-heads.ts";
 import { encodeRecordLine, parseRecordLine } from "../../journal/record-line.ts";
 import type { Files } from "../../system/files/files.ts";
@@ -27,12 +27,12 @@ export function keepMomentOwners(repository: Repository, files: Files): string {
 }
 
 /** The heads that a moment named; none where they are gone or damaged. */
-export function readMomentOwners(repository: Repository, files: Files, name: string): readonly Head[] {
+export function readMomentOwners(repository: Repository, files: Files, name: string): readonly PathHead[] {
   if (!/^[0-9a-f]{32}$/.test(name)) return [];
   const bytes = files.readIfExists(ownersPath(repository, name));
   const record = bytes === undefined ? undefined : parseRecordLine(bytes);
   // the sum has been checked: the record is as keepMomentOwners wrote it
-  return record?.["version"] === 1 ? (record["heads"] as Head[]) : [];
+  return record?.["version"] === 1 ? (record["heads"] as PathHead[]) : [];
 }
 
 /**

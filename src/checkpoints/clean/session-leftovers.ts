@@ -18,7 +18,7 @@ import { listOfState, phaseOf, type SessionState, textOfState } from "../session
 /** Everything that is kept of one session besides its checkpoints. */
 export interface SessionLeftovers {
   readonly id: string;
-  /** When something was heard of it for the last time, milliseconds since the epoch. */
+  /** When something was heard of it for the last time, milliseconds since 1970. */
   readonly lastMs: number;
   /** Why all of it stays, however old it is; undefined where nothing needs it any more. */
   readonly neededFor: string | undefined;

@@ -11,7 +11,7 @@ import { openObjectReader } from "../../git/objects/objects.ts";
 import { type FilePatch, readIndexPatch } from "../../git/objects/patch.ts";
 import { listStagedChanges, type StagedChange } from "../../git/worktree/staged-changes.ts";
 import { listShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
-import { readHead, readStateContent, stateContentPath } from "../../journal/heads/head-files.ts";
+import { readPathHead, readStateContent, stateContentPath } from "../../journal/heads/head-files.ts";
 import { type BaseCommit, type Epoch, listEpochs } from "../../journal/layout.ts";
 import { decodeLineOwners, ownersIn, sessionOfOwner } from "../../journal/line-owners.ts";
 import type { LockDeps } from "../../system/locks/lock-file.ts";
@@ -107,7 +107,7 @@ function pendingOf(
 ): PendingPath | undefined {
   for (const path of new Set([newPath, oldPath])) {
     for (const epoch of path === undefined ? [] : epochs) {
-      const head = path === undefined ? undefined : readHead(files, epoch, path);
+      const head = path === undefined ? undefined : readPathHead(files, epoch, path);
       if (head !== undefined) return { head, epoch };
     }
   }

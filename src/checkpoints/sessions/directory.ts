@@ -103,7 +103,7 @@ export function listSessionStates(deps: Pick<LockDeps, "files">, repository: Rep
   });
 }
 
-/** When something was heard of a session, milliseconds since the epoch; of a state without any time when it was written. */
+/** When something was heard of a session, milliseconds since 1970; of a state without any time when it was written. */
 export function lastHeardMs(
   { files }: Pick<LockDeps, "files">,
   repository: Repository,

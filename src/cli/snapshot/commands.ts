@@ -61,8 +61,8 @@ const rm = buildCommand<
   },
 });
 
-const compact = buildCommand<Named, [string], CliContext>({
-  loader: async () => (await import("./snapshot.ts")).compact,
+const flatten = buildCommand<Named, [string], CliContext>({
+  loader: async () => (await import("./snapshot.ts")).flattenSaved,
   parameters: {
     flags: { name: textFlag("Name of the new snapshot", "name"), json: jsonFlag },
     positional: oneSnapshot,
@@ -70,7 +70,7 @@ const compact = buildCommand<Named, [string], CliContext>({
   docs: {
     brief: "Create a standalone snapshot",
     fullDescription:
-      "Creates a new snapshot of the same guest that depends on no other. The old one stays.\n\nExample:\n  keyframe snapshot compact before --name flat",
+      "Creates a new snapshot of the same guest that depends on no other. The old one stays.\n\nExample:\n  keyframe snapshot flatten before --name flat",
   },
 });
 
@@ -183,8 +183,8 @@ const clean = buildCommand<
 });
 
 export const snapshotRoutes = buildRouteMap<string, CliContext>({
-  routes: { list, show, tree, verify, compact, pack, unpack, push, pull, serve, clean, rm },
-  aliases: { ls: "list", info: "show", gc: "clean" },
+  routes: { list, show, tree, verify, flatten, pack, unpack, push, pull, serve, clean, rm },
+  aliases: { ls: "list", info: "show", gc: "clean", compact: "flatten" },
   docs: {
     hideRoute: { serve: true },
     brief: "Saved machines: list, check, move, remove",

@@ -4,8 +4,8 @@ import { parseDurationMs } from "../../base/text/quantities.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { collectSandboxGarbage, describeGcPlan } from "../../sandbox/removal/collect-garbage.ts";
 import { removeSnapshot } from "../../sandbox/removal/remove-snapshot.ts";
-import { compactSnapshot } from "../../sandbox/snapshot/compact.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
+import { flattenSnapshot } from "../../sandbox/snapshot/flatten.ts";
 import { buildSnapshotTree, type SnapshotNode } from "../../sandbox/snapshot/tree.ts";
 import { verifySnapshot } from "../../sandbox/snapshot/verify.ts";
 import {
@@ -89,14 +89,14 @@ export async function removeSnapshots(
   else for (const id of removed) this.terminal.out(id);
 }
 
-export async function compact(
+export async function flattenSaved(
   this: CliContext,
   flags: JsonFlags & { readonly name?: string },
   id: string,
 ): Promise<void> {
   const sandboxContext = sandboxContextOf(this);
   const options = flags.name === undefined ? {} : { name: parseObjectName(flags.name) };
-  const flat = await compactSnapshot(
+  const flat = await flattenSnapshot(
     sandboxContext,
     mustBeReady(sandboxContext, findSnapshot(sandboxContext, id)),
     options,

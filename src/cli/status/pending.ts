@@ -1,8 +1,8 @@
 import type { Repository } from "../../git/repository.ts";
-import { readHeads } from "../../journal/heads/head-files.ts";
+import { readPathHeads } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
 
 /** Lines of one file that wait for a commit, by owner. */
@@ -23,9 +23,9 @@ export interface PendingShare {
 
 /** What the journal of a worktree holds for the next commits, by path. */
 export function readPendingFiles(repository: Repository, files: Files): PendingPathRow[] {
-  const heads = new Map<string, Head>();
+  const heads = new Map<string, PathHead>();
   for (const epoch of listEpochs(repository, files)) {
-    for (const head of readHeads(files, epoch)) heads.set(head.path, head);
+    for (const head of readPathHeads(files, epoch)) heads.set(head.path, head);
   }
   return [...heads.values()]
     .map((head) => ({ path: head.path, owners: ownersOf(head) }))
@@ -33,7 +33,7 @@ export function readPendingFiles(repository: Repository, files: Files): PendingP
     .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-function ownersOf(head: Head): PendingShare[] {
+function ownersOf(head: PathHead): PendingShare[] {
   const lines = new Map<string, number>();
   for (const [count, owner] of head.current.runs) {
     if (owner === null) continue;
@@ -43,7 +43,7 @@ function ownersOf(head: Head): PendingShare[] {
   return [...lines].map(([key, count]) => describeOwner(head, key, count));
 }
 
-function describeOwner(head: Head, key: string, lines: number): PendingShare {
+function describeOwner(head: PathHead, key: string, lines: number): PendingShare {
   const agent = head.agents[key];
   if (agent === undefined) return { kind: "human", name: head.humans[key] ?? key, lines };
   return { kind: "agent", name: agent.tool, session: agent.id, model: agent.model, lines };

@@ -6,7 +6,7 @@ import type { Repository } from "../repository.ts";
 
 /**
  * Whether an object is here, looked up in git's files: hooks have no time for a process. `loose` since `birthMs`
- * (milliseconds since the epoch; 0 where the file system does not keep it), or in a pack.
+ * (milliseconds since 1970; 0 where the file system does not keep it), or in a pack.
  */
 export type ObjectPresence =
   | { readonly kind: "absent" }

@@ -4,7 +4,7 @@ import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { LineOwnerRun } from "../line-owners.ts";
-import type { Head } from "../path-state.ts";
+import type { PathHead } from "../path-state.ts";
 import { encodeRecordLine, parseRecordLine } from "../record-line.ts";
 
 /*
@@ -20,7 +20,7 @@ export interface KeptState {
   readonly blob: Oid;
   readonly content: Buffer;
   readonly runs: readonly LineOwnerRun[];
-  readonly known: Pick<Head, "agents" | "humans" | "evidence">;
+  readonly known: Pick<PathHead, "agents" | "humans" | "evidence">;
 }
 
 /** States beyond this many are forgotten, the oldest first. */

@@ -20,7 +20,7 @@ export interface ShellCall {
   readonly toolName: string;
   readonly agent: AgentId;
   readonly subagentId?: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since 1970. */
   readonly at: number;
   /** HEAD when the call began, or as far as its commits are settled. */
   readonly base: BaseCommit;

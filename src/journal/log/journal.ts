@@ -7,8 +7,14 @@ import type { Files } from "../../system/files/files.ts";
 import { withLockFile } from "../../system/locks/lock-file.ts";
 import type { ProcessTable } from "../../system/process/process-table.ts";
 import { type Random, randomHex } from "../../system/random.ts";
-import { applyEvent, hasOwners } from "../heads/head.ts";
-import { readHead, readHeads, readStateContent, stateContentPath, writeHead } from "../heads/head-files.ts";
+import {
+  readPathHead,
+  readPathHeads,
+  readStateContent,
+  stateContentPath,
+  writePathHead,
+} from "../heads/head-files.ts";
+import { applyEvent, hasOwners } from "../heads/path-head.ts";
 import type { JournalEvent } from "../journal-event.ts";
 import {
   type BaseCommit,
@@ -24,7 +30,7 @@ import {
   pathsFolder,
 } from "../layout.ts";
 import { lockTimeoutMs, lockTurns } from "../limits.ts";
-import type { Head, PathState } from "../path-state.ts";
+import type { PathHead, PathState } from "../path-state.ts";
 import { appendEvent } from "./log.ts";
 import { finishInterrupted } from "./recovery.ts";
 
@@ -45,11 +51,11 @@ export type NewEvent = Omit<JournalEvent, "id" | "at">;
 export interface Journal {
   readonly epoch: Epoch;
   /** What is pending for a path, from this epoch or the newest earlier one that knows it. */
-  head(path: RepoPath): Head | undefined;
+  head(path: RepoPath): PathHead | undefined;
   /** The bytes of a state that a head names; undefined for an absent path, one recorded by digest only, or a lost file. */
-  content(head: Head, state: PathState): Buffer | undefined;
+  content(head: PathHead, state: PathState): Buffer | undefined;
   /** Appends the event, then moves the path's head. `content` are the bytes of the event's state. */
-  record(event: NewEvent, content?: Uint8Array): Head;
+  record(event: NewEvent, content?: Uint8Array): PathHead;
 }
 
 /**
@@ -88,10 +94,10 @@ export function withJournalLock<T>(deps: JournalDeps, repository: Repository, wo
 export function carryHead(
   deps: JournalDeps,
   { from, to }: { readonly from: Epoch; readonly to: Epoch },
-  head: Head,
+  head: PathHead,
 ): void {
   const { files } = deps;
-  if (readHead(files, to, head.path) !== undefined) return;
+  if (readPathHead(files, to, head.path) !== undefined) return;
   files.makeFolder(pathFolder(to, head.path));
   bringContents(files, { from, to }, head);
   if (hasOwners(head)) files.createIfAbsent(ownedPath(to), Buffer.alloc(0));
@@ -107,14 +113,14 @@ export function carryHead(
   };
   appendEvent(files, logPath(to), event);
   fault("journal:after-carry-append-before-head");
-  writeHead(files, to, carried);
+  writePathHead(files, to, carried);
 }
 
 /** Makes sure that every state which the head names has its content in the later epoch's folder. */
 function bringContents(
   files: Files,
   { from, to }: { readonly from: Epoch; readonly to: Epoch },
-  head: Head,
+  head: PathHead,
 ): void {
   // what a session left is told by its digest: a cut is found by what it cut
   const produced = Object.values(head.produced ?? {}).map((digest) => ({ ...head.current, digest }));
@@ -142,12 +148,12 @@ function beginEpoch(
 /** True if an epoch holds no owner to settle and no call that is still under way. */
 function isSpent(epoch: Epoch, files: Files): boolean {
   if (isOwned(epoch, files)) return false;
-  for (const head of readHeads(files, epoch)) if (head.begun.length > 0) return false;
+  for (const head of readPathHeads(files, epoch)) if (head.begun.length > 0) return false;
   return true;
 }
 
 interface FoundHead {
-  readonly head: Head;
+  readonly head: PathHead;
   readonly epoch: Epoch;
 }
 
@@ -164,13 +170,13 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
 
   function search(path: RepoPath): FoundHead | undefined {
     for (const candidate of [epoch, ...earlierEpochs]) {
-      const head = readHead(files, candidate, path);
+      const head = readPathHead(files, candidate, path);
       if (head !== undefined) return { head, epoch: candidate };
     }
     return undefined;
   }
 
-  function dropContents(before: Head | undefined, after: Head): void {
+  function dropContents(before: PathHead | undefined, after: PathHead): void {
     if (before === undefined) return;
     const kept = new Set([after.current, ...after.earlier].map((state) => state.digest));
     for (const state of [before.current, ...before.earlier]) {
@@ -209,7 +215,7 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
         appendEvent(files, logPath(epoch), carryEvent(found.head, event));
       appendEvent(files, logPath(epoch), event);
       fault("journal:after-append-before-head");
-      writeHead(files, epoch, head);
+      writePathHead(files, epoch, head);
       known.set(event.path, { head, epoch });
       fault("journal:after-head");
       dropContents(found?.head, head);
@@ -219,7 +225,7 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
 }
 
 /** The event that says where a head stood when its path was first touched in a new epoch. */
-function carryEvent(head: Head, cause: JournalEvent): JournalEvent {
+function carryEvent(head: PathHead, cause: JournalEvent): JournalEvent {
   return {
     id: `${cause.id}-carry`,
     at: cause.at,

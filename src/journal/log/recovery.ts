@@ -2,8 +2,8 @@ import { join } from "node:path";
 import type { Files } from "../../system/files/files.ts";
 import { temporaryName } from "../../system/files/files.ts";
 import type { ProcessTable } from "../../system/process/process-table.ts";
-import { applyEvent, hasOwners } from "../heads/head.ts";
-import { listPathFolders, readHead, writeHead } from "../heads/head-files.ts";
+import { listPathFolders, readPathHead, writePathHead } from "../heads/head-files.ts";
+import { applyEvent, hasOwners } from "../heads/path-head.ts";
 import type { JournalEvent } from "../journal-event.ts";
 import { type Epoch, logPath, ownedPath, pathFolder } from "../layout.ts";
 import { maxRecoveryBytes } from "../limits.ts";
@@ -31,12 +31,12 @@ export function finishInterrupted(deps: RecoveryDeps, epochs: readonly Epoch[]):
 }
 
 function moveHead(files: Files, epoch: Epoch, event: JournalEvent): void {
-  const head = readHead(files, epoch, event.path);
+  const head = readPathHead(files, epoch, event.path);
   if (head !== undefined && (event.kind === "carry" || head.eventId === event.id)) return;
   const next = applyEvent(head, event);
   files.makeFolder(pathFolder(epoch, event.path));
   if (hasOwners(next)) files.createIfAbsent(ownedPath(epoch), Buffer.alloc(0));
-  writeHead(files, epoch, next);
+  writePathHead(files, epoch, next);
 }
 
 /** Files that an atomic write began and its process did not live to rename. */

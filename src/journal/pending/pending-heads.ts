@@ -2,20 +2,20 @@ import { sha256Hex } from "../../base/digest.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
-import { hasOwners } from "../heads/head.ts";
-import { readHeads } from "../heads/head-files.ts";
+import { readPathHeads } from "../heads/head-files.ts";
+import { hasOwners } from "../heads/path-head.ts";
 import { type BaseCommit, listEpochs } from "../layout.ts";
 import { type JournalDeps, withJournal } from "../log/journal.ts";
-import type { Head } from "../path-state.ts";
+import type { PathHead } from "../path-state.ts";
 
 /**
  * The heads with owners that a worktree's journal holds, by path in order: what is pending now. Only the newest state of
  * each is kept, without the marks and open calls that hold for this worktree alone.
  */
-export function readPendingHeads(repository: Repository, files: Files): Head[] {
-  const newest = new Map<RepoPath, Head>();
+export function readPendingHeads(repository: Repository, files: Files): PathHead[] {
+  const newest = new Map<RepoPath, PathHead>();
   for (const epoch of listEpochs(repository, files)) {
-    for (const head of readHeads(files, epoch)) newest.set(head.path, head);
+    for (const head of readPathHeads(files, epoch)) newest.set(head.path, head);
   }
   return [...newest.values()]
     .filter(hasOwners)
@@ -24,7 +24,7 @@ export function readPendingHeads(repository: Repository, files: Files): Head[] {
 }
 
 export interface HeadWithContent {
-  readonly head: Head;
+  readonly head: PathHead;
   /** The bytes of its state; null for an absent path. */
   readonly content: Buffer | null;
 }

@@ -3,12 +3,12 @@ import type { Repository } from "../../git/repository.ts";
 import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { KeptState } from "../calls/kept-states.ts";
-import { readHead, readStateContent, stateContentPath } from "../heads/head-files.ts";
+import { readPathHead, readStateContent, stateContentPath } from "../heads/head-files.ts";
 import { isOwned, listEpochs } from "../layout.ts";
 import { ownersIn } from "../line-owners.ts";
 
 export interface PendingState extends Omit<KeptState, "path" | "blob"> {
-  /** When its content was first written here, milliseconds since the epoch. */
+  /** When its content was first written here, milliseconds since 1970. */
   readonly recordedMs: number;
 }
 
@@ -18,7 +18,7 @@ export function readPendingStates(repository: Repository, files: Files, path: Re
     listEpochs(worktree, files)
       .reverse()
       .flatMap((epoch) => {
-        const head = readHead(files, epoch, path);
+        const head = readPathHead(files, epoch, path);
         if (head === undefined) return [];
         const { agents, humans, evidence } = head;
         return [head.current, ...head.earlier].flatMap((state) => {

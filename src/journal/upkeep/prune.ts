@@ -1,7 +1,7 @@
 import type { Repository } from "../../git/repository.ts";
 import { fault } from "../../system/fault.ts";
 import { type Files, temporaryPathFor } from "../../system/files/files.ts";
-import { readHeads } from "../heads/head-files.ts";
+import { readPathHeads } from "../heads/head-files.ts";
 import type { JournalEvent } from "../journal-event.ts";
 import { type Epoch, listEpochs, logPath } from "../layout.ts";
 import { type JournalDeps, withJournalLock } from "../log/journal.ts";
@@ -16,7 +16,7 @@ export interface PruneResult {
 }
 
 export interface PruneOptions {
-  /** Events before this moment are dropped, milliseconds since the epoch. */
+  /** Events before this moment are dropped, milliseconds since 1970. */
   readonly beforeMs: number;
   readonly dryRun: boolean;
 }
@@ -42,7 +42,7 @@ function pruneLog(
 ): void {
   const path = logPath(epoch);
   if (files.statIfExists(path) === undefined) return;
-  const needed = new Set([...readHeads(files, epoch)].map((head) => head.eventId));
+  const needed = new Set([...readPathHeads(files, epoch)].map((head) => head.eventId));
   const temporary = temporaryPathFor(path);
   if (!options.dryRun) files.append(temporary, Buffer.alloc(0), { mode: 0o600 });
   let batch: Buffer[] = [];

@@ -2,19 +2,19 @@ import { basename, join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Repository } from "../../git/repository.ts";
 import { temporaryName } from "../../system/files/files.ts";
-import { applyEvent } from "../heads/head.ts";
 import {
   findDamagedHeads,
   listPathFolders,
-  readHead,
-  readHeads,
+  readPathHead,
+  readPathHeads,
   readStateContent,
-  writeHead,
+  writePathHead,
 } from "../heads/head-files.ts";
+import { applyEvent } from "../heads/path-head.ts";
 import { type Epoch, journalFolder, listEpochs, logPath } from "../layout.ts";
 import { type JournalDeps, withJournalLock } from "../log/journal.ts";
 import { readEvents } from "../log/log.ts";
-import type { Head } from "../path-state.ts";
+import type { PathHead } from "../path-state.ts";
 
 /** One thing wrong with a journal, and what `repairJournal` does about it. */
 export interface JournalFinding {
@@ -53,13 +53,13 @@ function* verifyEpoch({ files }: JournalDeps, epoch: Epoch): Generator<JournalFi
     const what = "the head fails its own check";
     yield { kind: "damaged-head", where: folder, what, repair: "made again from the log" };
   }
-  for (const head of readHeads(files, epoch)) yield* verifyContents({ files }, epoch, head);
+  for (const head of readPathHeads(files, epoch)) yield* verifyContents({ files }, epoch, head);
 }
 
 function* verifyContents(
   { files }: Pick<JournalDeps, "files">,
   epoch: Epoch,
-  head: Head,
+  head: PathHead,
 ): Generator<JournalFinding> {
   for (const state of [head.current, ...head.earlier]) {
     if (state.kind === "absent" || state.unlined === "large") continue;
@@ -109,12 +109,12 @@ function repairHeads({ files }: JournalDeps, epoch: Epoch): number {
   if (damaged.size === 0) return 0;
   for (const folder of listPathFolders(files, epoch))
     if (damaged.has(basename(folder))) files.remove(join(folder, "head.json"));
-  const rebuilt = new Map<string, Head>();
+  const rebuilt = new Map<string, PathHead>();
   for (const event of readEvents(files, logPath(epoch))) {
     if ("damaged" in event || !damaged.has(sha256Hex(event.path).slice(0, 32))) continue;
     rebuilt.set(event.path, applyEvent(rebuilt.get(event.path), event));
   }
   for (const head of rebuilt.values())
-    if (readHead(files, epoch, head.path) === undefined) writeHead(files, epoch, head);
+    if (readPathHead(files, epoch, head.path) === undefined) writePathHead(files, epoch, head);
   return rebuilt.size;
 }

@@ -16,7 +16,7 @@ export type QmpMessage =
 export interface QmpEvent {
   readonly name: string;
   readonly data: Readonly<Record<string, unknown>>;
-  /** When QEMU sent it, milliseconds since the epoch with a fraction. */
+  /** When QEMU sent it, milliseconds since 1970 with a fraction. */
   readonly atMs: number;
 }
 

@@ -47,7 +47,7 @@ export function planRemoval(
       "in-use",
       `${label} has dependent snapshots: ${dependents.map(labelOf).join(", ")}`,
       {
-        hint: "`--cascade` removes them too; `keyframe snapshot compact` makes one independent first",
+        hint: "`--cascade` removes them too; `keyframe snapshot flatten` makes one independent first",
       },
     );
   }

@@ -24,7 +24,7 @@ export function createDiskLayer(
   if (parent === undefined) throw new RangeError("an overlay needs a layer below it");
   if (below.length >= maxDiskLayers) {
     throw new KeyframeError("too-large", `the disk has ${below.length} layers already`, {
-      hint: "make a flat snapshot with `keyframe snapshot compact` and start from that",
+      hint: "make a flat snapshot with `keyframe snapshot flatten` and start from that",
     });
   }
   const header = encodeEmptyOverlay({

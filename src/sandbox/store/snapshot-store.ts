@@ -89,7 +89,7 @@ export function openChain(context: SandboxContext, head: ReadySnapshot): ReadySn
   for (let link = head; link.parent !== undefined; ) {
     if (chain.length > maxChainDepth) {
       throw new KeyframeError("too-large", `snapshot ${head.id} has more than ${maxChainDepth} ancestors`, {
-        hint: "shorten the chain with `keyframe snapshot compact`",
+        hint: "shorten the chain with `keyframe snapshot flatten`",
       });
     }
     const { id, seal } = link.parent;

@@ -11,7 +11,7 @@ import { closePort, listPorts, openPort } from "../../sandbox/network/forward-po
 import { collectSandboxGarbage } from "../../sandbox/removal/collect-garbage.ts";
 import { removeSandbox } from "../../sandbox/removal/remove-sandbox.ts";
 import { removeSnapshot } from "../../sandbox/removal/remove-snapshot.ts";
-import { compactSnapshot } from "../../sandbox/snapshot/compact.ts";
+import { flattenSnapshot } from "../../sandbox/snapshot/flatten.ts";
 import { verifySnapshot } from "../../sandbox/snapshot/verify.ts";
 import { listSandboxImages } from "../../sandbox/store/list-images.ts";
 import { findSandbox, listSandboxes, mustRun, sandboxState } from "../../sandbox/store/sandbox-store.ts";
@@ -27,7 +27,7 @@ export const sandboxApi = {
   buildImage,
   closePort,
   collectSandboxGarbage,
-  compactSnapshot,
+  flattenSnapshot,
   createSandboxes,
   fillPool,
   findSandboxImage,

@@ -88,7 +88,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
   app.openapi(
     createRoute({
       method: "post",
-      path: "/v1/snapshots/{snapshot}/compact",
+      path: "/v1/snapshots/{snapshot}/flatten",
       summary: "Create a standalone snapshot",
       tags,
       request: { params: snapshotParam, body: optionalJsonBody(nameSchema) },
@@ -99,7 +99,7 @@ export function addSnapshotRoutes(app: ServerApp, server: ServerContext): void {
       const options = name === undefined ? {} : { name: parseObjectName(name) };
       const record = sandboxApi.mustBeReady(sandboxContext, find(c.req.valid("param").snapshot));
       return c.json(
-        describeSnapshot(sandboxContext, await sandboxApi.compactSnapshot(sandboxContext, record, options)),
+        describeSnapshot(sandboxContext, await sandboxApi.flattenSnapshot(sandboxContext, record, options)),
         201,
       );
     },

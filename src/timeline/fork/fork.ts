@@ -12,7 +12,7 @@ import { openObjectReader } from "../../git/objects/objects.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import { openWorkTreeIndex } from "../../git/worktree/worktree-index.ts";
 import type { JournalDeps } from "../../journal/log/journal.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import { type HeadWithContent, restorePendingHeads } from "../../journal/pending/pending-heads.ts";
 import { fault } from "../../system/fault.ts";
 import type { CopyTree } from "../../system/files/copy-tree.ts";
@@ -146,7 +146,7 @@ export async function restoreMomentOwners(
   deps: ForkDeps,
   moment: {
     readonly fork: Git;
-    readonly heads: readonly Head[];
+    readonly heads: readonly PathHead[];
     /** Holds the files that the owners are of. */
     readonly commit: Oid;
     readonly base: Oid;

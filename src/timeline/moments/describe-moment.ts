@@ -2,7 +2,7 @@ import { resumeCommandOf } from "../../agents/conversations/conversation-place.t
 import { readMomentOwners } from "../../checkpoints/capture/moment-owners.ts";
 import type { Git } from "../../git/git.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
-import type { Head } from "../../journal/path-state.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { Moment } from "../moment.ts";
 
@@ -54,7 +54,7 @@ async function listChanges(git: Git, { commit, parent }: Moment): Promise<Change
   return changes;
 }
 
-function countOwners(heads: readonly Head[]): PendingOwner[] {
+function countOwners(heads: readonly PathHead[]): PendingOwner[] {
   const found = new Map<string, { label: string; lines: number; files: Set<string> }>();
   for (const { path, current, agents, humans } of heads) {
     for (const [lines, owner] of current.runs) {

@@ -21,7 +21,7 @@ export interface OwnedLine {
   /** Undefined: not committed yet. */
   readonly commit: Oid | undefined;
   readonly author: string;
-  /** Seconds since the epoch. */
+  /** Seconds since 1970. */
   readonly time: number;
   readonly subject: string;
   /** Undefined: nobody knows. */

@@ -23,7 +23,7 @@ import { startResumeWatchdog } from "../../../src/sandbox/qemu/resume-watchdog.t
 import { collectSandboxGarbage } from "../../../src/sandbox/removal/collect-garbage.ts";
 import { removeSandbox } from "../../../src/sandbox/removal/remove-sandbox.ts";
 import { removeSnapshot } from "../../../src/sandbox/removal/remove-snapshot.ts";
-import { compactSnapshot } from "../../../src/sandbox/snapshot/compact.ts";
+import { flattenSnapshot } from "../../../src/sandbox/snapshot/flatten.ts";
 import { verifySnapshot } from "../../../src/sandbox/snapshot/verify.ts";
 import { openSandboxHome } from "../../../src/sandbox/store/home.ts";
 import type { SandboxRecord } from "../../../src/sandbox/store/records.ts";
@@ -228,7 +228,7 @@ test("a chain keeps every level, costs its differences only, and compact gives t
   for (const { id, kind } of head.disk.filter((layer) => layer.kind === "qcow2")) {
     execFileSync("qemu-img", ["check", "-q", lab.context.home.diskLayer(id, kind)]);
   }
-  const flat = await compactSnapshot(lab.context, head);
+  const flat = await flattenSnapshot(lab.context, head);
   expect(flat.parent).toBeUndefined();
   expect(flat.disk).toHaveLength(1);
   const same = readFileSync(await ensureMemoryImage(lab.context, flat)).equals(
@@ -401,7 +401,7 @@ test("every damaged, cut or missing piece is named before a guest runs on it", a
 });
 
 test("a pack runs on another home, and a hostile one leaves nothing", async () => {
-  const child = await forkOne(await compactSnapshot(lab.context, await snapshotOf(source)));
+  const child = await forkOne(await flattenSnapshot(lab.context, await snapshotOf(source)));
   await lab.sh(child, "echo packed > /root/cargo");
   const snapshot = await snapshotOf(child);
   await end(child);

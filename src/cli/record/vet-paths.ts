@@ -3,7 +3,7 @@ import { type LocatedPath, locatePath } from "../../authorship/edits/locate-path
 import type { ErrorCode } from "../../base/error-codes.ts";
 import { listIgnoredSync, readCommittedSync } from "../../git/remote/sync.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
-import { readHead } from "../../journal/heads/head-files.ts";
+import { readPathHead } from "../../journal/heads/head-files.ts";
 import { listEpochs } from "../../journal/layout.ts";
 
 /** A path that somebody named and that has nothing to record. */
@@ -48,7 +48,7 @@ function rejectInside({ repository, path, absolute }: Inside, deps: ObserveDeps)
   const stat = files.statIfExists(absolute);
   if (stat?.kind === "folder") return { code: "invalid-input", why: `${shown} is a directory` };
   if (stat === undefined) {
-    const isPending = listEpochs(repository, files).some((epoch) => readHead(files, epoch, path));
+    const isPending = listEpochs(repository, files).some((epoch) => readPathHead(files, epoch, path));
     if (isPending) return undefined;
     const commit = readBaseCommit(repository, files, processes);
     const isCommitted =

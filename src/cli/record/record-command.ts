@@ -1,8 +1,8 @@
 import { buildCommand } from "@stricli/core";
 import type { CliContext } from "../command/context.ts";
-import { checkpointPresets } from "./presets.ts";
+import { recordPresets } from "./presets.ts";
 
-export interface CheckpointFlags {
+export interface RecordFlags {
   readonly hookInput?: string;
   readonly session?: string;
   readonly model?: string;
@@ -16,8 +16,8 @@ export interface CheckpointFlags {
 const text = (brief: string, placeholder: string) =>
   ({ kind: "parsed", parse: String, optional: true, brief, placeholder }) as const;
 
-export const checkpointCommand = buildCommand<CheckpointFlags, string[], CliContext>({
-  loader: async () => (await import("./checkpoint.ts")).checkpoint,
+export const recordCommand = buildCommand<RecordFlags, string[], CliContext>({
+  loader: async () => (await import("./record.ts")).record,
   parameters: {
     flags: {
       hookInput: text("Hook JSON, or `stdin` to read it there", "json"),
@@ -39,18 +39,18 @@ export const checkpointCommand = buildCommand<CheckpointFlags, string[], CliCont
       parameter: {
         parse: String,
         placeholder: "preset-or-file",
-        brief: `Who made the change (${checkpointPresets.join(", ")}), then the files; without files those that git status shows`,
+        brief: `Who made the change (${recordPresets.join(", ")}), then the files; without files those that git status shows`,
       },
     },
   },
   docs: {
     brief: "Record by hand who changed files: for scripts, editors and other agents",
-    fullDescription: `Records who changed files since the last record. claude and agent-v1 read the agent's hook JSON from standard input and always end with 0; human and known_human credit the person of git's user.name; mock_ai credits a made-up agent; untracked credits nobody.
+    fullDescription: `Records who changed files since the last record. claude and agent-v1 read the agent's hook JSON from standard input and always end with 0; human and known_human credit the person of git's user.name; mock_ai credits a made-up agent; untracked credits nobody. keyframe checkpoint, as git-ai calls it, is the same command.
 
 Examples:
-  keyframe checkpoint human src/parser.ts
-  keyframe checkpoint agent-v1 < payload.json
-  keyframe checkpoint mock_ai --session demo src/lexer.ts
-  keyframe checkpoint --reset`,
+  keyframe record human src/parser.ts
+  keyframe record agent-v1 < payload.json
+  keyframe record mock_ai --session demo src/lexer.ts
+  keyframe record --reset`,
   },
 });

@@ -28,7 +28,7 @@ const convertTimeoutMs = 60 * 60 * 1000;
  * Makes a snapshot that stands on nothing and starts the same guest: one memory diff against zeros, one disk layer.
  * What it was made from stays as it is.
  */
-export async function compactSnapshot(
+export async function flattenSnapshot(
   context: SandboxContext,
   source: ReadySnapshot,
   options: { readonly name?: ObjectName } = {},

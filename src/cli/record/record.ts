@@ -13,9 +13,9 @@ import { readStandardInput } from "../../system/machine/standard-input.ts";
 import { randomHex } from "../../system/random.ts";
 import type { CliContext } from "../command/context.ts";
 import { exitCodes } from "../command/exit-codes.ts";
-import type { CheckpointFlags } from "./checkpoint-command.ts";
 import { type CheckpointInput, checkpointEvent, readsPayload } from "./event.ts";
-import { type CheckpointPreset, checkpointPresets } from "./presets.ts";
+import { type CheckpointPreset, recordPresets } from "./presets.ts";
+import type { RecordFlags } from "./record-command.ts";
 import { type RejectedPath, vetPaths } from "./vet-paths.ts";
 
 /** A payload by hand may be typed slowly. */
@@ -30,8 +30,8 @@ interface Summary {
 
 const nothingRecorded: Summary = { recorded: false, credited: 0, seen: 0, problems: [] };
 
-/** `keyframe checkpoint` */
-export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...args: string[]): Promise<void> {
+/** `keyframe record` */
+export async function record(this: CliContext, flags: RecordFlags, ...args: string[]): Promise<void> {
   const [preset, ...files] = args;
   const repository = mustFindRepository(this.cwd, this);
   if (flags.reset) resetJournal(this, repository);
@@ -42,7 +42,7 @@ export async function checkpoint(this: CliContext, flags: CheckpointFlags, ...ar
     return;
   }
   if (!isPreset(preset)) throw usage(`${JSON.stringify(preset)} is not a preset`);
-  const { summary, rejected } = record(this, repository, {
+  const { summary, rejected } = recordChange(this, repository, {
     preset,
     files,
     flags,
@@ -62,7 +62,7 @@ interface Recorded {
   readonly rejected?: RejectedPath;
 }
 
-function record(context: CliContext, repository: Repository, input: CheckpointInput): Recorded {
+function recordChange(context: CliContext, repository: Repository, input: CheckpointInput): Recorded {
   const event = checkpointEvent(input);
   if (event.kind === "ignored") return { summary: nothingRecorded };
   if (event.kind === "refused") {
@@ -96,7 +96,7 @@ function withModel(event: AgentEvent, preset: string, context: CliContext): Agen
   return adapter === undefined ? event : addModel(event, adapter, context.files);
 }
 
-function readPayload(preset: CheckpointPreset, flags: CheckpointFlags): { readonly payload?: Buffer } {
+function readPayload(preset: CheckpointPreset, flags: RecordFlags): { readonly payload?: Buffer } {
   if (!readsPayload(preset, flags)) {
     if (flags.hookInput !== undefined) throw usage(`${preset} takes no --hook-input`);
     return {};
@@ -121,9 +121,9 @@ function printSummary({ terminal }: CliContext, preset: string, summary: Summary
 }
 
 function isPreset(name: string): name is CheckpointPreset {
-  return (checkpointPresets as readonly string[]).includes(name);
+  return (recordPresets as readonly string[]).includes(name);
 }
 
 function usage(what: string): KeyframeError {
-  return new KeyframeError("usage", what, { hint: `presets: ${checkpointPresets.join(", ")}` });
+  return new KeyframeError("usage", what, { hint: `presets: ${recordPresets.join(", ")}` });
 }

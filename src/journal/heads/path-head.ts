@@ -3,13 +3,13 @@ import { joinAgents } from "../join-agents.ts";
 import type { JournalEvent } from "../journal-event.ts";
 import { maxEarlierStates } from "../limits.ts";
 import { ownersIn, sessionOfOwner } from "../line-owners.ts";
-import type { Head, PathState } from "../path-state.ts";
+import type { PathHead, PathState } from "../path-state.ts";
 import { encodeRecordLine, parseRecordLine } from "../record-line.ts";
 
 const absent: PathState = { kind: "absent", mode: 0, digest: "", sizeBytes: 0, runs: [] };
 
 /** The head after an event. Pure; applying the same event twice gives the same head. */
-export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
+export function applyEvent(head: PathHead | undefined, event: JournalEvent): PathHead {
   if (head?.eventId === event.id) return head;
   if (event.carried !== undefined) return { ...event.carried, eventId: event.id };
   const state = event.state ?? head?.current ?? absent;
@@ -41,29 +41,29 @@ export function applyEvent(head: Head | undefined, event: JournalEvent): Head {
 }
 
 /** True if some line of a state, or the state itself, is someone's work: such a head has something to settle. */
-export function hasOwners(head: Head): boolean {
+export function hasOwners(head: PathHead): boolean {
   return isProduced(head) || [head.current, ...head.earlier].some((state) => ownersIn(state.runs).size > 0);
 }
 
 /** True if the path stands as an agent's edit left it. */
-export function isProduced({ current, produced }: Head): boolean {
+export function isProduced({ current, produced }: PathHead): boolean {
   return Object.values(produced ?? {}).includes(current.digest);
 }
 
-export function encodeHead(head: Head): Buffer {
+export function encodePathHead(head: PathHead): Buffer {
   return encodeRecordLine(head);
 }
 
 /** Undefined if the bytes are not a whole head. */
-export function parseHead(bytes: Buffer): Head | undefined {
+export function parsePathHead(bytes: Buffer): PathHead | undefined {
   const record = parseRecordLine(bytes);
   if (record === undefined || typeof record["path"] !== "string" || typeof record["current"] !== "object")
     return undefined;
   // the sum has been checked: the record is as encodeHead wrote it
-  return record as unknown as Head;
+  return record as unknown as PathHead;
 }
 
-function earlierStates(head: Head | undefined, state: PathState): readonly PathState[] {
+function earlierStates(head: PathHead | undefined, state: PathState): readonly PathState[] {
   if (head === undefined) return [];
   const { current, earlier } = head;
   const isNewState = current.digest !== state.digest || current.kind !== state.kind;
@@ -78,14 +78,14 @@ function agentsOf(event: JournalEvent): Record<string, AgentId> {
 }
 
 function producedAfter(
-  produced: NonNullable<Head["produced"]>,
+  produced: NonNullable<PathHead["produced"]>,
   event: JournalEvent,
-): NonNullable<Head["produced"]> {
+): NonNullable<PathHead["produced"]> {
   if (event.kind !== "edit" || event.state === undefined || !event.owner?.startsWith("s_")) return produced;
   return { ...produced, [sessionOfOwner(event.owner)]: event.state.digest };
 }
 
-function countersAfter(counters: Head["counters"], event: JournalEvent): Head["counters"] {
+function countersAfter(counters: PathHead["counters"], event: JournalEvent): PathHead["counters"] {
   const next: Record<string, { generated: number; overridden: number }> = { ...counters };
   const add = (session: string, generated: number, overridden: number) => {
     const old = next[session] ?? { generated: 0, overridden: 0 };

@@ -2,14 +2,14 @@ import { resolve } from "node:path";
 import type { AgentEvent, HookReading } from "../../agents/agent-event.ts";
 import { findAgentAdapter } from "../../agents/hooks/registry.ts";
 import { decodePayload } from "../../agents/payload.ts";
-import type { CheckpointFlags } from "./checkpoint-command.ts";
 import type { CheckpointPreset } from "./presets.ts";
+import type { RecordFlags } from "./record-command.ts";
 
 export interface CheckpointInput {
   readonly preset: CheckpointPreset;
   /** As given on the command line. */
   readonly files: readonly string[];
-  readonly flags: CheckpointFlags;
+  readonly flags: RecordFlags;
   readonly cwd: string;
   /** Hook JSON, where the preset takes it. */
   readonly payload?: Buffer;
@@ -20,7 +20,7 @@ export interface CheckpointInput {
 }
 
 /** True if the preset reads hook JSON from standard input by default. */
-export function readsPayload(preset: CheckpointPreset, flags: CheckpointFlags): boolean {
+export function readsPayload(preset: CheckpointPreset, flags: RecordFlags): boolean {
   return (
     preset === "claude" ||
     preset === "agent-v1" ||
@@ -28,7 +28,7 @@ export function readsPayload(preset: CheckpointPreset, flags: CheckpointFlags): 
   );
 }
 
-/** The event that a `keyframe checkpoint` call stands for. */
+/** The event that a `keyframe record` call stands for. */
 export function checkpointEvent(input: CheckpointInput): HookReading {
   const { preset, cwd, flags } = input;
   const named = input.files.map((file) => resolve(cwd, file));
@@ -59,7 +59,7 @@ export function checkpointEvent(input: CheckpointInput): HookReading {
   }
 }
 
-function editorOf(flags: CheckpointFlags): Pick<Extract<AgentEvent, { kind: "known-human-edit" }>, "editor"> {
+function editorOf(flags: RecordFlags): Pick<Extract<AgentEvent, { kind: "known-human-edit" }>, "editor"> {
   const { editor, editorVersion, extensionVersion } = flags;
   if (editor === undefined) return {};
   return {
