@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { Repository } from "../git/repository.ts";
 import { listWorktrees } from "../git/worktree/worktrees.ts";
 import type { Files } from "../system/files/files.ts";
-import { type LockDeps, readLockHolder } from "../system/locks/lock-file.ts";
+import type { LockDeps } from "../system/locks/lock-file.ts";
+import { readLockHolder } from "../system/locks/take-over.ts";
 import type { ProcessIdentity } from "../system/process/process-table.ts";
 
 /** A lock file that is there. */

@@ -1,7 +1,8 @@
 import { dirname, join } from "node:path";
 import { errorText, KeyframeError } from "../../base/errors.ts";
 import type { Repository } from "../../git/repository.ts";
-import { type LockDeps, readLockHolder, withLockFile } from "../../system/locks/lock-file.ts";
+import { type LockDeps, withLockFile } from "../../system/locks/lock-file.ts";
+import { readLockHolder } from "../../system/locks/take-over.ts";
 import type { ProcessIdentity } from "../../system/process/process-table.ts";
 import { encodeSessionState, parseSessionState, type SessionState, textOfState } from "./state.ts";
 

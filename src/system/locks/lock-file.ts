@@ -1,7 +1,8 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Files } from "../files/files.ts";
-import { type ProcessIdentity, type ProcessTable, parseProcessIdentity } from "../process/process-table.ts";
+import type { ProcessIdentity, ProcessTable } from "../process/process-table.ts";
+import { encodeSelf, readLockHolder, takeLockOfDead } from "./take-over.ts";
 
 export interface LockDeps {
   readonly files: Files;
@@ -25,8 +26,6 @@ const soonMs = 2;
 const laterMs = 16;
 /** How often the holder's process is looked up while its lock is there. */
 const holderCheckMs = 50;
-/** A take-over lasts microseconds: one this old was itself killed. */
-const takeoverAgeMs = 5000;
 
 /** Runs `work` while this process alone holds the lock (`acquireLock`). */
 export function withLockFile<T>(deps: LockDeps, path: string, options: LockFileOptions, work: () => T): T {
@@ -43,13 +42,17 @@ export function withLockFile<T>(deps: LockDeps, path: string, options: LockFileO
  * lock of a killed process is taken over by the next one. @throws KeyframeError `lock-busy`
  */
 export function acquireLock(deps: LockDeps, path: string, options: LockFileOptions): () => void {
-  const content = Buffer.from(JSON.stringify(deps.processTable.self()));
+  const content = encodeSelf(deps);
   const patience = createPatience(deps, path, options);
   let tookOver = false;
-  for (let tries = 0; !isFree(deps, path, tries) || !deps.files.createIfAbsent(path, content); tries += 1) {
-    if (patience.shouldLook() && takeOverIfHolderDied(deps, path)) {
+  for (
+    let tries = 0;
+    !isFree(deps, path, tries) || !deps.files.createIfAbsent(path, content);
+    tries += 1
+  ) {
+    if (patience.shouldLook() && takeLockOfDead(deps, path, content)) {
       tookOver = true;
-      continue;
+      break;
     }
     if (patience.isOver()) throw busy(deps, path, options.timeoutMs);
     deps.clock.sleepSync(patience.pauseMs(tries));
@@ -127,39 +130,4 @@ export function describeHolder(
 ): string {
   const program = processTable.programOf(pid);
   return program === undefined || program === "" ? `process ${pid}` : `process ${pid} (${program})`;
-}
-
-/** Undefined if nobody holds it, or if it is not a lock that we wrote: that one is held until the time limit. */
-export function readLockHolder(files: Files, path: string): ProcessIdentity | undefined {
-  const bytes = files.readIfExists(path);
-  if (bytes === undefined) return undefined;
-  try {
-    return parseProcessIdentity(JSON.parse(bytes.toString("utf8")));
-  } catch {
-    return undefined; // not JSON
-  }
-}
-
-/**
- * Removes the lock of a holder that has died, and returns whether it did. A second lock keeps two finders from removing
- * each other's new lock. Whoever takes the lock next does not know of the death: what the holder left half done must be
- * finished under `acquireLock` instead, where there is something to finish.
- */
-export function takeOverIfHolderDied({ files, clock, processTable }: LockDeps, path: string): boolean {
-  const holder = readLockHolder(files, path);
-  if (holder === undefined || processTable.isRunning(holder)) return false;
-  const guard = `${path}.takeover`;
-  if (!files.createIfAbsent(guard, Buffer.from(JSON.stringify(processTable.self())))) {
-    const stat = files.statIfExists(guard);
-    if (stat !== undefined && clock.nowMs() - stat.mtimeMs > takeoverAgeMs) files.remove(guard);
-    return false;
-  }
-  try {
-    const again = readLockHolder(files, path);
-    if (again === undefined || processTable.isRunning(again)) return false;
-    files.remove(path);
-    return true;
-  } finally {
-    files.remove(guard);
-  }
 }

@@ -1,16 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { KeyframeError } from "../../../src/base/errors.ts";
 import { createFakeClock } from "../../../src/system/clock.ts";
 import { type Files, nodeFiles } from "../../../src/system/files/files.ts";
-import {
-  acquireLock,
-  type LockDeps,
-  readLockHolder,
-  withLockFile,
-} from "../../../src/system/locks/lock-file.ts";
+import { acquireLock, type LockDeps, withLockFile } from "../../../src/system/locks/lock-file.ts";
+import { readLockHolder, removeLockOfDead } from "../../../src/system/locks/take-over.ts";
 import { nodeProcessTable } from "../../../src/system/process/process-table.ts";
 import { makeZombie } from "../../support/zombie.ts";
 
@@ -110,12 +107,12 @@ test("a lock that was taken over is given back if what its holder began cannot b
 });
 
 describe("two processes find the same dead holder", () => {
-  test("the second looks again before it removes: it does not remove the first one's lock", () => {
+  test("the second looks again before it writes: it does not take the first one's lock", () => {
     writeFileSync(path, dead);
     let first = "";
     // between the second one's look and its take-over, the first takes the lock
     const createIfAbsent: Files["createIfAbsent"] = (target, ...rest) => {
-      if (target === `${path}.takeover` && first === "") {
+      if (target.startsWith(`${path}.takeover`) && first === "") {
         first = codeOf(() => acquireLock(depsWith(), path, once));
       }
       return nodeFiles.createIfAbsent(target, ...rest);
@@ -123,25 +120,95 @@ describe("two processes find the same dead holder", () => {
     const second = codeOf(() => acquireLock(depsWith({ createIfAbsent }), path, once));
     expect([first, second]).toEqual(["done", "lock-busy"]);
     expect(readLockHolder(nodeFiles, path)).toEqual(nodeProcessTable.self());
+    expect(readdirSync(folder)).toEqual(["lock"]);
   });
 
-  test("while the first removes it the second waits, so that only one of them gets it", () => {
+  test("while the first takes it the second waits, so that only one of them gets it", () => {
     writeFileSync(path, dead);
     let second = "";
-    const remove: Files["remove"] = (target) => {
+    const replaceWithoutSync: Files["replaceWithoutSync"] = (target, ...rest) => {
       if (target === path && second === "") second = codeOf(() => acquireLock(depsWith(), path, once));
-      nodeFiles.remove(target);
+      nodeFiles.replaceWithoutSync(target, ...rest);
     };
-    const first = codeOf(() => acquireLock(depsWith({ remove }), path, once));
+    const first = codeOf(() => acquireLock(depsWith({ replaceWithoutSync }), path, once));
     expect([first, second]).toEqual(["done", "lock-busy"]);
   });
 
-  test("one that was killed while it took over stops nobody for ever", () => {
+  test("those that were killed while they took over, one after the other, stop nobody", () => {
     writeFileSync(path, dead);
-    writeFileSync(`${path}.takeover`, dead);
-    const deps = depsWith();
-    const clock = createFakeClock(Date.now());
-    expect(codeOf(() => acquireLock(deps, path, once))).toBe("lock-busy");
-    expect(codeOf(() => acquireLock({ ...deps, clock }, path, { ...once, timeoutMs: 20_000 }))).toBe("done");
+    const killed = Array.from({ length: 3 }, (_, at) => dead.replace('"1"', `"${at + 2}"`));
+    for (const content of killed) {
+      const asIfKilled = new Error("killed");
+      const files: Partial<Files> = {
+        replaceWithoutSync: () => {
+          throw asIfKilled;
+        },
+        remove: () => undefined,
+        createIfAbsent: (target, _, options) =>
+          nodeFiles.createIfAbsent(target, Buffer.from(content), options),
+      };
+      expect(codeOf(() => acquireLock(depsWith(files), path, once))).toBe(String(asIfKilled));
+    }
+    expect(readdirSync(folder)).toHaveLength(4);
+    expect(codeOf(() => acquireLock(depsWith(), path, once))).toBe("done");
+    expect(readdirSync(folder)).toEqual(["lock"]);
+  });
+
+  test("one that takes it only to free it leaves nothing behind, and nothing is freed of one that lives", () => {
+    writeFileSync(path, dead);
+    expect(removeLockOfDead(depsWith(), path)).toBe(true);
+    expect(readdirSync(folder)).toEqual([]);
+    acquireLock(depsWith(), path, once);
+    expect(removeLockOfDead(depsWith(), path)).toBe(false);
+    expect(readdirSync(folder)).toEqual(["lock"]);
+  });
+});
+
+describe.skipIf(process.platform !== "linux")("a process is stopped in the middle of a take-over", () => {
+  const loader = join(import.meta.dirname, "../../../scripts/typescript.mjs");
+  const source = join(import.meta.dirname, "../../../src/system");
+
+  /** A process that stops itself as it is about to write over the dead holder's lock. */
+  async function stoppedTaker(): Promise<ChildProcess> {
+    const script = `
+      import { nodeFiles } from ${JSON.stringify(join(source, "files/files.ts"))};
+      import { acquireLock } from ${JSON.stringify(join(source, "locks/lock-file.ts"))};
+      import { nodeProcessTable } from ${JSON.stringify(join(source, "process/process-table.ts"))};
+      import { nodeClock } from ${JSON.stringify(join(source, "clock.ts"))};
+      const files = { ...nodeFiles, replaceWithoutSync(...all) {
+        process.kill(process.pid, "SIGSTOP");
+        nodeFiles.replaceWithoutSync(...all);
+      } };
+      acquireLock({ files, clock: nodeClock, processTable: nodeProcessTable }, ${JSON.stringify(path)},
+        { timeoutMs: 60_000, onTakeover: () => undefined });
+      process.stdout.write("has it");
+      setInterval(() => undefined, 1000);`;
+    const words = ["--import", loader, "--input-type=module", "-e", script];
+    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const isStopped = () => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, "latin1"));
+    await vi.waitUntil(isStopped, { timeout: 60_000, interval: 10 });
+    return child;
+  }
+
+  test("nobody else takes it meanwhile, for a minute too; then it is the only holder", async () => {
+    writeFileSync(path, dead);
+    const child = await stoppedTaker();
+    const patient = { ...once, timeoutMs: 60_000 };
+    expect(codeOf(() => acquireLock(depsWith(), path, patient))).toBe("lock-busy");
+    child.kill("SIGCONT");
+    await new Promise((resolve) => child.stdout?.once("data", resolve));
+    expect(readLockHolder(nodeFiles, path)?.pid).toBe(child.pid);
+    expect(codeOf(() => acquireLock(depsWith(), path, once))).toBe("lock-busy");
+  });
+
+  test("once it is killed, the next one takes the lock at once", async () => {
+    writeFileSync(path, dead);
+    const child = await stoppedTaker();
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await ended;
+    expect(codeOf(() => acquireLock(depsWith(), path, once))).toBe("done");
+    expect(readdirSync(folder)).toEqual(["lock"]);
   });
 });

@@ -2,7 +2,8 @@ import { listWorktrees } from "../../../git/worktree/worktrees.ts";
 import { lockPath } from "../../../journal/layout.ts";
 import { withJournalLock } from "../../../journal/log/journal.ts";
 import { type LockFile, listLockFiles } from "../../../state/lock-files.ts";
-import { describeHolder, takeOverIfHolderDied } from "../../../system/locks/lock-file.ts";
+import { describeHolder } from "../../../system/locks/lock-file.ts";
+import { removeLockOfDead } from "../../../system/locks/take-over.ts";
 import type { DoctorCheck, DoctorContext, Finding } from "./check.ts";
 
 /** Locks are held for milliseconds; a transfer or a large settling may take seconds. */
@@ -47,6 +48,6 @@ function longHeld({ path, holder, heldMs }: LockFile, who: string): Finding {
 /** A killed recording left something half done: taking the journal's lock finishes it. Behind other locks nothing is. */
 function free({ cli, repository }: DoctorContext, path: string): void {
   const place = listWorktrees(repository, cli.files).find((worktree) => lockPath(worktree) === path);
-  if (place === undefined) takeOverIfHolderDied(cli, path);
+  if (place === undefined) removeLockOfDead(cli, path);
   else withJournalLock(cli, place, () => undefined);
 }
