@@ -15,3 +15,6 @@ export const lockTimeoutMs = 5000;
 
 /** So many times as long while holders take turns: of sixty hooks at once every one records. */
 export const lockTurns = 6;
+
+/** The same for a hook, which an agent ends after 30 s: what it could not record by then waits for the next holder. */
+export const hookLockTurns = 2;

@@ -52,7 +52,12 @@ const leftovers = () =>
 
 test("the crash tests know every fault point of the journal and of settling", () => {
   expect(faultPointsInSource("journal:", "notes:", "prune:", "settle:")).toEqual(
-    [...recordingPoints, ...settlingPoints, "prune:before-rename"].sort(),
+    [
+      ...recordingPoints,
+      ...settlingPoints,
+      "journal:after-waiting-before-remove",
+      "prune:before-rename",
+    ].sort(),
   );
 });
 

@@ -64,7 +64,7 @@ export interface AuthorshipRepo {
   remove(): void;
 }
 
-export function makeAuthorshipRepo(): AuthorshipRepo {
+export function makeAuthorshipRepo(deps = nodeObserveDeps): AuthorshipRepo {
   const folder = mkdtempSync(join(tmpdir(), "kf-authorship-"));
   const env = {
     ...process.env,
@@ -98,7 +98,7 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
     agentBegins(name, agent = agentA) {
       calls += 1;
       open = `call-${calls}`;
-      observe({ kind: "before-edit", ...toolCall(agent, open), paths: [path(name)] }, nodeObserveDeps);
+      observe({ kind: "before-edit", ...toolCall(agent, open), paths: [path(name)] }, deps);
     },
     agentReports(name, agent = agentA, expected) {
       if (open === "") {
@@ -113,7 +113,7 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
         ...(expected === undefined ? {} : { expected }),
       } as const;
       open = "";
-      return observe(event, nodeObserveDeps);
+      return observe(event, deps);
     },
     agentEdit(name, change, agent = agentA) {
       repo.agentBegins(name, agent);
@@ -123,18 +123,14 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
     agentPatch(names, change, agent = agentA) {
       calls += 1;
       const call = { ...toolCall(agent, `call-${calls}`), paths: names.map(path) };
-      observe({ kind: "before-edit", ...call }, nodeObserveDeps);
+      observe({ kind: "before-edit", ...call }, deps);
       change();
-      observe({ kind: "after-edit", ...call }, nodeObserveDeps);
+      observe({ kind: "after-edit", ...call }, deps);
     },
-    humanSaves: (name) =>
-      observe({ kind: "known-human-edit", paths: [path(name)], cwd: folder }, nodeObserveDeps),
-    snapshot: (name) =>
-      void observe({ kind: "untracked-edit", paths: [path(name)], cwd: folder }, nodeObserveDeps),
-    shellBegins: (id, agent = agentA) =>
-      observe({ kind: "before-shell", ...toolCall(agent, id) }, nodeObserveDeps),
-    shellEnds: (id, agent = agentA) =>
-      observe({ kind: "after-shell", ...toolCall(agent, id) }, nodeObserveDeps),
+    humanSaves: (name) => observe({ kind: "known-human-edit", paths: [path(name)], cwd: folder }, deps),
+    snapshot: (name) => void observe({ kind: "untracked-edit", paths: [path(name)], cwd: folder }, deps),
+    shellBegins: (id, agent = agentA) => observe({ kind: "before-shell", ...toolCall(agent, id) }, deps),
+    shellEnds: (id, agent = agentA) => observe({ kind: "after-shell", ...toolCall(agent, id) }, deps),
     async commitIndex(...args) {
       git("commit", "-q", "--allow-empty-message", "-m", "change", ...args);
       await repo.settle();
@@ -144,7 +140,7 @@ export function makeAuthorshipRepo(): AuthorshipRepo {
       git("add", ...(paths.length === 0 ? ["-A"] : ["--", ...paths]));
       return repo.commitIndex();
     },
-    settle: () => settle(openGit(mustFindRepository(folder, nodeMachine), nodeProcesses), nodeObserveDeps),
+    settle: () => settle(openGit(mustFindRepository(folder, nodeMachine), nodeProcesses), deps),
     blame(name) {
       const lines = execFileSync(
         "git",

@@ -9,7 +9,7 @@ import {
   writeOpenEdit,
 } from "../../journal/calls/open-edits.ts";
 import { listShellCalls, removeShellCall, type ShellCall } from "../../journal/calls/shell-calls.ts";
-import { withJournal } from "../../journal/log/journal.ts";
+import { recordInJournal } from "../../journal/log/record-or-wait.ts";
 import type { ObserveDeps } from "../edits/edit-cause.ts";
 import { locatePath } from "../edits/locate-path.ts";
 import { recordEdit } from "../edits/record-edit.ts";
@@ -102,7 +102,7 @@ function holdsExpected(file: OpenEdit["files"][number], { files }: ObserveDeps):
 function forgetEdit(edit: OpenEdit, repository: Repository, deps: ObserveDeps): void {
   const base = readBaseCommit(repository, deps.files, deps.processes);
   const tree = new TreeReader(repository, deps);
-  withJournal(deps, repository, base, (journal) => {
+  recordInJournal(deps, repository, base, (journal) => {
     for (const { path: text } of edit.files) {
       const located = locatePath(text, repository.workTree ?? "", deps);
       if (located.kind !== "inside" || located.repository.gitDir !== repository.gitDir) continue;

@@ -7,7 +7,8 @@ import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
 import { listShellCalls, readShellCall, removeShellCall } from "../../journal/calls/shell-calls.ts";
 import { isOwned, listEpochs } from "../../journal/layout.ts";
-import { type Journal, withJournal } from "../../journal/log/journal.ts";
+import type { Journal } from "../../journal/log/journal.ts";
+import { recordInJournal } from "../../journal/log/record-or-wait.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/log/session-log.ts";
 import type { PathHead } from "../../journal/path-state.ts";
 import { recordProblem } from "../../state/problems.ts";
@@ -164,7 +165,7 @@ function observePaths(event: PathEvent, { repository, paths }: PathGroup, { deps
     absolute,
     after: captureOf(tree, { path, absolute }, event.buffers, deps),
   }));
-  withJournal(deps, repository, base, (journal) => {
+  recordInJournal(deps, repository, base, (journal) => {
     const earlierOf = (path: RepoPath, after: PathSnapshot) =>
       followMove(journal, { repository, files }, { path, after, earlier: origins.earlierOf(path, after) });
     const baselines = readBaselines(event, { journal, repository, captures, deps });

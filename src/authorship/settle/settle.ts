@@ -17,6 +17,7 @@ import {
 } from "../../journal/layout.ts";
 import { lockTimeoutMs } from "../../journal/limits.ts";
 import { carryHead, withJournal, withJournalLock } from "../../journal/log/journal.ts";
+import { hasWaiting } from "../../journal/log/waiting-files.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { fault } from "../../system/fault.ts";
 import { acquireLock } from "../../system/locks/lock-file.ts";
@@ -125,14 +126,16 @@ interface SettleWork {
   readonly options: SettleOptions;
 }
 
-/** True if HEAD has moved away from an epoch that holds owners, or a shell call may have committed. */
+/** True if HEAD has moved away from an epoch that holds owners, a shell call may have committed, or a hook got no lock. */
 function hasPendingWork(repository: Repository, deps: ObserveDeps): boolean {
   const base = readBaseCommit(repository, deps.files, deps.processes);
   const epochs = listEpochs(repository, deps.files);
   return (
+    hasWaiting(repository, deps.files) ||
     epochs.some(
       (epoch, index) => (epoch.base !== base || index < epochs.length - 1) && isOwned(epoch, deps.files),
-    ) || listShellCalls(repository, deps).some((call) => call.base !== base)
+    ) ||
+    listShellCalls(repository, deps).some((call) => call.base !== base)
   );
 }
 

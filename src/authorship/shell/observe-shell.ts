@@ -15,7 +15,8 @@ import {
   writeShellCall,
 } from "../../journal/calls/shell-calls.ts";
 import { type UntrackedFile, UntrackedFiles } from "../../journal/calls/untracked-files.ts";
-import { type Journal, withJournal } from "../../journal/log/journal.ts";
+import type { Journal } from "../../journal/log/journal.ts";
+import { recordInJournal } from "../../journal/log/record-or-wait.ts";
 import type { StatMark } from "../../journal/path-state.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
 import { followMove } from "../edits/follow-move.ts";
@@ -59,7 +60,7 @@ export function observeShellStart(
   const cause = open === undefined ? { owner: null } : shellCause(open);
   const origins = new GitOrigins(repository, open, deps);
   const tree = new TreeReader(repository, deps);
-  withJournal(deps, repository, base, (journal) => {
+  recordInJournal(deps, repository, base, (journal) => {
     // a path that was clean when the only open call began held then what its commit holds
     const dirtyThen = new Set(open?.dirty);
     const wasClean = paths.filter(
@@ -140,7 +141,7 @@ export function observeShellEnd(
   const paths = new Set([...dirty, ...call.dirty]);
   const cause = causeOfShell(call, repository, { deps, outcome });
   let credited = 0;
-  withJournal(deps, repository, base, (journal) => {
+  recordInJournal(deps, repository, base, (journal) => {
     const changed = [...paths].filter((path) => {
       const mark = journal.head(path)?.mark ?? call.unread[path];
       return !isUnchanged(files, join(repository.workTree ?? "", path), mark);

@@ -5,7 +5,7 @@ import { readCommittedSync, runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { listShellCalls, type ShellCall, writeShellCall } from "../../journal/calls/shell-calls.ts";
 import { listEpochs } from "../../journal/layout.ts";
-import { withJournal } from "../../journal/log/journal.ts";
+import { recordInJournal } from "../../journal/log/record-or-wait.ts";
 import { isSameProcess } from "../../system/process/process-table.ts";
 import { appendEditRecord, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
 import { isUnchanged, markOf, type PathSnapshot, snapshotContent } from "../edits/path-snapshot.ts";
@@ -78,7 +78,7 @@ export function creditShellCommits(
     const captures = new Map(paths.map((path) => [path, captureCommitted(contents.get(path), path)]));
     const gone = [...captures].flatMap(([path, { kind }]) => (kind === "absent" ? [path] : []));
     origins.prepare(captures, { more: commit.parents, gone });
-    withJournal(deps, repository, call.base, (journal) => {
+    recordInJournal(deps, repository, call.base, (journal) => {
       for (const [path, after] of captures) {
         // the file on disk was looked at already, by the agent's edit tool
         if (isUnchanged(deps.files, absoluteOf(path), journal.head(path)?.mark)) continue;

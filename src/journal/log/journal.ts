@@ -15,6 +15,7 @@ import {
   writePathHead,
 } from "../heads/head-files.ts";
 import { applyEvent, hasOwners } from "../heads/path-head.ts";
+import { joinAgents } from "../join-agents.ts";
 import type { JournalEvent } from "../journal-event.ts";
 import {
   type BaseCommit,
@@ -33,6 +34,7 @@ import { lockTimeoutMs, lockTurns } from "../limits.ts";
 import type { PathHead, PathState } from "../path-state.ts";
 import { appendEvent } from "./log.ts";
 import { finishInterrupted } from "./recovery.ts";
+import { readWaiting, type WaitingEvent } from "./waiting-files.ts";
 
 export interface JournalDeps {
   readonly files: Files;
@@ -58,9 +60,14 @@ export interface Journal {
   record(event: NewEvent, content?: Uint8Array): PathHead;
 }
 
+/** A journal that also takes in events which were made elsewhere. */
+interface EpochJournal extends Journal {
+  append(event: JournalEvent, content?: Uint8Array): PathHead;
+}
+
 /**
  * Runs `work` with the journal of a worktree whose HEAD is at `base`. One process at a time; what a killed one left
- * half done is finished first. The order of a recording is: content, log line, head. After a crash before the log line
+ * half done is finished first, and what could not get the lock is taken in. The order of a recording is: content, log line, head. After a crash before the log line
  * nothing was recorded; after it, the head is made again from the line.
  */
 export function withJournal<T>(
@@ -68,23 +75,81 @@ export function withJournal<T>(
   repository: Repository,
   base: BaseCommit,
   work: (journal: Journal) => T,
+  turns = lockTurns,
 ): T {
-  const { files } = deps;
-  return withJournalLock(deps, repository, () => {
-    const epochs = listEpochs(repository, files);
-    const last = epochs.at(-1);
-    const epoch = last?.base === base ? last : beginEpoch(repository, files, { before: epochs, base });
-    const earlier = epochs.filter((other) => other.sequence < epoch.sequence).reverse();
-    return work(openJournal(deps, epoch, earlier));
-  });
+  return withJournalLock(
+    deps,
+    repository,
+    () => {
+      takeWaiting(deps, repository);
+      const epochs = listEpochs(repository, deps.files);
+      const last = epochs.at(-1);
+      const epoch = last?.base === base ? last : beginEpoch(repository, deps.files, { before: epochs, base });
+      return work(openJournal(deps, epoch, epochs));
+    },
+    turns,
+  );
 }
 
-/** Runs `work` while no other process records. */
-export function withJournalLock<T>(deps: JournalDeps, repository: Repository, work: () => T): T {
+/** Runs `work` while no other process records. `turns`: see `lockTurns`. */
+export function withJournalLock<T>(
+  deps: JournalDeps,
+  repository: Repository,
+  work: () => T,
+  turns = lockTurns,
+): T {
   const lock = lockPath(repository);
   deps.files.makeFolder(dirname(lock));
   const onTakeover = () => finishInterrupted(deps, listEpochs(repository, deps.files));
-  return withLockFile(deps, lock, { timeoutMs: lockTimeoutMs, turns: lockTurns, onTakeover }, work);
+  return withLockFile(deps, lock, { timeoutMs: lockTimeoutMs, turns, onTakeover }, work);
+}
+
+/** Takes in, in order, what processes could not record because the lock did not come in time. */
+function takeWaiting(deps: JournalDeps, repository: Repository): void {
+  const { files } = deps;
+  for (const { path, recording } of readWaiting(repository, files)) {
+    if (recording === undefined) continue; // damaged: `doctor` names it
+    const { base, events } = recording;
+    const epochs = listEpochs(repository, files);
+    const epoch =
+      epochs.findLast((each) => each.base === base) ??
+      beginEpoch(repository, files, { before: epochs, base });
+    const journal = openJournal(deps, epoch, epochs);
+    for (const waiting of notTaken(journal, events)) takeEvent(journal, waiting);
+    fault("journal:after-waiting-before-remove");
+    files.remove(path);
+  }
+}
+
+/** Without those that had reached their heads when another process was killed here. */
+function notTaken(journal: Journal, events: readonly WaitingEvent[]): readonly WaitingEvent[] {
+  const taken = events.findLastIndex(({ event }) => journal.head(event.path)?.eventId === event.id);
+  return events.slice(taken + 1);
+}
+
+/**
+ * Where the path is what the event was computed from, as if it came now. Where somebody has moved it since, their state
+ * stays the newest, and the one that waited is one of the earlier ones: owners and content are kept for its commit.
+ */
+function takeEvent(journal: EpochJournal, { event, from, content }: WaitingEvent): void {
+  const head = journal.head(event.path);
+  const { state } = event;
+  const isMoved = head !== undefined && head.current.digest !== from;
+  if (!isMoved || state === undefined || state.digest === head.current.digest) {
+    journal.append(event, content);
+    return;
+  }
+  const waited = applyEvent({ ...head, current: state }, event);
+  const carried: PathHead = {
+    ...head,
+    agents: joinAgents(waited.agents, head.agents),
+    humans: { ...waited.humans, ...head.humans },
+    evidence: { ...waited.evidence, ...head.evidence },
+    earlier: [state, ...head.earlier.filter(({ digest }) => digest !== state.digest)],
+    begun: waited.begun,
+  };
+  const { id, at, path } = event;
+  journal.append({ id, at, path, kind: "carry", owner: null, state, carried }, content);
 }
 
 /**
@@ -157,8 +222,9 @@ interface FoundHead {
   readonly epoch: Epoch;
 }
 
-function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Epoch[]): Journal {
+function openJournal(deps: JournalDeps, epoch: Epoch, epochs: readonly Epoch[]): EpochJournal {
   const { files } = deps;
+  const earlierEpochs = epochs.filter((other) => other.sequence < epoch.sequence).reverse();
   let owned = isOwned(epoch, files);
   // nobody else moves a head while the lock is held
   const known = new Map<RepoPath, FoundHead | undefined>();
@@ -185,7 +251,7 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
     }
   }
 
-  return {
+  const journal: EpochJournal = {
     epoch,
     head: (path) => find(path)?.head,
     content(head, state) {
@@ -195,15 +261,17 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
       }
       return undefined;
     },
-    record(newEvent, content) {
-      const found = find(newEvent.path);
-      const event: JournalEvent = { id: randomHex(deps.random, 16), at: deps.clock.nowMs(), ...newEvent };
+    record: (newEvent, content) =>
+      journal.append({ id: randomHex(deps.random, 16), at: deps.clock.nowMs(), ...newEvent }, content),
+    append(event, content) {
+      const found = find(event.path);
       const head = applyEvent(found?.head, event);
       files.makeFolder(pathFolder(epoch, event.path));
       if (found !== undefined && found.epoch !== epoch)
         bringContents(files, { from: found.epoch, to: epoch }, found.head);
-      if (content !== undefined && head.current.digest !== "") {
-        files.createIfAbsent(stateContentPath(epoch, head.path, head.current), content, { mode: 0o600 });
+      const state = event.state ?? head.current;
+      if (content !== undefined && state.digest !== "") {
+        files.createIfAbsent(stateContentPath(epoch, head.path, state), content, { mode: 0o600 });
       }
       fault("journal:after-content-before-append");
       if (!owned && hasOwners(head)) {
@@ -222,6 +290,7 @@ function openJournal(deps: JournalDeps, epoch: Epoch, earlierEpochs: readonly Ep
       return head;
     },
   };
+  return journal;
 }
 
 /** The event that says where a head stood when its path was first touched in a new epoch. */

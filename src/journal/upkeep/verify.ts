@@ -14,6 +14,7 @@ import { applyEvent } from "../heads/path-head.ts";
 import { type Epoch, journalFolder, listEpochs, logPath } from "../layout.ts";
 import { type JournalDeps, withJournalLock } from "../log/journal.ts";
 import { readEvents } from "../log/log.ts";
+import { readWaiting } from "../log/waiting-files.ts";
 import type { PathHead } from "../path-state.ts";
 
 /** One thing wrong with a journal, and what `repairJournal` does about it. */
@@ -32,6 +33,14 @@ export function verifyJournal(deps: JournalDeps, repository: Repository): Journa
   const findings: JournalFinding[] = [];
   const epochs = listEpochs(repository, files);
   for (const epoch of epochs) findings.push(...verifyEpoch(deps, epoch));
+  for (const { path, recording } of readWaiting(repository, files)) {
+    if (recording !== undefined) continue;
+    findings.push({
+      kind: "damaged-line",
+      where: path,
+      what: "what waited here to be recorded cannot be read",
+    });
+  }
   for (const folder of [journalFolder(repository), ...epochs.map((epoch) => epoch.folder)]) {
     findings.push(...findAbandoned(deps, folder));
   }
