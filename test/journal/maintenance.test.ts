@@ -4,7 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { observe } from "../../src/authorship/record/observe.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { listEpochs as epochsOf, listEpochs, logPath } from "../../src/journal/layout.ts";
+import { withJournalLock } from "../../src/journal/log/journal.ts";
 import { readEvents } from "../../src/journal/log/log.ts";
+import { hasWaiting } from "../../src/journal/log/waiting-files.ts";
 import { encodeRecordLine, parseRecordLine } from "../../src/journal/record-line.ts";
 import { pruneJournal } from "../../src/journal/upkeep/prune.ts";
 import { repairJournal, verifyJournal } from "../../src/journal/upkeep/verify.ts";
@@ -99,11 +101,18 @@ test("a lock of a process that is gone is taken over, one of a living process is
   expect(epochsOf(repository(), nodeFiles)).toHaveLength(1);
   expect(kinds()).toEqual([]);
   writeFileSync(lock, JSON.stringify(nodeObserveDeps.processTable.self()));
+  const impatient = () => ({ ...nodeObserveDeps, clock: createFakeClock(Date.now()) });
+  expect(() => withJournalLock(impatient(), repository(), () => 0)).toThrow(
+    `held by process ${process.pid} (`,
+  );
+  // a hook, which nobody asks again, leaves what it saw for the next holder (waiting.e2e.test.ts)
+  repo.write("g", "x", "y");
   const outcome = observe(
     { kind: "known-human-edit", paths: [repo.path("g")], cwd: repo.folder },
-    { ...nodeObserveDeps, clock: createFakeClock(Date.now()) },
+    impatient(),
   );
-  expect(outcome.problems.join()).toMatch(`held by process ${process.pid} (`);
+  expect([outcome.credited, outcome.problems]).toEqual([1, []]);
+  expect(hasWaiting(repository(), nodeFiles)).toBe(true);
 });
 
 test("problems are kept in a file of bounded size, newest last", () => {
