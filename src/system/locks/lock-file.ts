@@ -45,11 +45,7 @@ export function acquireLock(deps: LockDeps, path: string, options: LockFileOptio
   const content = encodeSelf(deps);
   const patience = createPatience(deps, path, options);
   let tookOver = false;
-  for (
-    let tries = 0;
-    !isFree(deps, path, tries) || !deps.files.createIfAbsent(path, content);
-    tries += 1
-  ) {
+  for (let tries = 0; !isFree(deps, path, tries) || !deps.files.createIfAbsent(path, content); tries += 1) {
     if (patience.shouldLook() && takeLockOfDead(deps, path, content)) {
       tookOver = true;
       break;
