@@ -43,9 +43,13 @@ function bash(script: string, secondsLater = 2): string {
   });
 }
 
-type Writer = "A" | "K";
+type Writer = "A" | "K" | "U";
 
 function write(writer: Writer, path: string, ...lines: string[]): void {
+  if (writer === "U") {
+    repo.write(path, ...lines);
+    return;
+  }
   if (writer === "A") {
     repo.agentEdit(path, () => repo.write(path, ...lines), agentA);
     return;
@@ -60,192 +64,215 @@ async function commitBy(writer: Writer, path: string, ...lines: string[]): Promi
   await repo.commit(path);
 }
 
-/** A branch `ft` with two commits of the writer's, and a `main` that went on at the other end of the file. */
-async function branch(writer: Writer): Promise<void> {
+/** Who wrote the lines of a branch: its first commit has a line of nobody's too. */
+interface Writers {
+  readonly first: Writer;
+  readonly second: Writer;
+}
+
+const agentFirst: Writers = { first: "A", second: "K" };
+
+/** A branch `ft` with two commits, and a `main` that went on at the other end of the file. */
+async function branch({ first, second }: Writers): Promise<void> {
   bash("git switch -qc ft");
-  await commitBy(writer, "f", "base", "m", "n", "one");
-  await commitBy(writer, "f", "base", "m", "n", "one", "two");
+  write(first, "f", "base", "m", "n", "one");
+  await commitBy("U", "f", "base", "m", "n", "one", "unseen");
+  await commitBy(second, "f", "base", "m", "n", "one", "unseen", "two");
   bash("git switch -q main && sed -i 's/base/top/' f && git commit -qam person", 0);
 }
 
 type Scenario = readonly [
   title: string,
   expected: string,
-  prepare: (writer: Writer) => Promise<void>,
+  prepare: (writers: Writers) => Promise<void>,
   script: string,
 ];
 
 const onBranch: readonly Scenario[] = [
-  ["cherry-pick of one commit", "UUUW", branch, "git cherry-pick ft~"],
-  ["cherry-pick of a range", "UUUWW", branch, "git cherry-pick main..ft"],
-  ["cherry-pick -x", "UUUWW", branch, "git cherry-pick -x main..ft"],
-  ["cherry-pick -n", "UUUWW", branch, "git cherry-pick -n main..ft && git commit -qm picked"],
+  ["cherry-pick of one commit", "UUUWU", branch, "git cherry-pick ft~"],
+  ["cherry-pick of a range", "UUUWUV", branch, "git cherry-pick main..ft"],
+  ["cherry-pick -x", "UUUWUV", branch, "git cherry-pick -x main..ft"],
+  ["cherry-pick -n", "UUUWUV", branch, "git cherry-pick -n main..ft && git commit -qm picked"],
   [
     "cherry-pick with a conflict",
-    "UUUWU",
+    "UUUWUU",
     branch,
-    "sed -i '$ a three' f && git commit -qam three; git cherry-pick ft~ || { printf 'top\\nm\\nn\\none\\nthree\\n' >f; git commit -qam resolved; }",
+    "sed -i '$ a three' f && git commit -qam three; git cherry-pick ft~ || { printf 'top\\nm\\nn\\none\\nunseen\\nthree\\n' >f; git commit -qam resolved; }",
   ],
-  ["merge --squash", "UUUWW", branch, "git merge -q --squash ft && git commit -qm squashed"],
+  ["merge --squash", "UUUWUV", branch, "git merge -q --squash ft && git commit -qm squashed"],
   [
     "squash of a rebased branch, made on a server, then pulled",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git clone -q . .git/s && (cd .git/s && git config user.name S && git config user.email s@x && git switch -q main && git merge -q --squash origin/ft && git commit -qm 'Squashed (#1)') && git pull -q .git/s main",
   ],
   [
     "rebase merge, made on a server, then pulled",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git clone -q . .git/s && (cd .git/s && git config user.name S && git config user.email s@x && git switch -q ft && git rebase -q origin/main) && git pull -q .git/s ft",
   ],
   [
     "rebase with hooks bypassed",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && git -c core.hooksPath=/dev/null rebase -q main",
   ],
   [
     "rebase --quit",
-    "UUUW",
+    "UUUWU",
     branch,
     "git switch -q ft && GIT_SEQUENCE_EDITOR='sed -i 1s/pick/edit/' git rebase -q -i main; git rebase --quit",
   ],
   [
     "restack by commit-tree",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && git rebase -q main && t=$(git rev-parse ft^{tree}) && git reset -q --hard ft@{1} && git update-ref refs/heads/ft $(git commit-tree -p main -m restack $t) && git reset -q --hard",
   ],
   [
     "restack by commit-tree that keeps authors",
-    "UUUWW",
+    "UUUWUV",
     branch,
     'git switch -q ft && t=$(git merge-tree --write-tree main ft) && export GIT_AUTHOR_DATE="$(git show -s --format=%ad --date=raw ft)" && git update-ref refs/heads/ft $(git commit-tree -p main -m restack $t) && git reset -q --hard',
   ],
   [
     "reset --soft and commit",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && git reset -q --soft HEAD~2 && git commit -qm both && git checkout -q main && git cherry-pick ft",
   ],
   [
     "am of a patch from here",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git format-patch -q -o .git/p main..ft && git am -q -3 .git/p/*",
   ],
   [
     "apply of a patch from here",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git diff main...ft | git apply -3 && git commit -qam applied",
   ],
   [
     "an orphan branch with the same tree",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git checkout -q --orphan fresh ft && git commit -qm fresh",
   ],
   [
     "restore from a revision",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && printf 'base\\nm\\nn\\n' >f && git commit -qam cut && git restore --source=HEAD~ f && git commit -qam back",
   ],
   [
     "fast-import of an exported branch",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git fast-export ft | sed 's,refs/heads/ft,refs/heads/again,' | sed 's/^data 7$/data 7/' | git fast-import --quiet --force && git commit --amend -qm x 2>/dev/null; git switch -q again",
   ],
   [
     "filter-branch that moves the tree into a directory",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch -f --index-filter 'git ls-files -s | sed \"s,\\t,&d/,\" | GIT_INDEX_FILE=$GIT_INDEX_FILE.new git update-index --index-info && mv $GIT_INDEX_FILE.new $GIT_INDEX_FILE' ft && git mv d/f f && git commit -qm up",
   ],
   [
     "revert of a revert",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && git revert --no-edit HEAD && git revert --no-edit HEAD",
   ],
   [
     "revert of a deletion",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && git rm -q f && git commit -qm gone && git revert --no-edit HEAD",
   ],
   [
     "revert of a revert with a message of its own",
-    "UUUWW",
+    "UUUWUV",
     branch,
     "git switch -q ft && git revert --no-edit HEAD && git revert -n HEAD && git commit -qm again",
   ],
 ];
 
-describe.each(["A", "K"] as const)("what %s wrote keeps its owner without any hook", (writer) => {
-  test.each(onBranch)("%s", async (_title, expected, prepare, script) => {
-    await prepare(writer);
-    bash(script);
-    await repo.settle();
-    expect(repo.blame("f")).toBe(expected.replaceAll("W", writer));
-  });
+describe.each<Writers>([agentFirst, { first: "K", second: "A" }])(
+  "what $first, nobody and $second wrote keeps its owner without any hook",
+  (writers) => {
+    const { first: writer, second } = writers;
 
-  test("a stash popped in another worktree", async () => {
-    write(writer, "f", "base", "m", "n", "wip");
-    bash("git stash -q && git worktree add -q .git/other -b other");
-    const other = join(repo.folder, ".git", "other");
-    bash("cd .git/other && git stash pop -q && git commit -qam popped");
-    const there = openGit(mustFindRepository(other, nodeObserveDeps), nodeProcesses);
-    await settle(there, nodeObserveDeps);
-    bash("git merge -q other");
-    expect(repo.blame("f")).toBe(`UUU${writer}`);
-  });
+    test.each(onBranch)("%s", async (_title, expected, prepare, script) => {
+      await prepare(writers);
+      bash(script);
+      await repo.settle();
+      expect(repo.blame("f")).toBe(expected.replaceAll("W", writer).replaceAll("V", second));
+    });
 
-  test("a stash applied after a commit of the same file", async () => {
-    write(writer, "f", "base", "new", "m", "n");
-    bash("git stash -q");
-    await commitBy("K", "f", "base", "m", "n", "saved");
-    bash("git stash apply -q && printf 'late\\n' >>f && git commit -qam applied");
-    await repo.settle();
-    expect(repo.blame("f")).toBe(`U${writer}UUKU`);
-  });
+    test("a stash popped in another worktree", async () => {
+      write(writer, "f", "base", "m", "n", "wip");
+      write("U", "f", "base", "m", "n", "wip", "unseen");
+      write(second, "f", "base", "m", "n", "wip", "unseen", "more");
+      bash("git stash -q && git worktree add -q .git/other -b other");
+      const other = join(repo.folder, ".git", "other");
+      bash("cd .git/other && git stash pop -q && git commit -qam popped");
+      const there = openGit(mustFindRepository(other, nodeObserveDeps), nodeProcesses);
+      await settle(there, nodeObserveDeps);
+      bash("git merge -q other");
+      expect(repo.blame("f")).toBe(`UUU${writer}U${second}`);
+    });
 
-  test("a new file renamed before it was committed", async () => {
-    write(writer, "new", "one", "two");
-    bash("mv new renamed && git add renamed && git commit -qm renamed");
-    await repo.settle();
-    expect(repo.blame("renamed")).toBe(writer.repeat(2));
-    const { readPathHeads } = await import("../../src/journal/heads/head-files.ts");
-    const { listEpochs } = await import("../../src/journal/layout.ts");
-    const repository = mustFindRepository(repo.folder, nodeObserveDeps);
-    const pending = listEpochs(repository, nodeObserveDeps.files).flatMap((epoch) => [
-      ...readPathHeads(nodeObserveDeps.files, epoch),
-    ]);
-    expect(pending.map(({ path }) => path)).not.toContain("new");
-  });
+    test("a stash applied after a commit of the same file", async () => {
+      write(writer, "f", "base", "new", "m", "n");
+      write("U", "f", "base", "new", "unseen", "m", "n");
+      write(second, "f", "base", "new", "unseen", "more", "m", "n");
+      bash("git stash -q");
+      await commitBy("K", "f", "base", "m", "n", "saved");
+      bash("git stash apply -q && printf 'late\\n' >>f && git commit -qam applied");
+      await repo.settle();
+      expect(repo.blame("f")).toBe(`U${writer}U${second}UUKU`);
+    });
 
-  test("a file moved and edited in one commit", async () => {
-    await commitBy(writer, "g", "one", "two", "three", "four");
-    bash("git mv g h");
-    write(writer, "h", "one", "two", "three", "four", "five");
-    await repo.commit();
-    expect(repo.blame("h")).toBe(writer.repeat(5));
-  });
+    test("a new file renamed before it was committed", async () => {
+      write(writer, "new", "one");
+      write("U", "new", "one", "unseen");
+      write(second, "new", "one", "unseen", "two");
+      bash("mv new renamed && git add renamed && git commit -qm renamed");
+      await repo.settle();
+      expect(repo.blame("renamed")).toBe(`${writer}U${second}`);
+      const { readPathHeads } = await import("../../src/journal/heads/head-files.ts");
+      const { listEpochs } = await import("../../src/journal/layout.ts");
+      const repository = mustFindRepository(repo.folder, nodeObserveDeps);
+      const pending = listEpochs(repository, nodeObserveDeps.files).flatMap((epoch) => [
+        ...readPathHeads(nodeObserveDeps.files, epoch),
+      ]);
+      expect(pending.map(({ path }) => path)).not.toContain("new");
+    });
 
-  test("a copy of a committed file", async () => {
-    await commitBy(writer, "g", "one", "two");
-    bash("cp g copy && git add copy && git commit -qm copy");
-    await repo.settle();
-    expect(repo.blame("copy")).toBe(writer.repeat(2));
-  });
-});
+    test("a file moved and edited in one commit", async () => {
+      write(writer, "g", "one", "two", "three");
+      await commitBy("U", "g", "one", "two", "three", "four");
+      bash("git mv g h");
+      write(second, "h", "one", "two", "three", "four", "five");
+      await repo.commit();
+      expect(repo.blame("h")).toBe(`${writer.repeat(3)}U${second}`);
+    });
+
+    test("a copy of a committed file", async () => {
+      write(writer, "g", "one");
+      write("U", "g", "one", "unseen");
+      await commitBy(second, "g", "one", "unseen", "two");
+      bash("cp g copy && git add copy && git commit -qm copy");
+      await repo.settle();
+      expect(repo.blame("copy")).toBe(`${writer}U${second}`);
+    });
+  },
+);
 
 describe("nothing is carried without evidence", () => {
   test("to a commit that only has a line like it, and more", async () => {
-    await branch("A");
+    await branch(agentFirst);
     bash("printf 'one\\nmine\\n' >>f && git commit -qam person");
     await repo.settle();
     expect(repo.blame("f")).toBe("UUUUU");
@@ -256,22 +283,22 @@ describe("nothing is carried without evidence", () => {
     "export GIT_AUTHOR_DATE=$(git show -s --format=@%at ft~) GIT_COMMITTER_DATE=$(git show -s --format=@%at ft~)";
 
   test("to a commit of the same author and second that only has a line like it, and more", async () => {
-    await branch("A");
+    await branch(agentFirst);
     bash(`${sameSecond}; printf 'one\nmine\n' >>f && git commit -qam person`);
     await repo.settle();
     expect(repo.blame("f")).toBe("UUUUU");
   });
 
   test("to a commit of the same author, second and subject on top of the one with the line", async () => {
-    await branch("A");
+    await branch(agentFirst);
     bash(`git switch -q ft && ${sameSecond} && sed -i '/one/d' f && git commit -qam change`);
     bash(`${sameSecond}; printf 'one\nmine\n' >>f && git commit -qam change`);
     await repo.settle();
-    expect(repo.blame("f")).toBe("UUUAUU");
+    expect(repo.blame("f")).toBe("UUUUKUU");
   });
 
   test("to a commit of the same author, second and subject on another branch", async () => {
-    await branch("A");
+    await branch(agentFirst);
     bash(`${sameSecond}; printf 'one\nmine\n' >>f && git commit -qam change`);
     await repo.settle();
     expect(repo.blame("f")).toBe("UUUUU");
@@ -290,16 +317,16 @@ describe("nothing is carried without evidence", () => {
   });
 
   test("to commits below a squash on a linear branch", async () => {
-    await branch("A");
+    await branch(agentFirst);
     bash("for i in 1 2 3; do echo $i >>g; git add g; git commit -qm mate$i; done");
     bash("git merge -q --squash ft && git commit -qm 'Feature (#1)'");
     await repo.settle();
     for (const commit of ["HEAD~1", "HEAD~2", "HEAD~3"]) expect(repo.note(commit)).toBe("");
-    expect(repo.blame("f")).toBe("UUUAA");
+    expect(repo.blame("f")).toBe("UUUAUK");
   });
 
   test("and the note says what was inferred, from where", async () => {
-    await branch("A");
+    await branch(agentFirst);
     bash("git cherry-pick -x ft~");
     await repo.settle();
     const source = repo.git("rev-parse", "ft~");
@@ -309,7 +336,7 @@ describe("nothing is carried without evidence", () => {
 });
 
 test("a clone that has the notes carries them as well", async () => {
-  await branch("A");
+  await branch(agentFirst);
   bash("git merge -q --squash ft && git commit -qm squashed");
   const folder = mkdtempSync(join(tmpdir(), "kf-clone-"));
   try {
@@ -317,7 +344,9 @@ test("a clone that has the notes carries them as well", async () => {
     bash(`git -C ${folder}/c config user.name C && git -C ${folder}/c config user.email c@x`);
     const there = openGit(mustFindRepository(`${folder}/c`, nodeObserveDeps), nodeProcesses);
     await settle(there, nodeObserveDeps);
-    expect(bash(`git -C ${folder}/c notes --ref=ai show HEAD`)).toContain("f\n  s_");
+    expect(bash(`git -C ${folder}/c notes --ref=ai show HEAD`)).toMatch(
+      /^f\n {2}h_\w+ 6\n {2}s_\S+ 4\n---\n/,
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
