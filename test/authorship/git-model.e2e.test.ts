@@ -95,6 +95,14 @@ const failures: readonly (readonly [title: string, program: readonly GitOperatio
       { kind: "move", what: "mv of the file", by: "person", settles: false },
     ],
   ],
+  [
+    "a file of nobody's that an agent's shell moves over one of its own",
+    [
+      { kind: "edit", file: "renamed", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "edit", file: "one", by: "U", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "mv of the file", by: "shell", settles: false },
+    ],
+  ],
 ];
 
 test.each(failures)("%s", async (_title, program) => {

@@ -38,6 +38,8 @@ const keeping = {
   pop: "git stash pop -q",
   "stash and pop": "git stash -q && git stash pop -q",
   "stash to another branch": "git stash -q -u && git switch -q $other && git stash pop -q",
+  "stash of what is staged": "git add one && git stash -q --staged && git stash pop -q",
+  "stash apply": "git stash -q && git stash apply -q && git stash drop -q",
   "stash branch": "git stash -q && git stash branch $new",
   "pop in a worktree":
     "git stash -q && git worktree add -q .git/w -b $new && { (cd .git/w && git stash pop -q && git commit -qam popped); git worktree remove --force .git/w; }",
@@ -47,6 +49,7 @@ const keeping = {
   "cherry-pick range": "git cherry-pick HEAD..$other",
   revert: "git revert --no-edit HEAD",
   "revert -n": "git revert -n HEAD && git commit -qm undone",
+  "revert of an older one": "git revert --no-edit HEAD~",
   "revert twice": "git revert --no-edit HEAD && git revert --no-edit HEAD",
   merge: "git merge -q --no-edit $other",
   "merge --no-commit": "git merge -q --no-commit --no-ff $other && git commit -qm merged",
@@ -68,11 +71,19 @@ const keeping = {
   break: `${interactive("1a break")}; git rebase --continue`,
   fixup: interactive("2s/pick/fixup/"),
   "fixup -C": interactive("2s/pick/fixup -C/"),
+  "fixup -c": interactive("2s/pick/fixup -c/"),
+  "rebase --update-refs": "git branch $new HEAD~ && git rebase -q --update-refs $other",
+  "rebase with a label": `${interactive("1i label onto\\nreset onto")}; git rebase --continue`,
+  "rebase --root": "git rebase -q --root",
   autosquash:
     "git add -A && git commit -q --fixup HEAD && GIT_SEQUENCE_EDITOR=: git rebase -q -i --autosquash HEAD~2",
   "squash in rebase": interactive("2s/pick/squash/"),
   drop: interactive("1s/pick/drop/"),
   reorder: interactive("1{h;d};2G"),
+  "fast-import":
+    "git diff --quiet HEAD && cur=$(git branch --show-current) && git fast-export $cur | git fast-import --quiet --force && git reset -q --hard",
+  "filter-branch":
+    "git diff --quiet HEAD && FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch -f --msg-filter 'cat; echo filtered' -- HEAD",
   split: "git reset -q HEAD~ && git add one && git commit -qm first; git add -A && git commit -qm second",
   "reset --soft": "git reset -q --soft HEAD~ && git commit -qm again",
   "reset --mixed": "git reset -q HEAD~ && git add -A && git commit -qm again",
@@ -98,6 +109,7 @@ const keeping = {
     "git diff --quiet HEAD && cur=$(git branch --show-current) && git replay --onto $other HEAD~..$cur | git update-ref --stdin; git reset -q --hard",
   "history reword": "git history reword HEAD~",
   "history fixup": "git add -A && git history fixup HEAD~",
+  "history split": "printf 'y\\nn\\nn\\nn\\n' | git history split HEAD",
 } as const;
 
 /** Conflicts that are resolved by keeping both sides: who resolves says where the lines stand, so some may be unknown. */
@@ -105,6 +117,8 @@ const resolving = {
   "merge, both sides": `git merge -q --no-edit $other || { ${onBoth}; git commit -qm resolved; }`,
   "cherry-pick, both sides": `git cherry-pick $other || { ${onBoth}; git -c core.editor=true cherry-pick --continue; }`,
   "rebase, both sides": `git rebase -q $other || { ${onBoth}; git -c core.editor=true rebase --continue; }`,
+  "revert, both sides": `git revert --no-edit HEAD~ || { ${onBoth}; git -c core.editor=true revert --continue; }`,
+  "am, both sides": `git format-patch -q -1 -o .git/p $other && { git am -q -3 .git/p/* || { ${onBoth}; git am --continue; }; }; rm -rf .git/p`,
   "pop, both sides": `git stash -q && git switch -q $other && { git stash pop -q || { ${onBoth}; git stash drop -q; }; }`,
 } as const;
 

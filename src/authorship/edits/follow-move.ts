@@ -35,12 +35,12 @@ export function followMove(
   if (after.kind !== "file" || !isMoved || head?.current.digest === digest) return earlier;
   const found = findState({ repository, files }, path, digest);
   if (found === undefined) return earlier;
+  const content = journal.content(found.head, found.state);
   if (head === undefined) {
-    recordRename(journal, found.head, path, found.state);
+    recordRename(journal, { from: found.head, to: path }, { state: found.state, content });
     return earlier;
   }
   const { agents, humans, evidence } = found.head;
-  const content = journal.content(found.head, found.state);
   const state = content && { content, runs: found.state.runs, known: { agents, humans, evidence } };
   return state === undefined ? earlier : { ...earlier, states: [...earlier.states, state] };
 }

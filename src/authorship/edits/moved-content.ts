@@ -55,6 +55,8 @@ export class MovedContent {
     }
     for (const digest of alsoThere) if (!this.#twins.has(digest)) this.#twins.set(digest, "committed");
     this.#gone = gone;
+    // recording one path may drop what it held, while another one still has to be compared with it
+    for (const [path, after] of captures) for (const head of this.#headsFor(path, after)) this.#stateOf(head);
   }
 
   /** Where exactly this content stood. */
@@ -65,20 +67,19 @@ export class MovedContent {
   /** With what stood at other paths before the call. */
   add(path: RepoPath, after: PathSnapshot, earlier: EarlierContent): EarlierContent {
     if (after.kind !== "file") return earlier;
-    const twin = this.twinOf(after);
-    const near = this.#near(path);
-    const heads = [
-      ...(twin === undefined || twin === "committed" ? [] : [twin]),
-      ...near.map(({ head }) => head),
-    ];
+    const versions = this.#near(path).flatMap(({ content }) => content ?? []);
     return {
-      isWhole: earlier.isWhole || twin === "committed",
-      states: [
-        ...earlier.states,
-        ...heads.flatMap((head) => (head === undefined ? [] : this.#stateOf(head))),
-      ],
-      versions: [...earlier.versions, ...near.flatMap(({ content }) => content ?? [])],
+      isWhole: earlier.isWhole || this.twinOf(after) === "committed",
+      states: [...earlier.states, ...this.#headsFor(path, after).flatMap((head) => this.#stateOf(head))],
+      versions: [...earlier.versions, ...versions],
     };
+  }
+
+  #headsFor(path: RepoPath, after: PathSnapshot): PathHead[] {
+    if (after.kind !== "file") return [];
+    const twin = this.twinOf(after);
+    const near = this.#near(path).flatMap(({ head }) => head ?? []);
+    return twin === undefined || twin === "committed" ? near : [twin, ...near];
   }
 
   /** Files that are gone, the ones of the same name first. */

@@ -1,7 +1,7 @@
 import type { RepoPath } from "../../git/ids.ts";
 import { joinAgents } from "../../journal/join-agents.ts";
 import type { Journal, NewEvent } from "../../journal/log/journal.ts";
-import type { PathHead } from "../../journal/path-state.ts";
+import type { PathHead, PathState } from "../../journal/path-state.ts";
 import { type Origins, traceEdit } from "../rules/origins.ts";
 import { applyEdit, type EditResult, type OwnedContent } from "../rules/ownership.ts";
 import { type PathSnapshot, stateOf, uniformRuns } from "./path-snapshot.ts";
@@ -132,9 +132,12 @@ export function recordBefore(journal: Journal, edit: PathEdit): void {
 }
 
 /** Records that a file now stands at another path: its lines go with it. */
-export function recordRename(journal: Journal, from: PathHead, to: RepoPath, state = from.current): void {
+export function recordRename(
+  journal: Journal,
+  { from, to }: { readonly from: PathHead; readonly to: RepoPath },
+  { state, content }: { readonly state: PathState; readonly content: Uint8Array | undefined },
+): void {
   const carried: PathHead = { ...from, path: to, current: state, earlier: [], begun: [], mark: null };
-  const content = journal.content(from, state);
   journal.record({ path: to, kind: "carry", owner: null, carried }, content);
 }
 

@@ -196,7 +196,9 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
     if (after.kind === "file" && content === null && journal.head(path) === undefined) {
       const from = moved.twinOf(after);
       if (from !== undefined) {
-        if (from !== "committed") recordRename(journal, from, path);
+        // the same digest: the file's content is what the twin held
+        if (from !== "committed")
+          recordRename(journal, { from, to: path }, { state: from.current, content: after.content });
         else recordEdit(journal, { path, after, cause: { owner: null }, baseline: snapshotContent(null) });
       }
     }
