@@ -1,8 +1,8 @@
 import { decodePath } from "../../base/path-text.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
+import type { FilePatch } from "../../git/objects/file-patch.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import type { FilePatch } from "../../git/objects/patch.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
 import { type CarryTarget, holdsLines } from "../rules/carry.ts";

@@ -1,6 +1,6 @@
 import type { Oid, RepoPath } from "../../git/ids.ts";
+import type { CommitPatch, FilePatch } from "../../git/objects/file-patch.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import type { CommitPatch, FilePatch } from "../../git/objects/patch.ts";
 import { addedRanges } from "../rules/added-lines.ts";
 import { type CarrySource, carry } from "../rules/carry.ts";
 import type { OwnerRuns } from "../rules/owner-runs.ts";

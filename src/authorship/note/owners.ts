@@ -25,8 +25,18 @@ export interface HumanOwner {
   readonly isStated: boolean;
 }
 
+/** Asked again for each stretch of lines: a note is read once and not changed. */
+const resolved = new WeakMap<JsonObject, Map<string, Owner | undefined>>();
+
 /** The owner behind a key; undefined if the metadata does not explain it, which makes its lines unknown. */
 export function resolveOwner(metadata: JsonObject, key: string): Owner | undefined {
+  const known = resolved.get(metadata) ?? new Map<string, Owner | undefined>();
+  resolved.set(metadata, known);
+  if (!known.has(key)) known.set(key, findOwner(metadata, key));
+  return known.get(key);
+}
+
+function findOwner(metadata: JsonObject, key: string): Owner | undefined {
   const split = splitAgentLineKey(key);
   if (split !== undefined) {
     const owner = agentOwner(objectField(metadata, "sessions"), split.session);

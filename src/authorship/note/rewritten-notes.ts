@@ -1,8 +1,9 @@
 import { type JsonObject, mergeJson, stringField } from "../../base/json.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
+import type { CommitPatch } from "../../git/objects/file-patch.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
+import { readCommitPatches } from "../../git/objects/patch.ts";
 import { readNotes } from "../../git/refs/notes.ts";
 import { carryNotes } from "./carry-notes.ts";
 import type { AuthorshipLog } from "./log.ts";

@@ -1,4 +1,4 @@
-import type { FilePatch, Hunk } from "../../git/objects/patch.ts";
+import type { FilePatch, Hunk } from "../../git/objects/file-patch.ts";
 import type { LineRange } from "./owner-runs.ts";
 
 /** The lines that a change adds, sorted. */

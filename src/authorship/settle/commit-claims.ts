@@ -1,8 +1,8 @@
 import type { JsonObject } from "../../base/json.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
+import type { CommitPatch, FilePatch } from "../../git/objects/file-patch.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import type { CommitPatch, FilePatch } from "../../git/objects/patch.ts";
 import { readNotes } from "../../git/refs/notes.ts";
 import type { Files } from "../../system/files/files.ts";
 import { type AuthorshipLog, emptyAuthorshipLog, normalisePath, ownersByPath } from "../note/log.ts";

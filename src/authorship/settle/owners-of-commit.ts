@@ -1,6 +1,6 @@
 import { asBuffer } from "../../base/bytes.ts";
 import { countLinesOf } from "../../base/text/line-starts.ts";
-import type { Hunk } from "../../git/objects/patch.ts";
+import type { Hunk } from "../../git/objects/file-patch.ts";
 import { LineOwners, type OwnerKey } from "../../journal/line-owners.ts";
 import { addedRanges } from "../rules/added-lines.ts";
 import type { OwnerRun, OwnerRuns } from "../rules/owner-runs.ts";

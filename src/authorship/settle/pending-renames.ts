@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import type { RepoPath } from "../../git/ids.ts";
+import type { CommitPatch } from "../../git/objects/file-patch.ts";
 import { type ObjectReader, readInOrder } from "../../git/objects/objects.ts";
-import type { CommitPatch } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { PendingPath, PendingPaths } from "./pending-paths.ts";

@@ -1,15 +1,15 @@
 import type { Oid } from "../../git/ids.ts";
-import type { FilePatch } from "../../git/objects/patch.ts";
+import type { FilePatch } from "../../git/objects/file-patch.ts";
 import { type AuthorshipLog, emptyAuthorshipLog, normalisePath, ownersByPath } from "../note/log.ts";
 import { overriddenBeforeCommit, resolveOwner } from "../note/owners.ts";
-import { addedRanges, countDeleted, inRanges, ownRanges } from "../rules/added-lines.ts";
-import { clipRuns, countLines, keyAtLine, type OwnerRuns } from "../rules/owner-runs.ts";
+import { addedRanges, countDeleted, ownRanges } from "../rules/added-lines.ts";
+import { clipRuns, countLines, type LineRange, type OwnerRuns } from "../rules/owner-runs.ts";
 import type { ListedCommit } from "./commit-list.ts";
 import {
   clipTracked,
   mapThroughHunks,
   markPresent,
-  type ReplacedLine,
+  type ReplacedRun,
   type TrackedRun,
   type TrackedRuns,
   trackLines,
@@ -88,9 +88,7 @@ export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOpti
     );
     const claims = clipRuns(counted.owners.get(normalisePath(newPath ?? ""))?.runs ?? [], own);
     const mapped = patch.binary ? { kept: [], replaced: [] } : mapThroughHunks(before, patch.hunks);
-    markOverridden(mapped.replaced, (line) =>
-      inRanges(own, line) ? ownerAt(counted, claims, line) : undefined,
-    );
+    markOverridden(mapped.replaced, { own, claims, log: counted.log });
     const path = newPath ?? oldPath ?? "";
     const isCounted = !isIgnored(path);
     if (isCounted) book.addLines(path, countLines(own), others.length === 0 ? countDeleted(patch.hunks) : 0);
@@ -129,22 +127,49 @@ export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOpti
   };
 }
 
-/** Session of a line that a commit added, `""` for anybody else. */
-function ownerAt({ log }: CountedCommit, claims: OwnerRuns, line: number): string {
-  const key = keyAtLine(claims, line);
-  const owner = key === undefined ? undefined : resolveOwner(log.metadata, key);
-  return owner?.kind === "agent" ? owner.session : "";
+/** Lines that a commit itself adds to a file, and who owns which of them. */
+interface AddedLines {
+  readonly own: readonly LineRange[];
+  /** Within `own`. */
+  readonly claims: OwnerRuns;
+  readonly log: AuthorshipLog;
 }
 
-/** `ownerOf` answers undefined where no line of the commit itself stands in the place of the old one. */
-function markOverridden(
-  replaced: readonly ReplacedLine[],
-  ownerOf: (line: number) => string | undefined,
-): void {
-  for (const { lines, offset, newLine } of replaced) {
-    const owner = newLine === undefined ? undefined : ownerOf(newLine);
-    if (owner !== undefined && owner !== lines.session) lines.overridden[offset] = 1;
+/** Marks the lines in whose place the commit itself puts somebody else's. */
+function markOverridden(replaced: readonly ReplacedRun[], added: AddedLines): void {
+  const stretches = replaced.length === 0 ? [] : bySession(added);
+  let next = 0;
+  for (const { lines, offset, newFirst, count } of replaced) {
+    const newLast = newFirst + count - 1;
+    while ((stretches[next]?.last ?? newFirst) < newFirst) next += 1;
+    for (let index = next; index < stretches.length; index += 1) {
+      const stretch = stretches[index];
+      if (stretch === undefined || stretch.first > newLast) break;
+      if (stretch.session === lines.session) continue;
+      const from = offset + Math.max(stretch.first, newFirst) - newFirst;
+      const to = offset + Math.min(stretch.last, newLast) - newFirst;
+      lines.overridden.fill(1, from, to + 1);
+    }
   }
+}
+
+/** The added lines by session, `""` for anybody else than an agent. */
+function bySession({ own, claims, log }: AddedLines): (LineRange & { readonly session: string })[] {
+  const stretches: (LineRange & { session: string })[] = [];
+  let next = 0;
+  for (const range of own) {
+    let first = range.first;
+    for (let claim = claims[next]; claim !== undefined && claim.first <= range.last; claim = claims[next]) {
+      if (claim.first > first) stretches.push({ first, last: claim.first - 1, session: "" });
+      const owner = resolveOwner(log.metadata, claim.key);
+      const session = owner?.kind === "agent" ? owner.session : "";
+      stretches.push({ first: claim.first, last: claim.last, session });
+      first = claim.last + 1;
+      next += 1;
+    }
+    if (first <= range.last) stretches.push({ first, last: range.last, session: "" });
+  }
+  return stretches;
 }
 
 /** What another parent of a merge had in a file, at the line numbers of the merge. */

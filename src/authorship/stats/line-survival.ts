@@ -1,4 +1,4 @@
-import type { Hunk } from "../../git/objects/patch.ts";
+import type { Hunk } from "../../git/objects/file-patch.ts";
 
 /** Lines that one commit added to one file for one session; their fates are filled in as later commits are applied. */
 export interface TrackedLines {
@@ -25,61 +25,80 @@ export interface TrackedRun {
 /** Sorted by `first`, disjoint. */
 export type TrackedRuns = readonly TrackedRun[];
 
-export interface ReplacedLine {
+/** Tracked lines that new ones stand in the place of, one by one. */
+export interface ReplacedRun {
   readonly lines: TrackedLines;
   readonly offset: number;
-  /** The new line in its place; undefined if the hunk has fewer new lines than old ones. */
-  readonly newLine: number | undefined;
+  readonly newFirst: number;
+  readonly count: number;
 }
 
 export interface MappedRuns {
   readonly kept: TrackedRuns;
-  readonly replaced: readonly ReplacedLine[];
+  readonly replaced: readonly ReplacedRun[];
 }
 
-/** Tracked lines after a change. Within a hunk the n-th old line is taken to be replaced by the n-th new one. */
+/**
+ * Tracked lines after a change. Within a hunk the n-th old line is taken to be replaced by the n-th new one; where there are
+ * fewer new lines, nothing stands in the place of the rest.
+ */
 export function mapThroughHunks(runs: TrackedRuns, hunks: readonly Hunk[]): MappedRuns {
   if (runs.length === 0 || hunks.length === 0) return { kept: runs, replaced: [] };
   const kept: TrackedRun[] = [];
-  const replaced: ReplacedLine[] = [];
+  const replaced: ReplacedRun[] = [];
   let next = 0;
   let shift = 0;
   for (const run of runs) {
     let first = run.first;
     const last = run.first + run.count - 1;
-    for (; next < hunks.length; next += 1) {
-      const hunk = hunks[next];
-      if (hunk === undefined) break;
+    for (let hunk = hunks[next]; hunk !== undefined; hunk = hunks[next]) {
       // an insertion stands after its old line
       const oldFirst = hunk.oldCount === 0 ? hunk.oldStart + 1 : hunk.oldStart;
       if (oldFirst > last) break;
-      keep(first, Math.min(last, oldFirst - 1));
       const oldLast = oldFirst + hunk.oldCount - 1;
-      for (let line = Math.max(first, oldFirst); line <= Math.min(last, oldLast); line += 1) {
-        const index = line - oldFirst;
-        const newLine = index < hunk.newCount ? hunk.newStart + index : undefined;
-        replaced.push({ lines: run.lines, offset: run.offset + line - run.first, newLine });
+      keepPart(kept, run, { first, last: Math.min(last, oldFirst - 1), shift });
+      const from = Math.max(first, oldFirst);
+      const count = Math.min(last, oldLast, oldFirst + hunk.newCount - 1) - from + 1;
+      if (count > 0) {
+        const offset = run.offset + from - run.first;
+        replaced.push({ lines: run.lines, offset, newFirst: hunk.newStart + from - oldFirst, count });
       }
-      first = Math.max(first, oldFirst, oldLast + 1);
+      first = Math.max(from, oldLast + 1);
       // a hunk that reaches past this run may touch the next one too
       if (oldLast > last) break;
       shift += hunk.newCount - hunk.oldCount;
+      next += 1;
     }
-    keep(first, last);
-
-    function keep(from: number, to: number): void {
-      if (from > to) return;
-      const offset = run.offset + from - run.first;
-      kept.push({ first: from + shift, count: to - from + 1, lines: run.lines, offset });
-    }
+    keepPart(kept, run, { first, last, shift });
   }
   return { kept, replaced };
+}
+
+function keepPart(
+  kept: TrackedRun[],
+  run: TrackedRun,
+  { first, last, shift }: { readonly first: number; readonly last: number; readonly shift: number },
+): void {
+  const count = last - first + 1;
+  if (count <= 0) return;
+  if (count === run.count && shift === 0) kept.push(run);
+  else kept.push({ first: first + shift, count, lines: run.lines, offset: run.offset + first - run.first });
 }
 
 /** Both sets of runs, which share no line. */
 export function uniteRuns(a: TrackedRuns, b: TrackedRuns): TrackedRuns {
   if (a.length === 0) return b;
-  return b.length === 0 ? a : [...a, ...b].sort((left, right) => left.first - right.first);
+  if (b.length === 0) return a;
+  const united: TrackedRun[] = [];
+  let next = 0;
+  for (const run of a) {
+    for (let other = b[next]; other !== undefined && other.first < run.first; other = b[next]) {
+      united.push(other);
+      next += 1;
+    }
+    united.push(run);
+  }
+  return next === 0 ? united.concat(b) : united.concat(b.slice(next));
 }
 
 /** The parts of runs that lie in sorted, disjoint ranges of lines. */

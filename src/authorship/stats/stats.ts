@@ -1,13 +1,9 @@
 import { must } from "../../base/assert.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
+import type { CommitPatch, FilePatch } from "../../git/objects/file-patch.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import {
-  type CommitPatch,
-  type FilePatch,
-  type ParentPair,
-  readParentPatches,
-} from "../../git/objects/patch.ts";
+import { type ParentPair, readParentPatches } from "../../git/objects/patch.ts";
 import type { Files } from "../../system/files/files.ts";
 import { type NoteSource, openNoteSource, readAuthorshipLogs } from "../note/note-source.ts";
 import type { ListedCommit } from "./commit-list.ts";

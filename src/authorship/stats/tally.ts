@@ -81,6 +81,8 @@ export function openTallyBook(): TallyBook {
   const commits = new Map<Oid, FileTally>();
   let current = emptyFile();
   const sessions = new Map<string, SessionTally>();
+  /** The same by what names them in one note, which is asked for each stretch of lines. */
+  const known = new WeakMap<AgentOwner, SessionTally>();
   const humans = new Map<string, number>();
 
   function fileOf(path: string): FileTally {
@@ -90,6 +92,12 @@ export function openTallyBook(): TallyBook {
   }
 
   function sessionOf(owner: AgentOwner): SessionTally {
+    const found = known.get(owner) ?? findSession(owner);
+    known.set(owner, found);
+    return found;
+  }
+
+  function findSession(owner: AgentOwner): SessionTally {
     const { tool, id, model } = owner.agent;
     // one conversation is one session, whichever form of key names it
     const name = `${id === "" ? owner.session : `${tool}:${id}`} ${model}`;

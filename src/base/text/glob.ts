@@ -4,12 +4,20 @@
  * the pattern: patterns come from repositories.
  */
 export function compileGlob(pattern: string): (path: string) => boolean {
+  const simple = /^(\*?)([^*?[\]\\/]+)$/.exec(pattern);
+  if (simple?.[2] !== undefined) return nameTest(simple[2], simple[1] === "*");
   const anchored = pattern.replace(/\/+$/, "").includes("/");
   const parts = pattern.replace(/^\/+|\/+$/g, "").split("/");
   const matchers = (anchored ? parts : ["**", ...parts]).map((part) =>
     part === "**" ? anyParts : compilePart(part),
   );
   return (path) => matchParts(matchers, path.split("/"));
+}
+
+/** A bare name or `*.ext`, as most patterns are: no part of the path has to be cut out for it. */
+function nameTest(text: string, isEnding: boolean): (path: string) => boolean {
+  return (path) =>
+    path.endsWith(text) && (isEnding || path.length === text.length || path.at(-text.length - 1) === "/");
 }
 
 type Part = typeof anyParts | readonly CharMatcher[];

@@ -6,6 +6,7 @@ import { type AgentOwner, type Owner, resolveOwner, traceDetails } from "../../a
 import { countLines, type LineRange } from "../../authorship/rules/owner-runs.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { PromptFinder } from "../../journal/log/session-log.ts";
+import { groupDigits } from "../output/numbers.ts";
 import { styledOwner } from "../output/owner-column.ts";
 import { formatTable, printable, printableText, type Terminal } from "../output/terminal.ts";
 import type { ShownNote } from "./shown-note.ts";
@@ -129,5 +130,5 @@ function indent(text: string): string {
 }
 
 function lineCount(count: number): string {
-  return count === 1 ? "1 line" : `${count.toLocaleString("en-US")} lines`;
+  return count === 1 ? "1 line" : `${groupDigits(count)} lines`;
 }

@@ -2,6 +2,7 @@ import { agentLabel, humanName } from "../../authorship/note/owner-label.ts";
 import { type AgentTotals, agentTotals, countsByFolder } from "../../authorship/stats/groups.ts";
 import type { Stats } from "../../authorship/stats/stats.ts";
 import type { LineCounts } from "../../authorship/stats/tally.ts";
+import { groupDigits } from "../output/numbers.ts";
 import { ownerBar, ownerLegend } from "../output/owner-bar.ts";
 import { formatTable, printable, type Terminal } from "../output/terminal.ts";
 
@@ -46,7 +47,7 @@ function commitsText({ range, noted }: Stats): string {
         : ""
       : "no authorship note";
   }
-  return `${number(commits.length)} commits, ${number(noted.size)} with an authorship note`;
+  return `${groupDigits(commits.length)} commits, ${groupDigits(noted.size)} with an authorship note`;
 }
 
 function ownerTable(terminal: Terminal, stats: Stats): string {
@@ -57,16 +58,16 @@ function ownerTable(terminal: Terminal, stats: Stats): string {
     const label = printable(agentLabel(agent));
     rows.push([
       terminal.style("magenta", label),
-      number(agent.added),
-      number(agent.accepted),
+      groupDigits(agent.added),
+      groupDigits(agent.accepted),
       overriddenText(agent),
     ]);
   }
   for (const [identity, count] of stats.humans) {
-    rows.push([terminal.style("green", printable(humanName(identity))), number(count), "", ""]);
+    rows.push([terminal.style("green", printable(humanName(identity))), groupDigits(count), "", ""]);
   }
-  if (total.unknown > 0) rows.push([title("unknown"), number(total.unknown), "", ""]);
-  rows.push([terminal.style("bold", "all"), terminal.style("bold", number(total.added)), "", ""]);
+  if (total.unknown > 0) rows.push([title("unknown"), groupDigits(total.unknown), "", ""]);
+  rows.push([terminal.style("bold", "all"), terminal.style("bold", groupDigits(total.added)), "", ""]);
   const table = formatTable(rows, [{}, { align: "right" }, { align: "right" }, { align: "right" }]);
   return total.deleted === 0 ? table : `${table}\n${title(`${lines(total.deleted)} deleted`)}`;
 }
@@ -75,8 +76,8 @@ function ownerTable(terminal: Terminal, stats: Stats): string {
 function overriddenText(agent: AgentTotals): string {
   const before = agent.overriddenBeforeCommit;
   return before === 0
-    ? number(agent.overridden)
-    : `${number(agent.overridden)} + ${number(before)} before commit`;
+    ? groupDigits(agent.overridden)
+    : `${groupDigits(agent.overridden)} + ${groupDigits(before)} before commit`;
 }
 
 function groupTable(terminal: Terminal, by: "file" | "dir", groups: ReadonlyMap<string, LineCounts>): string {
@@ -94,17 +95,13 @@ function groupTable(terminal: Terminal, by: "file" | "dir", groups: ReadonlyMap<
       counts.accepted,
       counts.overridden,
     ];
-    rows.push([printable(path), ownerBar(terminal, counts, rowBarCells), ...numbers.map(number)]);
+    rows.push([printable(path), ownerBar(terminal, counts, rowBarCells), ...numbers.map(groupDigits)]);
   }
   return formatTable(rows, [{}, {}, ...numberColumns]);
 }
 
 const numberColumns = Array.from({ length: 6 }, () => ({ align: "right" as const }));
 
-function number(value: number): string {
-  return value.toLocaleString("en-US");
-}
-
 function lines(count: number): string {
-  return count === 1 ? "1 line" : `${number(count)} lines`;
+  return count === 1 ? "1 line" : `${groupDigits(count)} lines`;
 }

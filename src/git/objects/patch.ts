@@ -1,30 +1,8 @@
-import { readLinesAsync } from "../../base/text/lines.ts";
 import type { Git } from "../git.ts";
 import { gitFailed } from "../git.ts";
-import { isOid, type Oid, type RepoPath } from "../ids.ts";
-import { unquotePath } from "./quoted-path.ts";
-
-/** A changed region without context. Line numbers are 1-based; a count of 0 leaves its start without meaning. */
-export interface Hunk {
-  readonly oldStart: number;
-  readonly oldCount: number;
-  readonly newStart: number;
-  readonly newCount: number;
-}
-
-export interface FilePatch {
-  /** Undefined for a new file. */
-  readonly oldPath: RepoPath | undefined;
-  /** Undefined for a deleted file. */
-  readonly newPath: RepoPath | undefined;
-  readonly binary: boolean;
-  readonly hunks: readonly Hunk[];
-}
-
-export interface CommitPatch {
-  readonly commit: Oid;
-  readonly files: readonly FilePatch[];
-}
+import type { Oid, RepoPath } from "../ids.ts";
+import type { CommitPatch, FilePatch } from "./file-patch.ts";
+import { PatchParser } from "./patch-parser.ts";
 
 /**
  * The changes of many commits against their first parent (root commits against nothing), in the order asked, from one
@@ -174,110 +152,13 @@ async function* runPatch(
   });
   child.stdin.on("error", () => undefined);
   child.stdin.end(stdin ?? "");
-  const parser = createPatchParser();
+  const parser = new PatchParser();
   try {
-    for await (const line of readLinesAsync(child.stdout as AsyncIterable<Buffer>, maxPatchLineBytes)) {
-      if ("oversized" in line) parser.skipContent();
-      else yield* parser.push(line.bytes);
-    }
+    for await (const piece of child.stdout as AsyncIterable<Buffer>) yield* parser.push(piece);
     const { code, signal } = await child.exited;
     if (code !== 0) throw gitFailed(args, { code, signal, stderr });
     yield* parser.end(stdin === undefined);
   } finally {
     child.kill("SIGKILL");
   }
-}
-
-/** Only headers are read: a longer line can only be content. */
-const maxPatchLineBytes = 64 * 1024;
-
-interface OpenFile {
-  oldPath: RepoPath | undefined;
-  newPath: RepoPath | undefined;
-  binary: boolean;
-  hunks: Hunk[];
-  submodule?: true;
-}
-
-function createPatchParser() {
-  let commit: Oid | undefined;
-  let files: OpenFile[] = [];
-  let file: OpenFile | undefined;
-  let contentLines = 0;
-
-  return {
-    skipContent(): void {
-      contentLines -= 1;
-    },
-    *push(bytes: Buffer): Generator<CommitPatch> {
-      if (contentLines > 0) {
-        // "\ No newline at end of file" follows a content line and is not one
-        if (bytes[0] !== 0x5c) contentLines -= 1;
-        // shown as text because attributes say so or were overruled
-        if (file !== undefined && !file.binary && bytes.includes(0)) markBinary(file);
-        return;
-      }
-      const line = bytes.toString("utf8");
-      if (isOid(line)) {
-        if (commit !== undefined) yield { commit, files };
-        commit = line;
-        files = [];
-        file = undefined;
-      } else if (line.startsWith("diff --git ")) {
-        file = { ...pathsOfHeader(line), binary: false, hunks: [] };
-        files.push(file);
-      } else if (file !== undefined) {
-        contentLines = readFileLine(file, line);
-      }
-    },
-    *end(single: boolean): Generator<CommitPatch> {
-      if (commit !== undefined) yield { commit, files };
-      else if (single) yield { commit: "" as Oid, files };
-    },
-  };
-}
-
-function markBinary(file: OpenFile): void {
-  file.binary = true;
-  file.hunks = [];
-}
-
-/** Takes one header line of a file; answers how many content lines follow it. */
-function readFileLine(file: OpenFile, line: string): number {
-  const hunk = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/.exec(line);
-  if (hunk !== null) {
-    // "Subproject commit <id>" is git's way to show a submodule, not a line of a file
-    if (file.submodule) return Number(hunk[2] ?? 1) + Number(hunk[4] ?? 1);
-    const [, oldStart, oldCount = "1", newStart, newCount = "1"] = hunk;
-    if (!file.binary)
-      file.hunks.push({
-        oldStart: Number(oldStart),
-        oldCount: Number(oldCount),
-        newStart: Number(newStart),
-        newCount: Number(newCount),
-      });
-    return Number(oldCount) + Number(newCount);
-  }
-  if (/^(new file mode |deleted file mode |index .* )160000$/.test(line)) file.submodule = true;
-  if (line.startsWith("new file mode ")) file.oldPath = undefined;
-  else if (line.startsWith("deleted file mode ")) file.newPath = undefined;
-  else if (line.startsWith("rename from ")) file.oldPath = unquotePath(line.slice(12)) as RepoPath;
-  else if (line.startsWith("rename to ")) file.newPath = unquotePath(line.slice(10)) as RepoPath;
-  else if (line.startsWith("Binary files ")) file.binary = true;
-  return 0;
-}
-
-/**
- * The two paths of `diff --git a/x b/x`. Without a rename they are equal, which is what makes an unquoted name with
- * spaces readable; with one, the `rename` lines that follow replace both.
- */
-function pathsOfHeader(line: string): Pick<OpenFile, "oldPath" | "newPath"> {
-  const rest = line.slice("diff --git ".length);
-  if (rest.startsWith('"')) {
-    const end = /^"(?:[^"\\]|\\.)*"/.exec(rest)?.[0] ?? rest;
-    const path = unquotePath(end).slice(2) as RepoPath;
-    return { oldPath: path, newPath: path };
-  }
-  const path = rest.slice(2, (rest.length - 1) / 2) as RepoPath;
-  return { oldPath: path, newPath: path };
 }

@@ -8,8 +8,9 @@ import type { CheckpointId } from "../../checkpoints/record/ids.ts";
 import { namedCheckpoints, trailingCheckpoints } from "../../checkpoints/record/trailers.ts";
 import type { Git } from "../../git/git.ts";
 import type { Oid, RepoPath } from "../../git/ids.ts";
+import type { CommitPatch } from "../../git/objects/file-patch.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import { type CommitPatch, readCommitPatches } from "../../git/objects/patch.ts";
+import { readCommitPatches } from "../../git/objects/patch.ts";
 import { readNotes } from "../../git/refs/notes.ts";
 import type { ChangeEvidence } from "./find-changes.ts";
 import {

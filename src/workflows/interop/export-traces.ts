@@ -7,8 +7,8 @@ import { resolveStatsRange } from "../../authorship/stats/range.ts";
 import { patchesByCommit, withLogs } from "../../authorship/stats/stats.ts";
 import { isCheckpointId } from "../../checkpoints/record/ids.ts";
 import type { Git } from "../../git/git.ts";
+import type { FilePatch } from "../../git/objects/file-patch.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
-import type { FilePatch } from "../../git/objects/patch.ts";
 import type { Files } from "../../system/files/files.ts";
 import { traceRecord } from "./agent-trace.ts";
 
