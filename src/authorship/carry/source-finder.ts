@@ -114,6 +114,11 @@ export class SourceFinder {
     return claims.length === 0 ? undefined : { claims, inherited, pairings };
   }
 
+  /** True once contents are not looked for any more, since it took too long. */
+  get isLate(): boolean {
+    return this.#search.isLate;
+  }
+
   /** Tells of a note that is going to be written. */
   async remember(commit: Oid, log: AuthorshipLog): Promise<void> {
     this.#book.add(commit, log);

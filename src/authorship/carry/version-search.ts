@@ -49,14 +49,18 @@ export class VersionSearch {
     this.#searchMs = deps.searchMs ?? defaultSearchMs;
   }
 
+  /** True once the time is over: what is asked from then on is not looked for. */
+  get isLate(): boolean {
+    return this.#deps.clock.nowMs() - this.#startedMs > this.#searchMs;
+  }
+
   /** Places that hold the lines, the likeliest first. */
   async *places(question: ContentQuestion): AsyncGenerator<Place> {
-    const isLate = () => this.#deps.clock.nowMs() - this.#startedMs > this.#searchMs;
-    if (isLate()) return;
+    if (this.isLate) return;
     yield* this.#elsewhere(question);
-    if (isLate()) return;
+    if (this.isLate) return;
     yield* this.#before(question);
-    if (!isLate()) yield* this.#beside(question);
+    if (!this.isLate) yield* this.#beside(question);
   }
 
   /** The same path on other branches, in stashes, and in what refs were moved away from. */

@@ -1,12 +1,12 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
 import type { ObjectReader } from "../../git/objects/objects.ts";
-import { readNotes } from "../../git/refs/notes.ts";
+import { findNoteBlobs, readNoteBlobs } from "../../git/refs/notes.ts";
 import { mayHaveRefsBelow } from "../../git/repository.ts";
 import type { Files } from "../../system/files/files.ts";
 import { type ParsedAuthorshipLog, parseAuthorshipLog } from "./log-codec.ts";
 import { notesRef } from "./notes-ref.ts";
-import { withRewrittenNotes } from "./rewritten-notes.ts";
+import { isPlainNote, withRewrittenNotes } from "./rewritten-notes.ts";
 
 /** Where the first versions of the format kept one blob per commit. */
 const legacyRefFolder = "refs/ai/authorship";
@@ -14,24 +14,51 @@ const legacyRefFolder = "refs/ai/authorship";
 /** Reads the notes of commits. Commits without a note are absent. */
 export interface NoteSource {
   read(commits: readonly Oid[]): Promise<Map<Oid, Buffer>>;
+  /** The blobs that hold them, which are not read. */
+  find(commits: readonly Oid[]): Promise<Map<Oid, Oid>>;
+  /** What `find` named; `isPlain` says that nothing but its blob decides what a note says about its commit. */
+  readBlobs(
+    blobs: ReadonlyMap<Oid, Oid>,
+  ): Promise<Map<Oid, { readonly bytes: Buffer; readonly isPlain: boolean }>>;
 }
 
 export function openNoteSource(git: Git, reader: ObjectReader, files: Files): NoteSource {
   let legacy: Promise<ReadonlyMap<Oid, Oid>> | undefined;
+
+  async function find(commits: readonly Oid[]): Promise<Map<Oid, Oid>> {
+    const blobs = await findNoteBlobs(reader, notesRef, commits);
+    legacy ??= mayHaveRefsBelow(git.repository, legacyRefFolder, files)
+      ? listLegacyNotes(git)
+      : Promise.resolve(new Map());
+    const old = await legacy;
+    for (const commit of old.size === 0 ? [] : commits) {
+      const blob = blobs.has(commit) ? undefined : old.get(commit);
+      if (blob !== undefined) blobs.set(commit, blob);
+    }
+    return blobs;
+  }
+
+  async function readBlobs(blobs: ReadonlyMap<Oid, Oid>) {
+    const stored = await readNoteBlobs(reader, blobs);
+    const plain = new Set(
+      [...stored].filter(([commit, bytes]) => isPlainNote(commit, bytes)).map(([commit]) => commit),
+    );
+    const odd = new Map([...stored].filter(([commit]) => !plain.has(commit)));
+    const reread = await withRewrittenNotes({ git, reader }, odd);
+    return new Map(
+      [...stored].map(([commit, bytes]) => [
+        commit,
+        { bytes: reread.get(commit) ?? bytes, isPlain: plain.has(commit) },
+      ]),
+    );
+  }
+
   return {
+    find,
+    readBlobs,
     async read(commits) {
-      const notes = await withRewrittenNotes({ git, reader }, await readNotes(reader, notesRef, commits));
-      legacy ??= mayHaveRefsBelow(git.repository, legacyRefFolder, files)
-        ? listLegacyNotes(git)
-        : Promise.resolve(new Map());
-      const blobs = await legacy;
-      if (blobs.size === 0) return notes;
-      for (const commit of commits) {
-        const blob = notes.has(commit) ? undefined : blobs.get(commit);
-        const object = blob === undefined ? undefined : await reader.read(blob);
-        if (object?.type === "blob") notes.set(commit, object.content);
-      }
-      return notes;
+      const notes = await readBlobs(await find(commits));
+      return new Map([...notes].map(([commit, { bytes }]) => [commit, bytes]));
     },
   };
 }

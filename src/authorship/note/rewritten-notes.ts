@@ -61,6 +61,20 @@ export async function withRewrittenNotes(
   return notes;
 }
 
+/** False where git may have made a note: what it says about its commit is then found in other notes and commits too. */
+export function isPlainNote(commit: Oid, bytes: Buffer): boolean {
+  return !looksGlued(bytes) && otherBase(commit, bytes) === undefined;
+}
+
+/** The commit that a note was written for, where that is another one. */
+function otherBase(commit: Oid, bytes: Buffer): Oid | undefined {
+  if (!bytes.includes(baseField) || bytes.includes(`${baseField}"${commit}"`)) return undefined;
+  const base = /"base_commit_sha": "([0-9a-f]+)"/.exec(bytes.toString("latin1"))?.[1] ?? "";
+  return isOid(base) ? base : undefined;
+}
+
+const baseField = '"base_commit_sha": ';
+
 async function findCandidates(
   { reader }: ObjectsOfGit,
   notes: ReadonlyMap<Oid, Buffer>,
@@ -71,9 +85,9 @@ async function findCandidates(
     if (looksGlued(bytes)) {
       const { parts } = parseAuthorshipLog(bytes);
       if (parts !== undefined) candidates.push({ commit, how: "glued", parts });
-    } else if (!bytes.includes(`"base_commit_sha": "${commit}"`)) {
-      const base = /"base_commit_sha": "([0-9a-f]+)"/.exec(bytes.toString("latin1"))?.[1] ?? "";
-      if (isOid(base)) copies.push({ commit, base, bytes });
+    } else {
+      const base = otherBase(commit, bytes);
+      if (base !== undefined) copies.push({ commit, base, bytes });
     }
   }
   // old writers named another commit for reasons of their own: a copy is one only if its original says the same

@@ -10,6 +10,8 @@ export interface CarryOptions {
   readonly rewrites?: readonly Rewrite[];
   /** Commits of which the journal has said what it knows. */
   readonly settled?: ReadonlySet<Oid>;
+  /** Called for each commit that was looked at to the end; `isFound` if a line of it takes an owner. */
+  readonly onLookedAt?: (commit: Oid, isFound: boolean) => void;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface CarryOptions {
 export async function carryIntoCommits(
   deps: FinderDeps,
   commits: readonly Oid[],
-  { rewrites = [], settled = new Set() }: CarryOptions = {},
+  { rewrites = [], settled = new Set(), onLookedAt }: CarryOptions = {},
 ): Promise<Map<Oid, AuthorshipLog>> {
   const logs = new Map<Oid, AuthorshipLog>();
   const finder = new SourceFinder(deps, { asked: new Set(commits), settled });
@@ -30,6 +32,7 @@ export async function carryIntoCommits(
   for await (const patch of readCommitPatches(deps.git, commits)) {
     const found = await finder.find(patch, reported.get(patch.commit));
     const log = found && buildLog({ commit: patch.commit, humanAuthor: "", ...found });
+    if (!finder.isLate) onLookedAt?.(patch.commit, log !== undefined);
     if (log === undefined) continue;
     logs.set(patch.commit, log);
     await finder.remember(patch.commit, log);

@@ -1,7 +1,6 @@
 import type { Oid } from "../../git/ids.ts";
 import type { FilePatch } from "../../git/objects/file-patch.ts";
-import { type AuthorshipLog, emptyAuthorshipLog, normalisePath, ownersByPath } from "../note/log.ts";
-import { overriddenBeforeCommit, resolveOwner } from "../note/owners.ts";
+import { normalisePath } from "../note/log.ts";
 import { addedRanges, countDeleted, ownRanges } from "../rules/added-lines.ts";
 import { clipRuns, countLines, type LineRange, type OwnerRuns } from "../rules/owner-runs.ts";
 import type { ListedCommit } from "./commit-list.ts";
@@ -9,12 +8,14 @@ import {
   clipTracked,
   mapThroughHunks,
   markPresent,
+  markReplaced,
   type ReplacedRun,
   type TrackedRun,
   type TrackedRuns,
   trackLines,
   uniteRuns,
 } from "./line-survival.ts";
+import { type NoteClaims, ownerOf } from "./note-claims.ts";
 import { openTallyBook, type Tally } from "./tally.ts";
 
 export interface StatsCounter {
@@ -27,8 +28,8 @@ export interface CommitChange {
   readonly commit: ListedCommit;
   /** Its changes against each parent; a root commit has one list. */
   readonly patches: readonly (readonly FilePatch[])[];
-  /** Its note, if it has one. */
-  readonly log: AuthorshipLog | undefined;
+  /** What its note says, if it has one. */
+  readonly claims: NoteClaims | undefined;
 }
 
 export interface StatsCounterOptions {
@@ -43,8 +44,7 @@ type TreeState = Map<string, TrackedRuns>;
 /** One commit while it is counted. */
 interface CountedCommit {
   readonly commit: Oid;
-  readonly log: AuthorshipLog;
-  readonly owners: ReturnType<typeof ownersByPath>;
+  readonly claims: NoteClaims | undefined;
   /** Agents' lines of the first parent; becomes that of the commit. */
   readonly state: TreeState;
   /** For a merge: the other parents' lines, and the changes against them by new path. */
@@ -65,15 +65,16 @@ export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOpti
   const states = createStateStore(commits, end);
 
   /** Counts the lines that a commit itself adds to a file, and answers those of agents. */
-  function countOwn({ commit, log }: CountedCommit, path: string, claims: OwnerRuns): TrackedRun[] {
+  function countOwn(counted: CountedCommit, path: string, claims: OwnerRuns): TrackedRun[] {
+    const { commit } = counted;
     return claims.flatMap(({ first, last, key }): TrackedRun[] => {
-      const owner = resolveOwner(log.metadata, key);
+      const owner = ownerOf(counted.claims, key);
       const count = last - first + 1;
       if (owner?.kind === "human") book.addHuman(path, owner, count);
       if (owner?.kind !== "agent") return [];
       const lines = trackLines(owner.session, count);
       const isFirst = book.addAgent(path, owner, { commit, lines });
-      if (isFirst) book.addOverriddenBefore(owner, overriddenBeforeCommit(log.metadata, owner.session));
+      if (isFirst) book.addOverriddenBefore(owner, counted.claims?.overriddenBefore.get(owner.session) ?? 0);
       return [{ first, count, lines, offset: 0 }];
     });
   }
@@ -86,9 +87,9 @@ export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOpti
       patch,
       others.map((other) => other.patches),
     );
-    const claims = clipRuns(counted.owners.get(normalisePath(newPath ?? ""))?.runs ?? [], own);
+    const claims = clipRuns(counted.claims?.files.get(normalisePath(newPath ?? "")) ?? [], own);
     const mapped = patch.binary ? { kept: [], replaced: [] } : mapThroughHunks(before, patch.hunks);
-    markOverridden(mapped.replaced, { own, claims, log: counted.log });
+    markOverridden(mapped.replaced, { own, claims, note: counted.claims });
     const path = newPath ?? oldPath ?? "";
     const isCounted = !isIgnored(path);
     if (isCounted) book.addLines(path, countLines(own), others.length === 0 ? countDeleted(patch.hunks) : 0);
@@ -102,12 +103,11 @@ export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOpti
   }
 
   return {
-    add({ commit: { commit, parents }, patches: [first = [], ...others], log = emptyAuthorshipLog }) {
+    add({ commit: { commit, parents }, patches: [first = [], ...others], claims }) {
       book.begin(commit);
       const counted: CountedCommit = {
         commit,
-        log,
-        owners: ownersByPath(log),
+        claims,
         state: states.take(parents[0]),
         others: others.map((patches, index) => ({
           state: states.take(parents[index + 1]),
@@ -132,7 +132,7 @@ interface AddedLines {
   readonly own: readonly LineRange[];
   /** Within `own`. */
   readonly claims: OwnerRuns;
-  readonly log: AuthorshipLog;
+  readonly note: NoteClaims | undefined;
 }
 
 /** Marks the lines in whose place the commit itself puts somebody else's. */
@@ -146,22 +146,22 @@ function markOverridden(replaced: readonly ReplacedRun[], added: AddedLines): vo
       const stretch = stretches[index];
       if (stretch === undefined || stretch.first > newLast) break;
       if (stretch.session === lines.session) continue;
-      const from = offset + Math.max(stretch.first, newFirst) - newFirst;
-      const to = offset + Math.min(stretch.last, newLast) - newFirst;
-      lines.overridden.fill(1, from, to + 1);
+      const first = Math.max(stretch.first, newFirst);
+      const last = Math.min(stretch.last, newLast);
+      markReplaced(lines, offset + first - newFirst, last - first + 1);
     }
   }
 }
 
 /** The added lines by session, `""` for anybody else than an agent. */
-function bySession({ own, claims, log }: AddedLines): (LineRange & { readonly session: string })[] {
+function bySession({ own, claims, note }: AddedLines): (LineRange & { readonly session: string })[] {
   const stretches: (LineRange & { session: string })[] = [];
   let next = 0;
   for (const range of own) {
     let first = range.first;
     for (let claim = claims[next]; claim !== undefined && claim.first <= range.last; claim = claims[next]) {
       if (claim.first > first) stretches.push({ first, last: claim.first - 1, session: "" });
-      const owner = resolveOwner(log.metadata, claim.key);
+      const owner = ownerOf(note, claim.key);
       const session = owner?.kind === "agent" ? owner.session : "";
       stretches.push({ first: claim.first, last: claim.last, session });
       first = claim.last + 1;

@@ -4,14 +4,20 @@ import type { Hunk } from "../../git/objects/file-patch.ts";
 export interface TrackedLines {
   readonly session: string;
   readonly count: number;
-  /** By offset: true where a later commit put somebody else's line in its place. */
-  readonly overridden: Uint8Array;
-  /** By offset: true where the end of the range still has the line. */
-  readonly present: Uint8Array;
+  /** By offset, from `fate`. */
+  readonly fates: Uint8Array;
 }
 
+/** Bits of what became of a line. */
+const fate = {
+  /** A later commit put somebody else's line in its place. */
+  overridden: 1,
+  /** The end of the range still has the line. */
+  present: 2,
+};
+
 export function trackLines(session: string, count: number): TrackedLines {
-  return { session, count, overridden: new Uint8Array(count), present: new Uint8Array(count) };
+  return { session, count, fates: new Uint8Array(count) };
 }
 
 /** A stretch of a file that holds tracked lines `offset`, `offset + 1`, ... */
@@ -119,7 +125,14 @@ export function clipTracked(
 
 /** Marks the lines of these runs as present at the end. */
 export function markPresent(runs: TrackedRuns): void {
-  for (const { lines, offset, count } of runs) lines.present.fill(1, offset, offset + count);
+  for (const { lines, offset, count } of runs)
+    for (let at = offset; at < offset + count; at += 1)
+      lines.fates[at] = (lines.fates[at] ?? 0) | fate.present;
+}
+
+/** Marks lines as replaced by somebody else's. */
+export function markReplaced({ fates }: TrackedLines, offset: number, count: number): void {
+  for (let at = offset; at < offset + count; at += 1) fates[at] = (fates[at] ?? 0) | fate.overridden;
 }
 
 export interface FateCounts {
@@ -131,9 +144,9 @@ export interface FateCounts {
 export function countFates(lines: TrackedLines): FateCounts {
   let present = 0;
   let overridden = 0;
-  for (let offset = 0; offset < lines.count; offset += 1) {
-    if (lines.present[offset] === 1) present += 1;
-    else if (lines.overridden[offset] === 1) overridden += 1;
+  for (const bits of lines.fates) {
+    if ((bits & fate.present) !== 0) present += 1;
+    else if (bits !== 0) overridden += 1;
   }
   return { present, overridden };
 }

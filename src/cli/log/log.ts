@@ -1,5 +1,5 @@
-import { openNoteSource } from "../../authorship/note/note-source.ts";
 import { agentLabel, humanName } from "../../authorship/note/owner-label.ts";
+import { ChangeIndex } from "../../authorship/stats/change-index.ts";
 import { countCommits } from "../../authorship/stats/commit-counts.ts";
 import { agentTotals } from "../../authorship/stats/groups.ts";
 import { compileIgnoredFiles } from "../../authorship/stats/ignored-files.ts";
@@ -31,7 +31,6 @@ export const log: RawCommand = async (context, args) => {
   const wanted = readLogArguments(args, await readDefaults(context));
   const colour = context.terminal.style("red", "x") !== "x" && !wanted.json;
   const reader = openObjectReader(git);
-  const source = openNoteSource(git, reader, context.files);
   const isIgnored = compileIgnoredFiles({
     gitAttributes: await readText(reader, "HEAD:.gitattributes"),
     ignoreFile: await readText(reader, "HEAD:.git-ai-ignore"),
@@ -42,11 +41,14 @@ export const log: RawCommand = async (context, args) => {
   let pieces: LogPiece[] = [];
   let commits = 0;
   let limit = firstBatchCommits;
+  let index: ChangeIndex | undefined;
   let wantsMore = true;
 
   async function flush(): Promise<void> {
     const ids = await resolveIds(reader, pieces);
-    const tallies = await countCommits(git, source, { commits: [...new Set(ids.values())], isIgnored });
+    if (limit === batchCommits) index ??= ChangeIndex.open(git.repository, context.files);
+    const sources = { git, reader, files: context.files, index };
+    const tallies = await countCommits(sources, { commits: [...new Set(ids.values())], isIgnored });
     const rendered = render.batch(pieces, (id) => ({
       commit: ids.get(id),
       tally: tallies.get(ids.get(id) ?? ("" as Oid)),

@@ -16,11 +16,28 @@ export async function readNotes(
   ref: string,
   commits: Iterable<Oid>,
 ): Promise<Map<Oid, Buffer>> {
+  return await readNoteBlobs(reader, await findNoteBlobs(reader, ref, commits));
+}
+
+/** The same, without reading what the notes say: the blob of each. */
+export async function findNoteBlobs(
+  reader: ObjectReader,
+  ref: string,
+  commits: Iterable<Oid>,
+): Promise<Map<Oid, Oid>> {
   const blobs = new Map<Oid, Oid>();
   await findNotes(reader, `${ref}^{tree}`, {
     wanted: [...new Set(commits)].map((commit) => ({ commit, rest: commit })),
     found: (commit, blob) => void blobs.set(commit, blob),
   });
+  return blobs;
+}
+
+/** What is in the blobs that `findNoteBlobs` named; one that is not here is left out. */
+export async function readNoteBlobs(
+  reader: Pick<ObjectReader, "read">,
+  blobs: ReadonlyMap<Oid, Oid>,
+): Promise<Map<Oid, Buffer>> {
   const notes = await Promise.all(
     [...blobs].map(async ([commit, blob]) => [commit, await reader.read(blob)] as const),
   );

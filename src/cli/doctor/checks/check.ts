@@ -30,7 +30,10 @@ export interface DoctorContext extends MachineContext {
   readonly remote: boolean;
 }
 
-/** One part of `keyframe doctor`. Looking changes nothing and asks nothing of the network. */
+/**
+ * One part of `keyframe doctor`. Looking changes nothing but the index of what was looked at, and asks nothing of the
+ * network.
+ */
 export interface DoctorCheck<Context = DoctorContext> {
   /** Its key in the JSON. */
   readonly name: string;

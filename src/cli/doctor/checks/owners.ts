@@ -1,19 +1,25 @@
-import { type AuthorshipLog, ownersByPath } from "../../../authorship/note/log.ts";
-import { parseAuthorshipLog } from "../../../authorship/note/log-codec.ts";
+import { listCandidateCommits } from "../../../authorship/carry/candidate-commits.ts";
+import { type AuthorshipLog, normalisePath, ownersByPath } from "../../../authorship/note/log.ts";
+import { LookedAt } from "../../../authorship/note/looked-at.ts";
 import { notesRef } from "../../../authorship/note/notes-ref.ts";
 import { addedRanges } from "../../../authorship/rules/added-lines.ts";
 import { clipRuns, countLines } from "../../../authorship/rules/owner-runs.ts";
 import { carryIntoCommits } from "../../../authorship/settle/carried-commits.ts";
 import { writeNoteBatch } from "../../../authorship/settle/note-batch.ts";
+import { listCommits } from "../../../authorship/stats/commit-list.ts";
+import { findCountedChanges } from "../../../authorship/stats/counted-changes.ts";
+import type { CommitChange } from "../../../authorship/stats/counter.ts";
 import type { Git } from "../../../git/git.ts";
 import { isOid, type Oid } from "../../../git/ids.ts";
 import { type ObjectReader, openObjectReader } from "../../../git/objects/objects.ts";
-import { readCommitPatches } from "../../../git/objects/patch.ts";
-import { readNotes } from "../../../git/refs/notes.ts";
+import { hasKeptStates } from "../../../journal/calls/kept-states.ts";
+import { hasPendingStates } from "../../../journal/pending/pending-states.ts";
+import { startProgress } from "../../output/progress.ts";
 import type { DoctorCheck, DoctorContext, Finding } from "./check.ts";
 
-/** How long contents are looked for, milliseconds. */
-const searchMs = 20_000;
+/** How long contents are looked for, milliseconds: to tell, and to mend. */
+const findMs = 5000;
+const repairMs = 20_000;
 /** Commits that are looked at, the newest of all branches. */
 const maxCommits = 1000;
 
@@ -26,14 +32,23 @@ export const ownersCheck: DoctorCheck = {
   label: "owners",
   find: (context) =>
     withReader(context, async (reader) => {
-      const commits = await listCommits(context.git);
+      const commits = await listNewest(context.git);
       const lost = await findLost(context, reader, commits);
-      return [...lost].map(describeLost).concat(await findOutside(context.git, reader, commits));
+      return [...lost].map(describeLost).concat(await findOutside(context, reader, commits));
     }),
   repair: (context) =>
     withReader(context, async (reader) => {
-      const logs = await findLost(context, reader, await listCommits(context.git));
-      await writeNoteBatch({ git: context.git, reader, deps: context.cli }, { logs, precedence: "existing" });
+      const { git, cli } = context;
+      const search = {
+        git,
+        reader,
+        files: cli.files,
+        clock: cli.clock,
+        searchMs: repairMs,
+        isReadOnly: true,
+      };
+      const logs = await carryIntoCommits(search, await listNewest(git));
+      await writeNoteBatch({ git, reader, deps: cli }, { logs, precedence: "existing" });
     }),
 };
 
@@ -46,21 +61,57 @@ async function withReader<T>({ git }: DoctorContext, work: (reader: ObjectReader
   }
 }
 
-async function listCommits(git: Git): Promise<Oid[]> {
+async function listNewest(git: Git): Promise<Oid[]> {
   const args = ["rev-list", "--no-merges", "--topo-order", `--max-count=${maxCommits}`];
   const result = await git.run([...args, "--branches", "--remotes", "HEAD"], { okCodes: [0, 128] });
   return result.stdout.toString("latin1").split("\n").filter(isOid).reverse();
 }
 
-function findLost(
+/**
+ * What was looked at to the end and had no owner elsewhere is not looked at again as long as notes, refs and stashes are
+ * as they were. Where the time is over before the last one, it says so: the next run goes on from there.
+ */
+async function findLost(
   { git, cli }: DoctorContext,
   reader: ObjectReader,
   commits: readonly Oid[],
 ): Promise<Map<Oid, AuthorshipLog>> {
-  return carryIntoCommits(
-    { git, reader, files: cli.files, clock: cli.clock, searchMs, isReadOnly: true },
-    commits,
+  const holdsFor = JSON.stringify([
+    (await reader.info(notesRef))?.oid ?? "",
+    await listCandidateCommits(git, cli.files),
+    // what is pending or stashed changes with every edit
+    hasKeptStates(git.repository, cli.files) || hasPendingStates(git.repository, cli.files)
+      ? cli.clock.nowMs()
+      : 0,
+  ]);
+  const lookedAt = new LookedAt(git.repository, cli.files, { name: "owners", holdsFor });
+  const rest = commits.filter((commit) => !lookedAt.has(commit));
+  const bar = startProgress({
+    label: "looking for lost owners",
+    unit: "items",
+    total: rest.length,
+    stream: cli.process.stderr,
+    clock: cli.clock,
+  });
+  let done = 0;
+  const lost = await carryIntoCommits(
+    { git, reader, files: cli.files, clock: cli.clock, searchMs: findMs, isReadOnly: true },
+    rest,
+    {
+      onLookedAt(commit, isFound) {
+        done += 1;
+        bar.update(done);
+        if (!isFound) lookedAt.add(commit);
+      },
+    },
   );
+  bar.finish();
+  lookedAt.save();
+  if (done > 0 && done < rest.length)
+    cli.terminal.note(
+      `looked for lost owners in ${done} of ${rest.length} commits: the next run goes on from there, --repair looks at all`,
+    );
+  return lost;
 }
 
 function describeLost([commit, log]: readonly [Oid, AuthorshipLog]): Finding {
@@ -75,21 +126,20 @@ function describeLost([commit, log]: readonly [Oid, AuthorshipLog]): Finding {
   };
 }
 
-async function findOutside(git: Git, reader: ObjectReader, commits: readonly Oid[]): Promise<Finding[]> {
-  const notes = await readNotes(reader, notesRef, commits);
+async function findOutside(
+  { git, cli }: DoctorContext,
+  reader: ObjectReader,
+  commits: readonly Oid[],
+): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for await (const { commit, files } of readCommitPatches(git, [...notes.keys()])) {
-    const note = notes.get(commit);
-    const owned = note === undefined ? [] : ownersByPath(parseAuthorshipLog(note).log).values();
-    let lines = 0;
-    for (const { path, runs } of owned) {
-      const added = addedRanges(files.find(({ newPath }) => newPath === path)?.hunks ?? []);
-      lines += countLines(runs) - countLines(clipRuns(runs, added));
-    }
+  const listed = commits.length === 0 ? [] : await listCommits(git, commits, { alone: true });
+  const changes = await findCountedChanges({ git, reader, files: cli.files }, listed);
+  for await (const { change } of changes.read()) {
+    const lines = countOutside(change);
     if (lines === 0) continue;
     findings.push({
       kind: "owners",
-      subject: commit,
+      subject: change.commit.commit,
       what: `its note claims ${lines} lines that the commit does not add`,
       repair: "nothing has to: such lines are not counted or shown",
       repairable: false,
@@ -97,4 +147,15 @@ async function findOutside(git: Git, reader: ObjectReader, commits: readonly Oid
     });
   }
   return findings;
+}
+
+/** Lines that the note claims and that the commit does not add. */
+function countOutside({ claims, patches: [files = []] }: CommitChange): number {
+  const added = new Map(
+    files.map(({ newPath, hunks }) => [normalisePath(newPath ?? ""), addedRanges(hunks)]),
+  );
+  let lines = 0;
+  for (const [path, runs] of claims?.files ?? [])
+    lines += countLines(runs) - countLines(clipRuns(runs, added.get(path) ?? []));
+  return lines;
 }
