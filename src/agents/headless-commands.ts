@@ -38,12 +38,12 @@ const continued: ReadonlyMap<string, Continue> = new Map<string, Continue>([
       ...["-p", prompt],
     ],
   ],
-  // `exec resume` has no --sandbox
+  // neither `exec resume` nor `exec fork` has --sandbox
   [
     "codex",
-    ({ session, prompt, more }) => [
+    ({ session, prompt, more, isShared }) => [
       "exec",
-      "resume",
+      isShared === true ? "fork" : "resume",
       "-c",
       'sandbox_mode="workspace-write"',
       ...more,

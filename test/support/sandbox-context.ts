@@ -42,16 +42,25 @@ export interface SandboxLab {
 
 const labMemoryMiB = 160;
 
-/** A home of its own below the folder, with a Debian image, on the real QEMU. Emulated: what every machine has. */
-export function openSandboxLab(folder = tmpdir()): SandboxLab {
+/** A home that was built before, and the image in it that machines start from. */
+export interface BuiltHome {
+  readonly home: string;
+  readonly image: string;
+}
+
+/**
+ * A home of its own below the folder, with a Debian image where no other is named, on the real QEMU. Emulated: what every
+ * machine has.
+ */
+export function openSandboxLab(folder = tmpdir(), other?: BuiltHome): SandboxLab {
   const root = mkdtempSync(join(folder, "sbx-"));
-  const built = join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
-  buildDebianImage(built);
+  const built = other?.home ?? join(process.env["KEYFRAME_TEST_IMAGES"] ?? root, "debian");
+  if (other === undefined) buildDebianImage(built);
   // locks are sockets, which no copy can hold
   cpSync(built, root, { recursive: true, filter: (from) => !lstatSync(from).isSocket() });
   const warnings: string[] = [];
   const context = openBareContext(root, warnings);
-  const image = findSandboxImage(context, parseObjectName("debian"));
+  const image = findSandboxImage(context, parseObjectName(other?.image ?? "debian"));
   return {
     context,
     image,

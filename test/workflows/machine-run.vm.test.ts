@@ -2,7 +2,7 @@
 // of the model stays here. The agent is a script that speaks through Claude Code's hooks. Under emulation this takes minutes, so
 // it runs where KEYFRAME_STORY is set: npm run test:story.
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -118,9 +118,18 @@ const env = () => ({
 
 /** The model lives in this process, so what asks it must not block it. */
 async function keyframe(...args: string[]) {
+  return keyframeAt({ cwd: repository.folder, env: env() }, ...args);
+}
+
+interface Place {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+async function keyframeAt({ cwd, env }: Place, ...args: string[]) {
   const child = spawn(process.execPath, [keyframeProgram, ...args], {
-    cwd: repository.folder,
-    env: env(),
+    cwd,
+    env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = { stdout: "", stderr: "" };
@@ -220,6 +229,77 @@ test.skipIf(!isStory)(
     expect([inside.code, inside.stdout]).toEqual([0, "not committed\n"]);
     expect(repository.git("log", "--format=%s", "keyframe/copy")).toBe("later\nin the machine\nstart");
     expect(repository.git("log", "--format=%s", "keyframe/m")).toBe("in the machine\nstart");
+  },
+);
+
+test.skipIf(!isStory)(
+  "on another computer a clone and a store bring code, conversation and machine back; without the store the first two",
+  async () => {
+    const remote = join(scratch, "remote.git");
+    repository.git("init", "-q", "--bare", remote);
+    repository.git("remote", "add", "origin", remote);
+    repository.git("push", "-q", "origin", "keyframe/m");
+    const store = join(scratch, "store");
+    const turns = await json<MomentJson[]>("timeline", "--all");
+    const [turn] = turns.filter(({ worktree, title }) => worktree === "machine m" && title === "first");
+    const unset = await keyframe("push", "--machine", turn?.id ?? "");
+    expect(unset.stderr).toContain("no store for machines is set");
+    repository.git("config", "keyframe.store", store);
+    const sent = await json<{ machines: { snapshot: string; storedBytes: number }[] }>(
+      "push",
+      "--machine",
+      turn?.id ?? "",
+    );
+    expect(sent.machines[0]?.snapshot).toBe(turn?.machine?.snapshot);
+    // a machine of the same chain shares its blocks
+    const again = await json<{ machines: { storedBytes: number }[] }>("push", "--machine", turn?.id ?? "");
+    expect(again.machines[0]?.storedBytes).toBe(0);
+
+    const home = join(scratch, "home-2");
+    const clone = join(scratch, "clone");
+    mkdirSync(home);
+    repository.git("clone", "-q", "-b", "keyframe/m", remote, clone);
+    const there: Place = {
+      cwd: clone,
+      env: {
+        ...env(),
+        HOME: home,
+        XDG_CONFIG_HOME: home,
+        KEYFRAME_SANDBOX_HOME: join(scratch, "sandboxes-2"),
+      },
+    };
+    const without = await keyframeAt(there, "resume", "keyframe/m", "--machine");
+    expect([without.code, without.stderr]).toEqual([1, expect.stringContaining("git config keyframe.store")]);
+    expect(without.stdout).toContain(`claude -r ${session}`);
+    expect(existsSync(join(clone, "made.txt"))).toBe(true);
+
+    execFileSync("git", ["-C", clone, "config", "keyframe.store", store]);
+    try {
+      const resumed = await keyframeAt(there, "resume", "keyframe/m", "--machine", "--name", "again");
+      expect([resumed.code, resumed.stderr]).toEqual([0, ""]);
+      expect(resumed.stdout).toContain(`keyframe run --in sandbox --name again -- claude -r ${session}`);
+      const script = `cat made.txt; git commit -q --amend -m amended; git log --format=%s`;
+      const inside = await keyframeAt(
+        there,
+        "run",
+        "--in",
+        "sandbox",
+        "--name",
+        "again",
+        "--",
+        "bash",
+        "-c",
+        script,
+      );
+      expect([inside.code, inside.stdout]).toEqual([0, "one\ntwo\namended\nstart\n"]);
+      // its lines lead to the session of the first computer still
+      const { stdout } = await keyframeAt(there, "blame", "--json", "keyframe/again", "--", "made.txt");
+      const { blame } = JSON.parse(stdout) as { blame: { owner: { session?: string } | null }[] };
+      const owner = sessionKey({ tool: "claude", id: session });
+      expect(blame.map((line) => line.owner?.session)).toEqual([owner, owner]);
+    } finally {
+      await keyframeAt(there, "sandbox", "rm", "again");
+    }
   },
 );
 

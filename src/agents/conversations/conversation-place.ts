@@ -33,6 +33,16 @@ export function resumeCommandOf(tool: string, sessionId: string): string | undef
   return command === undefined || !isConversationId(sessionId) ? undefined : `${command} ${sessionId}`;
 }
 
+/** The command that goes on from a conversation in one of its own: others continue the same one. */
+export function forkCommandOf(tool: string, sessionId: string): string | undefined {
+  if (!isConversationId(sessionId)) return undefined;
+  return tool === "codex"
+    ? `codex fork ${sessionId}`
+    : tool === "claude"
+      ? `claude -r ${sessionId} --fork-session`
+      : resumeCommandOf(tool, sessionId);
+}
+
 /** True for ids that may become part of a path and of a command. */
 export function isConversationId(id: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(id);

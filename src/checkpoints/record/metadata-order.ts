@@ -50,6 +50,7 @@ export const sessionOrder = [
   "session_metrics",
   "summary",
   "agent_summary",
+  "machine",
   "initial_attribution",
   "prompt_attributions",
   "kind",

@@ -1,4 +1,5 @@
 import { maxListedFields } from "./limits.ts";
+import { machineField, parseStoredMachine, type StoredMachine } from "./stored-machine.ts";
 import { parseTokenUsage, type TokenUsage } from "./token-usage.ts";
 
 /** The fields of a checkpoint's own `metadata.json` that we show; whatever else it holds is kept on rewrite. */
@@ -48,6 +49,8 @@ export interface SessionMetadata {
   readonly summary: Summary | undefined;
   /** What the agent itself calls the conversation. */
   readonly agentSummary: string | undefined;
+  /** The machine that can be had from a store of images. */
+  readonly machine: StoredMachine | undefined;
 }
 
 /** A member that other writers of the format do not have. */
@@ -121,6 +124,7 @@ export function parseSessionMetadata(content: Buffer): SessionMetadata | undefin
     countsItsOwnTokens: count(fields["token_usage_version"]) === 2,
     summary: parseSummary(fields["summary"]),
     agentSummary: text(fields[agentSummaryField]),
+    machine: parseStoredMachine(fields[machineField]),
   };
 }
 

@@ -2,7 +2,7 @@ import type { StoreKind } from "../record/checkpoint-tree.ts";
 import type { CheckpointWrite, CheckpointWriteOptions } from "./store.ts";
 
 /** What a commit on a checkpoint ref is for. */
-export type WritePurpose = "checkpoint" | "finalize" | "summary" | "migration";
+export type WritePurpose = "checkpoint" | "finalize" | "summary" | "machine" | "migration";
 
 /** The subjects and trailers that the tools of the format write and look for. */
 export function commitMessage(kind: StoreKind, purpose: WritePurpose): CheckpointWriteOptions["message"] {
@@ -16,6 +16,7 @@ export function commitMessage(kind: StoreKind, purpose: WritePurpose): Checkpoin
     if (purpose === "migration") return `Import checkpoint ${first.id} (migrated)`;
     const ids = writes.map(({ id }) => id).join(", ");
     if (purpose === "summary") return `Update checkpoint summary for ${ids}`;
+    if (purpose === "machine") return `Name the machine of ${ids}`;
     if (purpose === "finalize") {
       return kind === "v2" ? `Finalize checkpoint: ${ids}` : `Finalize transcript for Checkpoint: ${ids}`;
     }

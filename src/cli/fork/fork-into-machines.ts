@@ -1,4 +1,4 @@
-import { resumeCommandOf } from "../../agents/conversations/conversation-place.ts";
+import { forkCommandOf } from "../../agents/conversations/conversation-place.ts";
 import { continueHeadless } from "../../agents/headless-commands.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
@@ -71,7 +71,7 @@ export async function forkIntoMachines(
     for (const { proxy } of started) await proxy.close();
   }
   if (flags.json) context.terminal.json(started.map(({ run }) => run));
-  else for (const { run } of started) tellMachine(context, run.name, moment);
+  else for (const { run } of started) tellMachine(context, run.name, moment.sessions.at(-1));
 }
 
 function wordsOf(
@@ -91,14 +91,17 @@ function wordsOf(
   return [command.program, ...command.args];
 }
 
-function tellMachine({ terminal }: CliContext, name: string, { sessions }: Moment): void {
+/** Says how a machine that was started is gone on with. */
+export function tellMachine(
+  { terminal }: CliContext,
+  name: string,
+  session: { readonly tool: string; readonly session: string } | undefined,
+): void {
   terminal.out(terminal.style("yellow", name));
-  const session = sessions.at(-1);
-  const command = session === undefined ? undefined : resumeCommandOf(session.tool, session.session);
-  const shared = session?.tool === "claude" ? " --fork-session" : "";
+  const command = session === undefined ? undefined : forkCommandOf(session.tool, session.session);
   terminal.out(
     command === undefined
       ? `  Look in it: keyframe sandbox exec ${name} -it -- bash`
-      : `  Continue with: keyframe run --in sandbox --name ${name} -- ${command}${shared}`,
+      : `  Continue with: keyframe run --in sandbox --name ${name} -- ${command}`,
   );
 }

@@ -5,8 +5,10 @@ import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { openSync } from "../command/sync-context.ts";
+import { printSent, pushMachines } from "./push-machines.ts";
 
 export interface PushFlags {
+  readonly machine?: readonly string[];
   readonly json?: boolean;
 }
 
@@ -16,12 +18,14 @@ export async function push(this: CliContext, flags: PushFlags, word?: string): P
   await settleFirst(this);
   const git = openRepositoryGit(this);
   const remote = await resolveRemote(git, word);
+  const machines = await pushMachines(this, git, flags.machine ?? []);
   const { sync, finish } = openSync(this, git);
   try {
     const report = await pushRecords(sync, remote);
     finish();
-    if (flags.json) this.terminal.json({ remote: remote.name, ...report });
+    if (flags.json) this.terminal.json({ remote: remote.name, ...report, machines });
     else {
+      printSent(this, machines);
       for (const ref of report.pushed) {
         this.terminal.out(`${ref}${report.joined.includes(ref) ? " (joined with the work of others)" : ""}`);
       }

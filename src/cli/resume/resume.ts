@@ -9,10 +9,21 @@ import { resumeConversation } from "../../workflows/resume-conversation.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { openSync } from "../command/sync-context.ts";
+import type { ForkFlags } from "../fork/fork-command.ts";
+import { forkIntoMachines } from "../fork/fork-into-machines.ts";
 import { printable } from "../output/terminal.ts";
+import {
+  findTurnWithMachine,
+  mustSuitMachine,
+  printResumedMachine,
+  type ResumedMachine,
+  resumeMachine,
+} from "./resume-machine.ts";
 
 export interface ResumeFlags {
   readonly force?: boolean;
+  readonly machine?: boolean;
+  readonly name?: string;
   readonly remote?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -20,7 +31,11 @@ export interface ResumeFlags {
 
 /** `keyframe resume <branch|commit|checkpoint>` */
 export async function resume(this: CliContext, flags: ResumeFlags, word: string): Promise<void> {
+  mustSuitMachine(flags);
   const git = openRepositoryGit(this);
+  const turn = flags.machine ? await findTurnWithMachine(this, git, word) : undefined;
+  if (turn !== undefined)
+    return forkIntoMachines(this, git, { moment: turn, flags: forkFlags(flags), more: [] });
   const remote =
     flags.remote === undefined ? await findElectedRemote(git) : await resolveRemote(git, flags.remote);
   const { sync, finish } = openSync(this, git);
@@ -38,12 +53,26 @@ export async function resume(this: CliContext, flags: ResumeFlags, word: string)
       },
       { word, remote, force: flags.force === true, dryRun },
     );
-    if (flags.json) this.terminal.json(toJson(target, planned, { receivedBytes, applied: !dryRun }));
-    else print(this, target, { planned, receivedBytes, dryRun });
+    if (!flags.json) print(this, target, { planned, receivedBytes, dryRun });
+    const machine =
+      flags.machine && !dryRun ? await resumeMachine(this, git, { planned, name: flags.name }) : undefined;
+    if (flags.json) this.terminal.json(toJson(target, planned, { receivedBytes, applied: !dryRun, machine }));
+    else if (machine !== undefined) printResumedMachine(this, machine);
+    // something that was asked for is not there
+    if (machine !== undefined && "missing" in machine) this.process.exitCode = 1;
     mustHavePlaced(this, planned);
   } finally {
     finish();
   }
+}
+
+function forkFlags({ name, dryRun, json }: ResumeFlags): ForkFlags {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(dryRun === undefined ? {} : { dryRun }),
+    ...(json === undefined ? {} : { json }),
+    in: "sandbox",
+  };
 }
 
 /** Something to continue is what was asked for: exit code 1 where some of it is not there. */
@@ -75,7 +104,11 @@ function homeOf(env: NodeJS.ProcessEnv): string {
 function toJson(
   { checkpoints, commit, checkout, newerCommits }: ResumeTarget,
   planned: readonly PlannedRestore[],
-  more: { readonly receivedBytes: number; readonly applied: boolean },
+  more: {
+    readonly receivedBytes: number;
+    readonly applied: boolean;
+    readonly machine: ResumedMachine | undefined;
+  },
 ) {
   return {
     ...more,

@@ -118,9 +118,14 @@ async function fetchFile(
 export async function pullLazily(
   context: SandboxContext,
   repository: ImageRepository,
-  options: PullOptions & { readonly storeLocation: string },
+  options: PullOptions & {
+    readonly storeLocation: string;
+    /** Throws where the store describes another snapshot than the caller means. */
+    readonly check?: (chain: readonly RemoteSnapshot[]) => void;
+  },
 ): Promise<ReadySnapshot> {
   const remotes = await readRemoteChain(repository.store, options.snapshot, options.signal);
+  options.check?.(remotes);
   checkTakenChain(remotes.map(({ record }) => record));
   return withLock(context, snapshotsLock, async () => {
     let head: ReadySnapshot | undefined;

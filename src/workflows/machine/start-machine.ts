@@ -1,4 +1,4 @@
-import { findModelEndpoint } from "../../agents/model-endpoints.ts";
+import { emulationSettings, findModelEndpoint } from "../../agents/model-endpoints.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import { type MarkDeps, takeMark } from "../../checkpoints/capture/marks.ts";
 import type { Git } from "../../git/git.ts";
@@ -99,7 +99,7 @@ export async function startMachine(
     } finally {
       await session.close();
     }
-    return { run, record, env: model.env, proxy: model.proxy };
+    return { run, record, env: environmentOf(record, tool, model.env), proxy: model.proxy };
   } catch (error) {
     await model.proxy.close();
     throw error;
@@ -182,7 +182,15 @@ async function leadToModel(
   // what names the address is renewed; the rest is the agent's own by now
   const files = Object.entries(model.files).filter(([, text]) => text.includes(origin));
   await withGuest(sandboxContext, record, (guest) => putSettings(guest, Object.fromEntries(files)));
-  return { run, record, env: model.env, proxy: model.proxy };
+  return { run, record, env: environmentOf(record, run.tool, model.env), proxy: model.proxy };
+}
+
+function environmentOf(
+  { shape }: SandboxRecord,
+  tool: string,
+  env: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return shape.accelerator === "tcg" ? { ...env, ...emulationSettings(tool) } : env;
 }
 
 /** The way to the model for one machine: a token of its own, which means nothing elsewhere. */

@@ -1,18 +1,11 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { type JsonMap, parseJsonDocument } from "../../base/json-document.ts";
 import { readCaptureSettings } from "../../checkpoints/capture/settings.ts";
-import { contentOfSession } from "../../checkpoints/migrate/convert-checkpoint.ts";
-import { sessionsOf } from "../../checkpoints/record/checkpoint-tree.ts";
 import type { CheckpointId } from "../../checkpoints/record/ids.ts";
-import { maxMetadataBytes } from "../../checkpoints/record/limits.ts";
-import { commitMessage } from "../../checkpoints/stores/commit-message.ts";
-import { layouts } from "../../checkpoints/stores/layouts.ts";
 import { openCheckpointStores } from "../../checkpoints/stores/open-stores.ts";
-import type { SessionWrite } from "../../checkpoints/stores/store.ts";
-import { findWritingPlace, type WritingPlace } from "../../checkpoints/stores/writing-place.ts";
+import { findWritingPlace } from "../../checkpoints/stores/writing-place.ts";
 import type { Git } from "../../git/git.ts";
-import { readSmallObjects } from "../../git/objects/small-objects.ts";
 import type { Machine } from "../../system/machine/machine.ts";
+import { mustReadSession, rewriteSession } from "../stored-session.ts";
 import {
   mustFindSummaryCommand,
   runSummaryCommand,
@@ -53,44 +46,9 @@ export async function summarizeSession(
     throw new KeyframeError("program-failed", "the command of keyframe.summarize printed no summary");
   }
   session.metadata.set("summary", summary);
-  await place.store.write([{ id, root: new Map(), sessions: [session] }], {
-    message: commitMessage(place.store.kind, "summary"),
+  await rewriteSession(place, id, {
+    session,
+    what: "summary",
     nowSeconds: Math.floor(deps.clock.nowMs() / 1000),
   });
-}
-
-/** A session as it is stored, to be written again with more in its metadata. */
-async function mustReadSession(
-  git: Git,
-  { store, tree }: WritingPlace,
-  { id, sessionId }: Pick<SummaryRequest, "id" | "sessionId">,
-): Promise<SessionWrite & { readonly metadata: JsonMap }> {
-  const layout = layouts[store.kind];
-  const sessions = tree === undefined ? [] : sessionsOf(tree);
-  const oids = sessions.flatMap(({ metadata }) => metadata ?? []);
-  const contents = await readSmallObjects(git, oids, maxMetadataBytes);
-  // the newest of several with one id, as it is shown
-  for (const files of sessions.toReversed()) {
-    const content = files.metadata === undefined ? undefined : contents.get(files.metadata);
-    const metadata = content instanceof Buffer ? parseJsonDocument(content.toString("utf8")) : undefined;
-    if (!(metadata instanceof Map) || metadata.get("session_id") !== sessionId || files.index < 0) continue;
-    const { others = new Map(), ...rest } = contentOfSession(files);
-    const hash = layout.compactHashName;
-    return {
-      ...rest,
-      others:
-        hash === undefined || files.compactHash === undefined
-          ? others
-          : new Map([...others, [hash, { oid: files.compactHash }]]),
-      metadata: new Map(layout.decodeSession(metadata)),
-      slot: files.index,
-    };
-  }
-  throw new KeyframeError(
-    "not-here",
-    `session ${sessionId} of checkpoint ${id} is in no store of this repository`,
-    {
-      hint: "a summary is stored with the checkpoint: who has it can make one",
-    },
-  );
 }

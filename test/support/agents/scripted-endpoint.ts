@@ -20,6 +20,8 @@ export interface ScriptedEndpoint {
   readonly url: string;
   /** What each request of the agent's loop held, as text. */
   readonly asked: readonly string[];
+  /** Every key that was shown, once. */
+  readonly keys: ReadonlySet<string>;
   /** How many requests asked for a summary of the conversation. */
   readonly summaries: number;
   close(): Promise<void>;
@@ -34,7 +36,7 @@ const sideReply: ScriptedReply = { text: "A title", calls: [] };
  * chat completions and responses, Anthropic's messages, Google's generateContent, and the chat stream of Augment's tenants.
  */
 export async function startScriptedEndpoint(script: readonly ScriptedPrompt[]): Promise<ScriptedEndpoint> {
-  const seen: Seen = { asked: [], summaries: 0, served: 0 };
+  const seen: Seen = { asked: [], keys: new Set(), summaries: 0, served: 0 };
   const server = createServer((request, response) => {
     answer(request, response, { script, seen }).catch((error: unknown) => {
       response.writeHead(500).end(String(error));
@@ -44,6 +46,7 @@ export async function startScriptedEndpoint(script: readonly ScriptedPrompt[]): 
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked: seen.asked,
+    keys: seen.keys,
     get summaries() {
       return seen.summaries;
     },
@@ -58,6 +61,7 @@ export async function startScriptedEndpoint(script: readonly ScriptedPrompt[]): 
 /** What the server remembers between requests. */
 interface Seen {
   readonly asked: string[];
+  readonly keys: Set<string>;
   summaries: number;
   /** Replies of a script in order that were sent. */
   served: number;
@@ -81,6 +85,10 @@ async function answer(
 ): Promise<void> {
   const pieces: Buffer[] = [];
   for await (const piece of request) pieces.push(piece as Buffer);
+  for (const header of ["authorization", "x-api-key"]) {
+    const shown = request.headers[header];
+    if (typeof shown === "string") seen.keys.add(shown.replace(/^Bearer /, ""));
+  }
   const path = new URL(request.url ?? "/", "http://localhost").pathname;
   const body = Buffer.concat(pieces).toString("utf8");
   const asked = parseBody(body);
