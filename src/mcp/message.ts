@@ -12,10 +12,20 @@ export type RpcResponse = {
 );
 
 /** Versions with the `initialize` handshake, the newest first. */
-const handshakeVersions = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+export const handshakeVersions = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 /** Versions in which each request says its version, and nothing is remembered between requests. */
 const statelessVersions = ["2026-07-28"];
-const versionKey = "io.modelcontextprotocol/protocolVersion";
+const metaPrefix = "io.modelcontextprotocol/";
+
+/** Codes of JSON-RPC, and those that the protocol adds. */
+export const rpcCodes = {
+  parse: -32700,
+  notARequest: -32600,
+  noMethod: -32601,
+  badParams: -32602,
+  headerMismatch: -32020,
+  unsupportedVersion: -32022,
+} as const;
 const serverInfo = { name: "keyframe", version: keyframeVersion };
 const instructions =
   "Read-only answers about this git repository: who wrote a line and which prompt led to it (why), what was said about a topic (search), " +
@@ -24,34 +34,79 @@ const instructions =
 /** Answers one message of a client, of either generation of the protocol. Never throws. */
 export async function answerMessage(context: AskContext, message: unknown): Promise<RpcResponse | undefined> {
   const request = parseRequest(message);
-  if (request === undefined) return failure(null, -32600, "not a JSON-RPC 2.0 request");
+  if (request === undefined) return failure(null, rpcCodes.notARequest, "not a JSON-RPC 2.0 request");
   const { id, method, params } = request;
   if (id === undefined) return undefined;
   const version = versionOf(params);
-  if (version !== undefined && !statelessVersions.includes(version)) {
-    return failure(id, -32022, `unsupported protocol version ${version.slice(0, 40)}`, {
+  if (version === undefined) return answerHandshake(context, { id, method, params });
+  return refuseStateless(id, params, version) ?? answerStateless(context, { id, method, params });
+}
+
+/** What a request that says its version lacks. */
+export function refuseStateless(
+  id: string | number,
+  params: Params,
+  version: string | undefined,
+): RpcResponse | undefined {
+  if (version === undefined)
+    return failure(id, rpcCodes.badParams, `_meta needs ${metaPrefix}protocolVersion`);
+  if (!statelessVersions.includes(version)) {
+    return failure(id, rpcCodes.unsupportedVersion, `unsupported protocol version ${version.slice(0, 40)}`, {
       supported: statelessVersions,
       requested: version.slice(0, 40),
     });
   }
+  const capabilities = metaOf(params, "clientCapabilities");
+  if (typeof capabilities === "object" && capabilities !== null) return undefined;
+  return failure(id, rpcCodes.badParams, `_meta needs ${metaPrefix}clientCapabilities`);
+}
+
+async function answerHandshake(
+  context: AskContext,
+  { id, method, params }: AnsweredRequest,
+): Promise<RpcResponse> {
   switch (method) {
     case "initialize":
       return success(id, { ...describeServer(), protocolVersion: chooseVersion(params), serverInfo });
-    case "server/discover":
-      return success(id, modern({ ...describeServer(), supportedVersions: statelessVersions, ...uncached }));
     case "ping":
       return success(id, {});
     case "tools/list":
-      return success(id, version === undefined ? { tools } : modern({ tools, ...uncached }));
+      return success(id, { tools });
+    case "tools/call":
+      return callTools(context, { id, method, params });
+    default:
+      return noMethod(id, method);
+  }
+}
+
+async function answerStateless(context: AskContext, request: AnsweredRequest): Promise<RpcResponse> {
+  const { id, method } = request;
+  switch (method) {
+    case "server/discover":
+      return success(id, modern({ ...describeServer(), supportedVersions: statelessVersions, ...uncached }));
+    case "tools/list":
+      return success(id, modern({ tools, ...uncached }));
     case "tools/call": {
-      const answer = await call(context, params);
-      if (answer === undefined)
-        return failure(id, -32602, `no such tool; there are ${tools.map(({ name }) => name).join(", ")}`);
-      return success(id, version === undefined ? answer : modern(answer));
+      const response = await callTools(context, request);
+      return "result" in response ? success(id, modern(response.result)) : response;
     }
     default:
-      return failure(id, -32601, `no such method: ${method.slice(0, 80)}`);
+      return noMethod(id, method);
   }
+}
+
+async function callTools(context: AskContext, { id, params }: AnsweredRequest): Promise<RpcResponse> {
+  const answer = await call(context, params);
+  if (answer !== undefined) return success(id, answer);
+  return failure(
+    id,
+    rpcCodes.badParams,
+    `no such tool; there are ${tools.map(({ name }) => name).join(", ")}`,
+  );
+}
+
+function noMethod(id: string | number, method: string): RpcResponse {
+  return failure(id, rpcCodes.noMethod, `no such method: ${method.slice(0, 80)}`);
 }
 
 const uncached = { ttlMs: 0, cacheScope: "private" };
@@ -61,7 +116,7 @@ function describeServer() {
 }
 
 function modern(result: object): object {
-  return { ...result, resultType: "complete", _meta: { "io.modelcontextprotocol/serverInfo": serverInfo } };
+  return { ...result, resultType: "complete", _meta: { [`${metaPrefix}serverInfo`]: serverInfo } };
 }
 
 /** The client's version where it is known, otherwise the newest: the client then decides. */
@@ -81,13 +136,15 @@ async function call(context: AskContext, params: Params): Promise<ToolAnswer | u
 
 type Params = Readonly<Record<string, unknown>>;
 
-interface RpcRequest {
+export interface RpcRequest {
   readonly id: string | number | undefined;
   readonly method: string;
   readonly params: Params;
 }
 
-function parseRequest(message: unknown): RpcRequest | undefined {
+type AnsweredRequest = RpcRequest & { readonly id: string | number };
+
+export function parseRequest(message: unknown): RpcRequest | undefined {
   if (typeof message !== "object" || message === null) return undefined;
   const { jsonrpc, id, method, params } = message as Record<string, unknown>;
   if (jsonrpc !== "2.0" || typeof method !== "string") return undefined;
@@ -95,11 +152,15 @@ function parseRequest(message: unknown): RpcRequest | undefined {
   return { id, method, params: typeof params === "object" && params !== null ? (params as Params) : {} };
 }
 
-function versionOf(params: Params): string | undefined {
-  const meta = params["_meta"];
-  const version: unknown =
-    typeof meta === "object" && meta !== null ? Reflect.get(meta, versionKey) : undefined;
+/** The version that a request of the stateless generation says. */
+export function versionOf(params: Params): string | undefined {
+  const version = metaOf(params, "protocolVersion");
   return typeof version === "string" ? version : undefined;
+}
+
+function metaOf(params: Params, name: string): unknown {
+  const meta = params["_meta"];
+  return typeof meta === "object" && meta !== null ? Reflect.get(meta, `${metaPrefix}${name}`) : undefined;
 }
 
 function success(id: string | number, result: object): RpcResponse {

@@ -1,5 +1,5 @@
 import type { AskContext } from "../workflows/ask/ask-context.ts";
-import { answerMessage, failure, type RpcResponse } from "./message.ts";
+import { answerMessage, failure, type RpcResponse, rpcCodes } from "./message.ts";
 
 /** Longest message of a client, bytes; questions are short. */
 const maxMessageBytes = 1024 * 1024;
@@ -16,7 +16,9 @@ export async function serveStdio(
   for await (const line of linesOf(input)) {
     if (line !== undefined && line.trim() === "") continue;
     const response =
-      line === undefined ? failure(null, -32600, "the message is too long") : await answerLine(context, line);
+      line === undefined
+        ? failure(null, rpcCodes.notARequest, "the message is too long")
+        : await answerLine(context, line);
     if (response !== undefined) await write(`${JSON.stringify(response)}\n`);
   }
 }
@@ -26,7 +28,7 @@ async function answerLine(context: AskContext, line: string): Promise<RpcRespons
   try {
     message = JSON.parse(line);
   } catch {
-    return failure(null, -32700, "not JSON");
+    return failure(null, rpcCodes.parse, "not JSON");
   }
   return answerMessage(context, message);
 }

@@ -1,5 +1,4 @@
 // Covers src/server/page/**, src/cli/web/** and web/**: the page in Debian's Chromium, over a repository that agents worked in.
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -7,7 +6,8 @@ import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { startAgentSession } from "../support/agent-session.ts";
-import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
+import { type PageServer, startPageServer } from "../support/page-server.ts";
+import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
 
 const chromiumPath = "/usr/bin/chromium";
 const hasChromium = existsSync(chromiumPath);
@@ -16,7 +16,7 @@ const axeSource = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>\u202e\u001b[31m`;
 
 let repository: TestRepository;
-let server: ChildProcessWithoutNullStreams;
+let server: PageServer;
 let url = "";
 /** The commit that the agent's first turn led to. */
 let retryCommit = "";
@@ -40,7 +40,8 @@ beforeAll(async () => {
   await session.prompt("and log it");
   await session.write("src/log.ts", "log();\n");
   await session.stop();
-  ({ server, url } = await startPage());
+  server = await startPageServer(repository);
+  url = server.url;
   if (hasChromium) {
     browser = await chromium.launch({
       executablePath: chromiumPath,
@@ -58,24 +59,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser?.close();
-  server?.kill("SIGTERM");
+  server?.stop();
   repository.remove();
 });
-
-async function startPage(
-  ...args: string[]
-): Promise<{ server: ChildProcessWithoutNullStreams; url: string }> {
-  const child = spawn(process.execPath, [keyframeProgram, "web", "open", "--no-open", ...args], {
-    cwd: repository.folder,
-    env: repository.env,
-  });
-  let output = "";
-  for await (const chunk of child.stdout) {
-    output += String(chunk);
-    if (output.includes("\n")) break;
-  }
-  return { server: child, url: output.trim() };
-}
 
 async function open(hash = "", options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
   const page = await browser.newPage(options);

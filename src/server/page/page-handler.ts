@@ -1,5 +1,5 @@
 import { isKeyframeError } from "../../base/errors.ts";
-import { answerMessage } from "../../mcp/message.ts";
+import { answerHttpMessage } from "../../mcp/http-message.ts";
 import type { HttpHandler } from "../../system/net/http-server.ts";
 import type { AskContext } from "../../workflows/ask/ask-context.ts";
 import { type AccessRules, bearerToken, checkOrigin, checkToken } from "../requests/access.ts";
@@ -86,18 +86,13 @@ async function answerMcp(
       return send(outgoing, 413, { error: { message: "the message is too long" } });
     pieces.push(piece);
   }
-  let message: unknown;
-  try {
-    message = JSON.parse(Buffer.concat(pieces).toString("utf8"));
-  } catch {
-    return send(outgoing, 400, { jsonrpc: "2.0", id: null, error: { code: -32700, message: "not JSON" } });
-  }
-  const response = await answerMessage(context, message);
-  if (response === undefined) {
-    outgoing.writeHead(202, securityHeaders).end();
-    return;
-  }
-  send(outgoing, 200, response);
+  const { status, body } = await answerHttpMessage(
+    context,
+    incoming.headers,
+    Buffer.concat(pieces).toString("utf8"),
+  );
+  if (body !== undefined) return send(outgoing, status, body);
+  outgoing.writeHead(status, securityHeaders).end();
 }
 
 function sendAsset(outgoing: ServerResponse, assets: PageAssets, path: string): void {
