@@ -7,11 +7,15 @@ export interface Asked<T> {
   readonly problem?: string;
 }
 
-/** Asks when the question changes, and again when the repository does; the old answer stays until the new one is here. */
-export function useAnswer<T>(question: string, query: Readonly<Record<string, string>> = {}): Asked<T> {
+/** Asks when the question changes, and again when the repository does unless it is asked `once`; the old answer stays until the new one is here. */
+export function useAnswer<T>(
+  question: string,
+  query: Readonly<Record<string, string>> = {},
+  { once = false }: { readonly once?: boolean } = {},
+): Asked<T> {
   const [asked, setAsked] = useState<Asked<T> & { readonly of?: string }>({});
   const key = `${question}?${new URLSearchParams(query).toString()}`;
-  const version = changes.value;
+  const version = once ? 0 : changes.value;
   useEffect(() => {
     const stop = new AbortController();
     ask<T>(question, query, stop.signal).then(

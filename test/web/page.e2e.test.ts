@@ -20,6 +20,8 @@ let server: PageServer;
 let url = "";
 /** The commit that the agent's first turn led to. */
 let retryCommit = "";
+/** Of a conversation of 1502 entries. */
+let longCommit = "";
 let browser: Browser;
 
 beforeAll(async () => {
@@ -28,6 +30,14 @@ beforeAll(async () => {
   repository.write("long.txt", Array.from({ length: 50_000 }, (_, line) => `line ${line}\n`).join(""));
   repository.commit("Start");
   repository.keyframe(["enable"]);
+  const talker = startAgentSession(repository, "8b9f5a4e-0000-4000-8000-00000000000c", {
+    through: "program",
+  });
+  await talker.prompt("talk for long");
+  for (let turn = 0; turn < 1500; turn += 1) talker.say(`turn number ${turn}`);
+  await talker.write("src/talk.ts", "talk();\n");
+  await talker.stop();
+  longCommit = repository.commit("Talk");
   const session = startAgentSession(repository, "8b9f5a4e-0000-4000-8000-00000000000b", {
     through: "program",
   });
@@ -35,8 +45,13 @@ beforeAll(async () => {
   await session.write("src/parser.ts", "export const by = 'a person';\nexport const retries = 3;\n");
   await session.write("src/evil.ts", `// ${hostile}\n`);
   session.say(`it retries now ${hostile}`);
+  session.say(`one line: ${"no end in sight ".repeat(200_000)}`);
   await session.stop();
   retryCommit = repository.commit(`Retry ${hostile}`);
+  repository.note(
+    repository.git("rev-parse", "HEAD~1"),
+    `../../etc/passwd\n  s_1 1-2\n${"deep/".repeat(500)}\u001b[31m\u202e.ts\n  s_1 1-9\n---\n{"schema_version":"authorship/3.0.0","sessions":{}}`,
+  );
   await session.prompt("and log it");
   await session.write("src/log.ts", "log();\n");
   await session.stop();
@@ -118,6 +133,8 @@ test.skipIf(!hasChromium)(
     await card.getByRole("link", { name: "Open the conversation" }).click();
     await page.getByRole("heading", { name: "make the parser retry" }).waitFor();
     expect(await page.locator(".conversation").textContent()).toContain("it retries now");
+    // the very turn, not only the conversation that it belongs to
+    expect(await page.locator(".entry.chosen").textContent()).toContain("make the parser retry");
     expect(await page.locator("body").textContent()).not.toMatch(/[\u202a-\u202e]/);
   },
 );
@@ -133,6 +150,33 @@ test.skipIf(!hasChromium)(
     await page.getByLabel("Filter the timeline").fill("");
     repository.git("commit", "-q", "--allow-empty", "-m", "while the page is open");
     await page.getByRole("link", { name: "while the page is open" }).waitFor({ timeout: 20_000 });
+  },
+);
+
+test.skipIf(!hasChromium)("a line of three megabytes shows its beginning, and more on demand", async () => {
+  const page = await open(`/checkpoint/${retryCommit}`);
+  const long = page.locator(".entry", { hasText: "one line: no end in sight" });
+  const shown = async () => (await long.locator("pre").textContent())?.length ?? 0;
+  expect(await shown()).toBe(20_000);
+  await long.getByRole("button", { name: "characters more" }).click();
+  expect(await shown()).toBe(80_000);
+});
+
+test.skipIf(!hasChromium)(
+  "a long conversation is read on while it is scrolled, with few turns in the document",
+  async () => {
+    const page = await open(`/checkpoint/${longCommit}`);
+    const drawn = () => page.locator(".entry").count();
+    const last = page.getByText("turn number 1499", { exact: true });
+    for (let tries = 0; tries < 100 && (await last.count()) === 0; tries += 1) {
+      await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)");
+      await page.waitForTimeout(50);
+    }
+    expect(await page.locator(".conversation").getAttribute("data-entries")).toBe("1502");
+    expect(await last.count()).toBe(1);
+    expect(await drawn()).toBeLessThan(200);
+    await page.getByLabel("Find in the conversation").fill("number 703");
+    await expect.poll(drawn).toBe(1);
   },
 );
 

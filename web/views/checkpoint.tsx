@@ -1,14 +1,19 @@
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { CheckpointAnswer, Entry } from "../answers.ts";
 import { ask, canAskAnything } from "../ask.ts";
+import { Blocks, End } from "../blocks.tsx";
 import { link } from "../route.ts";
 import { plural, when } from "../time.ts";
 import { Answered, useAnswer } from "../use-answer.tsx";
+import { EntryRow } from "./entry.tsx";
 
 type Filter = "all" | "prompts" | "answers" | "tools";
 
-/** A checkpoint: what was asked, what was said and done, which files came of it. */
+/**
+ * A checkpoint: what was asked, what was said and done, which files came of it. `session` in the address is a place or an
+ * id; `prompt` leads to the turn that it began.
+ */
 export function Checkpoint({
   id,
   query,
@@ -22,39 +27,81 @@ export function Checkpoint({
     ...(session === null ? {} : { session }),
     ...(query.has("full") ? { full: "1" } : {}),
   };
-  const asked = useAnswer<CheckpointAnswer>(`checkpoint/${encodeURIComponent(id)}`, question);
+  // a checkpoint does not change: what is read stays where it is while the repository moves on
+  const asked = useAnswer<CheckpointAnswer>(`checkpoint/${encodeURIComponent(id)}`, question, { once: true });
   return (
     <Answered of={asked}>
-      {(answer) => <Conversation key={`${id} ${answer.session}`} first={answer} question={question} />}
+      {(answer) => (
+        <Conversation
+          key={`${id} ${answer.session}`}
+          first={answer}
+          question={question}
+          prompt={query.get("prompt") ?? undefined}
+        />
+      )}
     </Answered>
   );
+}
+
+interface ReadSoFar {
+  readonly entries: readonly Entry[];
+  readonly next?: number | undefined;
+  readonly problem?: string | undefined;
+}
+
+/** What the server gives in one answer. */
+const mostAtOnce = 20_000;
+
+/** The conversation as far as it was read, and how to read on. */
+function useConversation(
+  { checkpoint, entries, next, problem }: CheckpointAnswer,
+  question: Readonly<Record<string, string>>,
+): ReadSoFar & { readonly readOn: () => void } {
+  const [read, setRead] = useState<ReadSoFar>({ entries, next, problem });
+  const isReading = useRef(false);
+  const readOn = useCallback(() => {
+    if (isReading.current || read.next === undefined) return;
+    isReading.current = true;
+    // the server reads a conversation from its start each time: ever larger pieces keep that few times
+    const count = String(Math.min(mostAtOnce, 3 * read.entries.length));
+    ask<CheckpointAnswer>(`checkpoint/${checkpoint.id}`, {
+      ...question,
+      from: String(read.next),
+      count,
+    }).then(
+      (page) => {
+        isReading.current = false;
+        setRead({ entries: [...read.entries, ...page.entries], next: page.next, problem: page.problem });
+      },
+      (error: unknown) => setRead({ ...read, next: undefined, problem: String(error) }),
+    );
+  }, [read]);
+  return { ...read, readOn };
 }
 
 function Conversation({
   first,
   question,
+  prompt,
 }: {
   readonly first: CheckpointAnswer;
   readonly question: Readonly<Record<string, string>>;
+  readonly prompt: string | undefined;
 }): JSX.Element {
-  const { checkpoint, session, problem } = first;
-  const [more, setMore] = useState<readonly Entry[]>([]);
-  const [next, setNext] = useState(first.next);
+  const { checkpoint, session } = first;
+  const { entries, next, problem, readOn } = useConversation(first, question);
   const [filter, setFilter] = useState<Filter>("all");
   const [text, setText] = useState("");
+  const unfolded = useRef(new Set<number>());
+  const shown = useMemo(
+    () => entries.filter((entry) => isShown(entry, filter, text.toLowerCase())),
+    [entries, filter, text],
+  );
+  const chosen = useMemo(() => shown.findLastIndex((entry) => isPrompt(entry, prompt)), [shown, prompt]);
   useEffect(() => {
-    setMore([]);
-    setNext(first.next);
-  }, [first]);
-  const readOn = async () => {
-    const page = await ask<CheckpointAnswer>(`checkpoint/${checkpoint.id}`, {
-      ...question,
-      from: String(next ?? 0),
-    });
-    setMore([...more, ...page.entries]);
-    setNext(page.next);
-  };
-  const entries = [...first.entries, ...more].filter((entry) => isShown(entry, filter, text.toLowerCase()));
+    if (chosen >= 0) document.querySelector(".entry.chosen")?.scrollIntoView({ block: "center" });
+    else if (prompt !== undefined) readOn();
+  }, [chosen, readOn]);
   const one = checkpoint.sessions[session];
   return (
     <section class="checkpoint">
@@ -84,18 +131,34 @@ function Conversation({
         </fieldset>
       </form>
       {problem !== undefined && <p class="problem">{problem}</p>}
-      <ol class="conversation">
-        {entries.map((entry) => (
-          <EntryRow key={entry.index} entry={entry} />
-        ))}
-      </ol>
-      {next !== undefined && canAskAnything && (
-        <button type="button" onClick={() => void readOn()}>
-          Read on
-        </button>
-      )}
+      <div class="conversation" data-entries={entries.length}>
+        <Blocks
+          key={`${filter} ${text}`}
+          count={shown.length}
+          label="Conversation"
+          show={chosen === -1 ? undefined : chosen}
+          item={(index) => {
+            const entry = shown[index];
+            if (entry === undefined) return <li key={index} />;
+            return (
+              <EntryRow
+                key={entry.index}
+                entry={entry}
+                chosen={index === chosen}
+                unfolded={unfolded.current}
+              />
+            );
+          }}
+        />
+      </div>
+      {next !== undefined && canAskAnything && <End reached={readOn} />}
     </section>
   );
+}
+
+/** A note may hold only the beginning of a prompt. */
+function isPrompt({ kind, text }: Entry, prompt: string | undefined): boolean {
+  return prompt !== undefined && kind === "user" && text.trim().startsWith(prompt.trim().replace(/…$/, ""));
 }
 
 function Facts({ answer: { checkpoint, session } }: { readonly answer: CheckpointAnswer }): JSX.Element {
@@ -162,63 +225,4 @@ function isShown({ kind, text, tool }: Entry, filter: Filter, find: string): boo
     hasKind &&
     (find === "" || text.toLowerCase().includes(find) || (tool?.output.toLowerCase().includes(find) ?? false))
   );
-}
-
-const foldedLength = 20_000;
-
-/** What people, agents and tools wrote is text, never markup. */
-function EntryRow({ entry: { index, kind, text, at, tool } }: { readonly entry: Entry }): JSX.Element {
-  if (tool === undefined)
-    return (
-      <li class={`entry ${kind}`} id={`entry-${index}`}>
-        <span class="who">
-          {kind === "user" ? "prompt" : "answer"} <time>{at === undefined ? "" : when(at)}</time>
-        </span>
-        <pre>{cut(text)}</pre>
-      </li>
-    );
-  return (
-    <li class="entry tool" id={`entry-${index}`}>
-      <details>
-        <summary>
-          <b>{tool.name}</b> {text.split("\n")[0]?.slice(0, 300)}{" "}
-          {tool.failed && <span class="problem">failed</span>}
-        </summary>
-        <ToolInput input={tool.input} />
-        {tool.output !== "" && <pre class="output">{cut(tool.output)}</pre>}
-      </details>
-    </li>
-  );
-}
-
-/** An edit is shown as a diff, everything else as it is. */
-function ToolInput({ input }: { readonly input: unknown }): JSX.Element {
-  if (typeof input === "object" && input !== null) {
-    const { old_string: before, new_string: after } = input as {
-      readonly old_string?: unknown;
-      readonly new_string?: unknown;
-    };
-    if (typeof before === "string" && typeof after === "string")
-      return (
-        <pre class="edit">
-          {cut(before)
-            .split("\n")
-            .map((line, index) => (
-              <span class="removed" key={`-${index}`}>{`- ${line}\n`}</span>
-            ))}
-          {cut(after)
-            .split("\n")
-            .map((line, index) => (
-              <span class="added" key={`+${index}`}>{`+ ${line}\n`}</span>
-            ))}
-        </pre>
-      );
-  }
-  return <pre>{cut(typeof input === "string" ? input : (JSON.stringify(input, null, 2) ?? ""))}</pre>;
-}
-
-function cut(text: string): string {
-  return text.length <= foldedLength
-    ? text
-    : `${text.slice(0, foldedLength)}\n… ${plural(text.length - foldedLength, "character")} more`;
 }

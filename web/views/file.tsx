@@ -169,10 +169,18 @@ function LineCard({
             </span>
           </p>
           <p>
-            <a href={link("checkpoint", commit.commit)}>Open the conversation</a>
+            <a href={link("checkpoint", commit.commit, turnOf(owner))}>Open the conversation</a>
           </p>
         </>
       )}
     </aside>
   );
+}
+
+/** Leads to the very turn. */
+function turnOf(owner: Owner | undefined): Record<string, string> {
+  return {
+    ...(owner?.session === undefined ? {} : { session: owner.session }),
+    ...(owner?.prompt === undefined ? {} : { prompt: owner.prompt.slice(0, 500) }),
+  };
 }

@@ -8,12 +8,15 @@ import { plural, when } from "../time.ts";
 import { Answered, useAnswer } from "../use-answer.tsx";
 
 const rowHeight = 40;
+/** What is asked for at first, and the most that the server gives. */
+const firstMoments = 300;
+const mostMoments = 20_000;
 
 /** Every moment, newest first: commits as the trunk, turns and marks of sessions beside it in lanes. */
 export function Timeline(): JSX.Element {
   const [all, setAll] = useState(false);
   const [text, setText] = useState("");
-  const [limit, setLimit] = useState(300);
+  const [limit, setLimit] = useState(firstMoments);
   const asked = useAnswer<{ moments: readonly Moment[]; limit: number }>("timeline", {
     limit: String(limit),
     ...(all ? { all: "1" } : {}),
@@ -40,8 +43,8 @@ export function Timeline(): JSX.Element {
         {({ moments }) => (
           <>
             <Moments moments={moments} text={text} />
-            {canAskAnything && moments.length >= limit && (
-              <button type="button" onClick={() => setLimit(limit * 10)}>
+            {canAskAnything && moments.length >= limit && limit < mostMoments && (
+              <button type="button" onClick={() => setLimit(mostMoments)}>
                 Show more
               </button>
             )}

@@ -54,7 +54,8 @@ async function answerMoment({ git, files }: AskContext, id: string): Promise<obj
 }
 
 function answerCheckpoint(context: AskContext, what: string, query: URLSearchParams): Promise<object> {
-  const session = query.has("session") ? countOf(query, "session", 0, 10_000) : undefined;
+  const wanted = query.get("session") ?? "";
+  const session = /^\d{1,4}$/.test(wanted) ? Number(wanted) : wanted || undefined;
   return readConversationPage(context, {
     what,
     ...(session === undefined ? {} : { session }),

@@ -35,8 +35,8 @@ export interface ConversationPage {
 export interface ConversationRequest {
   /** A checkpoint's id, the beginning of one, or a commit. */
   readonly what: string;
-  /** Undefined: the newest. */
-  readonly session?: number;
+  /** Its place or its id. Undefined, or an id that the checkpoint does not hold: the newest. */
+  readonly session?: number | string;
   readonly from: number;
   readonly count: number;
   /** The whole session, not only what led to this checkpoint. */
@@ -56,7 +56,9 @@ export async function readConversationPage(
     });
   }
   const { explanation: checkpoint, sessions } = await explainCheckpoint(git, found.id, found.places);
-  const session = wanted ?? Math.max(0, sessions.length - 1);
+  const named = checkpoint.sessions.findLastIndex(({ sessionId }) => sessionId === wanted);
+  const session =
+    typeof wanted === "number" ? wanted : named === -1 ? Math.max(0, sessions.length - 1) : named;
   const read = sessions[session];
   const empty = (problem: string): ConversationPage => ({
     checkpoint,
