@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
 import { sha256Hex } from "../../src/base/digest.ts";
-import { commitMessage } from "../../src/checkpoints/stores/store-commit-message.ts";
+import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import { makeCheckpointRepository } from "../../test/support/checkpoint-repository.ts";
 import {
   checkpointWrite,
