@@ -36,7 +36,7 @@ export type AgentEvent =
       readonly buffers?: Buffers;
       /**
        * What the call leaves in a file that holds `before`, where the payload tells that: evidence of the call, should no
-       * hook say that it has ended.
+       * hook say that it has ended, or another call's look come first.
        */
       readonly expected?: (before: string | undefined) => string | undefined;
     })
@@ -54,8 +54,10 @@ export type AgentEvent =
        */
       readonly baseline?: "commit";
       readonly buffers?: Buffers;
-      /** As before the call, from agents that do not wait for this hook: what the file holds besides is not the call's. */
+      /** As before the call. */
       readonly expected?: (before: string | undefined) => string | undefined;
+      /** Set where the agent does not wait for this hook: the call had ended by then, and what came later is not its work. */
+      readonly endedByMs?: number;
     })
   | (ToolCall & { readonly kind: "before-shell"; readonly command?: string })
   | (ToolCall & {
@@ -63,7 +65,11 @@ export type AgentEvent =
       readonly command?: string;
       /** Another event may have settled the call already. */
       readonly mayBeLate?: boolean;
+      /** As after an edit. */
+      readonly endedByMs?: number;
     })
+  /** A call that changes nothing, of an agent whose hooks after a call are not waited for: earlier calls are settled. */
+  | (FromAgent & { readonly kind: "read-call" })
   | (FromAgent & { readonly kind: "turn-end" })
   | (FromAgent & { readonly kind: "subagent-end" })
   | (FromAgent & { readonly kind: "session-end"; readonly reason?: string })

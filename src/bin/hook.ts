@@ -1,4 +1,4 @@
-import type { AgentEvent } from "../agents/agent-event.ts";
+import type { AgentAdapter, AgentEvent } from "../agents/agent-event.ts";
 import { placeTranscript } from "../agents/conversations/transcript-folders.ts";
 import { builtInAdapters } from "../agents/hooks/built-in-adapters.ts";
 import { completeEvent } from "../agents/hooks/complete-event.ts";
@@ -131,7 +131,7 @@ async function observeAgent(
   if (found.kind === "refused") return leaveProblem(here, name, `refused: ${found.error.message}`);
   const repository = found.kind === "found" ? found.repository : here;
   if (repository !== undefined && !mayRecord(repository, name, words)) return;
-  const event = placeConversation(reading, { repository, name });
+  const event = withEnd(placeConversation(reading, { repository, name }), adapter);
   recorder.setName(`hook ${name} ${event.kind}`);
   recorder.setPlace(repository);
   if (repository !== undefined)
@@ -155,6 +155,13 @@ async function observeAgent(
   if (isSessionEvent(whole)) return advance(run, whole, { repository, name });
   const begun = adapter.name === "agent-v1" ? undefined : unannouncedPrompt(whole, repository, machine);
   if (begun !== undefined) await advance(run, begun, { repository, name });
+}
+
+/** A hook that nobody waits for is started as soon as the call has ended: by then it had. */
+function withEnd(event: AgentEvent, { afterHooks }: AgentAdapter): AgentEvent {
+  const isEnd = event.kind === "after-edit" || event.kind === "after-shell";
+  if (afterHooks !== "late" || !isEnd) return event;
+  return { ...event, endedByMs: clock.nowMs() - process.uptime() * 1000 };
 }
 
 /** `--where-enabled` and `--everywhere`: a hook in settings of the user's home, which serve all repositories. */

@@ -47,12 +47,32 @@ describe("recorded payloads of Claude Code", () => {
       toolName: "Edit",
       toolUseId: find("PreToolUse", "Edit")["tool_use_id"],
       paths: ["/repo/hello.ts"],
+      expected: expect.any(Function),
     });
     expect(after).toEqual({
       ...before,
+      expected: expect.any(Function),
       kind: "after-edit",
       originals: new Map([["/repo/hello.ts", "export const n = 1;\n"]]),
     });
+  });
+
+  test("what it is to leave in a file is told before it, for whole texts and replacements", () => {
+    const leaves = (tool: string, input: object, text: string | undefined) => {
+      const event = parse({ ...find("PreToolUse", "Edit"), tool_name: tool, tool_input: input });
+      return event.kind === "before-edit" ? event.expected?.(text) : undefined;
+    };
+    const [file_path, old_string, new_string] = ["/repo/a", "a", "b"];
+    expect(leaves("Write", { file_path, content: "x" }, undefined)).toBe("x");
+    expect(leaves("Edit", { file_path, old_string, new_string }, "1 a\n")).toBe("1 b\n");
+    expect(leaves("Edit", { file_path, old_string, new_string }, "a a\n")).toBe(undefined);
+    expect(leaves("Edit", { file_path, old_string, new_string, replace_all: true }, "a a\n")).toBe("b b\n");
+    const edits = [
+      { old_string, new_string },
+      { old_string: "1", new_string: "2" },
+    ];
+    expect(leaves("MultiEdit", { file_path, edits }, "1 a\n")).toBe("2 b\n");
+    expect(leaves("MultiEdit", { file_path, edits }, "no such text")).toBe(undefined);
   });
 
   test("a file that Write made has no text before", () => {

@@ -774,23 +774,3 @@ describe("a patch that moves a file", () => {
     expect(repo.blame("now")).toBe("UA");
   });
 });
-
-describe("an agent that does not wait for the hook after its call", () => {
-  test("is credited with what the call was to leave, and with nothing that a person added before the hook", async () => {
-    repo.write("t", "one", "two");
-    await repo.commit();
-    repo.agentBegins("t");
-    repo.write("t", "one", "two by the agent", "typed before the hook");
-    repo.agentReports("t", agentA, (before) => before?.replace("two", "two by the agent"));
-    await repo.commit();
-    expect(repo.blame("t")).toBe("UAU");
-  });
-
-  test("has a new file split in the same way", async () => {
-    repo.agentBegins("t");
-    repo.write("t", "one", "typed before the hook");
-    repo.agentReports("t", agentA, () => "one\n");
-    await repo.commit();
-    expect(repo.blame("t")).toBe("AU");
-  });
-});

@@ -43,11 +43,7 @@ export interface AuthorshipRepo {
   /** An edit of an agent's tool: before hook, the change, after hook. */
   agentEdit(path: string, change: () => void, agent?: AgentId): void;
   /** Only the report after an edit, for all changes since the last known state or HEAD. */
-  agentReports(
-    path: string,
-    agent?: AgentId,
-    expected?: (before: string | undefined) => string | undefined,
-  ): ObserveOutcome;
+  agentReports(path: string, agent?: AgentId): ObserveOutcome;
   agentBegins(path: string, agent?: AgentId): void;
   humanSaves(path: string): ObserveOutcome;
   snapshot(path: string): void;
@@ -100,7 +96,7 @@ export function makeAuthorshipRepo(deps = nodeObserveDeps): AuthorshipRepo {
       open = `call-${calls}`;
       observe({ kind: "before-edit", ...toolCall(agent, open), paths: [path(name)] }, deps);
     },
-    agentReports(name, agent = agentA, expected) {
+    agentReports(name, agent = agentA) {
       if (open === "") {
         calls += 1;
         open = `call-${calls}`;
@@ -110,7 +106,6 @@ export function makeAuthorshipRepo(deps = nodeObserveDeps): AuthorshipRepo {
         ...toolCall(agent, open),
         paths: [path(name)],
         baseline: "commit",
-        ...(expected === undefined ? {} : { expected }),
       } as const;
       open = "";
       return observe(event, deps);

@@ -19,6 +19,7 @@ import {
 } from "../fields.ts";
 import { refused } from "../payload.ts";
 import { classifyTool } from "./claude-tools.ts";
+import { expectedContent } from "./expected-content.ts";
 import { senderOf } from "./payload-sender.ts";
 
 /**
@@ -103,8 +104,9 @@ function parseToolCall(fields: Fields, origin: Origin, when: "before" | "after")
       const paths = absolutePaths(editedPaths(input), origin.cwd);
       if (paths === undefined || paths.length === 0)
         return refused(`the ${toolName} call names no usable file`);
-      if (when === "before") return { ...call, kind: "before-edit", paths };
-      return { ...call, kind: "after-edit", paths, ...parseOriginals(fields, paths) };
+      const expected = (before: string | undefined) => expectedContent(input, before);
+      if (when === "before") return { ...call, kind: "before-edit", paths, expected };
+      return { ...call, kind: "after-edit", paths, expected, ...parseOriginals(fields, paths) };
     }
   }
 }

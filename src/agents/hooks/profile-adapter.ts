@@ -142,7 +142,10 @@ function parseMoment(reading: Reading): HookReading {
 function parseToolCall(reading: Reading, when: "before" | "after"): HookReading {
   const tool = toolOf(reading);
   if (tool === undefined) return refused("the payload names no tool");
-  if (reading.isReadOnly(tool)) return ignored(`the tool ${tool} changes no file`);
+  if (reading.isReadOnly(tool)) {
+    const isLook = when === "before" && reading.profile.afterHooks === "late";
+    return isLook ? { ...reading.origin, kind: "read-call" } : ignored(`the tool ${tool} changes no file`);
+  }
   // an edit tool that names no file may have written any
   const isEdit = reading.isEdit(tool) && editedPaths(reading.input).length > 0;
   return parseCall(reading, `${when}-${isEdit ? "edit" : "shell"}`);
@@ -165,9 +168,6 @@ function parseCall(
     };
   const paths = absolutePaths(editedPaths(input), origin.cwd);
   if (paths === undefined || paths.length === 0) return refused(`the ${toolName} call names no usable file`);
-  const isForetold =
-    profile.afterHooks === "late" || (kind === "before-edit" && profile.afterHooks !== undefined);
-  if (!isForetold) return { ...call, kind, paths };
   return { ...call, kind, paths, expected: (before) => expectedContent(input, before) };
 }
 

@@ -3,7 +3,7 @@ import type { Fields } from "../fields.ts";
 
 /** What one of an agent's hooks means. Tool events are told apart further by the tool's name. */
 export type HookMoment =
-  | Exclude<AgentEvent["kind"], "before-human-edit" | "known-human-edit" | "untracked-edit">
+  | Exclude<AgentEvent["kind"], "before-human-edit" | "known-human-edit" | "untracked-edit" | "read-call">
   | "before-tool"
   | "after-tool";
 

@@ -13,29 +13,41 @@ export interface ObserveDeps extends JournalDeps {
 
 /**
  * The shell call that a change found between two looks was made in, if exactly one session has calls open: else nobody
- * can say. `asking` is the agent whose own call begins, if it is an agent's: what its other calls do is seen when they end.
+ * can say. `asking` is whose call begins, if it is an agent's: one that seems to go on beside a call of the same agent may
+ * have been refused without a word, but a subagent's call goes on beside those of the others.
  */
 export function findOnlyOpenCall(
   repository: Repository,
-  asking: AgentId | undefined,
+  asking: { readonly agent: AgentId; readonly subagentId?: string } | undefined,
   deps: ObserveDeps,
 ): ShellCall | undefined {
   const open = listShellCalls(repository, deps);
   const sessions = new Set(open.map((call) => sessionKey(call.agent)));
-  const isAsking = asking !== undefined && sessions.has(sessionKey(asking));
-  return sessions.size === 1 && !isAsking ? open[0] : undefined;
+  if (sessions.size !== 1) return undefined;
+  const isOwn = asking !== undefined && sessions.has(sessionKey(asking.agent));
+  return open.find((call) => call.isDoubtful !== true && !(isOwn && call.subagentId === asking.subagentId));
 }
 
-export function shellCause(call: {
+interface CausingCall {
   readonly agent: AgentId;
   readonly toolUseId: string;
   readonly subagentId?: string;
-}): EditCause {
-  const { agent, toolUseId, subagentId } = call;
+}
+
+export function shellCause(call: CausingCall): EditCause {
+  return causeOfCall(call, "shell");
+}
+
+/** Does not end the call: that is told by its own hook. */
+export function editCause(call: CausingCall): EditCause {
+  return causeOfCall(call, "edit");
+}
+
+function causeOfCall({ agent, toolUseId, subagentId }: CausingCall, evidence: "edit" | "shell"): EditCause {
   return {
     owner: agentLineKey(sessionKey(agent), traceOfToolCall(agent, toolUseId)),
     agent,
-    evidence: "shell",
+    evidence,
     ...(subagentId ? { subagentId } : {}),
   };
 }

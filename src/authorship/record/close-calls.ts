@@ -1,78 +1,77 @@
 import type { AgentAdapter, AgentEvent } from "../../agents/agent-event.ts";
-import { sha256Hex } from "../../base/digest.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
+import { listOpenEdits, type OpenEdit, removeOpenEdit } from "../../journal/calls/open-edits.ts";
 import {
-  listOpenEdits,
-  type OpenEdit,
-  removeOpenEdit,
-  writeOpenEdit,
-} from "../../journal/calls/open-edits.ts";
-import { listShellCalls, removeShellCall, type ShellCall } from "../../journal/calls/shell-calls.ts";
+  listShellCalls,
+  readShellCall,
+  removeShellCall,
+  type ShellCall,
+  writeShellCall,
+} from "../../journal/calls/shell-calls.ts";
 import { recordInJournal } from "../../journal/log/record-or-wait.ts";
 import type { ObserveDeps } from "../edits/edit-cause.ts";
 import { locatePath } from "../edits/locate-path.ts";
 import { recordEdit } from "../edits/record-edit.ts";
+import { holdsExpected } from "../edits/track-edit.ts";
 import { TreeReader } from "../edits/tree-reader.ts";
 import { sessionKey } from "../note/keys.ts";
 import { observe } from "./observe.ts";
 
 type FromAgent = Extract<AgentEvent, { readonly agent: unknown }>;
 
+interface Closing {
+  readonly event: FromAgent;
+  readonly repository: Repository;
+  readonly deps: ObserveDeps;
+  readonly afterHooks: AgentAdapter["afterHooks"];
+  /** The turn of whoever the event tells of is over, and its calls with it. */
+  readonly isOver: boolean;
+}
+
 /**
  * Settles the calls of a conversation that have begun, before its next event is taken in: agents drop the hook after a
  * call, or do not wait for it. An edit is credited if the file holds what the call was to leave; a shell call only of
  * agents that are known to drop its end, which else would be nobody's whenever it failed. What is left open when a turn
- * is over is nobody's.
+ * is over is nobody's. A subagent's calls go beside those of the agent that started it: its own events settle them, and
+ * the end of the conversation.
  */
 export function closeCalls(
   event: AgentEvent,
   { afterHooks }: Pick<AgentAdapter, "afterHooks">,
   deps: ObserveDeps,
 ): void {
-  if (!("agent" in event) || event.subagentId !== undefined) return;
+  if (!("agent" in event)) return;
+  const isSubagents = event.kind === "subagent-end" && event.subagentId !== undefined;
+  const isOver = isSubagents || ["prompt", "turn-end", "session-end"].includes(event.kind);
+  if (!isOver && afterHooks === undefined) return;
   const repository = findRepository(event.cwd, deps);
   if (repository?.workTree === undefined) return;
-  const isOver = ["prompt", "turn-end", "session-end"].includes(event.kind);
-  if (isOver || afterHooks !== undefined) {
-    closeEdits(event, repository, { deps, isOver });
-    closeShellCalls(event, repository, { deps, isOver, afterHooks });
-  }
-  trackEdit(event, repository, deps);
+  const closing: Closing = { event, repository, deps, afterHooks, isOver };
+  closeEdits(closing);
+  closeShellCalls(closing);
 }
 
-/** Keeps an edit on record from its beginning to its end. */
-function trackEdit(event: FromAgent, repository: Repository, { files }: ObserveDeps): void {
-  if (event.kind === "after-edit") removeOpenEdit(repository, files, event);
-  if (event.kind !== "before-edit") return;
-  const { agent, toolUseId, toolName, expected } = event;
-  const edited = event.paths.map((path) => {
-    const after = expected?.(textIfFile(path, files));
-    return after === undefined ? { path } : { path, expected: sha256Hex(after) };
-  });
-  writeOpenEdit(repository, files, { agent, toolUseId, toolName, files: edited });
+type OpenCall = Pick<OpenEdit | ShellCall, "agent" | "toolUseId" | "subagentId">;
+
+/** Whether the event is of the conversation whose call this is, and of another call. */
+function isSameSession({ event }: Closing, call: OpenCall): boolean {
+  const isItself = "toolUseId" in event && event.toolUseId === call.toolUseId;
+  return sessionKey(call.agent) === sessionKey(event.agent) && !isItself;
 }
 
-/** Larger files are not read to foretell what an edit makes of them. */
-const maxForetoldBytes = 4 * 1024 * 1024;
-
-function textIfFile(path: string, files: ObserveDeps["files"]): string | undefined {
-  const stat = files.statIfExists(path);
-  if (stat?.kind !== "file" || stat.sizeBytes > maxForetoldBytes) return undefined;
-  return files.readIfExists(path)?.toString("utf8");
+/** Whether the event is of the same agent in it: the main one, or one of its subagents. */
+function isSameLane({ event }: Closing, call: OpenCall): boolean {
+  return event.kind === "session-end" || call.subagentId === event.subagentId;
 }
 
-function closeEdits(
-  event: FromAgent,
-  repository: Repository,
-  { deps, isOver }: { readonly deps: ObserveDeps; readonly isOver: boolean },
-): void {
-  for (const edit of listOpenEdits(repository, deps.files)) {
-    if (sessionKey(edit.agent) !== sessionKey(event.agent)) continue;
-    if ("toolUseId" in event && event.toolUseId === edit.toolUseId) continue;
-    const done = edit.files.filter((file) => holdsExpected(file, deps)).map(({ path }) => path);
+function closeEdits(closing: Closing): void {
+  const { event, repository, deps, isOver } = closing;
+  for (const edit of listOpenEdits(repository, deps)) {
+    if (!isSameSession(closing, edit) || !isSameLane(closing, edit)) continue;
+    const done = edit.files.filter((file) => holdsExpected(file, deps.files)).map(({ path }) => path);
     if (done.length === edit.files.length) {
-      const { agent, toolUseId, toolName } = edit;
+      const { agent, toolUseId, toolName, subagentId } = edit;
       // the model may have become known since the call began, and the end of a turn may not tell it
       const model = event.agent.model === "unknown" ? agent.model : event.agent.model;
       observe(
@@ -83,6 +82,7 @@ function closeEdits(
           toolUseId,
           toolName,
           paths: done,
+          ...(subagentId ? { subagentId } : {}),
         },
         deps,
       );
@@ -90,12 +90,6 @@ function closeEdits(
     else continue;
     removeOpenEdit(repository, deps.files, edit);
   }
-}
-
-function holdsExpected(file: OpenEdit["files"][number], { files }: ObserveDeps): boolean {
-  if (file.expected === undefined) return false;
-  const text = textIfFile(file.path, files);
-  return text !== undefined && sha256Hex(text) === file.expected;
 }
 
 /** The call is over; what the files hold now is nobody's work. */
@@ -112,35 +106,43 @@ function forgetEdit(edit: OpenEdit, repository: Repository, deps: ObserveDeps): 
   });
 }
 
-function closeShellCalls(
-  event: FromAgent,
-  repository: Repository,
-  {
-    deps,
-    isOver,
-    afterHooks,
-  }: {
-    readonly deps: ObserveDeps;
-    readonly isOver: boolean;
-    readonly afterHooks: AgentAdapter["afterHooks"];
-  },
-): void {
+function closeShellCalls(closing: Closing): void {
+  const { event, repository, deps, afterHooks, isOver } = closing;
   for (const call of listShellCalls(repository, deps)) {
-    if (sessionKey(call.agent) !== sessionKey(event.agent) || call.subagentId !== undefined) continue;
-    if ("toolUseId" in event && event.toolUseId === call.toolUseId) continue;
+    if (!isSameSession(closing, call)) continue;
+    if (!isSameLane(closing, call)) {
+      // a subagent may go on behind the turn, or may be gone with it: nobody says which
+      if (isOver && event.subagentId === undefined) doubt(closing, call);
+      continue;
+    }
     const isNext = event.kind !== "prompt" && event.kind !== "session-end";
-    if (afterHooks === undefined || !isNext) {
+    if (afterHooks === undefined || !isNext || (isOver && call.isDoubtful === true)) {
       if (isOver) removeShellCall(repository, deps.files, call);
       continue;
     }
+    if (call.isDoubtful === true) continue;
     const ended = shellEvent(call, event);
     observe({ ...ended, kind: "after-shell", mayBeLate: true }, deps);
-    // it may still run, and its own end be on the way: what it does from here on is looked at again
-    if (afterHooks === "late" && !isOver) observe({ ...ended, kind: "before-shell" }, deps);
+    if (afterHooks !== "late" || isOver) continue;
+    // it may still run, and its own end be on the way, which looks again at what it does from here on
+    observe({ ...ended, kind: "before-shell" }, deps);
+    doubt(closing, call);
   }
 }
 
-function shellEvent({ agent, toolUseId, toolName }: ShellCall, { cwd, agent: now }: FromAgent) {
+function doubt({ repository, deps }: Closing, key: ShellCall): void {
+  const call = readShellCall(repository, deps.files, key);
+  if (call !== undefined && call.isDoubtful !== true)
+    writeShellCall(repository, deps.files, { ...call, isDoubtful: true });
+}
+
+function shellEvent({ agent, toolUseId, toolName, subagentId }: ShellCall, { cwd, agent: now }: FromAgent) {
   const model = agent.model === "unknown" ? now.model : agent.model;
-  return { agent: { ...agent, model }, cwd, toolUseId, toolName };
+  return {
+    agent: { ...agent, model },
+    cwd,
+    toolUseId,
+    toolName,
+    ...(subagentId ? { subagentId } : {}),
+  };
 }

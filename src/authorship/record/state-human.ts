@@ -7,7 +7,8 @@ import { readBaseCommit } from "../../journal/base-commit.ts";
 import { decodeLineOwners, encodeLineOwners } from "../../journal/line-owners.ts";
 import { type Journal, withJournal } from "../../journal/log/journal.ts";
 import { authorIdentity } from "../edits/author-identity.ts";
-import type { ObserveDeps } from "../edits/edit-cause.ts";
+import { appendEditRecord, type ObserveDeps } from "../edits/edit-cause.ts";
+import { OpenEditClaims } from "../edits/open-edit-claims.ts";
 import {
   type PathSnapshot,
   snapshotContent,
@@ -32,13 +33,20 @@ export function stateHuman(
   const base = readBaseCommit(repository, deps.files, deps.processes);
   const human = authorIdentity(repository, deps.processes);
   const owner = statedHumanKey(human);
+  const claims = new OpenEditClaims(repository, undefined, deps);
   return withJournal(deps, repository, base, (journal) => {
     const committed = readCommittedSync(repository, deps.processes, { commit: base, paths });
     return paths.filter((path) => {
       const after = snapshotPath(deps.files, join(repository.workTree ?? "", path));
       const before = snapshotContent(committed.get(path) ?? null);
+      const isKnown = journal.head(path)?.current.digest === after.digest;
+      const claim = isKnown ? undefined : claims.claimOf(path, after);
+      // an agent's call is writing it at this moment
+      if (claim?.kind === "rival") return false;
+      if (claim?.kind === "made") appendEditRecord(repository, deps, { ...claim.edit, evidence: "edit" });
+      const cause = claim?.kind === "made" ? claim.cause : { owner: null };
       // first whatever is not known yet: nobody was seen writing it
-      recordEdit(journal, { path, after, cause: { owner: null }, baseline: before });
+      recordEdit(journal, { path, after, cause, baseline: before });
       return takeLines(journal, { path, before, after, human, owner });
     });
   });

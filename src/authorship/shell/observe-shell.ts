@@ -21,6 +21,7 @@ import type { StatMark } from "../../journal/path-state.ts";
 import { appendEditRecord, findOnlyOpenCall, type ObserveDeps, shellCause } from "../edits/edit-cause.ts";
 import { followMove } from "../edits/follow-move.ts";
 import { MovedContent } from "../edits/moved-content.ts";
+import { claimedCause, OpenEditClaims } from "../edits/open-edit-claims.ts";
 import { isUnchanged, markOf, snapshotContent } from "../edits/path-snapshot.ts";
 import { type EditCause, recordEdit, recordRename } from "../edits/record-edit.ts";
 import { TreeReader } from "../edits/tree-reader.ts";
@@ -56,10 +57,11 @@ export function observeShellStart(
   const base = readBaseCommit(repository, files, deps.processes);
   const paths = listDirtyPaths(repository, deps);
   const unread: Record<RepoPath, StatMark> = {};
-  const open = findOnlyOpenCall(repository, event.agent, deps);
-  const cause = open === undefined ? { owner: null } : shellCause(open);
+  const open = findOnlyOpenCall(repository, event, deps);
+  const between = open === undefined ? { owner: null } : shellCause(open);
   const origins = new GitOrigins(repository, open, deps);
   const tree = new TreeReader(repository, deps);
+  const claims = new OpenEditClaims(repository, event, deps);
   recordInJournal(deps, repository, base, (journal) => {
     // a path that was clean when the only open call began held then what its commit holds
     const dirtyThen = new Set(open?.dirty);
@@ -93,8 +95,13 @@ export function observeShellStart(
       const content = committed.get(path);
       const baseline = content === undefined ? {} : { baseline: snapshotContent(content) };
       const after = tree.capture(path, absolute);
+      const claim = claims.claimOf(path, after);
+      // what the call has written by now is found when it ends
+      if (claim.kind === "own") continue;
       const seen = { path, after, earlier: origins.earlierOf(path, after) };
-      recordEdit(journal, { ...seen, cause, ...baseline, earlier: followMove(journal, where, seen) });
+      const earlier = followMove(journal, where, seen);
+      recordEdit(journal, { ...seen, cause: claimedCause(claim, between), ...baseline, earlier });
+      if (claim.kind === "made") appendEditRecord(repository, deps, { ...claim.edit, evidence: "edit" });
     }
     const left = kept.keep(together).length;
     if (left > 0)
@@ -147,7 +154,7 @@ export function observeShellEnd(
       return !isUnchanged(files, join(repository.workTree ?? "", path), mark);
     });
     outcome.seen += changed.length;
-    credited = creditChanges(journal, { changed, dirty, call, cause, repository, deps });
+    credited = creditChanges(journal, { changed, dirty, call, cause, event, repository, deps });
   });
   outcome.credited += credited;
   if (credited > 0) appendEditRecord(repository, deps, { ...event, evidence: "shell" });
@@ -160,12 +167,13 @@ interface ShellChanges {
   readonly dirty: ReadonlySet<RepoPath>;
   readonly call: ShellCall;
   readonly cause: EditCause;
+  readonly event: ShellEnd;
   readonly repository: Repository;
   readonly deps: ObserveDeps;
 }
 
 function creditChanges(journal: Journal, changes: ShellChanges): number {
-  const { changed, dirty, call, repository, deps } = changes;
+  const { changed, dirty, call, event, repository, deps } = changes;
   const { files } = deps;
   const unknown = changed.filter(
     (path) => journal.head(path) === undefined && call.unread[path] === undefined,
@@ -189,6 +197,7 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
     return bytes === undefined ? undefined : tree.asCommitted(path, bytes);
   };
   const alsoThere = Object.keys(call.unread).length === 0 ? [] : kept.digests();
+  const claims = new OpenEditClaims(repository, event, deps);
   const moved = new MovedContent(journal, { captures, committed, dirtyBefore: call.dirty, alsoThere });
   let credited = 0;
   for (const [path, after] of captures) {
@@ -205,10 +214,13 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
     const baseline = content === undefined ? undefined : snapshotContent(content);
     // git takes files away too: one that no commit here has, and none misses, was not removed by the call
     const isTaken = after.kind === "absent" && !dirty.has(path) && origins.isGitChanged;
+    const isLater = after.mark !== undefined && after.mark.ctimeMs > (event.endedByMs ?? Infinity);
+    const claim = claims.claimOf(path, after);
+    if (claim.kind === "made") appendEditRecord(repository, deps, { ...claim.edit, evidence: "edit" });
     const result = recordEdit(journal, {
       path,
       after,
-      cause: isTaken ? { owner: null } : changes.cause,
+      cause: claimedCause(claim, isTaken || isLater ? { owner: null } : changes.cause),
       ...(baseline ? { baseline } : {}),
       earlier: moved.add(path, after, origins.earlierOf(path, after)),
     });

@@ -2,7 +2,9 @@ import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
 import { sha256Hex } from "../../base/digest.ts";
 import type { Repository } from "../../git/repository.ts";
+import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
+import { type ProcessIdentity, parseProcessIdentity } from "../../system/process/process-table.ts";
 import { journalFolder } from "../layout.ts";
 
 /** A call of an edit tool that has begun and not ended: its files were looked at. */
@@ -10,6 +12,11 @@ export interface OpenEdit {
   readonly agent: AgentId;
   readonly toolUseId: string;
   readonly toolName: string;
+  readonly subagentId?: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** The agent's process: what a dead one left open can no longer change a file. */
+  readonly agentProcess?: ProcessIdentity;
   readonly files: readonly {
     /** Absolute. */
     readonly path: string;
@@ -17,6 +24,9 @@ export interface OpenEdit {
     readonly expected?: string;
   }[];
 }
+
+/** A call that never ended is forgotten after this. */
+const maxEditAgeMs = 24 * 60 * 60 * 1000;
 
 /** `<git dir>/keyframe/journal/edits/<call>.json`; a call whose end nobody reports is found by its record. */
 export function writeOpenEdit(repository: Repository, files: Files, edit: OpenEdit): void {
@@ -32,15 +42,19 @@ export function removeOpenEdit(
   files.remove(editPath(repository, call));
 }
 
-/** All of the worktree; damaged records are removed on the way. */
-export function listOpenEdits(repository: Repository, files: Files): OpenEdit[] {
+/** All of the worktree; damaged and very old records are removed on the way. */
+export function listOpenEdits(
+  repository: Repository,
+  { files, clock }: { readonly files: Files; readonly clock: Clock },
+): OpenEdit[] {
   const folder = openEditsFolder(repository);
   return (files.listIfExists(folder) ?? []).flatMap(({ name }) => {
     if (!name.endsWith(".json")) return [];
     const path = join(folder, name);
     const edit = parseOpenEdit(files.readIfExists(path));
-    if (edit === undefined) files.remove(path);
-    return edit === undefined ? [] : [edit];
+    const isKept = edit !== undefined && clock.nowMs() - edit.at <= maxEditAgeMs;
+    if (!isKept) files.remove(path);
+    return isKept ? [edit] : [];
   });
 }
 
@@ -59,8 +73,12 @@ function editPath(
 function parseOpenEdit(bytes: Buffer | undefined): OpenEdit | undefined {
   try {
     const value = JSON.parse(bytes?.toString("utf8") ?? "") as Partial<OpenEdit>;
-    const isEdit = value.agent !== undefined && value.toolUseId !== undefined && Array.isArray(value.files);
-    return isEdit ? (value as OpenEdit) : undefined;
+    const isNamed = value.agent !== undefined && value.toolUseId !== undefined;
+    const isEdit = isNamed && typeof value.at === "number" && Array.isArray(value.files);
+    if (!isEdit) return undefined;
+    const { agentProcess, ...edit } = value as OpenEdit;
+    const process = parseProcessIdentity(agentProcess);
+    return process === undefined ? edit : { ...edit, agentProcess: process };
   } catch {
     return undefined; // torn by a crash: nobody is credited
   }

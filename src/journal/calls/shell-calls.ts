@@ -30,6 +30,8 @@ export interface ShellCall {
   readonly unread: Readonly<Record<RepoPath, StatMark>>;
   /** The agent's process: a commit made by one of its descendants is the agent's. */
   readonly agentProcess: ProcessIdentity | undefined;
+  /** Something came since that a call that has ended may come before: only its own end says that it was still running. */
+  readonly isDoubtful?: true;
   /** Commits made while it ran that were credited already, or that another process is known to have made. */
   readonly judged?: readonly Oid[];
 }

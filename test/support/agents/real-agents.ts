@@ -254,7 +254,6 @@ trust_level = "trusted"
     },
     plan: ({ prompt }) => qwenWords(prompt, "plan"),
     fork: ({ prompt, resume = "" }) => ["--resume", resume, "--fork-session", ...qwenWords(prompt, "yolo")],
-    limits: { subagent: "what its shell calls write is unknown at times" },
     can: { resume: true, transcript: true },
   },
   {
