@@ -5,7 +5,7 @@ import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { OpenSparseFile, SparseFile } from "../../system/files/sparse-file.ts";
 import type { Random } from "../../system/random.ts";
-import { createBlockBitset } from "../block-bitset.ts";
+import { type BlockBitset, createBlockBitset } from "../block-bitset.ts";
 import { encodeDataFileMark, markBytes, markOffset, parseDataFileMark } from "../data-file-mark.ts";
 import { type CacheGeometry, type CacheStore, trackedGranules } from "./cache-store.ts";
 import { encodePresenceRecord, type PresenceSubject, parsePresenceRecord } from "./presence-record.ts";
@@ -37,72 +37,88 @@ export const dataName = "data";
  * opener is `lock-busy`.
  */
 export function openCacheFolder(options: CacheFolderOptions, system: CacheFolderSystem): CacheStore {
-  const { files, clock } = system;
-  const granules = trackedGranules(options);
-  const trackingBytes = options.trackingBytes ?? options.blockSizeBytes;
-  files.makeFolder(options.folder, { mode: 0o700 });
-  const dataPath = join(options.folder, dataName);
-  const presencePath = join(options.folder, presenceName);
-  const file = system.openSparseFile(dataPath, { mode: "create" });
-  const subject = lockedAndMarked();
-  const record = files.readIfExists(presencePath);
-  const bits = createBlockBitset(
-    granules,
-    record === undefined ? undefined : parsePresenceRecord(record, subject),
-  );
+  system.files.makeFolder(options.folder, { mode: 0o700 });
+  const file = system.openSparseFile(join(options.folder, dataName), { mode: "create" });
+  try {
+    const dataFileId = claimDataFile(file, options, system.random);
+    const trackingBytes = options.trackingBytes ?? options.blockSizeBytes;
+    return new CacheInDirectory(file, { ...options, trackingBytes, dataFileId }, { options, system });
+  } catch (error) {
+    file.closeSync();
+    throw error;
+  }
+}
 
-  let pendingBytes = 0;
-  let checkpointing: Promise<void> | undefined;
-  let syncFailed: unknown;
-  const closed = new AbortController();
+class CacheInDirectory implements CacheStore {
+  readonly file: SparseFile;
+  readonly trackingBytes: number;
+  readonly bits: BlockBitset;
+  readonly #system: CacheFolderSystem;
+  readonly #subject: PresenceSubject;
+  readonly #presencePath: string;
+  readonly #closed = new AbortController();
+  #pendingBytes = 0;
+  #checkpointing: Promise<void> | undefined;
+  #syncFailed: unknown;
 
-  function lockedAndMarked(): PresenceSubject {
-    try {
-      return { ...options, trackingBytes, dataFileId: claimDataFile(file, options, system.random) };
-    } catch (error) {
-      file.closeSync();
-      throw error;
-    }
+  constructor(
+    file: SparseFile,
+    subject: PresenceSubject & { readonly trackingBytes: number },
+    { options, system }: { readonly options: CacheFolderOptions; readonly system: CacheFolderSystem },
+  ) {
+    this.file = file;
+    this.trackingBytes = subject.trackingBytes;
+    this.#subject = subject;
+    this.#system = system;
+    this.#presencePath = join(options.folder, presenceName);
+    const record = system.files.readIfExists(this.#presencePath);
+    this.bits = createBlockBitset(
+      trackedGranules(options),
+      record === undefined ? undefined : parsePresenceRecord(record, subject),
+    );
   }
 
-  function noteArrived(lengthBytes: number): void {
-    const first = pendingBytes === 0;
-    pendingBytes += lengthBytes;
-    if (pendingBytes >= checkpointBytes) start();
+  noteArrived(lengthBytes: number): void {
+    const first = this.#pendingBytes === 0;
+    this.#pendingBytes += lengthBytes;
+    if (this.#pendingBytes >= checkpointBytes) this.#start();
     else if (first) {
-      clock.sleep(checkpointDelayMs, closed.signal).then(start, () => undefined);
+      this.#system.clock.sleep(checkpointDelayMs, this.#closed.signal).then(
+        () => this.#start(),
+        () => undefined,
+      );
     }
   }
 
-  function start(): void {
-    if (checkpointing !== undefined || closed.signal.aborted || pendingBytes === 0) return;
+  #start(): void {
+    if (this.#checkpointing !== undefined || this.#closed.signal.aborted || this.#pendingBytes === 0) return;
     // on failure the bits on disk stay as they were, which is always safe; closing tries again and reports
-    checkpointing = checkpoint()
+    this.#checkpointing = this.#checkpoint()
       .catch(() => undefined)
       .finally(() => {
-        checkpointing = undefined;
+        this.#checkpointing = undefined;
       });
   }
 
-  async function checkpoint(): Promise<void> {
+  async #checkpoint(): Promise<void> {
     // after a failed sync the kernel may have dropped the pages: nothing fetched since can be vouched for again
-    if (syncFailed !== undefined) throw syncFailed;
-    const words = bits.words.slice();
-    const coveredBytes = pendingBytes;
+    if (this.#syncFailed !== undefined) throw this.#syncFailed;
+    const words = this.bits.words.slice();
+    const coveredBytes = this.#pendingBytes;
     fault("cache:before-data-sync");
-    await file.syncData().catch((error: unknown) => {
-      syncFailed = error;
+    await this.file.syncData().catch((error: unknown) => {
+      this.#syncFailed = error;
       throw error;
     });
     fault("cache:after-data-sync");
-    await replacePresence(encodePresenceRecord({ ...subject, words }));
+    await this.#replacePresence(encodePresenceRecord({ ...this.#subject, words }));
     fault("cache:after-presence");
-    pendingBytes -= coveredBytes;
+    this.#pendingBytes -= coveredBytes;
   }
 
-  async function replacePresence(bytes: Buffer): Promise<void> {
-    const temporaryPath = `${presencePath}.tmp`;
-    const temporary = system.openSparseFile(temporaryPath, { mode: "create" });
+  async #replacePresence(bytes: Buffer): Promise<void> {
+    const temporaryPath = `${this.#presencePath}.tmp`;
+    const temporary = this.#system.openSparseFile(temporaryPath, { mode: "create" });
     try {
       temporary.truncate(0);
       fault("cache:before-presence-write");
@@ -113,24 +129,18 @@ export function openCacheFolder(options: CacheFolderOptions, system: CacheFolder
     }
     fault("cache:before-presence-rename");
     // not followed by a sync of the folder: the older record is as true as the newer, only shorter
-    files.rename(temporaryPath, presencePath);
+    this.#system.files.rename(temporaryPath, this.#presencePath);
   }
 
-  return {
-    file,
-    trackingBytes,
-    bits,
-    noteArrived,
-    async close() {
-      closed.abort(new Error("closed"));
-      await checkpointing;
-      try {
-        if (pendingBytes > 0) await checkpoint();
-      } finally {
-        await file.close();
-      }
-    },
-  };
+  async close(): Promise<void> {
+    this.#closed.abort(new Error("closed"));
+    await this.#checkpointing;
+    try {
+      if (this.#pendingBytes > 0) await this.#checkpoint();
+    } finally {
+      await this.file.close();
+    }
+  }
 }
 
 /** Locks the file and answers its identity; one that was made for something else, or only half made, starts anew. */

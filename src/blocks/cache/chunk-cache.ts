@@ -1,10 +1,11 @@
 import { KeyframeError } from "../../base/errors.ts";
+import type { SparseFile } from "../../system/files/sparse-file.ts";
 import { checkGeometry, clippedLength, type RandomAccessImage } from "../random-access-image.ts";
-import type { ByteRange, StreamedImage } from "../streamed-image.ts";
+import type { ByteRange, ImageExtent, StreamedImage } from "../streamed-image.ts";
 import { createAccessRecorder, touchWindowBytes } from "./access-recorder.ts";
 import type { CacheStore } from "./cache-store.ts";
 import { type ChunkFetch, createChunkFetch, type FetchHost, type WaitOptions } from "./chunk-fetch.ts";
-import { createPresence } from "./presence.ts";
+import { createPresence, type Presence } from "./presence.ts";
 
 export interface ChunkCacheOptions {
   readonly source: StreamedImage;
@@ -46,155 +47,194 @@ export interface ChunkCache extends RandomAccessImage {
 
 /** The cache owns source and store and closes both. */
 export function openChunkCache(options: ChunkCacheOptions): ChunkCache {
-  const { source, store } = options;
-  const { sizeBytes, blockSizeBytes } = source;
-  checkGeometry(source);
-  const chunkBytes = options.chunkBytes ?? defaultChunkBytes;
-  checkChunk(chunkBytes, store.trackingBytes);
+  checkGeometry(options.source);
+  checkChunk(options.chunkBytes ?? defaultChunkBytes, options.store.trackingBytes);
+  return new CacheOfChunks(options);
+}
 
-  const { file } = store;
-  const sizeBlocks = Math.ceil(sizeBytes / blockSizeBytes);
-  const chunkBlocks = chunkBytes / blockSizeBytes;
-  const presence = createPresence(store.bits, {
-    sizeBlocks,
-    granuleBlocks: store.trackingBytes / blockSizeBytes,
-  });
-  const touches = options.recordTouches === true ? createAccessRecorder(sizeBytes) : undefined;
-  const fetches = new Map<number, ChunkFetch>();
-  const waitingToFill = new Set<number>();
-  const maxFills = options.fills ?? defaultFills;
-  let fills = 0;
-  let blockedReaders = 0;
-  let wakePrefetch: (() => void)[] = [];
-  let closing: Promise<void> | undefined;
+class CacheOfChunks implements ChunkCache {
+  readonly sizeBytes: number;
+  readonly blockSizeBytes: number;
+  readonly #source: StreamedImage;
+  readonly #store: CacheStore;
+  readonly #file: SparseFile;
+  readonly #sizeBlocks: number;
+  readonly #chunkBlocks: number;
+  readonly #presence: Presence;
+  readonly #touches: ReturnType<typeof createAccessRecorder> | undefined;
+  readonly #fetches = new Map<number, ChunkFetch>();
+  readonly #waitingToFill = new Set<number>();
+  readonly #maxFills: number;
+  readonly #host: FetchHost;
+  #fills = 0;
+  #blockedReaders = 0;
+  #wakePrefetch: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
 
-  const blocksIn = (bytes: number) => Math.max(1, Math.floor(bytes / blockSizeBytes));
-  const host: FetchHost = {
-    source,
-    file,
-    presence,
-    demandBlocks: blocksIn(options.demandBytes ?? defaultDemandBytes),
-    joinBlocks: Math.floor((options.joinBytes ?? defaultJoinBytes) / blockSizeBytes),
-    maxStreams: options.streamsPerChunk ?? defaultStreamsPerChunk,
-    takeFillSlot(chunkIndex) {
-      if (fills >= maxFills) {
-        waitingToFill.add(chunkIndex);
-        return false;
-      }
-      waitingToFill.delete(chunkIndex);
-      fills += 1;
-      return true;
-    },
-    releaseFillSlot() {
-      fills -= 1;
-      const [next] = waitingToFill;
-      if (next === undefined || closing !== undefined) return;
-      waitingToFill.delete(next);
-      fills += 1;
-      fetchOf(next).fill();
-    },
-    noteBlocked(change) {
-      blockedReaders += change;
-      if (blockedReaders > 0) return;
-      const woken = wakePrefetch;
-      wakePrefetch = [];
-      for (const wake of woken) wake();
-    },
-    whenNobodyIsBlocked: () =>
-      blockedReaders === 0 ? undefined : new Promise((resolve) => wakePrefetch.push(resolve)),
-    noteArrived: (lengthBytes) => store.noteArrived(lengthBytes),
-    ended: (chunkIndex) => void fetches.delete(chunkIndex),
-  };
-
-  function read(into: Buffer, offsetBytes: number, signal?: AbortSignal): number | Promise<number> {
-    const lengthBytes = clippedLength(offsetBytes, into.length, sizeBytes);
-    if (closing !== undefined) throw closedError();
-    if (lengthBytes === 0) return 0;
-    touches?.note(offsetBytes, lengthBytes);
-    const startBlock = Math.floor(offsetBytes / blockSizeBytes);
-    const endBlock = Math.ceil((offsetBytes + lengthBytes) / blockSizeBytes);
-    const target = lengthBytes === into.length ? into : into.subarray(0, lengthBytes);
-    if (presence.hasAll(startBlock, endBlock)) return file.readSync(target, offsetBytes);
-    return readAfter(bringIn(startBlock, endBlock, { signal, priority: "demand" }), target, offsetBytes);
+  constructor(options: ChunkCacheOptions) {
+    const { source, store } = options;
+    this.sizeBytes = source.sizeBytes;
+    this.blockSizeBytes = source.blockSizeBytes;
+    this.#source = source;
+    this.#store = store;
+    this.#file = store.file;
+    this.#sizeBlocks = Math.ceil(source.sizeBytes / source.blockSizeBytes);
+    this.#chunkBlocks = (options.chunkBytes ?? defaultChunkBytes) / source.blockSizeBytes;
+    const granuleBlocks = store.trackingBytes / source.blockSizeBytes;
+    this.#presence = createPresence(store.bits, { sizeBlocks: this.#sizeBlocks, granuleBlocks });
+    this.#touches = options.recordTouches === true ? createAccessRecorder(source.sizeBytes) : undefined;
+    this.#maxFills = options.fills ?? defaultFills;
+    this.#host = this.#hostOf(options);
   }
 
-  async function readAfter(arrival: Promise<unknown>, target: Buffer, offsetBytes: number): Promise<number> {
+  /** What the fetches of single chunks share. */
+  #hostOf({ demandBytes, joinBytes, streamsPerChunk }: ChunkCacheOptions): FetchHost {
+    const inBlocks = (bytes: number) => Math.floor(bytes / this.blockSizeBytes);
+    return {
+      source: this.#source,
+      file: this.#file,
+      presence: this.#presence,
+      demandBlocks: Math.max(1, inBlocks(demandBytes ?? defaultDemandBytes)),
+      joinBlocks: inBlocks(joinBytes ?? defaultJoinBytes),
+      maxStreams: streamsPerChunk ?? defaultStreamsPerChunk,
+      takeFillSlot: (chunkIndex) => this.#takeFillSlot(chunkIndex),
+      releaseFillSlot: () => this.#releaseFillSlot(),
+      noteBlocked: (change) => this.#noteBlocked(change),
+      whenNobodyIsBlocked: () => this.#whenNobodyIsBlocked(),
+      noteArrived: (lengthBytes) => this.#store.noteArrived(lengthBytes),
+      ended: (chunkIndex) => void this.#fetches.delete(chunkIndex),
+    };
+  }
+
+  #takeFillSlot(chunkIndex: number): boolean {
+    if (this.#fills >= this.#maxFills) {
+      this.#waitingToFill.add(chunkIndex);
+      return false;
+    }
+    this.#waitingToFill.delete(chunkIndex);
+    this.#fills += 1;
+    return true;
+  }
+
+  #releaseFillSlot(): void {
+    this.#fills -= 1;
+    const [next] = this.#waitingToFill;
+    if (next === undefined || this.#closing !== undefined) return;
+    this.#waitingToFill.delete(next);
+    this.#fills += 1;
+    this.#fetchOf(next).fill();
+  }
+
+  #noteBlocked(change: 1 | -1): void {
+    this.#blockedReaders += change;
+    if (this.#blockedReaders > 0) return;
+    const woken = this.#wakePrefetch;
+    this.#wakePrefetch = [];
+    for (const wake of woken) wake();
+  }
+
+  #whenNobodyIsBlocked(): Promise<void> | undefined {
+    if (this.#blockedReaders === 0) return undefined;
+    return new Promise((resolve) => this.#wakePrefetch.push(resolve));
+  }
+
+  read(into: Buffer, offsetBytes: number, signal?: AbortSignal): number | Promise<number> {
+    const lengthBytes = clippedLength(offsetBytes, into.length, this.sizeBytes);
+    if (this.#closing !== undefined) throw closedError();
+    if (lengthBytes === 0) return 0;
+    this.#touches?.note(offsetBytes, lengthBytes);
+    const startBlock = Math.floor(offsetBytes / this.blockSizeBytes);
+    const endBlock = Math.ceil((offsetBytes + lengthBytes) / this.blockSizeBytes);
+    const target = lengthBytes === into.length ? into : into.subarray(0, lengthBytes);
+    if (this.#presence.hasAll(startBlock, endBlock)) return this.#file.readSync(target, offsetBytes);
+    return this.#readAfter(
+      this.#bringIn(startBlock, endBlock, { signal, priority: "demand" }),
+      target,
+      offsetBytes,
+    );
+  }
+
+  async #readAfter(arrival: Promise<unknown>, target: Buffer, offsetBytes: number): Promise<number> {
     await arrival;
-    if (closing !== undefined) throw closedError();
-    return file.readSync(target, offsetBytes);
+    if (this.#closing !== undefined) throw closedError();
+    return this.#file.readSync(target, offsetBytes);
   }
 
   /** Resolves when the blocks are in the file, whichever chunks they lie in. */
-  function bringIn(startBlock: number, endBlock: number, options: WaitOptions): Promise<unknown> {
+  #bringIn(startBlock: number, endBlock: number, options: WaitOptions): Promise<unknown> {
     if (options.signal?.aborted) return Promise.reject(options.signal.reason);
     const arrivals: Promise<void>[] = [];
-    for (let index = Math.floor(startBlock / chunkBlocks); index * chunkBlocks < endBlock; index += 1) {
+    for (
+      let index = Math.floor(startBlock / this.#chunkBlocks);
+      index * this.#chunkBlocks < endBlock;
+      index += 1
+    ) {
       const run = {
-        startBlock: Math.max(startBlock, index * chunkBlocks),
-        endBlock: Math.min(endBlock, (index + 1) * chunkBlocks),
+        startBlock: Math.max(startBlock, index * this.#chunkBlocks),
+        endBlock: Math.min(endBlock, (index + 1) * this.#chunkBlocks),
       };
-      if (!presence.hasAll(run.startBlock, run.endBlock)) arrivals.push(fetchOf(index).wait(run, options));
+      if (!this.#presence.hasAll(run.startBlock, run.endBlock))
+        arrivals.push(this.#fetchOf(index).wait(run, options));
     }
     return Promise.all(arrivals);
   }
 
-  function fetchOf(index: number): ChunkFetch {
-    const running = fetches.get(index);
+  #fetchOf(index: number): ChunkFetch {
+    const running = this.#fetches.get(index);
     if (running !== undefined) return running;
-    const startBlock = index * chunkBlocks;
+    const startBlock = index * this.#chunkBlocks;
     const fetch = createChunkFetch(
       index,
-      { startBlock, endBlock: Math.min(startBlock + chunkBlocks, sizeBlocks) },
-      host,
+      { startBlock, endBlock: Math.min(startBlock + this.#chunkBlocks, this.#sizeBlocks) },
+      this.#host,
     );
-    fetches.set(index, fetch);
+    this.#fetches.set(index, fetch);
     return fetch;
   }
 
-  async function prefetch(windows: Iterable<number>, signal?: AbortSignal): Promise<void> {
-    const windowBytes = Math.max(touchWindowBytes, store.trackingBytes);
+  async prefetch(windows: Iterable<number>, signal?: AbortSignal): Promise<void> {
+    const windowBytes = Math.max(touchWindowBytes, this.#store.trackingBytes);
     for (const window of windows) {
       const start = Math.floor((window * touchWindowBytes) / windowBytes) * windowBytes;
-      if (start >= sizeBytes) continue;
-      while (blockedReaders > 0) await host.whenNobodyIsBlocked();
+      if (start >= this.sizeBytes) continue;
+      while (this.#blockedReaders > 0) await this.#whenNobodyIsBlocked();
       signal?.throwIfAborted();
-      if (closing !== undefined) throw closedError();
-      const startBlock = Math.floor(start / blockSizeBytes);
-      const endBlock = Math.ceil(Math.min(start + windowBytes, sizeBytes) / blockSizeBytes);
-      await bringIn(startBlock, endBlock, { signal, priority: "prefetch" });
+      if (this.#closing !== undefined) throw closedError();
+      const startBlock = Math.floor(start / this.blockSizeBytes);
+      const endBlock = Math.ceil(Math.min(start + windowBytes, this.sizeBytes) / this.blockSizeBytes);
+      await this.#bringIn(startBlock, endBlock, { signal, priority: "prefetch" });
     }
   }
 
-  async function close(): Promise<void> {
-    const ending = [...fetches.values()];
+  async #closeAll(): Promise<void> {
+    const ending = [...this.#fetches.values()];
     for (const fetch of ending) fetch.fail(closedError());
     await Promise.all(ending.map((fetch) => fetch.settled()));
     try {
-      await store.close();
+      await this.#store.close();
     } finally {
-      await source.close();
+      await this.#source.close();
     }
   }
 
-  return {
-    sizeBytes,
-    blockSizeBytes,
-    read,
-    *extents(range: ByteRange) {
-      const lengthBytes = clippedLength(range.offsetBytes, range.lengthBytes, sizeBytes);
-      if (lengthBytes > 0) yield* source.extents({ offsetBytes: range.offsetBytes, lengthBytes });
-    },
-    prefetch,
-    recordedTouches: () => touches?.inOrder() ?? new Uint32Array(0),
-    presentBlocks() {
-      const granules = presence.bits.countSet();
-      return Math.min(sizeBlocks, granules * presence.granuleBlocks);
-    },
-    close() {
-      closing ??= Promise.resolve().then(close);
-      return closing;
-    },
-  };
+  *extents(range: ByteRange): Generator<ImageExtent> {
+    const lengthBytes = clippedLength(range.offsetBytes, range.lengthBytes, this.sizeBytes);
+    if (lengthBytes > 0) yield* this.#source.extents({ offsetBytes: range.offsetBytes, lengthBytes });
+  }
+
+  recordedTouches(): Uint32Array {
+    return this.#touches?.inOrder() ?? new Uint32Array(0);
+  }
+
+  presentBlocks(): number {
+    const granules = this.#presence.bits.countSet();
+    return Math.min(this.#sizeBlocks, granules * this.#presence.granuleBlocks);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.resolve().then(() => this.#closeAll());
+    return this.#closing;
+  }
 }
 
 function checkChunk(chunkBytes: number, trackingBytes: number): void {

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import type { SparseFile } from "../../system/files/sparse-file.ts";
 import type { StreamedImage } from "../streamed-image.ts";
-import { type BlockRange, createChunkProgress } from "./chunk-progress.ts";
+import { type BlockRange, type ChunkProgress, createChunkProgress } from "./chunk-progress.ts";
 import type { Presence } from "./presence.ts";
 import { pieces } from "./stream-pieces.ts";
 
@@ -70,44 +70,70 @@ const maxSyncWriteBytes = 128 * 1024;
 /** Present blocks between two missing runs that are cheaper to fetch again than to open another stream for. */
 const mergeGapBytes = 64 * 1024;
 
+/** The one implementation: the cache makes one for each chunk that somebody waits for. */
 export function createChunkFetch(chunkIndex: number, chunk: BlockRange, host: FetchHost): ChunkFetch {
-  const { source, file } = host;
-  const blockBytes = source.blockSizeBytes;
-  const offsetOf = (block: number) => Math.min(block * blockBytes, source.sizeBytes);
-  const arrivals = createChunkProgress(host.presence, chunk);
-  const waiters = new Set<Waiter>();
-  const streams = new Set<Stream>();
-  const running = new Set<Promise<void>>();
-  const steppedBack = new Set<() => void>();
-  let filling = false;
-  let failed = false;
-  let zerosMarked = false;
+  return new FetchOfChunk(chunkIndex, chunk, host);
+}
 
-  function markZeroExtents(): void {
-    zerosMarked = true;
-    const start = offsetOf(chunk.startBlock);
-    const extents = source.extents({ offsetBytes: start, lengthBytes: offsetOf(chunk.endBlock) - start });
+class FetchOfChunk implements ChunkFetch {
+  readonly #chunkIndex: number;
+  readonly #chunk: BlockRange;
+  readonly #host: FetchHost;
+  readonly #source: StreamedImage;
+  readonly #file: SparseFile;
+  readonly #blockBytes: number;
+  readonly #arrivals: ChunkProgress;
+  readonly #waiters = new Set<Waiter>();
+  readonly #streams = new Set<Stream>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #steppedBack = new Set<() => void>();
+  #filling = false;
+  #failed = false;
+  #zerosMarked = false;
+
+  constructor(chunkIndex: number, chunk: BlockRange, host: FetchHost) {
+    this.#chunkIndex = chunkIndex;
+    this.#chunk = chunk;
+    this.#host = host;
+    this.#source = host.source;
+    this.#file = host.file;
+    this.#blockBytes = host.source.blockSizeBytes;
+    this.#arrivals = createChunkProgress(host.presence, chunk);
+  }
+
+  #offsetOf(block: number): number {
+    return Math.min(block * this.#blockBytes, this.#source.sizeBytes);
+  }
+
+  #markZeroExtents(): void {
+    this.#zerosMarked = true;
+    const start = this.#offsetOf(this.#chunk.startBlock);
+    const extents = this.#source.extents({
+      offsetBytes: start,
+      lengthBytes: this.#offsetOf(this.#chunk.endBlock) - start,
+    });
     for (const { kind, offsetBytes, lengthBytes } of extents) {
       if (kind === "data") continue;
       const end = offsetBytes + lengthBytes;
-      const endBlock = end === source.sizeBytes ? chunk.endBlock : Math.floor(end / blockBytes);
-      const startBlock = Math.ceil(offsetBytes / blockBytes);
+      const endBlock =
+        end === this.#source.sizeBytes ? this.#chunk.endBlock : Math.floor(end / this.#blockBytes);
+      const startBlock = Math.ceil(offsetBytes / this.#blockBytes);
       // the cache file was born as a hole and only fetched bytes are written, so zeros are there already
-      if (startBlock < endBlock) arrivals.mark(startBlock, endBlock);
+      if (startBlock < endBlock) this.#arrivals.mark(startBlock, endBlock);
     }
   }
 
-  function wait(run: BlockRange, { signal, priority }: WaitOptions): Promise<void> {
+  wait(run: BlockRange, { signal, priority }: WaitOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
-        waiters.delete(waiter);
-        if (priority === "demand") host.noteBlocked(-1);
+        this.#waiters.delete(waiter);
+        if (priority === "demand") this.#host.noteBlocked(-1);
         signal?.removeEventListener("abort", giveUp);
       };
       const giveUp = () => {
         leave();
         reject(signal?.reason);
-        endIfIdle();
+        this.#endIfIdle();
       };
       const waiter: Waiter = {
         ...run,
@@ -122,129 +148,140 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRange, host: Fe
         },
       };
       signal?.addEventListener("abort", giveUp, { once: true });
-      waiters.add(waiter);
+      this.#waiters.add(waiter);
       if (priority === "demand") {
-        host.noteBlocked(1);
-        callBack();
-        if (!filling) filling = host.takeFillSlot(chunkIndex);
+        this.#host.noteBlocked(1);
+        this.#callBack();
+        if (!this.#filling) this.#filling = this.#host.takeFillSlot(this.#chunkIndex);
       }
-      attempt(schedule);
+      this.#attempt(() => this.#schedule());
     });
   }
 
   /** Runs what must end in `fail` if it throws, so that no waiter is left asleep. */
-  function attempt(step: () => void): void {
+  #attempt(step: () => void): void {
     try {
       step();
     } catch (error) {
-      fail(error);
+      this.fail(error);
     }
   }
 
   /** Sees to it that every waiter's blocks are on their way, then that the chunk fills. */
-  function schedule(): void {
-    if (!zerosMarked) markZeroExtents();
-    release();
-    for (const waiter of waiters) bring(waiter);
-    if (filling && streams.size === 0) fillOn();
-    endIfIdle();
+  #schedule(): void {
+    if (!this.#zerosMarked) this.#markZeroExtents();
+    this.#release();
+    for (const waiter of this.#waiters) this.#bring(waiter);
+    if (this.#filling && this.#streams.size === 0) this.#fillOn();
+    this.#endIfIdle();
   }
 
-  function fillOn(): void {
-    const missing = arrivals.nextAbsent(chunk.startBlock, chunk.endBlock);
-    if (missing < chunk.endBlock) {
-      open(missing, fillEnd(missing));
+  #fillOn(): void {
+    const missing = this.#arrivals.nextAbsent(this.#chunk.startBlock, this.#chunk.endBlock);
+    if (missing < this.#chunk.endBlock) {
+      this.#open(missing, this.#fillEnd(missing));
       return;
     }
-    filling = false;
-    host.releaseFillSlot();
+    this.#filling = false;
+    this.#host.releaseFillSlot();
   }
 
-  function bring(waiter: Waiter): void {
+  #bring(waiter: Waiter): void {
     let block = waiter.startBlock;
     for (;;) {
-      block = arrivals.nextAbsent(block, waiter.endBlock);
+      block = this.#arrivals.nextAbsent(block, waiter.endBlock);
       if (block >= waiter.endBlock) return;
-      const covering = streamOver(block);
-      const mayOpen = streams.size === 0 || streams.size < host.maxStreams;
+      const covering = this.#streamOver(block);
+      const mayOpen = this.#streams.size === 0 || this.#streams.size < this.#host.maxStreams;
       if (covering === undefined) {
         if (!mayOpen) return;
-        open(block, filling && waiter.priority === "demand" ? fillEnd(block) : demandEnd(block, waiter));
-      } else if (block - covering.next > host.joinBlocks && mayOpen && waiter.priority === "demand") {
+        this.#open(
+          block,
+          this.#filling && waiter.priority === "demand"
+            ? this.#fillEnd(block)
+            : this.#demandEnd(block, waiter),
+        );
+      } else if (block - covering.next > this.#host.joinBlocks && mayOpen && waiter.priority === "demand") {
         const end = covering.end;
         covering.end = block;
-        open(block, end);
+        this.#open(block, end);
       }
-      block = streamOver(block)?.end ?? waiter.endBlock;
+      block = this.#streamOver(block)?.end ?? waiter.endBlock;
     }
   }
 
-  function streamOver(block: number): Stream | undefined {
-    for (const stream of streams) if (block >= stream.next && block < stream.end) return stream;
+  #streamOver(block: number): Stream | undefined {
+    for (const stream of this.#streams) if (block >= stream.next && block < stream.end) return stream;
     return undefined;
   }
 
   /** Where a stream that fills the chunk from `block` on ends: at a long present run or where another stream starts. */
-  function fillEnd(block: number): number {
-    const limit = nextStreamStart(block, chunk.endBlock);
-    let end = arrivals.nextPresent(block, limit);
+  #fillEnd(block: number): number {
+    const limit = this.#nextStreamStart(block, this.#chunk.endBlock);
+    let end = this.#arrivals.nextPresent(block, limit);
     while (end < limit) {
-      const resume = arrivals.nextAbsent(end, limit);
-      if (resume === limit || (resume - end) * blockBytes >= mergeGapBytes) break;
-      end = arrivals.nextPresent(resume, limit);
+      const resume = this.#arrivals.nextAbsent(end, limit);
+      if (resume === limit || (resume - end) * this.#blockBytes >= mergeGapBytes) break;
+      end = this.#arrivals.nextPresent(resume, limit);
     }
     return end;
   }
 
-  function demandEnd(block: number, waiter: BlockRange): number {
-    const windowEnd = Math.ceil((block + 1) / host.demandBlocks) * host.demandBlocks;
-    const limit = nextStreamStart(block, Math.min(chunk.endBlock, Math.max(windowEnd, waiter.endBlock)));
-    return arrivals.nextPresent(block, limit);
+  #demandEnd(block: number, waiter: BlockRange): number {
+    const windowEnd = Math.ceil((block + 1) / this.#host.demandBlocks) * this.#host.demandBlocks;
+    const limit = this.#nextStreamStart(
+      block,
+      Math.min(this.#chunk.endBlock, Math.max(windowEnd, waiter.endBlock)),
+    );
+    return this.#arrivals.nextPresent(block, limit);
   }
 
-  function nextStreamStart(block: number, limit: number): number {
+  #nextStreamStart(block: number, limit: number): number {
     let start = limit;
-    for (const stream of streams) if (stream.next > block && stream.next < start) start = stream.next;
+    for (const stream of this.#streams) if (stream.next > block && stream.next < start) start = stream.next;
     return start;
   }
 
-  function open(start: number, end: number): void {
+  #open(start: number, end: number): void {
     const stream: Stream = {
       next: start,
       end,
-      receivedUpToBytes: offsetOf(start),
+      receivedUpToBytes: this.#offsetOf(start),
       abort: new AbortController(),
     };
-    streams.add(stream);
-    const done = receive(stream).then(
+    this.#streams.add(stream);
+    const done = this.#receive(stream).then(
       () => {
-        running.delete(done);
-        streams.delete(stream);
-        if (!failed) attempt(schedule);
+        this.#running.delete(done);
+        this.#streams.delete(stream);
+        if (!this.#failed) this.#attempt(() => this.#schedule());
       },
       (error: unknown) => {
-        running.delete(done);
-        streams.delete(stream);
+        this.#running.delete(done);
+        this.#streams.delete(stream);
         // a stream that was told to stop has nothing to report
-        if (stream.next < stream.end) fail(error);
-        else if (!failed) attempt(schedule);
+        if (stream.next < stream.end) this.fail(error);
+        else if (!this.#failed) this.#attempt(() => this.#schedule());
       },
     );
-    running.add(done);
+    this.#running.add(done);
   }
 
-  async function receive(stream: Stream): Promise<void> {
-    preallocate(stream);
+  async #receive(stream: Stream): Promise<void> {
+    this.#preallocate(stream);
     const start = stream.receivedUpToBytes;
-    const expectedEnd = offsetOf(stream.end);
+    const expectedEnd = this.#offsetOf(stream.end);
     const range = { offsetBytes: start, lengthBytes: expectedEnd - start };
     try {
-      for await (const piece of pieces(source.stream(range, stream.abort.signal), stream.abort.signal)) {
+      for await (const piece of pieces(
+        this.#source.stream(range, stream.abort.signal),
+        stream.abort.signal,
+      )) {
         if (stream.receivedUpToBytes + piece.length > expectedEnd)
           throw wrongLength("go on after", expectedEnd);
-        await store(stream, piece);
+        await this.#store(stream, piece);
         if (stream.next >= stream.end) return;
-        await takeTurn();
+        await this.#takeTurn();
       }
     } finally {
       stream.abort.abort(new KeyframeError("closed", "the rest of this stream is not needed"));
@@ -252,83 +289,84 @@ export function createChunkFetch(chunkIndex: number, chunk: BlockRange, host: Fe
     throw wrongLength(`end at ${stream.receivedUpToBytes}, before`, expectedEnd);
   }
 
-  function preallocate(stream: Stream): void {
-    const offsetBytes = offsetOf(stream.next);
-    const extents = source.extents({ offsetBytes, lengthBytes: offsetOf(stream.end) - offsetBytes });
+  #preallocate(stream: Stream): void {
+    const offsetBytes = this.#offsetOf(stream.next);
+    const extents = this.#source.extents({
+      offsetBytes,
+      lengthBytes: this.#offsetOf(stream.end) - offsetBytes,
+    });
     for (const extent of extents) {
-      if (extent.kind === "data" && extent.lengthBytes >= mergeGapBytes && !file.preallocate(extent)) return;
+      if (extent.kind === "data" && extent.lengthBytes >= mergeGapBytes && !this.#file.preallocate(extent))
+        return;
     }
   }
 
-  async function store(stream: Stream, piece: Buffer): Promise<void> {
-    if (piece.length <= maxSyncWriteBytes) file.writeSync(piece, stream.receivedUpToBytes);
-    else await file.write(piece, stream.receivedUpToBytes);
-    if (failed) return;
+  async #store(stream: Stream, piece: Buffer): Promise<void> {
+    if (piece.length <= maxSyncWriteBytes) this.#file.writeSync(piece, stream.receivedUpToBytes);
+    else await this.#file.write(piece, stream.receivedUpToBytes);
+    if (this.#failed) return;
     stream.receivedUpToBytes += piece.length;
-    const reachedEnd = stream.receivedUpToBytes === source.sizeBytes;
-    const end = reachedEnd ? chunk.endBlock : Math.floor(stream.receivedUpToBytes / blockBytes);
+    const reachedEnd = stream.receivedUpToBytes === this.#source.sizeBytes;
+    const end = reachedEnd ? this.#chunk.endBlock : Math.floor(stream.receivedUpToBytes / this.#blockBytes);
     // nothing is awaited from here on: bytes, then bits, then the readers
-    arrivals.mark(stream.next, end);
+    this.#arrivals.mark(stream.next, end);
     stream.next = end;
-    host.noteArrived(piece.length);
-    release();
+    this.#host.noteArrived(piece.length);
+    this.#release();
   }
 
-  function release(): void {
-    for (const waiter of waiters) {
-      if (arrivals.hasAll(waiter.startBlock, waiter.endBlock)) waiter.resolve();
+  #release(): void {
+    for (const waiter of this.#waiters) {
+      if (this.#arrivals.hasAll(waiter.startBlock, waiter.endBlock)) waiter.resolve();
     }
   }
 
   /** What nobody waits for steps back while readers elsewhere are blocked, until one of this chunk is. */
-  async function takeTurn(): Promise<void> {
-    while (!isUrgent()) {
-      const nobodyIsBlocked = host.whenNobodyIsBlocked();
+  async #takeTurn(): Promise<void> {
+    while (!this.#isUrgent()) {
+      const nobodyIsBlocked = this.#host.whenNobodyIsBlocked();
       if (nobodyIsBlocked === undefined) return;
-      await Promise.race([nobodyIsBlocked, new Promise<void>((resolve) => steppedBack.add(resolve))]);
+      await Promise.race([nobodyIsBlocked, new Promise<void>((resolve) => this.#steppedBack.add(resolve))]);
     }
   }
 
-  function callBack(): void {
-    for (const resume of steppedBack) resume();
-    steppedBack.clear();
+  #callBack(): void {
+    for (const resume of this.#steppedBack) resume();
+    this.#steppedBack.clear();
   }
 
-  function isUrgent(): boolean {
-    if (filling || failed) return true;
-    for (const waiter of waiters) if (waiter.priority === "demand") return true;
+  #isUrgent(): boolean {
+    if (this.#filling || this.#failed) return true;
+    for (const waiter of this.#waiters) if (waiter.priority === "demand") return true;
     return false;
   }
 
-  function fail(cause: unknown): void {
-    if (failed) return;
-    failed = true;
-    callBack();
-    for (const stream of streams) stream.abort.abort(cause);
-    for (const waiter of waiters) waiter.reject(cause);
-    if (filling) host.releaseFillSlot();
-    filling = false;
+  fail(cause: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#callBack();
+    for (const stream of this.#streams) stream.abort.abort(cause);
+    for (const waiter of this.#waiters) waiter.reject(cause);
+    if (this.#filling) this.#host.releaseFillSlot();
+    this.#filling = false;
     // from here on a reader that comes finds no fetch and starts one of its own
-    host.ended(chunkIndex);
+    this.#host.ended(this.#chunkIndex);
   }
 
-  function endIfIdle(): void {
-    if (failed || filling || streams.size > 0 || waiters.size > 0) return;
-    if (!arrivals.holdsMoreThanPresence()) host.ended(chunkIndex);
+  #endIfIdle(): void {
+    if (this.#failed || this.#filling || this.#streams.size > 0 || this.#waiters.size > 0) return;
+    if (!this.#arrivals.holdsMoreThanPresence()) this.#host.ended(this.#chunkIndex);
   }
 
-  return {
-    wait,
-    fill() {
-      filling = true;
-      callBack();
-      attempt(schedule);
-    },
-    fail,
-    async settled() {
-      while (running.size > 0) await Promise.allSettled(running);
-    },
-  };
+  fill(): void {
+    this.#filling = true;
+    this.#callBack();
+    this.#attempt(() => this.#schedule());
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
 }
 
 function wrongLength(what: string, expectedEnd: number): KeyframeError {

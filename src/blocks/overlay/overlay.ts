@@ -50,48 +50,78 @@ const minRewriteBytes = 1024 * 1024;
 
 /** Owns the parent and closes it. */
 export async function openOverlay(options: OverlayOptions, system: OverlaySystem): Promise<Overlay> {
-  let { parent } = options;
-  const { sizeBytes, blockSizeBytes } = parent;
-  checkGeometry(parent);
-  const sizeBlocks = Math.ceil(sizeBytes / blockSizeBytes);
-  let header: OverlayMapHeader = { sizeBytes, blockSizeBytes, parentId: options.parentId };
-  const { file, map } = openFiles(options.folder, header, system);
-  const states = createBlockStates(sizeBlocks, map.runs);
-  const order = createWriteOrder();
-  let readOnly = options.readOnly === true;
-  let unsyncedData = false;
-  let syncFailed: unknown;
-  let flushing: Promise<void> | undefined;
-  let closing: Promise<void> | undefined;
+  checkGeometry(options.parent);
+  const { sizeBytes, blockSizeBytes } = options.parent;
+  const header = { sizeBytes, blockSizeBytes, parentId: options.parentId };
+  const overlay = new OverlayInDirectory(options, header, openFiles(options.folder, header, system));
+  await overlay.tidyMap();
+  return overlay;
+}
 
-  if (map.tornBytes > 0 || map.sizeBytes() > minRewriteBytes) await rewriteIfWorthIt();
+class OverlayInDirectory implements Overlay {
+  readonly sizeBytes: number;
+  readonly blockSizeBytes: number;
+  readonly #folder: string;
+  readonly #sizeBlocks: number;
+  readonly #file: SparseFile;
+  readonly #map: OverlayMapFile;
+  readonly #states: ReturnType<typeof createBlockStates>;
+  readonly #order = createWriteOrder();
+  #parent: RandomAccessImage;
+  #header: OverlayMapHeader;
+  #readOnly: boolean;
+  #unsyncedData = false;
+  #syncFailed: unknown;
+  #flushing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
 
-  async function rewriteIfWorthIt(): Promise<void> {
-    const runs = [...states.heldRuns()];
-    if (map.tornBytes > 0 || map.sizeBytes() > 4 * 12 * runs.length) await map.rewrite(header, runs);
+  constructor(options: OverlayOptions, header: OverlayMapHeader, { file, map }: OverlayFiles) {
+    this.sizeBytes = header.sizeBytes;
+    this.blockSizeBytes = header.blockSizeBytes;
+    this.#folder = options.folder;
+    this.#sizeBlocks = Math.ceil(header.sizeBytes / header.blockSizeBytes);
+    this.#file = file;
+    this.#map = map;
+    this.#states = createBlockStates(this.#sizeBlocks, map.runs);
+    this.#parent = options.parent;
+    this.#header = header;
+    this.#readOnly = options.readOnly === true;
   }
 
-  function read(into: Buffer, offsetBytes: number, signal?: AbortSignal): number | Promise<number> {
-    const lengthBytes = clippedLength(offsetBytes, into.length, sizeBytes);
-    mustBeOpen();
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  /** Rewrites a map that ends torn, or that has grown far past its content. */
+  async tidyMap(): Promise<void> {
+    const { tornBytes } = this.#map;
+    if (tornBytes === 0 && this.#map.sizeBytes() <= minRewriteBytes) return;
+    const runs = [...this.#states.heldRuns()];
+    if (tornBytes > 0 || this.#map.sizeBytes() > 4 * 12 * runs.length)
+      await this.#map.rewrite(this.#header, runs);
+  }
+
+  read(into: Buffer, offsetBytes: number, signal?: AbortSignal): number | Promise<number> {
+    const lengthBytes = clippedLength(offsetBytes, into.length, this.sizeBytes);
+    this.#mustBeOpen();
     if (lengthBytes === 0) return 0;
     const end = offsetBytes + lengthBytes;
-    const endBlock = Math.ceil(end / blockSizeBytes);
+    const endBlock = Math.ceil(end / this.blockSizeBytes);
     let waiting: Promise<void>[] | undefined;
     let position = offsetBytes;
     while (position < end) {
-      const run = states.runAt(Math.floor(position / blockSizeBytes), endBlock);
-      const runEnd = Math.min(end, run.endBlock * blockSizeBytes);
+      const run = this.#states.runAt(Math.floor(position / this.blockSizeBytes), endBlock);
+      const runEnd = Math.min(end, run.endBlock * this.blockSizeBytes);
       const whole = position === offsetBytes && runEnd === end && lengthBytes === into.length;
       const target = whole ? into : into.subarray(position - offsetBytes, runEnd - offsetBytes);
-      if (run.state === "data") mustFill(file.readSync(target, position), target);
+      if (run.state === "data") this.#mustFill(this.#file.readSync(target, position), target);
       else if (run.state === "zero") target.fill(0);
       else {
-        const count = parent.read(target, position, signal);
-        if (typeof count === "number") mustFill(count, target);
+        const count = this.#parent.read(target, position, signal);
+        if (typeof count === "number") this.#mustFill(count, target);
         else {
           waiting ??= [];
-          waiting.push(count.then((later) => mustFill(later, target)));
+          waiting.push(count.then((later) => this.#mustFill(later, target)));
         }
       }
       position = runEnd;
@@ -99,262 +129,260 @@ export async function openOverlay(options: OverlayOptions, system: OverlaySystem
     return waiting === undefined ? lengthBytes : Promise.all(waiting).then(() => lengthBytes);
   }
 
-  function mustFill(count: number, target: Buffer): void {
+  #mustFill(count: number, target: Buffer): void {
     if (count === target.length) return;
-    throw new KeyframeError("damaged", `the overlay in ${options.folder} is shorter than its disk`);
+    throw new KeyframeError("damaged", `the overlay in ${this.#folder} is shorter than its disk`);
   }
 
-  function write(from: Buffer, offsetBytes: number): void | Promise<void> {
-    mustBeWritable({ offsetBytes, lengthBytes: from.length });
+  write(from: Buffer, offsetBytes: number): void | Promise<void> {
+    this.#mustBeWritable({ offsetBytes, lengthBytes: from.length });
     if (from.length === 0) return;
-    const blocks = blocksOver(offsetBytes, from.length);
-    return order.run(blocks, () => {
+    const blocks = this.#blocksOver(offsetBytes, from.length);
+    return this.#order.run(blocks, () => {
       const end = offsetBytes + from.length;
-      const head = mustCompose(blocks.startBlock, offsetBytes, end);
-      const tail = mustCompose(blocks.endBlock - 1, offsetBytes, end);
-      if (!head && !tail) return store(from, offsetBytes);
-      return compose(from, offsetBytes, { head, tail });
+      const head = this.#mustCompose(blocks.startBlock, offsetBytes, end);
+      const tail = this.#mustCompose(blocks.endBlock - 1, offsetBytes, end);
+      if (!head && !tail) return this.#store(from, offsetBytes);
+      return this.#compose(from, offsetBytes, { head, tail });
     });
   }
 
   /** True if a write of `[offset, end)` covers only a part of the block and the file does not hold the rest. */
-  function mustCompose(block: number, offsetBytes: number, end: number): boolean {
+  #mustCompose(block: number, offsetBytes: number, end: number): boolean {
     const covered =
-      offsetBytes <= block * blockSizeBytes && end >= Math.min((block + 1) * blockSizeBytes, sizeBytes);
-    return !covered && states.stateOf(block) !== "data";
+      offsetBytes <= block * this.blockSizeBytes &&
+      end >= Math.min((block + 1) * this.blockSizeBytes, this.sizeBytes);
+    return !covered && this.#states.stateOf(block) !== "data";
   }
 
   /** Writes whole blocks: what `from` does not cover of the first and last comes from below. */
-  async function compose(
+  async #compose(
     from: Buffer,
     offsetBytes: number,
     edges: { readonly head: boolean; readonly tail: boolean },
   ): Promise<void> {
-    const { startBlock, endBlock } = blocksOver(offsetBytes, from.length);
-    const start = edges.head ? startBlock * blockSizeBytes : offsetBytes;
-    const end = edges.tail ? Math.min(endBlock * blockSizeBytes, sizeBytes) : offsetBytes + from.length;
+    const { startBlock, endBlock } = this.#blocksOver(offsetBytes, from.length);
+    const start = edges.head ? startBlock * this.blockSizeBytes : offsetBytes;
+    const end = edges.tail
+      ? Math.min(endBlock * this.blockSizeBytes, this.sizeBytes)
+      : offsetBytes + from.length;
     const whole = Buffer.alloc(end - start);
-    if (edges.head) await read(whole.subarray(0, Math.min(blockSizeBytes, whole.length)), start);
-    const tailStart = (endBlock - 1) * blockSizeBytes;
+    if (edges.head) await this.read(whole.subarray(0, Math.min(this.blockSizeBytes, whole.length)), start);
+    const tailStart = (endBlock - 1) * this.blockSizeBytes;
     if (edges.tail && !(edges.head && endBlock - 1 === startBlock)) {
-      await read(whole.subarray(tailStart - start), tailStart);
+      await this.read(whole.subarray(tailStart - start), tailStart);
     }
     from.copy(whole, offsetBytes - start);
-    await store(whole, start);
+    await this.#store(whole, start);
   }
 
   /** Bytes first, then the state: a reader never sees a block that is not there yet. */
-  function store(from: Buffer, offsetBytes: number): void | Promise<void> {
-    const blocks = blocksOver(offsetBytes, from.length);
+  #store(from: Buffer, offsetBytes: number): void | Promise<void> {
+    const blocks = this.#blocksOver(offsetBytes, from.length);
     const stored = () => {
-      states.set(blocks, "data");
-      unsyncedData = true;
+      this.#states.set(blocks, "data");
+      this.#unsyncedData = true;
     };
-    if (from.length > maxSyncWriteBytes) return file.write(from, offsetBytes).then(stored);
-    file.writeSync(from, offsetBytes);
+    if (from.length > maxSyncWriteBytes) return this.#file.write(from, offsetBytes).then(stored);
+    this.#file.writeSync(from, offsetBytes);
     stored();
   }
 
-  function writeZeroes(
-    range: ByteRange,
-    { keepAllocated = false }: WriteZeroesOptions = {},
-  ): void | Promise<void> {
-    mustBeWritable(range);
+  writeZeroes(range: ByteRange, { keepAllocated = false }: WriteZeroesOptions = {}): void | Promise<void> {
+    this.#mustBeWritable(range);
     if (range.lengthBytes === 0) return;
-    const whole = wholeBlocks(range);
-    if (whole === undefined) return write(Buffer.alloc(range.lengthBytes), range.offsetBytes);
-    const inner = bytesOf(whole.startBlock, whole.endBlock);
-    const zeroInner = () => order.run(whole, () => (keepAllocated ? zeroInPlace(whole) : dropBlocks(whole)));
-    return inner.lengthBytes === range.lengthBytes ? zeroInner() : zeroWithEdges(range, inner, zeroInner);
+    const whole = this.#wholeBlocks(range);
+    if (whole === undefined) return this.write(Buffer.alloc(range.lengthBytes), range.offsetBytes);
+    const inner = this.#bytesOf(whole.startBlock, whole.endBlock);
+    const zeroInner = () =>
+      this.#order.run(whole, () => (keepAllocated ? this.#zeroInPlace(whole) : this.#dropBlocks(whole)));
+    return inner.lengthBytes === range.lengthBytes
+      ? zeroInner()
+      : this.#zeroWithEdges(range, inner, zeroInner);
   }
 
-  async function zeroWithEdges(
+  async #zeroWithEdges(
     range: ByteRange,
     inner: ByteRange,
     zeroInner: () => void | Promise<void>,
   ): Promise<void> {
     const innerEnd = inner.offsetBytes + inner.lengthBytes;
-    await write(Buffer.alloc(inner.offsetBytes - range.offsetBytes), range.offsetBytes);
+    await this.write(Buffer.alloc(inner.offsetBytes - range.offsetBytes), range.offsetBytes);
     await zeroInner();
-    await write(Buffer.alloc(range.offsetBytes + range.lengthBytes - innerEnd), innerEnd);
+    await this.write(Buffer.alloc(range.offsetBytes + range.lengthBytes - innerEnd), innerEnd);
   }
 
-  function trim(range: ByteRange): void | Promise<void> {
-    mustBeWritable(range);
-    const whole = wholeBlocks(range);
-    return whole === undefined ? undefined : order.run(whole, () => dropBlocks(whole));
+  trim(range: ByteRange): void | Promise<void> {
+    this.#mustBeWritable(range);
+    const whole = this.#wholeBlocks(range);
+    return whole === undefined ? undefined : this.#order.run(whole, () => this.#dropBlocks(whole));
   }
 
-  function dropBlocks(blocks: { readonly startBlock: number; readonly endBlock: number }): void {
+  #dropBlocks(blocks: { readonly startBlock: number; readonly endBlock: number }): void {
     let block = blocks.startBlock;
     while (block < blocks.endBlock) {
-      const run = states.runAt(block, blocks.endBlock);
+      const run = this.#states.runAt(block, blocks.endBlock);
       // freeing is a courtesy: the state alone makes the blocks read as zeros
-      if (run.state === "data") file.punchHole(bytesOf(block, run.endBlock));
+      if (run.state === "data") this.#file.punchHole(this.#bytesOf(block, run.endBlock));
       block = run.endBlock;
     }
-    states.set(blocks, "zero");
+    this.#states.set(blocks, "zero");
   }
 
-  async function zeroInPlace(blocks: {
-    readonly startBlock: number;
-    readonly endBlock: number;
-  }): Promise<void> {
-    const range = bytesOf(blocks.startBlock, blocks.endBlock);
-    if (!(file.punchHole(range) && file.preallocate(range))) {
+  async #zeroInPlace(blocks: { readonly startBlock: number; readonly endBlock: number }): Promise<void> {
+    const range = this.#bytesOf(blocks.startBlock, blocks.endBlock);
+    if (!(this.#file.punchHole(range) && this.#file.preallocate(range))) {
       for (let done = 0; done < range.lengthBytes; done += zeroPiece.length) {
         const piece = zeroPiece.subarray(0, Math.min(zeroPiece.length, range.lengthBytes - done));
-        await file.write(piece, range.offsetBytes + done);
+        await this.#file.write(piece, range.offsetBytes + done);
       }
     }
-    states.set(blocks, "data");
-    unsyncedData = true;
+    this.#states.set(blocks, "data");
+    this.#unsyncedData = true;
   }
 
   /** Flushes that come while one runs share the next: each must cover the writes before it. */
-  async function flush(): Promise<void> {
-    const running = flushing;
-    if (running === undefined) return startFlush();
+  async flush(): Promise<void> {
+    const running = this.#flushing;
+    if (running === undefined) return this.#startFlush();
     await running.catch(() => undefined);
-    return flushing ?? startFlush();
+    return this.#flushing ?? this.#startFlush();
   }
 
-  function startFlush(): Promise<void> {
-    const work = flushNow().finally(() => {
-      if (flushing === work) flushing = undefined;
+  #startFlush(): Promise<void> {
+    const work = this.#flushNow().finally(() => {
+      if (this.#flushing === work) this.#flushing = undefined;
     });
-    flushing = work;
+    this.#flushing = work;
     return work;
   }
 
-  async function flushNow(): Promise<void> {
+  async #flushNow(): Promise<void> {
     // the kernel may forget pages that it failed to write, so a later success would be a lie
-    if (syncFailed !== undefined) throw syncFailed;
-    const runs = states.takeUnsaved();
-    const mustSync = unsyncedData;
-    unsyncedData = false;
+    if (this.#syncFailed !== undefined) throw this.#syncFailed;
+    const runs = this.#states.takeUnsaved();
+    const mustSync = this.#unsyncedData;
+    this.#unsyncedData = false;
     try {
       fault("overlay:before-data-sync");
-      if (mustSync) await file.syncData().catch(rememberSyncFailure);
+      if (mustSync) await this.#file.syncData().catch((error: unknown) => this.#rememberSyncFailure(error));
       fault("overlay:after-data-sync");
-      if (runs.length > 0) await map.append(runs);
+      if (runs.length > 0) await this.#map.append(runs);
     } catch (error) {
-      states.putBackUnsaved(runs);
-      unsyncedData ||= mustSync;
+      this.#states.putBackUnsaved(runs);
+      this.#unsyncedData ||= mustSync;
       throw error;
     }
   }
 
-  function rememberSyncFailure(error: unknown): never {
-    syncFailed = error;
+  #rememberSyncFailure(error: unknown): never {
+    this.#syncFailed = error;
     throw error;
   }
 
-  function* extents(range: ByteRange): Generator<ImageExtent> {
-    const end = range.offsetBytes + clippedLength(range.offsetBytes, range.lengthBytes, sizeBytes);
-    const endBlock = Math.ceil(end / blockSizeBytes);
+  *extents(range: ByteRange): Generator<ImageExtent> {
+    const end = range.offsetBytes + clippedLength(range.offsetBytes, range.lengthBytes, this.sizeBytes);
+    const endBlock = Math.ceil(end / this.blockSizeBytes);
     let position = range.offsetBytes;
     while (position < end) {
-      const run = states.runAt(Math.floor(position / blockSizeBytes), endBlock);
-      const runEnd = Math.min(end, run.endBlock * blockSizeBytes);
+      const run = this.#states.runAt(Math.floor(position / this.blockSizeBytes), endBlock);
+      const runEnd = Math.min(end, run.endBlock * this.blockSizeBytes);
       const piece = { offsetBytes: position, lengthBytes: runEnd - position };
-      if (run.state === "parent") yield* parent.extents(piece);
+      if (run.state === "parent") yield* this.#parent.extents(piece);
       else yield { ...piece, kind: run.state };
       position = runEnd;
     }
   }
 
-  async function freeze(): Promise<void> {
-    readOnly = true;
-    await order.idle();
-    await flush();
+  async freeze(): Promise<void> {
+    this.#readOnly = true;
+    await this.#order.idle();
+    await this.flush();
   }
 
-  async function rebase(newParent: RandomAccessImage, parentId: Buffer): Promise<void> {
-    if (newParent.sizeBytes !== sizeBytes || newParent.blockSizeBytes !== blockSizeBytes) {
+  async rebase(newParent: RandomAccessImage, parentId: Buffer): Promise<void> {
+    if (newParent.sizeBytes !== this.sizeBytes || newParent.blockSizeBytes !== this.blockSizeBytes) {
       throw new KeyframeError(
         "invalid-input",
         "an overlay can only move to an image of the same size and block size",
       );
     }
-    await flush();
-    header = { ...header, parentId };
-    await map.rewrite(header, [...states.heldRuns()]);
-    parent = newParent;
+    await this.flush();
+    this.#header = { ...this.#header, parentId };
+    await this.#map.rewrite(this.#header, [...this.#states.heldRuns()]);
+    this.#parent = newParent;
   }
 
-  async function close(): Promise<void> {
-    await order.idle();
+  async #closeFiles(): Promise<void> {
+    await this.#order.idle();
     try {
-      await flush();
+      await this.flush();
     } finally {
-      await Promise.all([file.close(), map.close()]);
-      await parent.close();
+      await Promise.all([this.#file.close(), this.#map.close()]);
+      await this.#parent.close();
     }
   }
 
-  function mustBeOpen(): void {
-    if (closing !== undefined)
+  #mustBeOpen(): void {
+    if (this.#closing !== undefined)
       throw new KeyframeError("closed", "the overlay was closed while it was in use");
   }
 
-  function mustBeWritable(range: ByteRange): void {
-    mustBeOpen();
-    if (readOnly) throw new KeyframeError("refused", "this overlay is frozen");
-    checkInside(range, sizeBytes);
+  #mustBeWritable(range: ByteRange): void {
+    this.#mustBeOpen();
+    if (this.#readOnly) throw new KeyframeError("refused", "this overlay is frozen");
+    checkInside(range, this.sizeBytes);
   }
 
-  function blocksOver(offsetBytes: number, lengthBytes: number) {
+  #blocksOver(offsetBytes: number, lengthBytes: number) {
     return {
-      startBlock: Math.floor(offsetBytes / blockSizeBytes),
-      endBlock: Math.ceil((offsetBytes + lengthBytes) / blockSizeBytes),
+      startBlock: Math.floor(offsetBytes / this.blockSizeBytes),
+      endBlock: Math.ceil((offsetBytes + lengthBytes) / this.blockSizeBytes),
     };
   }
 
-  function wholeBlocks({ offsetBytes, lengthBytes }: ByteRange) {
+  #wholeBlocks({ offsetBytes, lengthBytes }: ByteRange) {
     const end = offsetBytes + lengthBytes;
-    const startBlock = Math.ceil(offsetBytes / blockSizeBytes);
-    const endBlock = end === sizeBytes ? sizeBlocks : Math.floor(end / blockSizeBytes);
+    const startBlock = Math.ceil(offsetBytes / this.blockSizeBytes);
+    const endBlock = end === this.sizeBytes ? this.#sizeBlocks : Math.floor(end / this.blockSizeBytes);
     return startBlock < endBlock ? { startBlock, endBlock } : undefined;
   }
 
-  function bytesOf(startBlock: number, endBlock: number): ByteRange {
-    const offsetBytes = startBlock * blockSizeBytes;
-    return { offsetBytes, lengthBytes: Math.min(endBlock * blockSizeBytes, sizeBytes) - offsetBytes };
+  #bytesOf(startBlock: number, endBlock: number): ByteRange {
+    const offsetBytes = startBlock * this.blockSizeBytes;
+    return {
+      offsetBytes,
+      lengthBytes: Math.min(endBlock * this.blockSizeBytes, this.sizeBytes) - offsetBytes,
+    };
   }
 
-  return {
-    sizeBytes,
-    blockSizeBytes,
-    get readOnly() {
-      return readOnly;
-    },
-    read,
-    write,
-    writeZeroes,
-    trim,
-    flush,
-    extents,
-    freeze,
-    dirtyBlocks(signal) {
-      if (!readOnly)
-        throw new KeyframeError("refused", "an overlay must be frozen before its blocks are exported");
-      return exportDirtyBlocks({ states, parent, readData: (into, at) => file.read(into, at), signal });
-    },
-    heldBlocks: () => states.countHeld(),
-    rebase,
-    close() {
-      closing ??= close();
-      return closing;
-    },
-  };
+  dirtyBlocks(signal?: AbortSignal): AsyncIterable<DirtyBlock> {
+    if (!this.#readOnly)
+      throw new KeyframeError("refused", "an overlay must be frozen before its blocks are exported");
+    return exportDirtyBlocks({
+      states: this.#states,
+      parent: this.#parent,
+      readData: (into, at) => this.#file.read(into, at),
+      signal,
+    });
+  }
+
+  heldBlocks(): number {
+    return this.#states.countHeld();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closeFiles();
+    return this.#closing;
+  }
 }
 
-function openFiles(
-  folder: string,
-  header: OverlayMapHeader,
-  system: OverlaySystem,
-): { readonly file: SparseFile; readonly map: OverlayMapFile } {
+interface OverlayFiles {
+  readonly file: SparseFile;
+  readonly map: OverlayMapFile;
+}
+
+function openFiles(folder: string, header: OverlayMapHeader, system: OverlaySystem): OverlayFiles {
   const { files } = system;
   const mapPath = join(folder, "map");
   files.makeFolder(folder, { mode: 0o700 });

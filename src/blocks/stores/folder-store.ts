@@ -5,7 +5,13 @@ import { makeFolderDurably, publishFile } from "../../system/files/publish-file.
 import type { OpenSparseFile, SparseFile } from "../../system/files/sparse-file.ts";
 import { type Random, randomHex } from "../../system/random.ts";
 import { checkKey, checkRange, objectNotFound, readFilePieces } from "./interface/object-content.ts";
-import type { ListedObject, ObjectContent, ObjectStore, PutOptions } from "./interface/object-store.ts";
+import type {
+  ListedObject,
+  ObjectContent,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+} from "./interface/object-store.ts";
 
 export interface FolderStoreOptions {
   readonly files: Files;
@@ -21,7 +27,7 @@ const stagingName = ".staging";
  * name is taken) and syncs the folder, so it survives a crash at any moment whole or not at all.
  */
 export function createFolderStore(root: string, options: FolderStoreOptions): ObjectStore {
-  const { files, openFile, random } = options;
+  const { files, openFile } = options;
   const staging = join(root, stagingName);
   const pathOf = (key: string) => {
     checkKey(key);
@@ -33,37 +39,6 @@ export function createFolderStore(root: string, options: FolderStoreOptions): Ob
     if (files.statTargetIfExists(path)?.kind !== "file") throw objectNotFound({ location: root }, key);
     return openFile(path, { mode: "read" });
   };
-
-  async function copyToStaging(content: ObjectContent, { signal, onProgress }: PutOptions): Promise<string> {
-    makeFolderDurably(staging);
-    const path = join(staging, `put-${randomHex(random, 16)}`);
-    const file = openFile(path, { mode: "create" });
-    try {
-      let done = 0;
-      for await (const piece of content.open({ offsetBytes: 0, lengthBytes: content.sizeBytes }, signal)) {
-        await file.write(piece, done);
-        done += piece.length;
-        onProgress?.(done);
-      }
-      fault("folder-store:after-copy");
-    } catch (error) {
-      files.remove(path);
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return path;
-  }
-
-  async function sync(path: string): Promise<void> {
-    const file = openFile(path, { mode: "write" });
-    try {
-      await file.syncData();
-    } finally {
-      await file.close();
-    }
-    fault("folder-store:after-sync");
-  }
 
   return {
     location: root,
@@ -87,24 +62,7 @@ export function createFolderStore(root: string, options: FolderStoreOptions): Ob
       putOptions.signal.throwIfAborted();
       const path = pathOf(key);
       if (files.statTargetIfExists(path) !== undefined) return "exists";
-      if (content.disposableFile !== undefined) {
-        await sync(content.disposableFile);
-        const published = publishFile(content.disposableFile, path);
-        if (published !== undefined) {
-          fault("folder-store:after-link");
-          putOptions.onProgress?.(content.sizeBytes);
-          return published ? "created" : "exists";
-        }
-      }
-      const copy = await copyToStaging(content, putOptions);
-      try {
-        await sync(copy);
-        const published = publishFile(copy, path);
-        fault("folder-store:after-link");
-        return published ? "created" : "exists";
-      } finally {
-        files.remove(copy);
-      }
+      return putFile(path, content, { ...putOptions, ...options, staging });
     },
     async *list(prefix, signal) {
       for (const object of listBelow(files, root, "")) {
@@ -129,6 +87,63 @@ export function createFolderStore(root: string, options: FolderStoreOptions): Ob
     },
     close: async () => undefined,
   };
+}
+
+interface Putting extends PutOptions, FolderStoreOptions {
+  readonly staging: string;
+}
+
+async function putFile(path: string, content: ObjectContent, putting: Putting): Promise<PutResult> {
+  if (content.disposableFile !== undefined) {
+    await sync(content.disposableFile, putting);
+    const published = publishFile(content.disposableFile, path);
+    if (published !== undefined) {
+      fault("folder-store:after-link");
+      putting.onProgress?.(content.sizeBytes);
+      return published ? "created" : "exists";
+    }
+  }
+  const copy = await copyToStaging(content, putting);
+  try {
+    await sync(copy, putting);
+    const published = publishFile(copy, path);
+    fault("folder-store:after-link");
+    return published ? "created" : "exists";
+  } finally {
+    putting.files.remove(copy);
+  }
+}
+
+async function copyToStaging(content: ObjectContent, putting: Putting): Promise<string> {
+  const { staging, files, openFile, random, signal, onProgress } = putting;
+  makeFolderDurably(staging);
+  const path = join(staging, `put-${randomHex(random, 16)}`);
+  const file = openFile(path, { mode: "create" });
+  try {
+    let done = 0;
+    for await (const piece of content.open({ offsetBytes: 0, lengthBytes: content.sizeBytes }, signal)) {
+      await file.write(piece, done);
+      done += piece.length;
+      onProgress?.(done);
+    }
+    fault("folder-store:after-copy");
+  } catch (error) {
+    files.remove(path);
+    throw error;
+  } finally {
+    await file.close();
+  }
+  return path;
+}
+
+async function sync(path: string, { openFile }: Putting): Promise<void> {
+  const file = openFile(path, { mode: "write" });
+  try {
+    await file.syncData();
+  } finally {
+    await file.close();
+  }
+  fault("folder-store:after-sync");
 }
 
 function* listBelow(files: Files, folder: string, prefix: string): Generator<ListedObject> {

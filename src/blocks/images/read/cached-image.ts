@@ -63,7 +63,10 @@ export function openCachedImage(options: CachedImageOptions, system: CacheFolder
     }
   };
   return {
-    ...cache,
+    sizeBytes,
+    blockSizeBytes,
+    read: (into, offsetBytes, signal) => cache.read(into, offsetBytes, signal),
+    extents: (range) => cache.extents(range),
     close() {
       closed ??= close();
       return closed;

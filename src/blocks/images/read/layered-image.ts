@@ -23,122 +23,154 @@ const zeroPieceBytes = 1024 * 1024;
 
 /** The verified bytes of an image, fetched from a store when they are asked for. Indexes of layers are read once. */
 export function openImage(
-  { store, zstd }: Pick<ImageRepository, "store" | "zstd">,
+  repository: Pick<ImageRepository, "store" | "zstd">,
   manifest: Manifest,
   options: OpenImageOptions = {},
 ): StreamedImage {
-  const { sizeBytes, blockSizeBytes, map } = manifest;
-  const limits = { maxRequestBytes: options.maxRequestBytes ?? 1024 * 1024, maxRawBytes };
-  const requestsInFlight = options.requestsInFlight ?? 4;
-  const closing = new AbortController();
-  setMaxListeners(0, closing.signal); // the index of every layer may be on its way
-  const indexes = new Map<number, Promise<LayerIndex>>();
+  return new LayeredImage(repository, manifest, options);
+}
+
+class LayeredImage implements StreamedImage {
+  readonly sizeBytes: number;
+  readonly blockSizeBytes: number;
+  readonly #store: ImageRepository["store"];
+  readonly #zstd: ImageRepository["zstd"];
+  readonly #manifest: Manifest;
+  readonly #limits: { readonly maxRequestBytes: number; readonly maxRawBytes: number };
+  readonly #requestsInFlight: number;
+  readonly #closing = new AbortController();
+  readonly #indexes = new Map<number, Promise<LayerIndex>>();
+
+  constructor(
+    { store, zstd }: Pick<ImageRepository, "store" | "zstd">,
+    manifest: Manifest,
+    { maxRequestBytes = 1024 * 1024, requestsInFlight = 4 }: OpenImageOptions,
+  ) {
+    this.sizeBytes = manifest.sizeBytes;
+    this.blockSizeBytes = manifest.blockSizeBytes;
+    this.#store = store;
+    this.#zstd = zstd;
+    this.#manifest = manifest;
+    this.#limits = { maxRequestBytes, maxRawBytes };
+    this.#requestsInFlight = requestsInFlight;
+    setMaxListeners(0, this.#closing.signal); // the index of every layer may be on its way
+  }
+
+  async *stream(range: ByteRange, signal: AbortSignal): AsyncGenerator<Buffer> {
+    checkInside(range, this.sizeBytes);
+    if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
+    signal.throwIfAborted();
+    if (range.lengthBytes === 0) return;
+    const stop = new AbortController();
+    const linked = AbortSignal.any([signal, this.#closing.signal, stop.signal]);
+    try {
+      yield* this.#fetchInOrder(await this.#planOf(range, linked), linked);
+    } finally {
+      stop.abort(new KeyframeError("closed", "the stream of the image is no longer read"));
+    }
+  }
+
+  async #planOf(range: ByteRange, signal: AbortSignal): Promise<Iterator<PlannedFetch>> {
+    const opened = await this.#indexesFor(range, signal);
+    const image = {
+      map: this.#manifest.map,
+      blockSizeBytes: this.blockSizeBytes,
+      indexOf: (layer: number) => must(opened.get(layer), "an index is open"),
+    };
+    return planFetches(image, range, this.#limits);
+  }
+
+  /** The bytes of a plan in order, while requests for what follows are under way. */
+  async *#fetchInOrder(plan: Iterator<PlannedFetch>, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const underWay: { readonly planned: PlannedFetch; readonly fetch: FetchInProgress }[] = [];
+    for (;;) {
+      while (underWay.length < this.#requestsInFlight) {
+        const next = plan.next();
+        if (next.done === true) break;
+        underWay.push({ planned: next.value, fetch: this.#startFetch(next.value, signal) });
+      }
+      const current = underWay.shift();
+      if (current === undefined) return;
+      for await (const piece of piecesOf(current.planned, current.fetch, this.blockSizeBytes)) {
+        signal.throwIfAborted();
+        yield piece;
+      }
+    }
+  }
 
   /** Shared by all readers, so no reader's signal ends it; a failure is forgotten. */
-  function indexOf(layer: number): Promise<LayerIndex> {
-    let index = indexes.get(layer);
+  #indexOf(layer: number): Promise<LayerIndex> {
+    let index = this.#indexes.get(layer);
     if (index === undefined) {
-      index = openLayer(store, refOf(layer), closing.signal).then((opened) => {
-        if (opened.header.blockSizeBytes === blockSizeBytes) return opened;
+      index = openLayer(this.#store, this.#refOf(layer), this.#closing.signal).then((opened) => {
+        if (opened.header.blockSizeBytes === this.blockSizeBytes) return opened;
         throw new KeyframeError(
           "damaged",
-          `layer ${refOf(layer).id} has blocks of another size than its image`,
+          `layer ${this.#refOf(layer).id} has blocks of another size than its image`,
         );
       });
-      index.catch(() => indexes.delete(layer));
-      indexes.set(layer, index);
+      index.catch(() => this.#indexes.delete(layer));
+      this.#indexes.set(layer, index);
     }
     return index;
   }
 
-  function refOf(layer: number): LayerRef {
-    return must(manifest.layers[layer], "an extent names a layer that the manifest has");
+  #refOf(layer: number): LayerRef {
+    return must(this.#manifest.layers[layer], "an extent names a layer that the manifest has");
   }
 
-  async function indexesFor(range: ByteRange, signal: AbortSignal): Promise<Map<number, LayerIndex>> {
+  async #indexesFor(range: ByteRange, signal: AbortSignal): Promise<Map<number, LayerIndex>> {
     const layers = new Set<number>();
-    for (const run of blockRuns(range)) if (run.layer !== zeroLayer) layers.add(run.layer);
+    for (const run of this.#blockRuns(range)) if (run.layer !== zeroLayer) layers.add(run.layer);
     const opened = await unlessAborted(
-      Promise.all([...layers].map(async (layer) => [layer, await indexOf(layer)] as const)),
+      Promise.all([...layers].map(async (layer) => [layer, await this.#indexOf(layer)] as const)),
       signal,
     );
     return new Map(opened);
   }
 
-  function blockRuns({ offsetBytes, lengthBytes }: ByteRange) {
-    const end = Math.ceil((offsetBytes + lengthBytes) / blockSizeBytes);
-    return runsBetween(map, Math.floor(offsetBytes / blockSizeBytes), lengthBytes === 0 ? 0 : end);
+  #blockRuns({ offsetBytes, lengthBytes }: ByteRange) {
+    const end = Math.ceil((offsetBytes + lengthBytes) / this.blockSizeBytes);
+    return runsBetween(
+      this.#manifest.map,
+      Math.floor(offsetBytes / this.blockSizeBytes),
+      lengthBytes === 0 ? 0 : end,
+    );
   }
 
-  function startFetch(fetch: PlannedFetch, signal: AbortSignal): FetchInProgress {
+  #startFetch(fetch: PlannedFetch, signal: AbortSignal): FetchInProgress {
     return collectFrames(async (deliver) => {
       if (fetch.run === undefined) return;
-      for await (const { frame, stored } of readStoredFrames(store, refOf(fetch.layer), {
+      for await (const { frame, stored } of readStoredFrames(this.#store, this.#refOf(fetch.layer), {
         ...fetch.run,
         signal,
       })) {
-        const raw = decodeFrame(zstd, frame, { stored, blockSizeBytes });
+        const raw = decodeFrame(this.#zstd, frame, { stored, blockSizeBytes: this.blockSizeBytes });
         deliver(frame.codec === codecs.raw ? Buffer.from(raw) : raw);
       }
     });
   }
 
-  return {
-    sizeBytes,
-    blockSizeBytes,
-    async *stream(range, signal) {
-      checkInside(range, sizeBytes);
-      if (closing.signal.aborted) throw closing.signal.reason;
-      signal.throwIfAborted();
-      if (range.lengthBytes === 0) return;
-      const stop = new AbortController();
-      const linked = AbortSignal.any([signal, closing.signal, stop.signal]);
-      try {
-        const opened = await indexesFor(range, linked);
-        const image = {
-          map,
-          blockSizeBytes,
-          indexOf: (layer: number) => must(opened.get(layer), "an index is open"),
-        };
-        const plan = planFetches(image, range, limits);
-        const underWay: { readonly planned: PlannedFetch; readonly fetch: FetchInProgress }[] = [];
-        for (;;) {
-          while (underWay.length < requestsInFlight) {
-            const next = plan.next();
-            if (next.done === true) break;
-            underWay.push({ planned: next.value, fetch: startFetch(next.value, linked) });
-          }
-          const current = underWay.shift();
-          if (current === undefined) return;
-          for await (const piece of piecesOf(current.planned, current.fetch, blockSizeBytes)) {
-            linked.throwIfAborted();
-            yield piece;
-          }
-        }
-      } finally {
-        stop.abort(new KeyframeError("closed", "the stream of the image is no longer read"));
+  *extents(range: ByteRange): Generator<ImageExtent> {
+    checkInside(range, this.sizeBytes);
+    const end = range.offsetBytes + range.lengthBytes;
+    let open: ImageExtent | undefined;
+    for (const run of this.#blockRuns(range)) {
+      const from = Math.max(range.offsetBytes, run.startBlock * this.blockSizeBytes);
+      const to = Math.min(end, (run.startBlock + run.blockCount) * this.blockSizeBytes);
+      const kind = run.layer === zeroLayer ? "zero" : "data";
+      if (open?.kind === kind) open = { ...open, lengthBytes: to - open.offsetBytes };
+      else {
+        if (open !== undefined) yield open;
+        open = { kind, offsetBytes: from, lengthBytes: to - from };
       }
-    },
-    *extents(range) {
-      checkInside(range, sizeBytes);
-      const end = range.offsetBytes + range.lengthBytes;
-      let open: ImageExtent | undefined;
-      for (const run of blockRuns(range)) {
-        const from = Math.max(range.offsetBytes, run.startBlock * blockSizeBytes);
-        const to = Math.min(end, (run.startBlock + run.blockCount) * blockSizeBytes);
-        const kind = run.layer === zeroLayer ? "zero" : "data";
-        if (open?.kind === kind) open = { ...open, lengthBytes: to - open.offsetBytes };
-        else {
-          if (open !== undefined) yield open;
-          open = { kind, offsetBytes: from, lengthBytes: to - from };
-        }
-      }
-      if (open !== undefined) yield open;
-    },
-    async close() {
-      closing.abort(new KeyframeError("closed", "the image is closed"));
-    },
-  };
+    }
+    if (open !== undefined) yield open;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new KeyframeError("closed", "the image is closed"));
+  }
 }
 
 interface FetchInProgress {

@@ -4,6 +4,7 @@ import { createdMsOf, lengthOf, rangedBody, rangeHeader } from "../interface/htt
 import { checkKey, checkRange, collect, objectNotFound } from "../interface/object-content.ts";
 import {
   isObjectKey,
+  type ListedObject,
   type ObjectContent,
   type ObjectStore,
   type PutOptions,
@@ -12,7 +13,7 @@ import {
 import type { AwsCredentials } from "./aws-settings.ts";
 import type { S3Location } from "./s3-location.ts";
 import { abortUpload, lastActivityMs, listUploads, putInParts } from "./s3-multipart.ts";
-import { createS3Requests } from "./s3-requests.ts";
+import { createS3Requests, type S3Requests } from "./s3-requests.ts";
 import { createPager, elements, elementText } from "./s3-xml.ts";
 
 /** Objects up to this length are one request, so that the server can refuse to replace one (`If-None-Match: *`). */
@@ -92,23 +93,7 @@ export function createS3Store(
         ? putAtOnce(key, content, options)
         : putInParts(s3, key, content, options);
     },
-    async *list(prefix, signal) {
-      const nextPage = createPager({ "continuation-token": "NextContinuationToken" });
-      for (let page: Record<string, string> | undefined = {}; page !== undefined; ) {
-        const query = { "list-type": "2", prefix: s3Location.prefix + prefix, ...page };
-        const xml = await s3.text({ method: "GET", query, signal });
-        for (const object of elements(xml, "Contents")) {
-          const key = elementText(object, "Key").slice(s3Location.prefix.length);
-          if (!isObjectKey(key)) continue;
-          yield {
-            key,
-            sizeBytes: Number(elementText(object, "Size")),
-            createdMs: Date.parse(elementText(object, "LastModified")) || 0,
-          };
-        }
-        page = nextPage(xml);
-      }
-    },
+    list: (prefix, signal) => listObjects(s3, s3Location, { prefix, signal }),
     async delete(key, signal) {
       checkKey(key);
       const request = { method: "DELETE", key, signal } as const;
@@ -127,4 +112,26 @@ export function createS3Store(
     },
     close: async () => client.close(),
   };
+}
+
+async function* listObjects(
+  s3: S3Requests,
+  location: S3Location,
+  { prefix, signal }: { readonly prefix: string; readonly signal: AbortSignal },
+): AsyncGenerator<ListedObject> {
+  const nextPage = createPager({ "continuation-token": "NextContinuationToken" });
+  for (let page: Record<string, string> | undefined = {}; page !== undefined; ) {
+    const query = { "list-type": "2", prefix: location.prefix + prefix, ...page };
+    const xml = await s3.text({ method: "GET", query, signal });
+    for (const object of elements(xml, "Contents")) {
+      const key = elementText(object, "Key").slice(location.prefix.length);
+      if (!isObjectKey(key)) continue;
+      yield {
+        key,
+        sizeBytes: Number(elementText(object, "Size")),
+        createdMs: Date.parse(elementText(object, "LastModified")) || 0,
+      };
+    }
+    page = nextPage(xml);
+  }
 }

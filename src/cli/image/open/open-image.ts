@@ -3,6 +3,7 @@ import { sha256Hex } from "../../../base/digest.ts";
 import { openImage } from "../../../blocks/images/read/layered-image.ts";
 import { findImage } from "../../../blocks/images/read/read-image.ts";
 import { openRawImage } from "../../../blocks/raw-image.ts";
+import type { StreamedImage } from "../../../blocks/streamed-image.ts";
 import { openNodeSparseFile } from "../../../system/files/sparse-file.ts";
 import type { ImageToOpen } from "../../../workflows/open-device.ts";
 import type { CliContext } from "../../command/context.ts";
@@ -29,14 +30,24 @@ export async function findImageToOpen(
   try {
     const { id, manifest } = await findImage(session.repository.store, pathOrName, session.signal);
     const image = openImage(session.repository, manifest);
-    const close = async () => {
-      await image.close();
-      await session.close();
-    };
     const stored = { store: session.repository.store, id };
-    return { source: { ...image, close }, id: Buffer.from(id, "hex"), stored };
+    return { source: withSession(image, session), id: Buffer.from(id, "hex"), stored };
   } catch (error) {
     await session.close();
     throw error;
   }
+}
+
+/** An image that closes the session with its store when it is closed. */
+function withSession(image: StreamedImage, session: { close(): Promise<void> }): StreamedImage {
+  return {
+    sizeBytes: image.sizeBytes,
+    blockSizeBytes: image.blockSizeBytes,
+    stream: (range, signal) => image.stream(range, signal),
+    extents: (range) => image.extents(range),
+    async close() {
+      await image.close();
+      await session.close();
+    },
+  };
 }
