@@ -189,6 +189,7 @@ const rooms = {
   "server/e2b": ["the interface of the e2b package", ["requests", "context"]],
   "server/page": ["the page and what it asks", ["requests"]],
   "server/rest": ["the interface of our own", ["requests", "context", "e2b"]],
+  "race/lanes": ["the place that a lane works in, and what came of it", []],
   "race/checks": ["what is run in each lane, and how two results differ", []],
   "race/adopt": ["a lane's commits brought to the user's branch", []],
   "timeline/machines": ["what agents that ran in machines left here", []],

@@ -1,7 +1,7 @@
 import type { Git } from "../git/git.ts";
 import { resolveRevision, updateRefs } from "../git/refs/refs.ts";
 import type { ForkDeps } from "../timeline/fork/fork.ts";
-import { dropLaneWorktree } from "./lane-worktree.ts";
+import { dropLanes } from "./lanes/lane-worktree.ts";
 import { type RaceRecord, raceDirectory, raceRef, readLane } from "./race-record.ts";
 
 export interface DropDeps extends ForkDeps {
@@ -11,14 +11,7 @@ export interface DropDeps extends ForkDeps {
 
 /** Removes the worktrees of a race; commits, notes, conversations and results of the lanes stay. */
 export async function dropWorktrees(git: Git, deps: DropDeps, race: RaceRecord): Promise<void> {
-  for (const name of ["base", ...race.lanes.map((lane) => lane.name)])
-    await dropLaneWorktree(git, deps, { path: `${race.directory}/${name}`, later: deps.removeLater });
-  if (deps.files.statIfExists(race.directory) !== undefined) {
-    const trash = `${race.directory}.removed-${deps.clock.nowMs()}`;
-    deps.files.rename(race.directory, trash);
-    deps.removeLater(trash);
-  }
-  await git.run(["worktree", "prune"]);
+  await dropLanes(git, deps, { race, later: deps.removeLater });
 }
 
 /** Removes a race with everything that it made: worktrees, refs, logs and results. */

@@ -67,6 +67,8 @@ export interface LaneStatus {
   readonly state: LaneState;
   /** The worktree; absent once it was removed. */
   readonly path?: string;
+  /** How it got its files (lanes/base-files.ts); absent in what earlier versions wrote. */
+  readonly filesBy?: "overlay" | "reflink" | "checkout";
   /** The lane's newest commit; absent where nothing was changed. */
   readonly commit?: Oid;
   readonly startedAt?: string;

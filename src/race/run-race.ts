@@ -2,12 +2,14 @@ import { join } from "node:path";
 import { errorText } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
 import type { ForkDeps } from "../timeline/fork/fork.ts";
+import { listPersonalPaths } from "../timeline/fork/personal-files.ts";
 import { type CheckPlace, runChecks, type StartContained } from "./checks/run-checks.ts";
-import { readLaneFacts } from "./lane-facts.ts";
 import type { LaneSpec } from "./lane-spec.ts";
-import { makeLaneWorktree } from "./lane-worktree.ts";
+import { type LaneFiles, prepareLaneFiles } from "./lanes/base-files.ts";
+import { readLaneFacts } from "./lanes/lane-facts.ts";
+import { type LanePlace, makeLane, writtenRoots } from "./lanes/lane-worktree.ts";
+import { recordLaneWork } from "./lanes/record-lane-work.ts";
 import { type LaneStatus, laneLogPath, type RaceRecord, readLane, writeLane } from "./race-record.ts";
-import { recordLaneWork } from "./record-lane-work.ts";
 
 export interface RaceDeps extends ForkDeps {
   readonly startContained: StartContained;
@@ -29,7 +31,18 @@ export function hasEnded({ state }: LaneStatus): boolean {
  */
 export async function runRace(git: Git, deps: RaceDeps, race: RaceRecord): Promise<LaneStatus[]> {
   const checks = createQueue();
-  const context: RaceContext = { git, deps, race, checks };
+  const shared = {
+    files: await prepareLaneFiles(git, deps, race),
+    personal: await listPersonalPaths(git, deps.files),
+  };
+  const context: RaceContext = {
+    git,
+    deps,
+    race,
+    checks,
+    filesBy: shared.files.by,
+    makePlace: (name) => makeLane(git, deps, { race, name, ...shared }),
+  };
   if (race.checks.length > 0) await checkBase(context);
   const waiting = [...race.lanes.entries()];
   const worker = async () => {
@@ -45,12 +58,21 @@ interface RaceContext {
   readonly deps: RaceDeps;
   readonly race: RaceRecord;
   readonly checks: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly filesBy: LaneFiles["by"];
+  readonly makePlace: (name: string) => Promise<LanePlace>;
 }
 
 interface Lane {
   readonly spec: LaneSpec;
   /** 0-based place in the race. */
   readonly place: number;
+}
+
+/** A lane whose worktree is there; the base counts as one behind the others. */
+interface PlacedLane {
+  readonly name: string;
+  readonly place: number;
+  readonly where: LanePlace;
 }
 
 /** One piece of work after the other, in the order they were asked for. */
@@ -67,13 +89,19 @@ async function checkBase(context: RaceContext): Promise<void> {
   const { git, deps, race } = context;
   const before = readLane(git.repository, deps.files, { id: race.id, name: "base" });
   if (hasEnded(before) || deps.signal.aborted) return;
-  let status: LaneStatus = { version: 1, name: "base", state: "checking", checks: [] };
+  let status: LaneStatus = {
+    version: 1,
+    name: "base",
+    state: "checking",
+    filesBy: context.filesBy,
+    checks: [],
+  };
   try {
-    const worktree = await makeLaneWorktree(git, deps, { race, name: "base" });
-    status = { ...status, path: worktree.repository.workTree ?? "" };
+    const lane = { name: "base", place: race.lanes.length, where: await context.makePlace("base") };
+    status = { ...status, path: lane.where.directory };
     write(context, status);
-    await setUp(context, { name: "base", place: -1, directory: status.path ?? "" });
-    const checks = await runChecks(deps, race.checks, checkPlace(context, { name: "base", place: -1 }));
+    await setUp(context, lane);
+    const checks = await runChecks(deps, race.checks, checkPlace(context, lane));
     write(context, { ...status, state: "done", checks });
   } catch (error) {
     write(context, { ...status, state: "broken", problem: errorText(error) });
@@ -86,27 +114,32 @@ async function runLane(context: RaceContext, lane: Lane): Promise<void> {
   const known = readLane(git.repository, deps.files, { id: race.id, name });
   if (hasEnded(known)) return;
   const startedAt = new Date(deps.clock.nowMs()).toISOString();
-  let status: LaneStatus = { version: 1, name, state: "preparing", checks: [], startedAt };
+  let status: LaneStatus = {
+    version: 1,
+    name,
+    state: "preparing",
+    filesBy: context.filesBy,
+    checks: [],
+    startedAt,
+  };
   try {
     if (deps.signal.aborted) {
       write(context, { ...status, state: "stopped" });
       return;
     }
     write(context, status);
-    const worktree = await makeLaneWorktree(git, deps, { race, name });
-    const directory = worktree.repository.workTree ?? "";
-    await setUp(context, { name, place: lane.place, directory });
-    status = { ...status, path: directory };
-    status = await runCommand(context, lane, status);
+    const placed = { name, place: lane.place, where: await context.makePlace(name) };
+    await setUp(context, placed);
+    status = { ...status, path: placed.where.directory };
+    status = await runCommand(context, placed, { command: lane.spec.command, before: status });
+    const worktree = placed.where.git;
     const commit = await recordLaneWork(worktree, { race, name });
     if (commit !== undefined) status = { ...status, commit };
     const state = status.state;
     write(context, { ...status, state: race.checks.length > 0 ? "checking" : state });
     const checks = deps.signal.aborted
       ? []
-      : await context.checks(() =>
-          runChecks(deps, race.checks, checkPlace(context, { name, place: lane.place })),
-        );
+      : await context.checks(() => runChecks(deps, race.checks, checkPlace(context, placed)));
     const facts = await readLaneFacts(git, deps, { race, worktree, commit });
     write(context, { ...status, ...facts, state, checks });
   } catch (error) {
@@ -116,19 +149,13 @@ async function runLane(context: RaceContext, lane: Lane): Promise<void> {
 
 async function runCommand(
   context: RaceContext,
-  { spec, place }: Lane,
-  before: LaneStatus,
+  lane: PlacedLane,
+  { command, before }: { readonly command: string; readonly before: LaneStatus },
 ): Promise<LaneStatus> {
-  const { git, deps, race } = context;
+  const { deps, race } = context;
   const startedMs = deps.clock.nowMs();
-  const contained = deps.startContained(spec.command, {
-    cwd: before.path ?? race.directory,
-    env: laneEnvironment(context, { name: spec.name, place }),
-    logPath: laneLogPath(git.repository, race.id, spec.name),
-    stdin: race.prompt,
-    marker: `${race.id}-${spec.name}`,
-    timeoutMs: race.limitMs,
-  });
+  const { directory, ...options } = checkPlace(context, lane);
+  const contained = deps.startContained(command, { ...options, cwd: directory, stdin: race.prompt });
   const identity = deps.processTable.identify(contained.pid);
   const running: LaneStatus = {
     ...before,
@@ -152,12 +179,11 @@ const portsPerLane = 100;
 /** Ports, temporary files and names of a lane's own, so that lanes can run side by side. */
 function laneEnvironment(
   { deps, race }: RaceContext,
-  { name, place }: { readonly name: string; readonly place: number },
+  { name, place }: Pick<PlacedLane, "name" | "place">,
 ): NodeJS.ProcessEnv {
   const temporary = join(race.directory, `${name}.tmp`);
   deps.files.makeFolder(temporary, { mode: 0o700 });
-  // the base has the last range
-  const port = String(portBase + portsPerLane * (place < 0 ? race.lanes.length : place));
+  const port = String(portBase + portsPerLane * place);
   return {
     ...deps.env,
     KEYFRAME_RACE: race.id,
@@ -171,35 +197,31 @@ function laneEnvironment(
 
 const setupLimitMs = 20 * 60_000;
 
-async function setUp(
-  context: RaceContext,
-  { name, place, directory }: { readonly name: string; readonly place: number; readonly directory: string },
-): Promise<void> {
-  const { git, deps, race } = context;
+async function setUp(context: RaceContext, lane: PlacedLane): Promise<void> {
+  const { deps, race } = context;
   if (race.setup === undefined) return;
+  const { directory, ...options } = checkPlace(context, lane);
   const { ended: result } = deps.startContained(race.setup, {
+    ...options,
     cwd: directory,
-    env: laneEnvironment(context, { name, place }),
-    logPath: laneLogPath(git.repository, race.id, name),
     stdin: "",
-    marker: `${race.id}-${name}`,
     timeoutMs: setupLimitMs,
   });
   const { code } = await result;
   if (code !== 0) throw new Error(`the setup command ended with code ${code}`);
 }
 
-function checkPlace(
-  context: RaceContext,
-  { name, place }: { readonly name: string; readonly place: number },
-): CheckPlace {
+/** Where and how the commands of a lane run. */
+function checkPlace(context: RaceContext, lane: PlacedLane): CheckPlace {
   const { git, race } = context;
+  const { directory, view } = lane.where;
   return {
-    directory: join(race.directory, name),
-    env: laneEnvironment(context, { name, place }),
-    logPath: laneLogPath(git.repository, race.id, name),
-    marker: `${race.id}-${name}`,
+    directory,
+    env: laneEnvironment(context, lane),
+    logPath: laneLogPath(git.repository, race.id, lane.name),
+    marker: `${race.id}-${lane.name}`,
     timeoutMs: race.limitMs,
+    ...(view === undefined ? {} : { view, roots: writtenRoots(lane.where) }),
   };
 }
 

@@ -12,7 +12,8 @@ beforeEach(() => {
   repository.write("upper.js", "exports.upper = (text) => text.toUpperCase();\n");
   repository.write("README.md", "one\ntwo\nthree\n");
   repository.write("test.sh", testScript);
-  repository.write(".gitignore", "reports/\n.env\n");
+  repository.write(".gitignore", "reports/\n.env\ndeps/\n");
+  repository.write("deps/lib.js", "exports.lib = 1;\n");
   repository.commit("start");
   repository.keyframe(["enable"]);
   writeFileSync(agentPath(), agentProgram);
@@ -70,6 +71,7 @@ interface Row {
     readonly name: string;
     readonly state: string;
     readonly path?: string;
+    readonly filesBy?: string;
     readonly commit?: string;
     readonly problem?: string;
     readonly observedLines?: number;
@@ -175,6 +177,27 @@ test("a dirty checkout: every lane sees the same status, other changes stay, and
   expect(readFileSync(join(repository.folder, "README.md"), "utf8")).toBe("ONE\ntwo\nTHREE\n");
   expect(ok("blame", "add.js")).toContain("claude");
   expect(ok("explain", "add.js:1")).toContain(prompt);
+});
+
+test("a lane has ignored directories as copies of its own, and its files can be opened when it has ended", () => {
+  const { race: result } = race({
+    user: "cat deps/lib.js > seen.txt; echo changed > deps/lib.js; rm README.md; mkdir reports; echo x > reports/a.xml",
+    other: "cat deps/lib.js > seen-too.txt",
+  });
+  const [user, other] = result.rows;
+  expect(readFileSync(join(repository.folder, "deps/lib.js"), "utf8")).toBe("exports.lib = 1;\n");
+  const opened = ok("race", "open", "other").trim();
+  expect(opened).toBe(other?.lane.path);
+  expect(existsSync(join(opened, "README.md"))).toBe(true);
+  expect(repository.git("-C", opened, "status", "--porcelain")).toBe("");
+  const text = readFileSync(join(opened, "seen-too.txt"), "utf8");
+  // without overlays and reflinks dependencies come by --setup only
+  expect([user?.lane.filesBy, text]).toEqual(
+    user?.lane.filesBy === "checkout" ? ["checkout", ""] : [expect.anything(), "exports.lib = 1;\n"],
+  );
+  expect(repository.git("diff", "--name-status", "HEAD", user?.lane.commit ?? "")).toBe(
+    "D\tREADME.md\nA\tseen.txt",
+  );
 });
 
 test("your own changes in the lane's paths are in the way, and are named before anything is touched", () => {

@@ -10,23 +10,33 @@ import { scratchFolder } from "../support/scratch.ts";
 
 const report = '<testsuite><testcase classname="a" name="b"/></testsuite>';
 
-async function check(directory: string) {
+/** Runs a check whose command writes these reports, in a directory that may hold others. */
+async function check(directory: string, write: () => void = () => undefined) {
   const place = { directory, env: {}, logPath: join(directory, "log"), marker: "m", timeoutMs: 1000 };
   const startContained = () => {
-    throw new Error("no command is run");
+    write();
+    const ended = Promise.resolve({ code: 0, timedOut: false });
+    return { pid: 1, containment: "group" as const, ended, kill: () => undefined };
   };
   const deps = { files: nodeFiles, clock: nodeClock, startContained };
-  return (await runChecks(deps, [{ kind: "junit", text: "reports/*.xml" }], place))[0];
+  const specs = [
+    { kind: "command", text: "run" },
+    { kind: "junit", text: "reports/*.xml" },
+  ] as const;
+  return (await runChecks(deps, specs, place))[1];
 }
 
 test("a report that is too large to read fails its check, whatever the others say", async () => {
   const directory = scratchFolder();
   mkdirSync(join(directory, "reports"));
-  writeFileSync(join(directory, "reports/a.xml"), report);
-  expect(await check(directory)).toMatchObject({ passed: true });
-  writeFileSync(join(directory, "reports/b.xml"), report);
-  truncateSync(join(directory, "reports/b.xml"), 5 * 1024 ** 3);
-  expect(await check(directory)).toMatchObject({
+  const one = () => writeFileSync(join(directory, "reports/a.xml"), report);
+  expect(await check(directory, one)).toMatchObject({ passed: true });
+  const two = () => {
+    one();
+    writeFileSync(join(directory, "reports/b.xml"), report);
+    truncateSync(join(directory, "reports/b.xml"), 5 * 1024 ** 3);
+  };
+  expect(await check(directory, two)).toMatchObject({
     passed: false,
     problem: expect.stringContaining("is larger than"),
   });
@@ -36,6 +46,13 @@ test("a report that is a link is none", async () => {
   const directory = scratchFolder();
   mkdirSync(join(directory, "reports"));
   writeFileSync(join(directory, "outside"), report);
-  symlinkSync("../outside", join(directory, "reports/a.xml"));
-  expect(await check(directory)).toMatchObject({ passed: false });
+  const link = () => symlinkSync("../outside", join(directory, "reports/a.xml"));
+  expect(await check(directory, link)).toMatchObject({ passed: false });
+});
+
+test("a report that was there before the command ran is none", async () => {
+  const directory = scratchFolder();
+  mkdirSync(join(directory, "reports"));
+  writeFileSync(join(directory, "reports/a.xml"), report);
+  expect(await check(directory)).toMatchObject({ passed: false, problem: "no report matches reports/*.xml" });
 });

@@ -1,6 +1,10 @@
 import { resumeCommandOf } from "../../agents/conversations/conversation-place.ts";
 import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { showLaneFiles } from "../../race/lanes/lane-worktree.ts";
 import { type LaneStatus, laneLogPath, type RaceRecord } from "../../race/race-record.ts";
+import { hasEnded } from "../../race/run-race.ts";
+import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { mustFindLane, mustFindRace } from "./find-race.ts";
@@ -34,12 +38,27 @@ function commitOf({ id, base }: RaceRecord, { name, commit }: LaneStatus): strin
   });
 }
 
+/** Where the lane's files can be seen. While it runs with overlays, only through a process that sees them. */
+async function findFiles(
+  context: CliContext,
+  git: Git,
+  { race, lane }: { readonly race: RaceRecord; readonly lane: LaneStatus },
+): Promise<string | undefined> {
+  const { path } = lane;
+  if (path === undefined || context.files.statIfExists(path) === undefined) return undefined;
+  if (hasEnded(lane)) await showLaneFiles(git, { ...context, copyTree: nodeCopyTree }, { race, lane });
+  else if (lane.filesBy === "overlay" && lane.process !== undefined)
+    return `/proc/${lane.process.pid}/root${path}`;
+  return path;
+}
+
 /** `keyframe race open <lane>`: the worktree on standard output, the rest beside it. */
-export function openLane(this: CliContext, flags: OpenFlags, name: string): void {
+export async function openLane(this: CliContext, flags: OpenFlags, name: string): Promise<void> {
   const git = openRepositoryGit(this);
   const race = mustFindRace(git, this.files, flags.race);
-  const { path, sessions = [], commit } = mustFindLane(git, this.files, { race, name });
-  const there = path !== undefined && this.files.statIfExists(path) !== undefined ? path : undefined;
+  const lane = mustFindLane(git, this.files, { race, name });
+  const { sessions = [], commit } = lane;
+  const there = await findFiles(this, git, { race, lane });
   const log = laneLogPath(git.repository, race.id, name);
   const commands = sessions.flatMap(({ tool, id }) => resumeCommandOf(tool, id) ?? []);
   if (flags.json) {

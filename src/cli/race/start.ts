@@ -102,9 +102,10 @@ async function runInForeground(
   if (!hasPassed(rows)) context.process.exitCode = 1;
 }
 
-function describeChange({ name, state, problem, exitCode }: LaneStatus): string {
+function describeChange({ name, state, filesBy, problem, exitCode }: LaneStatus): string {
   const code = exitCode === undefined || exitCode === 0 ? "" : `, exit code ${exitCode}`;
-  return `${name}: ${state}${code}${problem === undefined ? "" : `: ${problem}`}`;
+  const how = state === "preparing" && filesBy !== undefined ? `, files by ${filesBy}` : "";
+  return `${name}: ${state}${how}${code}${problem === undefined ? "" : `: ${problem}`}`;
 }
 
 function readPrompt(context: CliContext, { prompt, promptFile }: StartFlags): string {

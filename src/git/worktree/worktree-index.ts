@@ -15,6 +15,8 @@ export interface WorkTreeIndex {
   load(tree: Oid): Promise<void>;
   /** Writes these files of the index to the work tree, through the repository's filters; those in the way are replaced. */
   checkOut(paths: readonly RepoPath[]): Promise<void>;
+  /** The index as git wrote it. */
+  bytes(): Uint8Array;
 }
 
 export interface WorkTreeState {
@@ -100,6 +102,7 @@ export function openWorkTreeIndex(git: Git, files: Files): WorkTreeIndex {
       if (!isOid(tree)) throw gitFailed(args, result);
       return { tree, untaken };
     },
+    bytes: () => files.read(indexPath),
     async load(tree) {
       await git.run([...plain, "read-tree", "-m", tree], { env });
     },

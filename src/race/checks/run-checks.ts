@@ -4,6 +4,7 @@ import { compileGlob } from "../../base/text/glob.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { ContainedOptions, ContainedProcess } from "../../system/process/contained-process.ts";
+import type { OverlayView } from "../../system/process/overlays.ts";
 import type { CheckResult, CheckSpec, TestState } from "./check.ts";
 import { maxReportBytes, parseJunit } from "./junit.ts";
 
@@ -23,6 +24,17 @@ export interface CheckPlace {
   readonly marker: string;
   /** For each command. */
   readonly timeoutMs: number;
+  /** What the commands see in place of what is there. */
+  readonly view?: OverlayView;
+  /** Where what they write is found; the directory itself by default. */
+  readonly roots?: readonly WrittenRoot[];
+}
+
+/** A directory that holds what was written below a path of the lane. */
+export interface WrittenRoot {
+  /** From the lane's directory; empty for the directory itself. */
+  readonly at: string;
+  readonly directory: string;
 }
 
 const benchRepetitions = 3;
@@ -33,6 +45,7 @@ export async function runChecks(
   specs: readonly CheckSpec[],
   place: CheckPlace,
 ): Promise<CheckResult[]> {
+  removeReports(deps.files, specs, place);
   const results: CheckResult[] = [];
   let command: CheckSpec | undefined;
   for (const spec of specs) {
@@ -46,9 +59,9 @@ export async function runChecks(
 }
 
 async function run(deps: CheckDeps, text: string, place: CheckPlace) {
-  const { directory: cwd, env, logPath, marker, timeoutMs } = place;
+  const { directory: cwd, roots: _, ...options } = place;
   const startedMs = deps.clock.nowMs();
-  const { ended } = deps.startContained(text, { cwd, env, logPath, marker, timeoutMs, stdin: "" });
+  const { ended } = deps.startContained(text, { ...options, cwd, stdin: "" });
   const { code, timedOut } = await ended;
   return { code, timedOut, durationMs: deps.clock.nowMs() - startedMs };
 }
@@ -97,13 +110,13 @@ async function readReports(
 ): Promise<CheckResult> {
   const { kind, text } = spec;
   try {
-    const first = readTests(deps.files, place.directory, text);
+    const first = readTests(deps.files, place, text);
     if (first === undefined) return { kind, text, passed: false, problem: `no report matches ${text}` };
     const failed = [...first].filter(([, state]) => state === "failed").map(([id]) => id);
     let flaky: string[] = [];
     if (failed.length > 0 && command !== undefined) {
       await run(deps, command.text, place);
-      const second = readTests(deps.files, place.directory, text);
+      const second = readTests(deps.files, place, text);
       flaky = failed.filter((id) => second?.get(id) === "passed");
     }
     const tests = Object.fromEntries(first);
@@ -116,8 +129,8 @@ async function readReports(
 
 const maxReports = 1000;
 
-function readTests(files: Files, directory: string, pattern: string): Map<string, TestState> | undefined {
-  const found = findFiles(files, directory, pattern);
+function readTests(files: Files, place: CheckPlace, pattern: string): Map<string, TestState> | undefined {
+  const found = findFiles(files, place, pattern);
   if (found.length === 0) return undefined;
   const tests = new Map<string, TestState>();
   for (const path of found) {
@@ -130,18 +143,25 @@ function readTests(files: Files, directory: string, pattern: string): Map<string
   return tests;
 }
 
-/** Files below a directory that match a pattern of gitignore; links are not followed. */
-function findFiles(files: Files, directory: string, pattern: string): string[] {
+/** What an agent's own runs left must not be taken for the result of ours. */
+function removeReports(files: Files, specs: readonly CheckSpec[], place: CheckPlace): void {
+  for (const { kind, text } of specs)
+    if (kind === "junit") for (const path of findFiles(files, place, text)) files.remove(path);
+}
+
+/** Written files that match a pattern of gitignore; links are not followed. */
+function findFiles(files: Files, { directory, roots }: CheckPlace, pattern: string): string[] {
   const matches = compileGlob(pattern);
   const found: string[] = [];
-  const visit = (inside: string, depth: number) => {
-    for (const { name, kind } of files.listIfExists(join(directory, inside)) ?? []) {
-      const path = inside === "" ? name : `${inside}/${name}`;
-      if (kind === "file" && matches(path) && found.length < maxReports) found.push(join(directory, path));
+  const visit = (root: WrittenRoot, inside: string, depth: number) => {
+    for (const { name, kind } of files.listIfExists(join(root.directory, inside)) ?? []) {
+      const path = join(inside, name);
+      if (kind === "file" && matches(join(root.at, path)) && found.length < maxReports)
+        found.push(join(root.directory, path));
       else if (kind === "folder" && depth < 12 && name !== ".git" && name !== "node_modules")
-        visit(path, depth + 1);
+        visit(root, path, depth + 1);
     }
   };
-  visit("", 0);
+  for (const root of roots ?? [{ at: "", directory }]) visit(root, "", 0);
   return found;
 }

@@ -1,4 +1,5 @@
-import { constants, cpSync } from "node:fs";
+import { constants, copyFileSync, cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { toFileError } from "./files.ts";
 
 /** Copies a file or directory with modes and symlinks as they are; shares blocks where the file system can. */
@@ -19,3 +20,16 @@ export const nodeCopyTree: CopyTree = (from, to) => {
     throw toFileError(error, to, "copy");
   }
 };
+
+/** True if copies of the file in a directory share its blocks. */
+export function probeReflink(file: string, directory: string): boolean {
+  const copy = join(directory, ".reflink");
+  try {
+    copyFileSync(file, copy, constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch {
+    return false; // another file system, or one that cannot
+  } finally {
+    rmSync(copy, { force: true });
+  }
+}

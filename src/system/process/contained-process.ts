@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { type OverlayView, withOverlays } from "./overlays.ts";
 
 /** How a command and everything that it starts is held together. */
 export type Containment =
@@ -18,6 +19,8 @@ export interface ContainedOptions {
   /** A value of the environment variable `KEYFRAME_CONTAINED`, unique to this command. */
   readonly marker: string;
   readonly timeoutMs?: number;
+  /** What the command sees of the file system in place of what is there. */
+  readonly view?: OverlayView;
 }
 
 export interface ContainedResult {
@@ -56,9 +59,14 @@ function probeNamespace(): readonly string[] | null {
 
 /** Runs a shell command so that all of it can be ended, whatever it starts and however that detaches itself. */
 export function startContained(command: string, options: ContainedOptions): ContainedProcess {
-  const namespace = probeNamespace();
+  const namespace = options.view === undefined ? probeNamespace() : [];
+  const shell = ["sh", "-c", command];
   const [program, ...args] =
-    namespace === null ? ["sh", "-c", command] : ["unshare", ...namespace, "sh", "-c", command];
+    options.view !== undefined
+      ? withOverlays(options.view, shell, { contained: true })
+      : namespace === null
+        ? shell
+        : ["unshare", ...namespace, ...shell];
   const log = openSync(options.logPath, "a", 0o600);
   const child = spawn(program ?? "sh", args, {
     cwd: options.cwd,

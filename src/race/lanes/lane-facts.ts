@@ -1,15 +1,15 @@
-import { resolveStatsRange } from "../authorship/stats/range.ts";
-import { computeStats } from "../authorship/stats/stats.ts";
-import { readCapture } from "../checkpoints/capture/record.ts";
-import { listSessionStates } from "../checkpoints/sessions/directory.ts";
-import { worktreeIdOf } from "../checkpoints/sessions/events.ts";
-import { textOfState } from "../checkpoints/sessions/state.ts";
-import type { Git } from "../git/git.ts";
-import type { Oid } from "../git/ids.ts";
-import { openObjectReader } from "../git/objects/objects.ts";
-import type { Files } from "../system/files/files.ts";
-import { toolNameOf } from "../transcripts/agent-names.ts";
-import type { DiffFacts, LaneStatus, RaceRecord } from "./race-record.ts";
+import { resolveStatsRange } from "../../authorship/stats/range.ts";
+import { computeStats } from "../../authorship/stats/stats.ts";
+import { readCapture } from "../../checkpoints/capture/record.ts";
+import { listSessionStates } from "../../checkpoints/sessions/directory.ts";
+import { worktreeIdOf } from "../../checkpoints/sessions/events.ts";
+import { textOfState } from "../../checkpoints/sessions/state.ts";
+import type { Git } from "../../git/git.ts";
+import type { Oid } from "../../git/ids.ts";
+import { openObjectReader } from "../../git/objects/objects.ts";
+import type { Files } from "../../system/files/files.ts";
+import { toolNameOf } from "../../transcripts/agent-names.ts";
+import type { DiffFacts, LaneStatus, RaceRecord } from "../race-record.ts";
 
 /** What can be said of a lane's work without judging it. */
 export async function readLaneFacts(

@@ -1,7 +1,7 @@
-import type { Git } from "../git/git.ts";
-import { isOid, type Oid } from "../git/ids.ts";
-import { resolveRevision, updateRefs } from "../git/refs/refs.ts";
-import { type RaceRecord, raceRef, titleOfRace } from "./race-record.ts";
+import type { Git } from "../../git/git.ts";
+import { isOid, type Oid } from "../../git/ids.ts";
+import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
+import { type RaceRecord, raceRef, titleOfRace } from "../race-record.ts";
 
 /**
  * Commits what a lane has left uncommitted, with git's hooks, so that lines find their owners and the conversation is
