@@ -5,8 +5,20 @@ import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { ContainedOptions, ContainedProcess } from "../../system/process/contained-process.ts";
 import type { OverlayView } from "../../system/process/overlays.ts";
-import type { CheckResult, CheckSpec, TestState } from "./check.ts";
+import {
+  addTest,
+  type CheckResult,
+  type CheckSpec,
+  isReport,
+  isTool,
+  type ReportKind,
+  type TestState,
+  type ToolKind,
+} from "./check.ts";
+import { parseCtrf } from "./json-reports.ts";
 import { maxReportBytes, parseJunit } from "./junit.ts";
+import { parseTap } from "./line-reports.ts";
+import { planToolRun } from "./test-tools.ts";
 
 export type StartContained = (command: string, options: ContainedOptions) => ContainedProcess;
 
@@ -47,18 +59,21 @@ export async function runChecks(
 ): Promise<CheckResult[]> {
   removeReports(deps.files, specs, place);
   const results: CheckResult[] = [];
-  let command: CheckSpec | undefined;
+  let command: string | undefined;
   for (const spec of specs) {
-    if (spec.kind === "command") {
-      command = spec;
+    const { kind, text } = spec;
+    if (kind === "bench") results.push(await runBench(deps, spec, place));
+    else if (isReport(kind)) results.push(await readReports(deps, { kind, text, command }, place));
+    else if (isTool(kind)) results.push(await runTool(deps, { kind, text }, place));
+    else {
+      command = text;
       results.push(await runCommand(deps, spec, place));
-    } else if (spec.kind === "bench") results.push(await runBench(deps, spec, place));
-    else results.push(await readReports(deps, { spec, command }, place));
+    }
   }
   return results;
 }
 
-async function run(deps: CheckDeps, text: string, place: CheckPlace) {
+async function run(deps: CheckDeps, text: string, place: CheckPlace): Promise<Ran> {
   const { directory: cwd, roots: _, ...options } = place;
   const startedMs = deps.clock.nowMs();
   const { ended } = deps.startContained(text, { ...options, cwd, stdin: "" });
@@ -66,34 +81,56 @@ async function run(deps: CheckDeps, text: string, place: CheckPlace) {
   return { code, timedOut, durationMs: deps.clock.nowMs() - startedMs };
 }
 
+interface Ran {
+  readonly code: number;
+  readonly timedOut: boolean;
+  readonly durationMs: number;
+}
+
+/** With what the command printed. */
+async function runForOutput(
+  deps: CheckDeps,
+  text: string,
+  place: CheckPlace,
+): Promise<Ran & { output: string }> {
+  const from = deps.files.statIfExists(place.logPath)?.sizeBytes ?? 0;
+  const ran = await run(deps, text, place);
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for (const chunk of deps.files.readChunks(place.logPath, { offsetBytes: from })) {
+    size += chunk.length;
+    if (size > maxReportBytes)
+      throw new KeyframeError("too-large", `the command printed more than ${maxReportBytes} bytes`);
+    pieces.push(Buffer.from(chunk));
+  }
+  return { ...ran, output: Buffer.concat(pieces).toString("utf8") };
+}
+
 async function runCommand(
   deps: CheckDeps,
   { kind, text }: CheckSpec,
   place: CheckPlace,
 ): Promise<CheckResult> {
-  const { code, timedOut, durationMs } = await run(deps, text, place);
-  return {
-    kind,
-    text,
-    passed: code === 0 && !timedOut,
-    exitCode: code,
-    durationMs,
-    ...(timedOut ? { timedOut } : {}),
-  };
+  const ran = await run(deps, text, place);
+  return { kind, text, passed: ran.code === 0 && !ran.timedOut, ...factsOf(ran) };
+}
+
+function factsOf({
+  code,
+  timedOut,
+  durationMs,
+}: Ran): Pick<CheckResult, "exitCode" | "durationMs" | "timedOut"> {
+  return { exitCode: code, durationMs, ...(timedOut ? { timedOut } : {}) };
 }
 
 /** `name value` lines, one a number; repeated to know the spread. */
 async function runBench(deps: CheckDeps, { kind, text }: CheckSpec, place: CheckPlace): Promise<CheckResult> {
   const numbers: Record<string, number[]> = {};
   for (let round = 0; round < benchRepetitions; round += 1) {
-    const from = deps.files.statIfExists(place.logPath)?.sizeBytes ?? 0;
-    const { code, timedOut } = await run(deps, text, place);
+    const { code, timedOut, output } = await runForOutput(deps, text, place);
     if (code !== 0 || timedOut)
       return { kind, text, passed: false, exitCode: code, ...(timedOut ? { timedOut } : {}) };
-    const output: Buffer[] = [];
-    for (const chunk of deps.files.readChunks(place.logPath, { offsetBytes: from }))
-      output.push(Buffer.from(chunk));
-    for (const line of Buffer.concat(output).toString("utf8").split("\n")) {
+    for (const line of output.split("\n")) {
       const [, name, value] =
         /^([A-Za-z][\w ./-]{0,79}?)[ :=\t]+(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\b/.exec(line) ?? [];
       if (name !== undefined && value !== undefined)
@@ -103,50 +140,111 @@ async function runBench(deps: CheckDeps, { kind, text }: CheckSpec, place: Check
   return { kind, text, passed: true, exitCode: 0, numbers };
 }
 
-async function readReports(
+/** A test program that is made to report each test. */
+async function runTool(
   deps: CheckDeps,
-  { spec, command }: { readonly spec: CheckSpec; readonly command: CheckSpec | undefined },
+  { kind, text }: { readonly kind: ToolKind; readonly text: string },
   place: CheckPlace,
 ): Promise<CheckResult> {
-  const { kind, text } = spec;
+  const report = join(place.env["TMPDIR"] ?? place.directory, `keyframe-tests-${kind}`);
+  const tool = planToolRun(kind, { command: text, env: place.env, report });
+  const ranIn = { ...place, env: { ...place.env, ...tool.env } };
+  let last: Ran | undefined;
+  const runOnce = async () => {
+    deps.files.remove(report);
+    const ran = await runForOutput(deps, tool.command, ranIn);
+    last = ran;
+    const output = tool.from === "output" ? ran.output : readReport(deps.files, report);
+    return output === undefined ? undefined : tool.parse(output, place.directory);
+  };
+  const missing = `${kind} wrote no report`;
+  const result = await compareTwice({ kind, text, missing }, { first: runOnce, again: runOnce });
+  const facts = last === undefined ? {} : factsOf(last);
+  const onlyFlaky = (result.flaky ?? []).length > 0;
+  return { ...result, ...facts, passed: result.passed && (last?.code === 0 || onlyFlaky) };
+}
+
+async function readReports(
+  deps: CheckDeps,
+  {
+    kind,
+    text,
+    command,
+  }: { readonly kind: ReportKind; readonly text: string; readonly command: string | undefined },
+  place: CheckPlace,
+): Promise<CheckResult> {
+  const first = () => Promise.resolve(readTests(deps.files, { place, kind, pattern: text }));
+  const again = async () => {
+    if (command === undefined) return undefined;
+    removeReports(deps.files, [{ kind, text }], place);
+    await run(deps, command, place);
+    return first();
+  };
+  return compareTwice({ kind, text, missing: `no report matches ${text}` }, { first, again });
+}
+
+type Tests = Map<string, TestState> | undefined;
+
+/** Tests that fail run once more: those that pass then are flaky, and count as neither. */
+async function compareTwice(
+  { kind, text, missing }: Pick<CheckSpec, "kind" | "text"> & { readonly missing: string },
+  runs: { readonly first: () => Promise<Tests>; readonly again: () => Promise<Tests> },
+): Promise<CheckResult> {
   try {
-    const first = readTests(deps.files, place, text);
-    if (first === undefined) return { kind, text, passed: false, problem: `no report matches ${text}` };
+    const first = await runs.first();
+    if (first === undefined) return { kind, text, passed: false, problem: missing };
     const failed = [...first].filter(([, state]) => state === "failed").map(([id]) => id);
-    let flaky: string[] = [];
-    if (failed.length > 0 && command !== undefined) {
-      await run(deps, command.text, place);
-      const second = readTests(deps.files, place, text);
-      flaky = failed.filter((id) => second?.get(id) === "passed");
-    }
+    const second = failed.length === 0 ? undefined : await runs.again();
+    const flaky = failed.filter((id) => second?.get(id) === "passed");
     const tests = Object.fromEntries(first);
-    const passed = failed.length === flaky.length;
-    return { kind, text, passed, tests, ...(flaky.length > 0 ? { flaky } : {}) };
+    return {
+      kind,
+      text,
+      passed: failed.length === flaky.length,
+      tests,
+      ...(flaky.length > 0 ? { flaky } : {}),
+    };
   } catch (error) {
     return { kind, text, passed: false, problem: errorText(error) };
   }
 }
 
 const maxReports = 1000;
+const parsers: Readonly<Record<ReportKind, (text: string) => Map<string, TestState>>> = {
+  junit: parseJunit,
+  ctrf: parseCtrf,
+  tap: parseTap,
+};
 
-function readTests(files: Files, place: CheckPlace, pattern: string): Map<string, TestState> | undefined {
+function readTests(
+  files: Files,
+  {
+    place,
+    kind,
+    pattern,
+  }: { readonly place: CheckPlace; readonly kind: ReportKind; readonly pattern: string },
+): Tests {
   const found = findFiles(files, place, pattern);
   if (found.length === 0) return undefined;
   const tests = new Map<string, TestState>();
-  for (const path of found) {
-    // what is passed over could hold the failures
-    if ((files.statIfExists(path)?.sizeBytes ?? 0) > maxReportBytes)
-      throw new KeyframeError("too-large", `the report ${path} is larger than ${maxReportBytes} bytes`);
-    for (const [id, state] of parseJunit(files.read(path).toString("utf8")))
-      if (tests.get(id) !== "failed") tests.set(id, state);
-  }
+  for (const path of found)
+    for (const [id, state] of parsers[kind](readReport(files, path) ?? "")) addTest(tests, id, state);
   return tests;
+}
+
+/** @throws KeyframeError `too-large`: what is passed over could hold the failures */
+function readReport(files: Files, path: string): string | undefined {
+  const stat = files.statIfExists(path);
+  if (stat?.kind !== "file") return undefined;
+  if (stat.sizeBytes > maxReportBytes)
+    throw new KeyframeError("too-large", `the report ${path} is larger than ${maxReportBytes} bytes`);
+  return files.read(path).toString("utf8");
 }
 
 /** What an agent's own runs left must not be taken for the result of ours. */
 function removeReports(files: Files, specs: readonly CheckSpec[], place: CheckPlace): void {
   for (const { kind, text } of specs)
-    if (kind === "junit") for (const path of findFiles(files, place, text)) files.remove(path);
+    if (isReport(kind)) for (const path of findFiles(files, place, text)) files.remove(path);
 }
 
 /** Written files that match a pattern of gitignore; links are not followed. */
