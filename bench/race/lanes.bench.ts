@@ -71,6 +71,7 @@ async function measure({ root, folder, rounds }: Place): Promise<BenchResult[]> 
     lanes: [],
     checks: [],
     limitMs: 1000,
+    limits: {},
     parallel: 1,
   });
   const prepareStart = performance.now();

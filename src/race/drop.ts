@@ -2,15 +2,19 @@ import type { Git } from "../git/git.ts";
 import { resolveRevision, updateRefs } from "../git/refs/refs.ts";
 import type { ForkDeps } from "../timeline/fork/fork.ts";
 import { dropLanes } from "./lanes/lane-worktree.ts";
-import { type RaceRecord, raceDirectory, raceRef, readLane } from "./race-record.ts";
+import { laneMarker, type RaceRecord, raceDirectory, raceRef, readLane } from "./race-record.ts";
 
 export interface DropDeps extends ForkDeps {
   /** Removes a directory that has been renamed out of the way; may go on behind the command. */
   readonly removeLater: (directory: string) => void;
+  /** Ends what a race that was cut off started under a marker. */
+  readonly endContained: (marker: string) => void;
 }
 
 /** Removes the worktrees of a race; commits, notes, conversations and results of the lanes stay. */
 export async function dropWorktrees(git: Git, deps: DropDeps, race: RaceRecord): Promise<void> {
+  for (const name of ["base", ...race.lanes.map((lane) => lane.name)])
+    deps.endContained(laneMarker(race.id, name));
   await dropLanes(git, deps, { race, later: deps.removeLater });
 }
 

@@ -22,6 +22,17 @@ export interface RaceBase {
   readonly owners: string;
 }
 
+/** What a lane may use; absent is without end. Time is limited by the process that runs the command. */
+export interface LaneLimits {
+  /** Of all its conversations, cached ones included. */
+  readonly tokens?: number;
+  /** Answers of the model. */
+  readonly turns?: number;
+  readonly processes?: number;
+  /** What it has written, bytes. */
+  readonly diskBytes?: number;
+}
+
 /** Written once, when a race is started. */
 export interface RaceRecord {
   readonly version: 1;
@@ -37,6 +48,7 @@ export interface RaceRecord {
   readonly setup?: string;
   /** For one lane's command, milliseconds. */
   readonly limitMs: number;
+  readonly limits?: LaneLimits;
   readonly parallel: number;
   /** Where the lanes' worktrees are. */
   readonly directory: string;
@@ -50,9 +62,17 @@ export type LaneState =
   /** Its command ended by itself; the checks say what it is worth. */
   | "done"
   | "timed-out"
+  /** It used more than it may: `problem` says of what. */
+  | "over-limit"
   | "stopped"
   /** It could not be prepared or recorded. */
   | "broken";
+
+const ended: ReadonlySet<LaneState> = new Set(["done", "timed-out", "over-limit", "stopped", "broken"]);
+
+export function hasEnded({ state }: Pick<LaneStatus, "state">): boolean {
+  return ended.has(state);
+}
 
 export interface DiffFacts {
   readonly files: readonly string[];
@@ -76,6 +96,8 @@ export interface LaneStatus {
   readonly exitCode?: number;
   /** The process that holds the lane's command together. */
   readonly process?: ProcessIdentity;
+  /** What its output asks, where it seems to wait for somebody. */
+  readonly waitsFor?: string;
   readonly checks: readonly CheckResult[];
   readonly diff?: DiffFacts;
   readonly sessions?: readonly {
@@ -118,6 +140,11 @@ export function raceRef(id: string, lane: string): string {
 
 export function laneLogPath(repository: Repository, id: string, lane: string): string {
   return join(raceDirectory(repository, id), `${lane}.log`);
+}
+
+/** By which everything is known that a lane has started. */
+export function laneMarker(id: string, lane: string): string {
+  return `${id}-${lane}`;
 }
 
 /** The first line of a message that says what a race was for. */

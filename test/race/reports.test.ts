@@ -16,7 +16,7 @@ async function check(directory: string, write: () => void = () => undefined) {
   const startContained = () => {
     write();
     const ended = Promise.resolve({ code: 0, timedOut: false });
-    return { pid: 1, containment: "group" as const, ended, kill: () => undefined };
+    return { pid: 1, containment: "group" as const, ended, countProcesses: () => 0, kill: () => undefined };
   };
   const deps = { files: nodeFiles, clock: nodeClock, startContained };
   const specs = [

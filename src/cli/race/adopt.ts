@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { applyAdoption, undoAdoption } from "../../race/adopt/adopt.ts";
 import { type AdoptionPlan, planAdoption } from "../../race/adopt/plan-adoption.ts";
-import { hasEnded } from "../../race/run-race.ts";
+import { hasEnded } from "../../race/race-record.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { mustFindLane, mustFindRace } from "./find-race.ts";

@@ -2,8 +2,7 @@ import { resumeCommandOf } from "../../agents/conversations/conversation-place.t
 import { KeyframeError } from "../../base/errors.ts";
 import type { Git } from "../../git/git.ts";
 import { showLaneFiles } from "../../race/lanes/lane-worktree.ts";
-import { type LaneStatus, laneLogPath, type RaceRecord } from "../../race/race-record.ts";
-import { hasEnded } from "../../race/run-race.ts";
+import { hasEnded, type LaneStatus, laneLogPath, type RaceRecord } from "../../race/race-record.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";

@@ -1,11 +1,12 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { type DropDeps, dropRace, dropWorktrees, listLanesWithWork } from "../../race/drop.ts";
 import { readAdoption } from "../../race/race-record.ts";
-import { hasEnded } from "../../race/run-race.ts";
+import { holderOfRace } from "../../race/run-race.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
+import { endMarked } from "../../system/process/contained-process.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
-import { lanesOf, mustFindRace } from "./find-race.ts";
+import { mustFindRace } from "./find-race.ts";
 import type { DropFlags } from "./race-command.ts";
 
 /** `keyframe race drop [id]` */
@@ -15,19 +16,14 @@ export async function drop(this: CliContext, flags: DropFlags, id?: string): Pro
   const deps: DropDeps = {
     ...this,
     copyTree: nodeCopyTree,
+    endContained: endMarked,
     removeLater: (directory) => this.files.removeTree(directory),
   };
-  const running = lanesOf(git, this.files, race).filter(
-    (lane) => lane.process !== undefined && !hasEnded(lane) && this.processTable.isRunning(lane.process),
-  );
-  if (running.length > 0) {
-    throw new KeyframeError(
-      "in-use",
-      `lanes of race ${race.id} still run: ${running.map(({ name }) => name).join(", ")}`,
-      {
-        hint: "stop the race first (Ctrl-C where it runs)",
-      },
-    );
+  const holder = holderOfRace(git, this, race);
+  if (holder !== undefined) {
+    throw new KeyframeError("in-use", `race ${race.id} is run by process ${holder.pid}`, {
+      hint: "stop it first (Ctrl-C where it runs)",
+    });
   }
   const adopted = readAdoption(git.repository, this.files, race.id);
   const losing = flags.worktrees

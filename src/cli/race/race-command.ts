@@ -11,6 +11,10 @@ export interface StartFlags {
   readonly bench?: readonly string[];
   readonly setup?: string;
   readonly limit?: string;
+  readonly tokens?: string;
+  readonly turns?: number;
+  readonly processes?: number;
+  readonly disk?: string;
   readonly parallel?: number;
   readonly detach?: boolean;
   readonly json?: boolean;
@@ -63,13 +67,20 @@ const startCommand = buildCommand<StartFlags, [], CliContext>({
       count: countFlag("Make this many lanes, repeating those given"),
       prompt: textFlag("The task, for every lane", "text"),
       promptFile: textFlag("Read the task from a file; - is standard input", "file"),
-      check: textsFlag("Run in each lane afterwards: a command, or junit=<pattern of reports>", "command"),
+      check: textsFlag(
+        "Run in each lane afterwards: a command, vitest=<command> (or node, jest, pytest, go, cargo), or junit=<pattern of reports> (or ctrf, tap)",
+        "command",
+      ),
       bench: textsFlag("A benchmark that prints `name value` lines; run three times", "command"),
       setup: textFlag("Run in each lane before its command", "command"),
       limit: textFlag(
         "Time limit of a lane's command and of each check, as 90s, 20m or 2h (default: 20m)",
         "time",
       ),
+      tokens: textFlag("End a lane that uses more tokens, as 500k or 2M", "count"),
+      turns: countFlag("End a lane whose model has answered more often"),
+      processes: countFlag("End a lane that has more processes at once"),
+      disk: textFlag("End a lane that has written more, as 2G", "size"),
       parallel: countFlag("Run this many lanes at once (default: 2)"),
       detach: switchFlag("Continue in the background; follow with `keyframe race show --watch`"),
       json: jsonFlag,

@@ -1,6 +1,12 @@
-import { listRaces, type RaceRecord, raceDirectory, readAdoption, readLane } from "../../race/race-record.ts";
+import {
+  hasEnded,
+  listRaces,
+  type RaceRecord,
+  raceDirectory,
+  readAdoption,
+  readLane,
+} from "../../race/race-record.ts";
 import { raceRows } from "../../race/race-table.ts";
-import { hasEnded } from "../../race/run-race.ts";
 import { watch } from "../../system/files/watch.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";

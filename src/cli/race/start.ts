@@ -1,15 +1,23 @@
 import { join } from "node:path";
 import { KeyframeError } from "../../base/errors.ts";
+import { parseByteSize } from "../../base/text/quantities.ts";
 import type { Git } from "../../git/git.ts";
 import { parseBench, parseCheck } from "../../race/checks/check.ts";
 import { parseLanes } from "../../race/lane-spec.ts";
-import { type LaneStatus, type RaceRecord, raceDirectory, readLane } from "../../race/race-record.ts";
+import {
+  type LaneLimits,
+  type LaneStatus,
+  type RaceRecord,
+  raceDirectory,
+  readLane,
+} from "../../race/race-record.ts";
 import { hasPassed, raceRows } from "../../race/race-table.ts";
-import { type RaceDeps, runRace } from "../../race/run-race.ts";
+import type { RaceDeps } from "../../race/run-lane.ts";
+import { runRace } from "../../race/run-race.ts";
 import { createRace } from "../../race/start-race.ts";
 import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
-import { startContained } from "../../system/process/contained-process.ts";
+import { endMarked, startContained } from "../../system/process/contained-process.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
@@ -36,6 +44,7 @@ export async function startRace(this: CliContext, flags: StartFlags): Promise<vo
     checks: [...(flags.check ?? []).map(parseCheck), ...(flags.bench ?? []).map(parseBench)],
     ...(flags.setup === undefined ? {} : { setup: flags.setup }),
     limitMs: flags.limit === undefined ? defaultLimitMs : parseTime(flags.limit),
+    limits: parseLimits(flags),
     parallel: Math.min(Math.max(1, flags.parallel ?? 2), 16),
   });
   if (flags.detach) return detach(this, git, { race, json: flags.json === true });
@@ -82,6 +91,7 @@ async function runInForeground(
     ...context,
     copyTree: nodeCopyTree,
     startContained,
+    endContained: endMarked,
     signal: stop.signal,
     onChange: (lane) => {
       if (!json) context.terminal.note(describeChange(lane));
@@ -117,6 +127,23 @@ function readPrompt(context: CliContext, { prompt, promptFile }: StartFlags): st
   if (bytes.length > maxPromptBytes)
     throw new KeyframeError("too-large", `the prompt is larger than ${maxPromptBytes} bytes`);
   return bytes.toString("utf8");
+}
+
+function parseLimits({ tokens, turns, processes, disk }: StartFlags): LaneLimits {
+  return {
+    ...(tokens === undefined ? {} : { tokens: parseCount(tokens) }),
+    ...(turns === undefined ? {} : { turns }),
+    ...(processes === undefined ? {} : { processes }),
+    ...(disk === undefined ? {} : { diskBytes: parseByteSize(disk) }),
+  };
+}
+
+function parseCount(text: string): number {
+  const [, count = "", unit = ""] = /^(\d{1,9}(?:\.\d{1,3})?)([kM]?)$/.exec(text) ?? [];
+  const factor = { "": 1, k: 1000, M: 1_000_000 }[unit];
+  if (count === "" || factor === undefined)
+    throw new KeyframeError("usage", `not a number of tokens: ${text}`, { hint: "write it as 500k or 2M" });
+  return Math.round(Number(count) * factor);
 }
 
 function parseTime(text: string): number {

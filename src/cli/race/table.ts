@@ -54,6 +54,7 @@ function describeRow(row: RaceRow): string[] {
 }
 
 function stateOf({ lane }: RaceRow): string {
+  if (lane.waitsFor !== undefined) return `needs input: ${printable(lane.waitsFor).slice(0, 60)}`;
   if (lane.state !== "done") return lane.state;
   const code = lane.exitCode === 0 ? "" : ` (exit code ${lane.exitCode})`;
   return `${lane.commit === undefined ? "done, nothing changed" : "done"}${code}`;

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { type OverlayView, withOverlays } from "./overlays.ts";
 
 /** How a command and everything that it starts is held together. */
@@ -33,6 +33,8 @@ export interface ContainedProcess {
   readonly pid: number;
   readonly containment: Containment;
   readonly ended: Promise<ContainedResult>;
+  /** Of the command and all that it started and that still run. */
+  countProcesses(): number;
   /** Ends the command and everything that it started; returns at once. */
   kill(): void;
 }
@@ -67,8 +69,11 @@ export function startContained(command: string, options: ContainedOptions): Cont
       : namespace === null
         ? shell
         : ["unshare", ...namespace, ...shell];
+  const isNamespace = namespace !== null;
   const log = openSync(options.logPath, "a", 0o600);
-  const child = spawn(program ?? "sh", args, {
+  // with this process gone nobody would end it; a group's members beside the first are found by their mark later
+  const [first = "sh", ...rest] = [...(isNamespace ? dieWithParent() : []), program ?? "sh", ...args];
+  const child = spawn(first, rest, {
     cwd: options.cwd,
     env: { ...options.env, KEYFRAME_CONTAINED: options.marker },
     detached: true,
@@ -78,10 +83,12 @@ export function startContained(command: string, options: ContainedOptions): Cont
   // an agent that does not read its input closes it
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(options.stdin);
-  const kill = () => killTree(child, namespace !== null, options.marker);
+  const kill = () => killTree(child, isNamespace, options.marker);
   return {
     pid: child.pid ?? -1,
-    containment: namespace === null ? "group" : "namespace",
+    containment: isNamespace ? "namespace" : "group",
+    countProcesses: () =>
+      isNamespace ? countInNamespace(child.pid ?? -1) : findMarked(options.marker).length,
     ended: waitFor(child, kill, options.timeoutMs),
     kill,
   };
@@ -121,7 +128,37 @@ function killTree(child: ChildProcess, isNamespace: boolean, marker: string): vo
     return;
   }
   // what left the group still has the marker, unless it cleared its environment
+  endMarked(marker);
+}
+
+/** Ends what an earlier process of ours started under this marker and could not end. */
+export function endMarked(marker: string): void {
   for (let round = 0; round < 3; round += 1) for (const stray of findMarked(marker)) signal(stray);
+}
+
+let setsDeathSignal: boolean | undefined;
+
+/** Words before a program that is to be killed when this process ends in whatever way. */
+function dieWithParent(): readonly string[] {
+  const words = ["setpriv", "--pdeathsig", "KILL"];
+  setsDeathSignal ??=
+    spawnSync(words[0] ?? "", [...words.slice(1), "true"], { stdio: "ignore" }).status === 0;
+  return setsDeathSignal ? words : [];
+}
+
+function countInNamespace(pid: number): number {
+  const namespaceOf = (path: string) => {
+    try {
+      return readlinkSync(path);
+    } catch {
+      return undefined; // ended meanwhile, or another user's
+    }
+  };
+  const ours = namespaceOf(`/proc/${pid}/ns/pid_for_children`);
+  if (ours === undefined || ours === namespaceOf("/proc/self/ns/pid")) return 0;
+  return readdirSync("/proc").filter(
+    (name) => /^\d+$/.test(name) && namespaceOf(`/proc/${name}/ns/pid`) === ours,
+  ).length;
 }
 
 function findMarked(marker: string): number[] {
