@@ -20,7 +20,7 @@ export function parseCtrf(text: string): Map<string, TestState> {
 export function parseJestJson(text: string, directory: string): Map<string, TestState> {
   const tests = new Map<string, TestState>();
   for (const file of listOf(parse(text)["testResults"])) {
-    const name = String(file["name"] ?? "").replace(`${directory}/`, "");
+    const name = idOf([file["name"]]).replace(`${directory}/`, "");
     const inside = listOf(file["assertionResults"]);
     // a file that could not be loaded has no tests
     if (inside.length === 0) addTest(tests, name, stateOf(file["status"]));
