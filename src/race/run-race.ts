@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { KeyframeError } from "../base/errors.ts";
 import type { Git } from "../git/git.ts";
-import { acquireLock, readLockHolder } from "../system/locks/lock-file.ts";
+import { acquireLock } from "../system/locks/lock-file.ts";
+import { readLockHolder } from "../system/locks/take-over.ts";
 import type { ProcessIdentity } from "../system/process/process-table.ts";
 import { listPersonalPaths } from "../timeline/fork/personal-files.ts";
 import type { StartContained } from "./checks/run-checks.ts";

@@ -75,8 +75,8 @@ function layLane(worktree: Git, deps: ForkDeps, { shared, directory, own, top }:
   const { files } = deps;
   const main = makeOverlay(files, join(own, "files"), { target: directory, lower: shared.directory });
   // what makes the directory a worktree lies in the base too, for another one
-  files.replaceLoosely(join(main.upper, ".git"), files.read(join(directory, ".git")), { mode: 0o644 });
-  files.replaceLoosely(join(worktree.repository.gitDir, "index"), shared.index, { mode: 0o644 });
+  files.replaceWithoutSync(join(main.upper, ".git"), files.read(join(directory, ".git")), { mode: 0o644 });
+  files.replaceWithoutSync(join(worktree.repository.gitDir, "index"), shared.index, { mode: 0o644 });
   const ignored = shared.ignored.map((path, place) =>
     makeOverlay(files, join(own, String(place)), { target: join(directory, path), lower: join(top, path) }),
   );

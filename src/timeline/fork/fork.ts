@@ -137,7 +137,7 @@ export async function checkOutMoment(
   const listed = await fork.run(["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree]);
   await index.checkOut(listed.stdout.toString("utf8").split("\0").filter(Boolean) as RepoPath[]);
   const theirs = join(fork.repository.gitDir, "index");
-  files.replaceLoosely(theirs, index.bytes(), { mode: 0o644 });
+  files.replaceWithoutSync(theirs, index.bytes(), { mode: 0o644 });
   // what git knows of files that both have stays known: they are not read again
   await fork.run(["read-tree", "-m", indexTree]);
 }
