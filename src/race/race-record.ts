@@ -4,6 +4,7 @@ import type { Repository } from "../git/repository.ts";
 import { encodeRecordLine, parseRecordLine } from "../journal/record-line.ts";
 import type { Files } from "../system/files/files.ts";
 import type { ProcessIdentity } from "../system/process/process-table.ts";
+import type { TranscriptTokens } from "../transcripts/scan/transcript-facts.ts";
 import type { CheckResult, CheckSpec } from "./checks/check.ts";
 import type { LaneSpec } from "./lane-spec.ts";
 
@@ -104,6 +105,9 @@ export interface LaneStatus {
     readonly tool: string;
     readonly id: string;
     readonly tokens: number;
+    /** The same by class, and how often the model answered; absent in what earlier versions wrote. */
+    readonly byClass?: TranscriptTokens;
+    /** Prompts. */
     readonly turns: number;
   }[];
   readonly observedLines?: number;
@@ -124,6 +128,15 @@ export interface Adoption {
   /** Bytes of the index before, base64; null where there was none. */
   readonly index: string | null;
   readonly commits: readonly { readonly from: Oid; readonly to: Oid }[];
+  /** The one before, where parts of several lanes were adopted: it counts again when this one is undone. */
+  readonly earlier?: Adoption;
+}
+
+/** The lanes that a race's branch holds all or a part of, the last adopted first. */
+export function adoptedLanes(adoption: Adoption | undefined): readonly string[] {
+  if (adoption === undefined) return [];
+  const earlier = adoptedLanes(adoption.earlier);
+  return adoption.state === "done" ? [...new Set([adoption.lane, ...earlier])] : earlier;
 }
 
 export function racesDirectory({ commonDir }: Repository): string {

@@ -1,3 +1,4 @@
+import { noTranscriptTokens, type TranscriptTokens } from "../transcripts/scan/transcript-facts.ts";
 import {
   compareNumbers,
   compareTests,
@@ -18,6 +19,7 @@ export interface RaceRow {
   readonly commonFiles: number;
   readonly ownFiles: number;
   readonly tokens: number;
+  readonly byClass: TranscriptTokens;
   readonly turns: number;
 }
 
@@ -36,9 +38,20 @@ export function raceRows(race: RaceRecord, base: LaneStatus, lanes: readonly Lan
       commonFiles: files.filter((path) => others.has(path)).length,
       ownFiles: files.filter((path) => !others.has(path)).length,
       tokens: sessions.reduce((sum, { tokens }) => sum + tokens, 0),
+      byClass: sessions.reduce((sum, { byClass }) => addTokens(sum, byClass), noTranscriptTokens),
       turns: sessions.reduce((sum, { turns }) => sum + turns, 0),
     };
   });
+}
+
+function addTokens(sum: TranscriptTokens, more: TranscriptTokens = noTranscriptTokens): TranscriptTokens {
+  return {
+    input: sum.input + more.input,
+    cacheCreation: sum.cacheCreation + more.cacheCreation,
+    cacheRead: sum.cacheRead + more.cacheRead,
+    output: sum.output + more.output,
+    calls: sum.calls + more.calls,
+  };
 }
 
 /** True if some lane changed something, ended by itself, and passed every check. */

@@ -19,6 +19,8 @@ export interface Moment {
   readonly base: Oid | "initial";
   /** `refs/heads/...`; absent where HEAD was detached or that was not recorded. */
   readonly branch?: string;
+  /** `race/<id>/<lane>` where a lane of a race came to this commit. */
+  readonly lane?: string;
   /** Name of the linked worktree, empty for the main one; absent for a commit. */
   readonly worktree?: string;
   /** True where untracked files are part of it. */

@@ -80,6 +80,7 @@ interface Row {
   readonly passed: number;
   readonly tests: { readonly fixed: string[]; readonly broken: string[]; readonly stillFailing: string[] };
   readonly tokens: number;
+  readonly byClass: Readonly<Record<string, number>>;
 }
 interface RaceJson {
   readonly id: string;
@@ -122,7 +123,7 @@ test("lanes are compared by the tests they fix and break, the winner is adopted 
     { fixer: fixes(ids.fix), breaker: breaks(ids.break), sleeper: "sleep 600" },
     ...checks,
     "--limit",
-    "8s",
+    "15s",
   );
   expect(code).toBe(0);
   expect(checkout()).toEqual(before);
@@ -142,7 +143,19 @@ test("lanes are compared by the tests they fix and break, the winner is adopted 
   ]);
   expect([sleeper?.lane.state, sleeper?.lane.commit]).toEqual(["timed-out", undefined]);
 
+  expect(fixer?.byClass).toEqual({ input: 100, output: 20, cacheRead: 0, cacheCreation: 0, calls: 1 });
+
   const table = ok("race", "show");
+  expect(table).toContain("100 in, 0 cached, 20 out");
+  // the same cells in Markdown
+  const cells = (line: string) => line.split(/ {2,}/).map((cell) => cell.trim());
+  const rows = table
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => `| ${cells(line).join(" | ")} |`);
+  const markdown = ok("race", "show", "--markdown").trim().split("\n");
+  expect([markdown[0], ...markdown.slice(2)]).toEqual(rows);
   expect(table).toContain("1 fixed");
   expect(table).toContain("1 broken");
   expect(table).toContain("timed-out");
@@ -218,6 +231,36 @@ test("a conflict with commits made meanwhile is named before anything is touched
   const refused = repository.keyframe(["race", "adopt", "fixer"]);
   expect(refused.code).not.toBe(0);
   expect(refused.stderr).toContain("conflict in add.js");
+  expect(checkout()).toEqual(before);
+});
+
+test("parts of two lanes are adopted one after the other, each with its owners; what lost is known everywhere", () => {
+  const { race: result } = race({ fixer: fixes(ids.fix), breaker: breaks(ids.break) }, ...checks);
+  const before = checkout();
+  const commit = result.rows[1]?.lane.commit ?? "";
+  const isTried = `race:${result.id}/breaker): 0 of 2 checks passed; broke t > upper; `;
+  expect(repository.keyframe(["explain", commit.slice(0, 10)]).stderr).toContain(isTried);
+  expect(ok("search", "failing")).toContain(`${isTried}no lane was adopted`);
+  expect(ok("timeline", "--all")).toContain(`race/${result.id}/breaker`);
+
+  ok("race", "adopt", "fixer", "--only", "add.js");
+  expect(ok("search", "failing")).toContain(`${isTried}lane fixer was adopted instead`);
+  const between = checkout();
+  ok("race", "adopt", "breaker", "--only", "upper.js");
+  for (const [path, session] of [
+    ["add.js", ids.fix],
+    ["upper.js", ids.break],
+  ] as const) {
+    const { blame } = JSON.parse(ok("blame", "--json", path)) as {
+      readonly blame: readonly { readonly owner: { readonly conversation?: string } | null }[];
+    };
+    expect([path, blame[0]?.owner?.conversation]).toEqual([path, session]);
+  }
+  expect(ok("race", "list")).toContain("adopted breaker, fixer");
+  ok("race", "adopt", "--undo");
+  expect(checkout()).toEqual(between);
+  expect(ok("race", "list")).toContain("adopted fixer");
+  ok("race", "adopt", "--undo");
   expect(checkout()).toEqual(before);
 });
 

@@ -13,9 +13,11 @@ import { resolveLine } from "../../checkpoints/query/resolve-line.ts";
 import type { StoreKind } from "../../checkpoints/record/checkpoint-tree.ts";
 import type { CheckpointStores } from "../../checkpoints/stores/open-stores.ts";
 import type { Git } from "../../git/git.ts";
+import { listTriedLanes } from "../../workflows/ask/earlier-attempts.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
+import { describeAttempt } from "../output/attempt-text.ts";
 import { printable, printableText } from "../output/terminal.ts";
 import { explainBranch } from "./branch.ts";
 import { chooseSession } from "./choose-session.ts";
@@ -75,9 +77,28 @@ export async function explain(this: CliContext, given: ExplainFlags, word?: stri
       if (index > 0 && !flags.json && !flags.rawTranscript) this.terminal.out("");
       await explainOne(this, { git, stores, transcripts, resolved, owner, flags });
     }
+    if (!flags.json && !flags.rawTranscript && flags.format === undefined)
+      noteEarlierAttempts(this, git, { word, path: owner?.path });
   } finally {
     await transcripts.close();
   }
+}
+
+/** What was tried at the line's file and not kept, or that the commit is such an attempt. */
+function noteEarlierAttempts(
+  { files, terminal }: CliContext,
+  git: Git,
+  { word, path }: { readonly word: string; readonly path: string | undefined },
+): void {
+  const lanes = listTriedLanes({ git, files }, path === undefined ? {} : { path });
+  const meant = path === undefined ? lanes.filter(({ commit }) => isPrefixOf(word, commit)) : lanes;
+  for (const attempt of meant.slice(0, maxAttempts)) terminal.note(describeAttempt(attempt));
+}
+
+const maxAttempts = 3;
+
+function isPrefixOf(word: string, commit: string | undefined): boolean {
+  return /^[0-9a-f]{7,}$/.test(word) && commit?.startsWith(word) === true;
 }
 
 /** Undefined where a line has an owner and its commit no conversation: then what is known of the owner was printed. */

@@ -1,6 +1,6 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { type DropDeps, dropRace, dropWorktrees, listLanesWithWork } from "../../race/drop.ts";
-import { readAdoption } from "../../race/race-record.ts";
+import { adoptedLanes, readAdoption } from "../../race/race-record.ts";
 import { holderOfRace } from "../../race/run-race.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import { endMarked } from "../../system/process/contained-process.ts";
@@ -25,12 +25,10 @@ export async function drop(this: CliContext, flags: DropFlags, id?: string): Pro
       hint: "stop it first (Ctrl-C where it runs)",
     });
   }
-  const adopted = readAdoption(git.repository, this.files, race.id);
+  const adopted = adoptedLanes(readAdoption(git.repository, this.files, race.id));
   const losing = flags.worktrees
     ? []
-    : (await listLanesWithWork(git, deps, race)).filter(
-        (name) => adopted?.state !== "done" || adopted.lane !== name,
-      );
+    : (await listLanesWithWork(git, deps, race)).filter((name) => !adopted.includes(name));
   if (losing.length > 0 && !flags.force && !flags.dryRun) {
     throw new KeyframeError("refused", `only race ${race.id} holds the work of ${losing.join(", ")}`, {
       hint: "--worktrees frees the disk and keeps the work; --force removes all of it",

@@ -1,4 +1,5 @@
 import {
+  adoptedLanes,
   hasEnded,
   listRaces,
   type RaceRecord,
@@ -35,14 +36,14 @@ export function listAll(this: CliContext, { json }: RaceListFlags): void {
     return;
   }
   const rows = races.map((race) => {
-    const adoption = readAdoption(git.repository, this.files, race.id);
+    const adopted = adoptedLanes(readAdoption(git.repository, this.files, race.id));
     const lanes = lanesOf(git, this.files, race);
     const ended = lanes.filter(hasEnded).length;
     return [
       this.terminal.style("yellow", race.id),
       localTime(race.at),
       ended === lanes.length ? "ended" : `${ended} of ${lanes.length} ended`,
-      adoption?.state === "done" ? `adopted ${adoption.lane}` : "",
+      adopted.length > 0 ? `adopted ${adopted.join(", ")}` : "",
       firstLine(race.prompt, 60),
     ];
   });

@@ -26,7 +26,7 @@ export function raceTable(
 }
 
 function describeRow(row: RaceRow): string[] {
-  const { lane, passed, checks, tests, numbers, commonFiles, ownFiles, tokens, turns } = row;
+  const { lane, passed, checks, tests, numbers, commonFiles, ownFiles, tokens, byClass, turns } = row;
   const { fixed, broken, flaky, added, removed } = tests;
   const counts = [
     [fixed.length, "fixed"],
@@ -47,10 +47,17 @@ function describeRow(row: RaceRow): string[] {
     lane.diff === undefined ? "-" : `+${lane.diff.added} -${lane.diff.removed}`,
     lane.diff === undefined ? "-" : `${ownFiles} own, ${commonFiles} common`,
     known === 0 ? "-" : `${lane.observedLines ?? 0} of ${known}`,
-    tokens === 0 ? "-" : String(tokens),
-    turns === 0 ? "-" : String(turns),
+    tokens === 0 ? "-" : describeTokens(row),
+    turns === 0 ? "-" : `${turns}${byClass.calls === 0 ? "" : ` (${byClass.calls} calls)`}`,
     lane.durationMs === undefined ? "-" : `${Math.round(lane.durationMs / 1000)} s`,
   ];
+}
+
+/** Classes cost differently. */
+function describeTokens({ tokens, byClass }: RaceRow): string {
+  const { input, cacheCreation, cacheRead, output, calls } = byClass;
+  const classes = [`${input} in`, `${cacheRead + cacheCreation} cached`, `${output} out`];
+  return calls === 0 ? String(tokens) : classes.join(", ");
 }
 
 function stateOf({ lane }: RaceRow): string {

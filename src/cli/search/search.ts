@@ -1,9 +1,11 @@
 import { listSome } from "../../base/text/list-some.ts";
 import { type IndexProgress, searchCheckpoints } from "../../checkpoints/query/search/search.ts";
 import { openSearchIndex, searchFolder } from "../../checkpoints/query/search/search-index.ts";
+import { listTriedLanes } from "../../workflows/ask/earlier-attempts.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
+import { describeAttempt } from "../output/attempt-text.ts";
 import { localTime } from "../output/checkpoint-text.ts";
 import { startProgress } from "../output/progress.ts";
 import { printable, printableText } from "../output/terminal.ts";
@@ -28,13 +30,15 @@ export async function search(
   const { hits, unsearched } = await this.trace
     .span("search", () => searchCheckpoints(git, stores, index, { words, onProgress }))
     .finally(finish);
-  if (json) return this.terminal.json({ total: hits.length, hits: hits.slice(0, limit), unsearched });
+  const tried = listTriedLanes({ git, files: this.files }, { topic: words.join(" ") }).slice(0, limit);
+  if (json) return this.terminal.json({ total: hits.length, hits: hits.slice(0, limit), unsearched, tried });
   for (const { id, createdAt, agent, kind, text } of hits.slice(0, limit)) {
     this.terminal.out(
       `${this.terminal.style("yellow", id)}  ${localTime(createdAt)}  ${printable(agent ?? "unknown agent")}  ${kind}`,
     );
     this.terminal.out(`    ${excerpt(text, words[0] ?? "", this.terminal.columns - 4)}`);
   }
+  for (const attempt of tried) this.terminal.out(describeAttempt(attempt));
   this.terminal.out(`${hits.length} found${hits.length > limit ? `, ${limit} shown` : ""}`);
   if (unsearched.length > 0) {
     const reasons = listSome([...new Set(unsearched.map(({ why }) => why))], 3);

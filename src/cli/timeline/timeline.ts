@@ -53,10 +53,12 @@ function describeRow({ terminal }: CliContext, moment: Moment, changed: number |
 }
 
 /** The branch of a commit and its checkpoints, the session of a turn. */
-function who({ kind, branch, checkpoints, sessions, worktree }: Moment): string {
+function who({ kind, branch, lane, checkpoints, sessions, worktree }: Moment): string {
   if (kind === "commit") {
     const name = branch === undefined ? "" : printable(branch.replace(/^refs\/heads\//, ""));
-    return [name, ...checkpoints.map((id) => `checkpoint ${id}`)].filter(Boolean).join(", ");
+    return [name, printable(lane ?? ""), ...checkpoints.map((id) => `checkpoint ${id}`)]
+      .filter(Boolean)
+      .join(", ");
   }
   const agents = sessions.map(({ tool, session }) => `${printable(tool)} ${printable(session).slice(0, 8)}`);
   return [...agents, worktree ? `in ${printable(worktree)}` : ""].filter(Boolean).join(", ");

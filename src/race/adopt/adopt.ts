@@ -34,11 +34,12 @@ export async function applyAdoption(
 ): Promise<void> {
   const { repository } = git;
   const known = readAdoption(repository, deps.files, race.id);
-  if (known !== undefined && known.state !== "undone") {
-    throw new KeyframeError("refused", `lane ${known.lane} of this race was adopted already`, {
-      hint: "undo that first: `keyframe race adopt --undo`",
+  if (known?.state === "begun") {
+    throw new KeyframeError("refused", `the adoption of lane ${known.lane} was cut off`, {
+      hint: "undo it first: `keyframe race adopt --undo`",
     });
   }
+  const earlier = known?.state === "done" ? known : known?.earlier;
   await mustLeaveStagedWork(git, plan);
   const target = await withWorkTreeIndex(git, deps, async (index) =>
     planTarget(git, { race, plan, present: (await index.takeTree()).tree }),
@@ -55,6 +56,7 @@ export async function applyAdoption(
     safety,
     index: indexBytes === undefined ? null : indexBytes.toString("base64"),
     commits: plan.commits,
+    ...(earlier === undefined ? {} : { earlier }),
   };
   writeAdoption(repository, deps.files, { id: race.id, adoption });
   fault("race:after-adoption-record");
@@ -62,7 +64,10 @@ export async function applyAdoption(
   fault("race:after-notes");
   const move = { ref: plan.branch, next: plan.after, expected: plan.before };
   if (!(await updateRefs(git, [move], `keyframe: adopt lane ${lane} of race ${race.id}`))) {
-    writeAdoption(repository, deps.files, { id: race.id, adoption: { ...adoption, state: "undone" } });
+    writeAdoption(repository, deps.files, {
+      id: race.id,
+      adoption: earlier ?? { ...adoption, state: "undone" },
+    });
     throw new KeyframeError("refused", `${plan.branch} moved meanwhile`, { hint: "run the command again" });
   }
   fault("race:after-branch");
@@ -190,6 +195,6 @@ export async function undoAdoption(git: Git, deps: AdoptDeps, race: RaceRecord):
   await moveFiles(git, deps, await treeOf(git, adoption.safety));
   await git.run(["update-index", "-q", "--refresh"], { okCodes: [0, 1] });
   const undone: Adoption = { ...adoption, state: "undone" };
-  writeAdoption(repository, deps.files, { id: race.id, adoption: undone });
+  writeAdoption(repository, deps.files, { id: race.id, adoption: adoption.earlier ?? undone });
   return undone;
 }

@@ -70,6 +70,7 @@ function sessionsOf({ repository }: Git, files: Files): NonNullable<LaneStatus["
     const tokens = facts?.tokens;
     const sum =
       tokens === undefined ? 0 : tokens.input + tokens.output + tokens.cacheRead + tokens.cacheCreation;
-    return [{ tool, id, tokens: sum, turns: facts?.prompts.length ?? 0 }];
+    const byClass = tokens === undefined ? {} : { byClass: tokens };
+    return [{ tool, id, tokens: sum, ...byClass, turns: facts?.prompts.length ?? 0 }];
   });
 }

@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
 import { searchCheckpoints } from "../../checkpoints/query/search/search.ts";
 import { openSearchIndex, searchFolder } from "../../checkpoints/query/search/search-index.ts";
-import { listRaces, type RaceRecord, readAdoption, readLane } from "../../race/race-record.ts";
+import { adoptedLanes, listRaces, type RaceRecord, readAdoption, readLane } from "../../race/race-record.ts";
 import { raceRows } from "../../race/race-table.ts";
 import { changedFilesOf } from "../../timeline/moments/changed-files.ts";
 import { describeMoment } from "../../timeline/moments/describe-moment.ts";
@@ -114,8 +114,7 @@ function adoptedLane(
   { git, files }: Pick<AskContext, "git" | "files">,
   { id }: RaceRecord,
 ): string | undefined {
-  const adoption = readAdoption(git.repository, files, id);
-  return adoption?.state === "done" ? adoption.lane : undefined;
+  return adoptedLanes(readAdoption(git.repository, files, id))[0];
 }
 
 async function answerRace({ git, files }: AskContext, id: string): Promise<object> {

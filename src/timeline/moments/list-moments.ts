@@ -123,7 +123,11 @@ function baseOf(text: string): Oid | "initial" {
   return isOid(text) ? text : "initial";
 }
 
-const branches = ["--exclude=refs/heads/entire/*", "--exclude=refs/heads/entire/**", "--branches", "HEAD"];
+const branches = [
+  ...["--exclude=refs/heads/entire/*", "--exclude=refs/heads/entire/**", "--branches", "HEAD"],
+  // what the lanes of races came to; their bases are snapshots
+  ...["--exclude=refs/keyframe/race/*/base", "--glob=refs/keyframe/race/*"],
+];
 const commitFormat = "%H%x00%P%x00%cI%x00%D%x00%s%x00%B%x00%x1e";
 
 async function listCommits(git: Git, { all, limit }: MomentFilter): Promise<Moment[]> {
@@ -134,6 +138,7 @@ async function listCommits(git: Git, { all, limit }: MomentFilter): Promise<Mome
       `--format=${commitFormat}`,
       "--decorate=full",
       "--decorate-refs=refs/heads/",
+      "--decorate-refs=refs/keyframe/race/",
       ...(limit === undefined ? [] : [`--max-count=${limit}`]),
       ...(all ? branches : ["HEAD"]),
       "--",
@@ -158,6 +163,7 @@ function commitMoment([
   if (!isOid(oid)) return [];
   const parent = parents.split(" ")[0] ?? "";
   const branch = /(?:^|, |-> )(refs\/heads\/[^,]+)/.exec(names)?.[1];
+  const lane = /refs\/keyframe\/(race\/[^,]+)/.exec(names)?.[1];
   return [
     {
       id: momentId(oid),
@@ -167,6 +173,7 @@ function commitMoment([
       commit: oid,
       base: oid,
       ...(branch === undefined ? {} : { branch }),
+      ...(lane === undefined ? {} : { lane }),
       exact: false,
       sessions: [],
       checkpoints: namedCheckpoints(message),

@@ -1,6 +1,6 @@
 import { redactedText } from "../../checkpoints/capture/redacted-prompts.ts";
 import { listTurnSnapshots } from "../../checkpoints/capture/turn-snapshots.ts";
-import { listRaces, readAdoption, readLane } from "../../race/race-record.ts";
+import { adoptedLanes, listRaces, readAdoption, readLane } from "../../race/race-record.ts";
 import { raceRows } from "../../race/race-table.ts";
 import type { AskContext } from "./ask-context.ts";
 
@@ -29,8 +29,24 @@ export async function listEarlierAttempts(
   context: AskContext,
   filter: AttemptFilter,
 ): Promise<EarlierAttempt[]> {
-  const attempts = [...listLanes(context), ...(await listUndoneTurns(context))];
-  return attempts.filter((attempt) => matches(attempt, filter)).sort((a, b) => (a.at < b.at ? 1 : -1));
+  return [
+    ...listTriedLanes(context, filter),
+    ...(await listUndoneTurns(context)).filter((each) => matches(each, filter)),
+  ].sort(newestFirst);
+}
+
+/** Lanes of races that were not adopted, the newest first. Costs the races that were run, and starts no git. */
+export function listTriedLanes(
+  context: Pick<AskContext, "git" | "files">,
+  filter: AttemptFilter,
+): (EarlierAttempt & { readonly commit?: string })[] {
+  return listLanes(context)
+    .filter((attempt) => matches(attempt, filter))
+    .sort(newestFirst);
+}
+
+function newestFirst(a: EarlierAttempt, b: EarlierAttempt): number {
+  return a.at < b.at ? 1 : -1;
 }
 
 function matches({ files, prompt }: EarlierAttempt, { path, topic }: AttemptFilter): boolean {
@@ -42,16 +58,17 @@ function matches({ files, prompt }: EarlierAttempt, { path, topic }: AttemptFilt
   return hasPath && words.every((word) => text.includes(word));
 }
 
-function listLanes({ git, files }: AskContext): EarlierAttempt[] {
+function listLanes({
+  git,
+  files,
+}: Pick<AskContext, "git" | "files">): (EarlierAttempt & { readonly commit?: string })[] {
   const { repository } = git;
   return listRaces(repository, files).flatMap((race) => {
-    const adoption = readAdoption(repository, files, race.id);
+    const adopted = adoptedLanes(readAdoption(repository, files, race.id));
     const base = readLane(repository, files, { id: race.id, name: "base" });
     const lanes = race.lanes.map(({ name }) => readLane(repository, files, { id: race.id, name }));
     return raceRows(race, base, lanes)
-      .filter(
-        ({ lane }) => lane.diff !== undefined && !(adoption?.state === "done" && adoption.lane === lane.name),
-      )
+      .filter(({ lane }) => lane.diff !== undefined && !adopted.includes(lane.name))
       .map(({ lane, command, passed, checks, tests }) => ({
         kind: "lane" as const,
         id: `race:${race.id}/${lane.name}`,
@@ -59,12 +76,13 @@ function listLanes({ git, files }: AskContext): EarlierAttempt[] {
         by: command.split(/\s/)[0] ?? lane.name,
         prompt: redactedText(repository, files, race.prompt),
         files: lane.diff?.files ?? [],
+        ...(lane.commit === undefined ? {} : { commit: lane.commit }),
         outcome: [
           lane.state === "done" ? "" : lane.state,
           checks === 0 ? "no checks" : `${passed} of ${checks} checks passed`,
           tests.fixed.length > 0 ? `fixed ${tests.fixed.length} tests` : "",
           tests.broken.length > 0 ? `broke ${tests.broken.slice(0, 5).join(", ")}` : "",
-          adoption?.state === "done" ? `lane ${adoption.lane} was adopted instead` : "no lane was adopted",
+          adopted.length === 0 ? "no lane was adopted" : `lane ${adopted.join(", ")} was adopted instead`,
         ]
           .filter(Boolean)
           .join("; "),
