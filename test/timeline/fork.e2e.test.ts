@@ -84,6 +84,24 @@ test("one moment says what is pending, and what a restore would overwrite", asyn
   expect(text).toContain(`keyframe fork ${id}`);
 });
 
+test("one moment tells the tests that its agent had seen by then, and which of its parts are missing", async () => {
+  const result = (content: string) => ({
+    type: "user",
+    message: { role: "user", content: [{ type: "tool_result", tool_use_id: "t", content }] },
+  });
+  await turn("try it", () => session.append(result("==== 1 failed, 3 passed in 0.12s ====\n")));
+  await turn("mend it", () => session.append(result("==== 4 passed in 0.12s ====\n")));
+  expect(json<{ tests: object }>("timeline", momentOf("try it")).tests).toEqual({
+    passed: 3,
+    failed: 1,
+    skipped: 0,
+  });
+  const shown = (title: string) => repository.keyframe(["timeline", momentOf(title)]).stdout;
+  expect(shown("mend it")).toMatch(/tests +4 passed, 0 failed when last seen/);
+  expect(shown("mend it")).toMatch(/pending +no lines\n.*machine +none\n/s);
+  expect(shown("start")).toMatch(/session +none\n *tests +none seen\n/);
+});
+
 test("a fork holds the files, the pending owners and a conversation of its own; the checkout is untouched", async () => {
   await turn("make it", async () => {
     await session.write("tracked", "person\nagent\n");

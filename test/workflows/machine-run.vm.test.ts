@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sessionKey } from "../../src/authorship/note/keys.ts";
+import { faultPointsInSource } from "../support/fault-points.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
 
@@ -100,6 +101,13 @@ echo "memory of the machine" > /root/outside.txt
 exit 3
 `;
 
+/** The agent of a command that was killed goes on, or ended with it; its second turn is played either way. */
+const waitForSecondTurn = `
+if ! grep -q second "$HOME"/.claude/projects/*/*.jsonl; then sed '/first/,/^hook Stop/d' agent.sh > rest.sh; fi
+for try in $(seq 600); do [ -e /root/outside.txt ] && break; [ -e rest.sh ] && { bash rest.sh || true; }; sleep 1; done
+rm -f rest.sh
+`;
+
 interface MomentJson {
   readonly id: string;
   readonly kind: string;
@@ -115,6 +123,17 @@ const env = () => ({
   ANTHROPIC_API_KEY: key,
   ANTHROPIC_BASE_URL: `http://127.0.0.1:${(model.address() as AddressInfo).port}`,
 });
+
+/** Every step at which the command may be killed, and steps that find the disk full. */
+const broken = [
+  "machine:after-record",
+  "machine:after-files",
+  "machine:after-pause",
+  "machine:after-fetch",
+  "machine:after-moment",
+  "machine:after-pause=ENOSPC",
+  "branch:write-memory=ENOSPC",
+] as const;
 
 /** The model lives in this process, so what asks it must not block it. */
 async function keyframe(...args: string[]) {
@@ -229,6 +248,43 @@ test.skipIf(!isStory)(
     expect([inside.code, inside.stdout]).toEqual([0, "not committed\n"]);
     expect(repository.git("log", "--format=%s", "keyframe/copy")).toBe("later\nin the machine\nstart");
     expect(repository.git("log", "--format=%s", "keyframe/m")).toBe("in the machine\nstart");
+  },
+);
+
+test("every step of a run in a machine is killed at", () => {
+  const killed = broken.filter((point) => !point.includes("=")).sort();
+  expect(faultPointsInSource("machine:")).toEqual(killed);
+});
+
+test.skipIf(!isStory).each(broken)(
+  "broken off at %s, nothing here changes, and the next command in that machine brings everything out",
+  async (point) => {
+    const name = point.replace(/[^a-z]+/gi, "-").toLowerCase();
+    const before = [repository.git("status", "--porcelain"), repository.git("rev-parse", "HEAD")];
+    const start = ["run", "--in", "sandbox", "--image", "prepared", "--name", name, "--agent", "claude"];
+    const first = await keyframeAt(
+      { cwd: repository.folder, env: { ...env(), KEYFRAME_FAULT: point } },
+      ...[...start, "--", "bash", "agent.sh"],
+    );
+    expect(first.code).not.toBe(0);
+    expect([repository.git("status", "--porcelain"), repository.git("rev-parse", "HEAD")]).toEqual(before);
+
+    // what was cut off before the agent began is made anew; what the agent did is there still
+    const isUnmade = point === "machine:after-record" || point === "machine:after-files";
+    const again = isUnmade
+      ? await keyframe(...start, "--", "bash", "agent.sh")
+      : await keyframe("run", "--in", "sandbox", "--name", name, "--", "bash", "-c", waitForSecondTurn);
+    expect([again.code, again.stderr]).toEqual([
+      isUnmade ? 3 : 0,
+      expect.stringContaining(`on keyframe/${name}`),
+    ]);
+    expect(repository.git("log", "--format=%s", `keyframe/${name}`)).toBe("in the machine\nstart");
+    const turns = (await json<MomentJson[]>("timeline", "--all")).filter(
+      ({ worktree }) => worktree === `machine ${name}`,
+    );
+    expect(turns.map(({ title }) => title)).toEqual(["second", "first", "before the first prompt"]);
+    expect(turns[0]?.machine?.snapshot).toMatch(/^sn-/);
+    expect((await keyframe("sandbox", "rm", name)).code).toBe(0);
   },
 );
 

@@ -3,6 +3,9 @@ import { KeyframeError } from "../../base/errors.ts";
 import { parseByteSize } from "../../base/text/quantities.ts";
 import type { Git } from "../../git/git.ts";
 import { isImage } from "../../sandbox/lifecycle/create-sandboxes.ts";
+import { removeSandbox } from "../../sandbox/removal/remove-sandbox.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
+import { listSandboxes } from "../../sandbox/store/sandbox-store.ts";
 import { freeRunName, type MachineRun, readMachineRun } from "../../timeline/machines/machine-run.ts";
 import { attachMachineRun, startMachine } from "../../workflows/machine/start-machine.ts";
 import type { CliContext } from "../command/context.ts";
@@ -23,7 +26,9 @@ export async function runInSandbox(
   const { tool } = request;
   const known =
     flags.name === undefined ? undefined : readMachineRun(git.repository, context.files, flags.name);
-  if (known !== undefined) return goOn(context, git, { run: known, words: request.words, flags });
+  const isCutOff = known?.ready === false;
+  if (known !== undefined && !isCutOff)
+    return goOn(context, git, { run: known, words: request.words, flags });
   if (flags.image === undefined)
     throw new KeyframeError("usage", "--in sandbox needs --image", {
       hint: `\`keyframe image build dev --agent ${hasKnownEndpoint(tool) ? tool : "claude"}\` makes one`,
@@ -34,6 +39,7 @@ export async function runInSandbox(
     });
   const name = flags.name ?? freeRunName(git.repository, context.files, tool);
   const sandboxContext = sandboxContextOf(context);
+  if (known !== undefined) await removeUnfinished(sandboxContext, known);
   const machine = await context.trace.span("machine", () =>
     startMachine(
       git,
@@ -51,6 +57,12 @@ export async function runInSandbox(
   );
   context.terminal.note(`keyframe: ${printable(tool)} works in the machine ${name}`);
   await workInMachine(context, git, { machine, words: request.words, sandboxContext });
+}
+
+/** The machine of a run that was cut off before its agent could start: nothing of anybody's is in it. */
+async function removeUnfinished(sandboxContext: SandboxContext, { sandbox }: MachineRun): Promise<void> {
+  const left = listSandboxes(sandboxContext).find(({ id }) => id === sandbox);
+  if (left !== undefined) await removeSandbox(sandboxContext, left);
 }
 
 /** In the machine of an earlier run. */

@@ -4,6 +4,7 @@ import { commitPoint, listRewindPoints } from "../../checkpoints/rewind/rewind-p
 import type { Git } from "../../git/git.ts";
 import type { Moment, MomentMachine } from "../../timeline/moment.ts";
 import { describeMoment, type MomentDetails } from "../../timeline/moments/describe-moment.ts";
+import type { TestCounts } from "../../transcripts/scan/test-results.ts";
 import type { CliContext } from "../command/context.ts";
 import { localTime } from "../output/checkpoint-text.ts";
 import { formatTable, printable } from "../output/terminal.ts";
@@ -32,7 +33,7 @@ export async function showMoment(
 function printMoment(
   { terminal }: CliContext,
   moment: Moment,
-  { changes, owners, continueWith }: MomentDetails,
+  { changes, owners, tests, continueWith }: MomentDetails,
 ): void {
   const { id, kind, at, title, base, branch, checkpoints, untaken } = moment;
   terminal.out(`${terminal.style("yellow", id)}  ${kind}  ${localTime(at)}`);
@@ -52,8 +53,11 @@ function printMoment(
       "pending",
       `${lines} ${lines === 1 ? "line" : "lines"} in ${files} ${files === 1 ? "file" : "files"} of ${printable(label)}`,
     ]),
+    ...(owners.length > 0 ? [] : [["pending", "no lines"]]),
     ...continueWith.map(({ session, command }) => ["session", command ?? printable(session)]),
-    ...(moment.machine === undefined ? [] : [["machine", machineText(moment.machine)]]),
+    ...(continueWith.length > 0 ? [] : [["session", "none"]]),
+    ["tests", tests === undefined ? "none seen" : testsText(tests)],
+    ["machine", moment.machine === undefined ? "none" : machineText(moment.machine)],
     ...checkpoints.map((checkpoint) => ["checkpoint", checkpoint]),
     ...(untaken === 0 ? [] : [["left out", `${untaken} new files that were too large`]]),
   ];
@@ -66,6 +70,10 @@ function printMoment(
   );
   if (changes.length > maxListedFiles)
     terminal.out(`  ... and ${changes.length - maxListedFiles} more (--json lists all)`);
+}
+
+function testsText({ passed, failed, skipped }: TestCounts): string {
+  return `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`} when last seen`;
 }
 
 function machineText({ run, snapshot, sizeBytes }: MomentMachine): string {

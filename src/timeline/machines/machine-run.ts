@@ -33,6 +33,8 @@ export interface MachineRun {
   readonly tool: string;
   readonly at: string;
   readonly moments: readonly RunMoment[];
+  /** False until the working copy and Keyframe are in the machine: one that was cut off before is made anew. */
+  readonly ready?: false;
 }
 
 /** Everything that came out of a run is below this. */

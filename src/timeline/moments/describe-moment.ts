@@ -4,7 +4,9 @@ import type { Git } from "../../git/git.ts";
 import { sessionOfOwner } from "../../journal/line-owners.ts";
 import type { PathHead } from "../../journal/path-state.ts";
 import type { Files } from "../../system/files/files.ts";
+import type { TestCounts } from "../../transcripts/scan/test-results.ts";
 import type { Moment } from "../moment.ts";
+import { testsSeenAt } from "./tests-seen.ts";
 
 /** Lines that were pending for one owner. */
 export interface PendingOwner {
@@ -23,13 +25,17 @@ export interface ChangedFile {
 export interface MomentDetails {
   readonly changes: readonly ChangedFile[];
   readonly owners: readonly PendingOwner[];
+  /** The last result of tests that its conversations had seen; absent where none was seen. */
+  readonly tests?: TestCounts;
   /** By session: the command that continues it; absent where that is not known. */
   readonly continueWith: readonly { readonly session: string; readonly command?: string }[];
 }
 
 /** What one moment holds, beyond what the list shows. */
 export async function describeMoment(git: Git, files: Files, moment: Moment): Promise<MomentDetails> {
+  const tests = testsSeenAt(git.repository, files, moment);
   return {
+    ...(tests === undefined ? {} : { tests }),
     changes: await listChanges(git, moment),
     owners: countOwners(readMomentOwners(git.repository, files, moment.owners ?? "")),
     continueWith: moment.sessions.map(({ tool, session }) => {

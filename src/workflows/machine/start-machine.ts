@@ -83,7 +83,7 @@ export async function startMachine(
       at: new Date(deps.clock.nowMs()).toISOString(),
       moments: [],
     };
-    writeMachineRun(git.repository, deps.files, run);
+    writeMachineRun(git.repository, deps.files, { ...run, ready: false });
     fault("machine:after-record");
     await ensureSidecar(sandboxContext, record);
     const session = await openGuestSession(sandboxContext, record);
@@ -99,6 +99,7 @@ export async function startMachine(
     } finally {
       await session.close();
     }
+    writeMachineRun(git.repository, deps.files, run);
     return { run, record, env: environmentOf(record, tool, model.env), proxy: model.proxy };
   } catch (error) {
     await model.proxy.close();
