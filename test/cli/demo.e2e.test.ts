@@ -11,17 +11,19 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv) {
   return result.stdout;
 }
 
-test("the demo shows whose every line is, leaves nothing behind, and keeps the repository when asked", () => {
+test("the demo of two agents and a person shows whose every line is, leaves nothing behind, and keeps the repository when asked", () => {
   const folder = mkdtempSync(join(tmpdir(), "kf-demo-"));
   // no home and no configuration of git: what a fresh machine has
   const env = { PATH: process.env["PATH"], TMPDIR: folder, HOME: folder };
   try {
     const text = run(["demo"], env);
-    expect(text.match(/^\d+\. /gm)).toHaveLength(6);
+    expect(text.match(/^\d+\. /gm)).toHaveLength(7);
     expect(text).toMatch(
-      /CHANGES\.md +claude 1 line\n +slug\.js +claude 4 lines, Dana <dana@example\.com> 2 lines/,
+      /CHANGES\.md +claude 1 line, codex 1 line\n +slug\.js +claude 3 lines, codex 1 line, Dana <dana@example\.com> 2 lines/,
     );
     expect(text).toMatch(/claude +1\) export function slug/);
+    expect(text).toMatch(/codex\/gpt-5\.5 +3\) +return words\.slice/);
+    expect(text).toMatch(/codex\/gpt-5\.5 +5\) - slug\(\): at most eight words/);
     expect(text).toMatch(/Dana +6\) export const home/);
     expect(text).toContain("$ keyframe stats HEAD");
     expect(text).not.toContain("Problems in hooks");

@@ -16,6 +16,6 @@ export const demoCommand = buildCommand<{ readonly keep?: boolean }, [], CliCont
   docs: {
     brief: "Show in a throw-away repository what Keyframe does",
     fullDescription:
-      "Makes a repository in the temporary directory, replays a recorded session of Claude Code in it, and shows who wrote every line. Needs no network and no agent.\n\nExample:\n  keyframe demo --keep",
+      "Makes a repository in the temporary directory, replays in it what a session of Claude Code and one of Codex told their hooks, has a person write a line between them, and shows who wrote every line. Needs no network and no agent.\n\nExample:\n  keyframe demo --keep",
   },
 });

@@ -2,7 +2,12 @@ import { join } from "node:path";
 import { must } from "../../base/assert.ts";
 import { KeyframeError } from "../../base/errors.ts";
 import type { CliContext } from "../command/context.ts";
-import { type RecordedPayload, recordedPrompt, recordedSession } from "./recorded-session.ts";
+import {
+  claudeSession,
+  codexSession,
+  type RecordedPayload,
+  type RecordedSession,
+} from "./recorded-session.ts";
 
 /** `keyframe demo`: everything is done by the programs that a user would run, git and keyframe. */
 export async function demo(this: CliContext, flags: { readonly keep?: boolean }): Promise<void> {
@@ -26,23 +31,20 @@ async function play(context: CliContext, repository: string, transcripts: string
   files.replace(join(repository, "CHANGES.md"), Buffer.from("# Changes\n\n- first sketch\n"));
   await stage.git("add", "--all");
   await stage.git("commit", "--quiet", "--message", "First sketch");
-  await stage.show("enable");
+  await stage.show("enable", "--agent", "claude,codex");
 
-  stage.explain(`Claude Code is asked: "${recordedPrompt}". Its hooks tell Keyframe of every edit.`);
-  for (const payload of recordedSession(repository, transcripts)) {
-    // between the hook before a call and the one after it, the tool does its work
-    if (payload.hook_event_name === "PostToolUse") await useTool(stage, files, payload);
-    await stage.keyframe(["hook", "claude"], JSON.stringify(payload));
-    const { tool_name: tool, tool_input: input } = payload;
-    if (payload.hook_event_name === "PostToolUse") {
-      stage.narrate(`${tool} ${input?.command ?? "slug.js"}`);
-    }
-  }
+  const claude = claudeSession(repository, transcripts);
+  stage.explain(`${claude.title} is asked: "${claude.prompt}". Its hooks tell Keyframe of every edit.`);
+  await playSession(stage, files, claude);
 
   stage.explain("Dana adds a line by hand; the editor tells Keyframe that it was a person.");
   const path = join(repository, "slug.js");
   files.append(path, Buffer.from('\nexport const home = slug("Home page");\n'));
   await stage.show("checkpoint", "known_human", "slug.js");
+
+  const codex = codexSession(repository, transcripts);
+  stage.explain(`${codex.title} is asked in the same files: "${codex.prompt}".`);
+  await playSession(stage, files, codex);
 
   stage.explain("Nothing is committed yet: this is what waits, and for whom.");
   await stage.show("status");
@@ -57,9 +59,26 @@ async function play(context: CliContext, repository: string, transcripts: string
   await stage.show("stats", "HEAD");
 }
 
+async function playSession(
+  stage: Stage,
+  files: CliContext["files"],
+  { agent, payloads }: RecordedSession,
+): Promise<void> {
+  for (const payload of payloads) {
+    const isEnd = payload.hook_event_name === "PostToolUse";
+    // between the hook before a call and the one after it, the tool does its work
+    if (isEnd) await useTool(stage, files, payload);
+    await stage.keyframe(["hook", agent], JSON.stringify(payload));
+    const { tool_name: tool, tool_input: input } = payload;
+    if (isEnd) stage.narrate(agent, `${tool} ${tool === "Bash" ? input?.command : "slug.js"}`);
+  }
+}
+
 interface Stage {
   explain(text: string): void;
-  narrate(text: string): void;
+  /** Where the repository is. */
+  readonly folder: string;
+  narrate(agent: string, text: string): void;
   git(...args: readonly string[]): Promise<void>;
   shell(command: string): Promise<void>;
   keyframe(args: readonly string[], stdin: string): Promise<string>;
@@ -84,11 +103,12 @@ function openStage(
     throw new KeyframeError("program-failed", `${name} ${args.join(" ")} failed: ${result.stderr.trim()}`);
   }
   const stage: Stage = {
+    folder: cwd,
     explain(text) {
       step += 1;
       terminal.out(`\n${terminal.style("bold", `${step}. ${text}`)}`);
     },
-    narrate: (text) => terminal.out(terminal.style("dim", `   claude: ${text}`)),
+    narrate: (agent, text) => terminal.out(terminal.style("dim", `   ${agent}: ${text}`)),
     git: async (...args) => void (await run("git", args)),
     shell: async (command) => void (await run("sh", ["-c", command])),
     keyframe: (args, stdin) => run(program.node, [program.entry, ...args], stdin),
@@ -119,14 +139,26 @@ function stageEnvironment({ env, terminal }: CliContext): NodeJS.ProcessEnv {
 }
 
 async function useTool(stage: Stage, files: CliContext["files"], payload: RecordedPayload): Promise<void> {
-  const { file_path: path = "", content, old_string, new_string, command } = payload.tool_input ?? {};
-  if (command !== undefined) await stage.shell(command);
-  else if (content !== undefined) files.replace(path, Buffer.from(content));
-  else {
-    const text = files.read(path).toString("utf8");
-    files.replace(
-      path,
-      Buffer.from(text.replace(must(old_string, "an edit has an old text"), () => new_string ?? "")),
-    );
-  }
+  const { file_path: path = "", content, old_string, new_string = "", command } = payload.tool_input ?? {};
+  if (payload.tool_name === "apply_patch") return applyPatch(stage, files, command ?? "");
+  if (command !== undefined) return stage.shell(command);
+  if (content !== undefined) return files.replace(path, Buffer.from(content));
+  replaceText(files, path, { from: must(old_string, "an edit has an old text"), to: new_string });
+}
+
+/** As far as the recorded patch needs it: one file, one place. */
+function applyPatch({ folder }: Stage, files: CliContext["files"], patch: string): void {
+  const [, name = ""] = /^\*\*\* Update File: (.*)$/m.exec(patch) ?? [];
+  const linesOf = (sign: RegExp) => patch.split("\n").flatMap((line) => sign.exec(line)?.[1] ?? []);
+  const [from, to] = [/^-(.*)/, /^\+(.*)/].map((sign) => linesOf(sign).join("\n"));
+  replaceText(files, join(folder, name), { from: must(from, "a patch takes lines away"), to: to ?? "" });
+}
+
+function replaceText(
+  files: CliContext["files"],
+  path: string,
+  { from, to }: { readonly from: string; readonly to: string },
+): void {
+  const text = files.read(path).toString("utf8");
+  files.replace(path, Buffer.from(text.replace(from, () => to)));
 }
