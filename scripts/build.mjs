@@ -1,5 +1,5 @@
 // Builds dist/: a small CommonJS entry, one CommonJS file for each kind of work that a hook
-// does, one code-split ESM chunk per command, and the library entry. Types are emitted by `tsc -p tsconfig.types.json` (npm run build).
+// does, one for the commands that read, one code-split ESM chunk per other command, and the library entry. Types are emitted by `tsc -p tsconfig.types.json` (npm run build).
 //
 //   node scripts/build.mjs [--outdir <directory>] [--faults]
 //
@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { bundledPackages, writeThirdParties } from "./third-parties.mjs";
@@ -30,6 +30,9 @@ const withoutFaults = {
     onResolve({ filter: /\/fault\.ts$/ }, () => ({ path: resolve("src/system/no-fault.ts") }));
   },
 };
+
+// commands that only read and are run often; `ls` is another name of `list`
+const readingCommands = ["blame", "explain", "list", "log", "ls", "show", "stats", "status"];
 
 rmSync(outdir, { recursive: true, force: true });
 const shared = {
@@ -55,6 +58,7 @@ metafiles.push(
       outExtension: { ".js": ".cjs" },
       minify: true,
       external: [...shared.external],
+      define: { readingCommands: JSON.stringify(readingCommands) },
       outdir,
     })
   ).metafile,
@@ -88,9 +92,38 @@ metafiles.push(
     })
   ).metafile,
 );
+// The reading commands in one file: the other commands' own code is left out of it.
+const onlyReports = {
+  name: "only-reports",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /./ }, ({ kind, importer, path, resolveDir }) => {
+      if (kind !== "dynamic-import" || !/-commands?\.ts$|\/commands\.ts$/.test(importer)) return undefined;
+      const [command] = relative("src/cli", join(resolveDir, path)).split("/");
+      return readingCommands.includes(command) ? undefined : { path: command, namespace: "elsewhere" };
+    });
+    onLoad({ filter: /./, namespace: "elsewhere" }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${path} is not in this file`)});`,
+    }));
+  },
+};
+metafiles.push(
+  (
+    await build({
+      ...shared,
+      plugins: [...shared.plugins, onlyReports],
+      entryPoints: { "cli/reports": "src/cli/main.ts" },
+      format: "cjs",
+      outExtension: { ".js": ".cjs" },
+      minify: true,
+      logOverride: { "empty-import-meta": "error" },
+      outdir,
+    })
+  ).metafile,
+);
 // by this they are found when they were compiled before (src/bin/compiled-file.ts)
-for (const name of readdirSync(join(outdir, "cli/hooks"))) {
-  const path = join(outdir, "cli/hooks", name);
+const hookFiles = readdirSync(join(outdir, "cli/hooks")).map((name) => join("cli/hooks", name));
+for (const name of [...hookFiles, "cli/reports.cjs"]) {
+  const path = join(outdir, name);
   const content = readFileSync(path);
   const digest = createHash("sha256").update(content).digest("hex").slice(0, 32);
   writeFileSync(path, `/*${digest}*/${content.toString("latin1")}`, "latin1");

@@ -3,6 +3,9 @@
 
 import { loadCompiled } from "./compiled-file.ts";
 
+/** Written in by the build. */
+declare const readingCommands: readonly string[];
+
 const argv = process.argv.slice(2);
 if (argv[0] === "hook" && !argv.includes("--help")) {
   const { runHook } = loadFile("hook") as typeof import("./hook.ts");
@@ -20,8 +23,7 @@ if (argv[0] === "hook" && !argv.includes("--help")) {
 } else runCommandLine();
 
 function runCommandLine(): void {
-  const cli: Promise<typeof import("../cli/main.ts")> = loadChunk("main");
-  cli
+  loadCommandLine()
     .then(({ main }) => main(argv))
     .catch((error: unknown) => {
       process.stderr.write(
@@ -29,6 +31,16 @@ function runCommandLine(): void {
       );
       process.exitCode = 1;
     });
+}
+
+/**
+ * Commands that only read and are run often are one file with all they need (scripts/build.mjs), compiled as those of hooks:
+ * finding and compiling the modules of one takes as long as Node's own start.
+ */
+async function loadCommandLine(): Promise<typeof import("../cli/main.ts")> {
+  return readingCommands.includes(argv[0] ?? "")
+    ? (loadCompiled(`${__dirname}/cli/reports.cjs`, require) as typeof import("../cli/main.ts"))
+    : await loadChunk("main");
 }
 
 /** ES modules beside this file: resolved at run time, never bundled into the hook entry. */
