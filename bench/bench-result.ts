@@ -9,6 +9,8 @@ export interface BenchResult {
   readonly ratio?: number;
   /** Processor time of everything that was started, by the system's ticks of 10 ms; of several runs their mean. */
   readonly cpuMs?: number;
+  /** Processor time over that of the floor: what a busy machine leaves comparable. */
+  readonly cpuRatio?: number;
   readonly peakMemoryBytes?: number;
   /** Digest of what the measured work produced: equal runs give equal hashes. */
   readonly resultHash: string;

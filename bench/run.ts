@@ -46,11 +46,12 @@ export function formatResults(results: readonly BenchResult[]): string {
     figure(result.floor, result.unit),
     result.ratio === undefined ? "" : `${result.ratio.toFixed(2)} x`,
     figure(result.cpuMs, "ms"),
+    result.cpuRatio === undefined ? "" : `${result.cpuRatio.toFixed(2)} x`,
     result.peakMemoryBytes === undefined ? "" : formatBytes(result.peakMemoryBytes),
     result.resultHash,
   ]);
-  const head = ["", "value", "floor", "ratio", "CPU", "peak memory", "result"];
-  return formatTable([head, ...rows], [{}, ...Array(5).fill({ align: "right" as const })]);
+  const head = ["", "value", "floor", "ratio", "CPU", "ratio", "peak memory", "result"];
+  return formatTable([head, ...rows], [{}, ...Array(6).fill({ align: "right" as const })]);
 }
 
 /** Rows for people: each figure here and there, and the ratio. */

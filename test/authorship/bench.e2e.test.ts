@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { run as runBlame } from "../../bench/authorship/blame.bench.ts";
 import { run as runNotes } from "../../bench/authorship/notes.bench.ts";
-import { run as runStats } from "../../bench/authorship/stats.bench.ts";
+import { run as runReports } from "../../bench/authorship/reports.bench.ts";
 
 test("the benchmarks run at their tiny sizes and compute the same each time", async () => {
   for (const [run, count] of [
     [runBlame, 2],
-    [runStats, 1],
+    [runReports, 7],
     [runNotes, 1],
   ] as const) {
     const first = await run({ tiny: true });
