@@ -48,108 +48,152 @@ export const baseAllocation = "base:allocation";
 export const baseAllocationId = 1;
 
 export function createNegotiation(config: NegotiationConfig): Negotiation {
-  let noZeroes = false;
-  let secure = config.tls === "off";
-  let structuredReplies = false;
-  let contextFor: string | undefined;
+  return new OptionPhase(config);
+}
 
-  function option(option: number, data: Buffer): NegotiationStep {
-    const reply = (type: number, payload?: Buffer) => encodeOptionReply(option, type, payload);
-    const goOn = (...replies: Buffer[]): NegotiationStep => ({ replies, next: "continue" });
-    const refuse = (type: number, why: string) => goOn(reply(type, Buffer.from(why)));
+class OptionPhase implements Negotiation {
+  readonly #config: NegotiationConfig;
+  #noZeroes = false;
+  #secure: boolean;
+  #structuredReplies = false;
+  /** The export that the client may ask base:allocation of. */
+  #contextFor: string | undefined;
 
-    if (option === options.abort) return { replies: [reply(optionReplies.ack)], next: "close" };
-    if (option === options.startTls) {
-      if (data.length > 0) return refuse(optionReplies.invalid, "STARTTLS takes no data");
-      if (config.tls === "off") return refuse(optionReplies.unsupported, "this server has no certificate");
-      if (secure) return refuse(optionReplies.invalid, "TLS is on already");
-      return { replies: [reply(optionReplies.ack)], next: "start-tls" };
-    }
-    if (!secure) {
+  constructor(config: NegotiationConfig) {
+    this.#config = config;
+    this.#secure = config.tls === "off";
+  }
+
+  clientFlags(flags: number): NegotiationStep {
+    const known = handshakeFlags.fixedNewstyle | handshakeFlags.noZeroes;
+    this.#noZeroes = (flags & handshakeFlags.noZeroes) !== 0;
+    const fits = (flags & ~known) === 0 && (flags & handshakeFlags.fixedNewstyle) !== 0;
+    return fits ? goOn() : close();
+  }
+
+  option(option: number, data: Buffer): NegotiationStep {
+    if (option === options.abort) return close(encodeOptionReply(option, optionReplies.ack));
+    if (option === options.startTls) return this.#startTls(data);
+    if (!this.#secure) {
       // this option has no way to say no
-      if (option === options.exportName) return { replies: [], next: "close" };
-      return refuse(optionReplies.tlsRequired, "use STARTTLS first");
+      if (option === options.exportName) return close();
+      return refuse(option, optionReplies.tlsRequired, "use STARTTLS first");
     }
-
     switch (option) {
-      case options.exportName: {
-        const chosen = findExport(data.toString("utf8"));
-        if (chosen === undefined) return { replies: [], next: "close" };
-        return { replies: [encodeExportNameAnswer(factsOf(chosen), noZeroes)], next: agree(chosen) };
-      }
-      case options.list: {
-        if (data.length > 0) return refuse(optionReplies.invalid, "LIST takes no data");
-        const names = config.exports.map(({ name }) => reply(optionReplies.server, encodeListedExport(name)));
-        return goOn(...names, reply(optionReplies.ack));
-      }
+      case options.exportName:
+        return this.#exportName(data);
+      case options.list:
+        return this.#list(data);
       case options.info:
-      case options.go: {
-        const request = parseInfoRequest(data);
-        if (request === undefined) return refuse(optionReplies.invalid, "malformed request");
-        const chosen = findExport(request.name);
-        if (chosen === undefined)
-          return refuse(optionReplies.unknownExport, "there is no export of that name");
-        const infos = infosOf(chosen, request.wishes).map((info) => reply(optionReplies.info, info));
-        const replies = [...infos, reply(optionReplies.ack)];
-        return { replies, next: option === options.go ? agree(chosen) : "continue" };
-      }
+      case options.go:
+        return this.#infoOrGo(option, data);
       case options.structuredReply:
-        if (data.length > 0) return refuse(optionReplies.invalid, "STRUCTURED_REPLY takes no data");
-        structuredReplies = true;
-        return goOn(reply(optionReplies.ack));
+        if (data.length > 0) return refuse(option, optionReplies.invalid, "STRUCTURED_REPLY takes no data");
+        this.#structuredReplies = true;
+        return goOn(encodeOptionReply(option, optionReplies.ack));
       case options.listMetaContext:
-      case options.setMetaContext: {
-        if (!structuredReplies) return refuse(optionReplies.invalid, "ask for structured replies first");
-        const request = parseMetaContextRequest(data);
-        if (request === undefined) return refuse(optionReplies.invalid, "malformed request");
-        const chosen = findExport(request.name);
-        if (chosen === undefined)
-          return refuse(optionReplies.unknownExport, "there is no export of that name");
-        const setting = option === options.setMetaContext;
-        const found = matchesBaseAllocation(request.queries, setting);
-        if (setting) contextFor = found ? chosen.name : undefined;
-        const context = reply(
-          optionReplies.metaContext,
-          encodeMetaContext(setting ? baseAllocationId : 0, baseAllocation),
-        );
-        return goOn(...(found ? [context] : []), reply(optionReplies.ack));
-      }
+      case options.setMetaContext:
+        return this.#metaContext(option, data);
       default:
-        return refuse(optionReplies.unsupported, "this option is not known here");
+        return refuse(option, optionReplies.unsupported, "this option is not known here");
     }
   }
 
-  function agree(chosen: NbdExport): Agreement {
-    return { export: chosen, structuredReplies, blockStatus: contextFor === chosen.name };
+  oversizedOption(option: number): NegotiationStep {
+    if (option === options.exportName) return close();
+    return refuse(option, optionReplies.tooBig, "too much data");
+  }
+
+  secured(): void {
+    this.#secure = true;
+    this.#structuredReplies = false;
+    this.#contextFor = undefined;
+  }
+
+  #startTls(data: Buffer): NegotiationStep {
+    const option = options.startTls;
+    if (data.length > 0) return refuse(option, optionReplies.invalid, "STARTTLS takes no data");
+    if (this.#config.tls === "off")
+      return refuse(option, optionReplies.unsupported, "this server has no certificate");
+    if (this.#secure) return refuse(option, optionReplies.invalid, "TLS is on already");
+    return { replies: [encodeOptionReply(option, optionReplies.ack)], next: "start-tls" };
+  }
+
+  #exportName(data: Buffer): NegotiationStep {
+    const chosen = this.#findExport(data.toString("utf8"));
+    if (chosen === undefined) return close();
+    return {
+      replies: [encodeExportNameAnswer(factsOf(chosen), this.#noZeroes)],
+      next: this.#agree(chosen),
+    };
+  }
+
+  #list(data: Buffer): NegotiationStep {
+    const option = options.list;
+    if (data.length > 0) return refuse(option, optionReplies.invalid, "LIST takes no data");
+    const names = this.#config.exports.map(({ name }) =>
+      encodeOptionReply(option, optionReplies.server, encodeListedExport(name)),
+    );
+    return goOn(...names, encodeOptionReply(option, optionReplies.ack));
+  }
+
+  #infoOrGo(option: number, data: Buffer): NegotiationStep {
+    const request = parseInfoRequest(data);
+    if (request === undefined) return refuse(option, optionReplies.invalid, "malformed request");
+    const chosen = this.#findExport(request.name);
+    if (chosen === undefined) return refuseExport(option);
+    const infos = infosOf(chosen, request.wishes).map((info) =>
+      encodeOptionReply(option, optionReplies.info, info),
+    );
+    const replies = [...infos, encodeOptionReply(option, optionReplies.ack)];
+    return { replies, next: option === options.go ? this.#agree(chosen) : "continue" };
+  }
+
+  #metaContext(option: number, data: Buffer): NegotiationStep {
+    if (!this.#structuredReplies)
+      return refuse(option, optionReplies.invalid, "ask for structured replies first");
+    const request = parseMetaContextRequest(data);
+    if (request === undefined) return refuse(option, optionReplies.invalid, "malformed request");
+    const chosen = this.#findExport(request.name);
+    if (chosen === undefined) return refuseExport(option);
+    const setting = option === options.setMetaContext;
+    const found = matchesBaseAllocation(request.queries, setting);
+    if (setting) this.#contextFor = found ? chosen.name : undefined;
+    const context = encodeMetaContext(setting ? baseAllocationId : 0, baseAllocation);
+    const replies = found ? [encodeOptionReply(option, optionReplies.metaContext, context)] : [];
+    return goOn(...replies, encodeOptionReply(option, optionReplies.ack));
+  }
+
+  #agree(chosen: NbdExport): Agreement {
+    return {
+      export: chosen,
+      structuredReplies: this.#structuredReplies,
+      blockStatus: this.#contextFor === chosen.name,
+    };
   }
 
   /** The empty name is the default export. */
-  function findExport(name: string): NbdExport | undefined {
+  #findExport(name: string): NbdExport | undefined {
     if (Buffer.byteLength(name) > maxNameBytes) return undefined;
-    return config.exports.find((one) => one.name === name) ?? (name === "" ? config.exports[0] : undefined);
+    const { exports } = this.#config;
+    return exports.find((one) => one.name === name) ?? (name === "" ? exports[0] : undefined);
   }
+}
 
-  return {
-    clientFlags(flags) {
-      const known = handshakeFlags.fixedNewstyle | handshakeFlags.noZeroes;
-      noZeroes = (flags & handshakeFlags.noZeroes) !== 0;
-      const fits = (flags & ~known) === 0 && (flags & handshakeFlags.fixedNewstyle) !== 0;
-      return { replies: [], next: fits ? "continue" : "close" };
-    },
-    option,
-    oversizedOption(option) {
-      if (option === options.exportName) return { replies: [], next: "close" };
-      return {
-        replies: [encodeOptionReply(option, optionReplies.tooBig, Buffer.from("too much data"))],
-        next: "continue",
-      };
-    },
-    secured() {
-      secure = true;
-      structuredReplies = false;
-      contextFor = undefined;
-    },
-  };
+function goOn(...replies: Buffer[]): NegotiationStep {
+  return { replies, next: "continue" };
+}
+
+function close(...replies: Buffer[]): NegotiationStep {
+  return { replies, next: "close" };
+}
+
+function refuse(option: number, type: number, why: string): NegotiationStep {
+  return goOn(encodeOptionReply(option, type, Buffer.from(why)));
+}
+
+function refuseExport(option: number): NegotiationStep {
+  return refuse(option, optionReplies.unknownExport, "there is no export of that name");
 }
 
 function infosOf(chosen: NbdExport, wishes: readonly number[]): Buffer[] {

@@ -1,4 +1,3 @@
-import { createRoute } from "@hono/zod-openapi";
 import type { GuestCommand } from "../../sandbox/guest/command.ts";
 import type { CommandRequest } from "../../sandbox/guest/message.ts";
 import type { SandboxRecord } from "../../sandbox/store/records.ts";
@@ -7,14 +6,14 @@ import { noteFailure } from "../context/note-failure.ts";
 import { createEventStream, type EventStream } from "../requests/event-stream.ts";
 import { streamAliveMs } from "../requests/limits.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { failures, jsonBody, linesAnswer, linesType, sandboxParam } from "./route.ts";
+import { jsonBody, linesAnswer, linesType, route, sandboxParam } from "./route.ts";
 import { execEventSchema, execSchema } from "./schemas.ts";
 
 /** Commands: one JSON line for each piece of output. A client that goes away ends its command. */
 export function addExecRoute(app: ServerApp, server: ServerContext): void {
   const { sandboxContext, sandboxApi } = server;
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/sandboxes/{sandbox}/exec",
       summary: "Run a command in a sandbox",
@@ -22,7 +21,6 @@ export function addExecRoute(app: ServerApp, server: ServerContext): void {
       request: { params: sandboxParam, body: jsonBody(execSchema) },
       responses: {
         200: linesAnswer(execEventSchema, "One JSON event a line; the last is `exit` or `error`"),
-        ...failures,
       },
     }),
     async (c) => {

@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { writeGuestFile } from "../../sandbox/guest/copy-files.ts";
 import { listGuestFolder, makeGuestFolder, removeGuestFile } from "../../sandbox/guest/files.ts";
 import type { ServerContext } from "../context/context.ts";
@@ -6,7 +6,7 @@ import { guestFileBody } from "../context/guest-file-body.ts";
 import { guestText, userName } from "../e2b/envd.ts";
 import { streamBody } from "../requests/request-body.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { bytesAnswer, failures, jsonAnswer, sandboxParam } from "./route.ts";
+import { bytesAnswer, jsonAnswer, route, sandboxParam } from "./route.ts";
 
 const fileQuery = z.object({
   path: guestText.min(1),
@@ -36,18 +36,23 @@ const entrySchema = z
 
 /** Files of guests: bodies are streams, as fast as the slower side. */
 export function addFileTransferRoutes(app: ServerApp, server: ServerContext): void {
+  addGuestFileRoutes(app, server);
+  addGuestDirectoryRoutes(app, server);
+}
+
+function addGuestFileRoutes(app: ServerApp, server: ServerContext): void {
   const { sandboxContext, sandboxApi, sessions } = server;
   const find = (sandbox: string) => sandboxApi.findSandbox(sandboxContext, sandbox);
   const tags = ["files"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/sandboxes/{sandbox}/files",
       summary: "Read a file",
       tags,
       request: { params: sandboxParam, query: fileQuery },
-      responses: { 200: bytesAnswer, ...failures },
+      responses: { 200: bytesAnswer },
     }),
     async (c) => {
       const { path, user } = c.req.valid("query");
@@ -59,7 +64,7 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "put",
       path: "/v1/sandboxes/{sandbox}/files",
       summary: "Write a file: all of it or nothing",
@@ -72,7 +77,7 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
           content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
         },
       },
-      responses: { 204: { description: "It is written" }, ...failures },
+      responses: { 204: { description: "It is written" } },
     }),
     async (c) => {
       const { path, user, mode } = c.req.valid("query");
@@ -88,13 +93,13 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "delete",
       path: "/v1/sandboxes/{sandbox}/files",
       summary: "Remove a file, or a directory with all below it",
       tags,
       request: { params: sandboxParam, query: fileQuery },
-      responses: { 204: { description: "It is gone" }, ...failures },
+      responses: { 204: { description: "It is gone" } },
     }),
     async (c) => {
       const { path, user } = c.req.valid("query");
@@ -104,9 +109,15 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
       return c.body(null, 204);
     },
   );
+}
+
+function addGuestDirectoryRoutes(app: ServerApp, server: ServerContext): void {
+  const { sandboxContext, sandboxApi, sessions } = server;
+  const find = (sandbox: string) => sandboxApi.findSandbox(sandboxContext, sandbox);
+  const tags = ["files"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/sandboxes/{sandbox}/folders",
       summary: "List a directory",
@@ -114,7 +125,6 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
       request: { params: sandboxParam, query: listQuery },
       responses: {
         200: jsonAnswer(z.array(entrySchema), "Each directory before what it holds"),
-        ...failures,
       },
     }),
     async (c) => {
@@ -127,13 +137,13 @@ export function addFileTransferRoutes(app: ServerApp, server: ServerContext): vo
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "put",
       path: "/v1/sandboxes/{sandbox}/folders",
       summary: "Make a directory, with those above it",
       tags,
       request: { params: sandboxParam, query: fileQuery },
-      responses: { 201: jsonAnswer(entrySchema, "The directory"), ...failures },
+      responses: { 201: jsonAnswer(entrySchema, "The directory") },
     }),
     async (c) => {
       const { path, user } = c.req.valid("query");

@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { parseRootfsSource } from "../../sandbox/image/source.ts";
@@ -8,7 +8,7 @@ import { noteFailure } from "../context/note-failure.ts";
 import { createEventStream } from "../requests/event-stream.ts";
 import { streamAliveMs } from "../requests/limits.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { failures, jsonAnswer, jsonBody, linesAnswer, linesType } from "./route.ts";
+import { jsonAnswer, jsonBody, linesAnswer, linesType, route } from "./route.ts";
 import { errorSchema, imageBuildSchema, imageSchema } from "./schemas.ts";
 
 const buildEventSchema = z
@@ -26,12 +26,12 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
   const tags = ["images"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/images",
       summary: "List the images",
       tags,
-      responses: { 200: jsonAnswer(z.array(imageSchema), "All of them, by name"), ...failures },
+      responses: { 200: jsonAnswer(z.array(imageSchema), "All of them, by name") },
     }),
     (c) =>
       c.json(
@@ -43,13 +43,13 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/images/{image}",
       summary: "Show an image",
       tags,
       request: { params: z.object({ image: z.string() }) },
-      responses: { 200: jsonAnswer(imageSchema, "The image"), ...failures },
+      responses: { 200: jsonAnswer(imageSchema, "The image") },
     }),
     (c) =>
       c.json(
@@ -61,7 +61,7 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/images",
       summary: "Make an image that sandboxes start from",
@@ -70,7 +70,6 @@ export function addImageRoutes(app: ServerApp, server: ServerContext): void {
       request: { body: jsonBody(imageBuildSchema) },
       responses: {
         200: linesAnswer(buildEventSchema, "One JSON event a line; the last is `done` or `error`"),
-        ...failures,
       },
     }),
     (c) => {

@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { isKeyframeError, KeyframeError } from "../../base/errors.ts";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
@@ -7,7 +7,7 @@ import { openDataFile } from "../../system/files/data-file.ts";
 import type { ServerContext } from "../context/context.ts";
 import { streamBody } from "../requests/request-body.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { bytesAnswer, failures, jsonAnswer, snapshotParam } from "./route.ts";
+import { bytesAnswer, jsonAnswer, route, snapshotParam } from "./route.ts";
 import { snapshotSchema } from "./schemas.ts";
 
 const pieceBytes = 256 * 1024;
@@ -18,13 +18,13 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
   const tags = ["snapshots"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/snapshots/{snapshot}/pack",
       summary: "Read a snapshot and its ancestors as one file",
       tags,
       request: { params: snapshotParam },
-      responses: { 200: bytesAnswer, ...failures },
+      responses: { 200: bytesAnswer },
     }),
     async (c) => {
       const record = sandboxApi.findSnapshot(sandboxContext, c.req.valid("param").snapshot);
@@ -47,7 +47,7 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/snapshots/unpack",
       summary: "Import a packed snapshot",
@@ -59,7 +59,7 @@ export function addPackRoutes(app: ServerApp, server: ServerContext): void {
           content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
         },
       },
-      responses: { 201: jsonAnswer(snapshotSchema, "The snapshot"), ...failures },
+      responses: { 201: jsonAnswer(snapshotSchema, "The snapshot") },
     }),
     async (c) => {
       const { name } = c.req.valid("query");

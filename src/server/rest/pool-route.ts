@@ -1,9 +1,9 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
 import { defaultPoolIdleMs } from "../../sandbox/limits.ts";
 import type { ServerContext } from "../context/context.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { failures, jsonAnswer, jsonBody, snapshotParam } from "./route.ts";
+import { jsonAnswer, jsonBody, route, snapshotParam } from "./route.ts";
 import { lifetimeSeconds, sandboxSchema } from "./schemas.ts";
 
 const poolSchema = z
@@ -19,13 +19,13 @@ const poolSchema = z
 /** `keyframe sandbox pool`. */
 export function addPoolRoute(app: ServerApp, { sandboxContext, sandboxApi }: ServerContext): void {
   app.openapi(
-    createRoute({
+    route({
       method: "put",
       path: "/v1/snapshots/{snapshot}/pool",
       summary: "Keep machines ready for a snapshot: starts take one in milliseconds",
       tags: ["snapshots"],
       request: { params: snapshotParam, body: jsonBody(poolSchema) },
-      responses: { 200: jsonAnswer(z.array(sandboxSchema), "The machines that are ready"), ...failures },
+      responses: { 200: jsonAnswer(z.array(sandboxSchema), "The machines that are ready") },
     }),
     async (c) => {
       const { size, idleSeconds } = c.req.valid("json");

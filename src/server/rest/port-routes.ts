@@ -1,7 +1,7 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import type { ServerContext } from "../context/context.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { failures, jsonAnswer, jsonBody, sandboxParam } from "./route.ts";
+import { jsonAnswer, jsonBody, route, sandboxParam } from "./route.ts";
 
 const port = z.int().min(1).max(65_535);
 const forwardSchema = z.object({ hostPort: z.number(), guestPort: z.number() }).openapi("Port");
@@ -19,13 +19,13 @@ export function addPortRoutes(app: ServerApp, { sandboxContext, sandboxApi }: Se
   const tags = ["sandboxes"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/sandboxes/{sandbox}/ports",
       summary: "List the ports of the server's machine that lead into a sandbox",
       tags,
       request: { params: sandboxParam },
-      responses: { 200: jsonAnswer(z.array(forwardSchema), "All of them"), ...failures },
+      responses: { 200: jsonAnswer(z.array(forwardSchema), "All of them") },
     }),
     (c) => {
       const record = sandboxApi.findSandbox(sandboxContext, c.req.valid("param").sandbox);
@@ -34,13 +34,13 @@ export function addPortRoutes(app: ServerApp, { sandboxContext, sandboxApi }: Se
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/sandboxes/{sandbox}/ports",
       summary: "Let a port of the server's 127.0.0.1 lead to one of the guest's",
       tags,
       request: { params: sandboxParam, body: jsonBody(openSchema) },
-      responses: { 201: jsonAnswer(forwardSchema, "The port"), ...failures },
+      responses: { 201: jsonAnswer(forwardSchema, "The port") },
     }),
     async (c) => {
       const { guestPort, hostPort } = c.req.valid("json");
@@ -51,13 +51,13 @@ export function addPortRoutes(app: ServerApp, { sandboxContext, sandboxApi }: Se
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "delete",
       path: "/v1/sandboxes/{sandbox}/ports/{guestPort}",
       summary: "End the forwarding to a port of the guest's",
       tags,
       request: { params: portParam, query: closeQuery },
-      responses: { 200: jsonAnswer(z.array(forwardSchema), "What ended"), ...failures },
+      responses: { 200: jsonAnswer(z.array(forwardSchema), "What ended") },
     }),
     async (c) => {
       const { sandbox, guestPort } = c.req.valid("param");

@@ -1,4 +1,4 @@
-import { z } from "@hono/zod-openapi";
+import { createRoute, type RouteConfig, z } from "@hono/zod-openapi";
 import { errorSchema } from "./schemas.ts";
 
 // Pieces that the routes' definitions share.
@@ -10,6 +10,14 @@ export const failures = {
     content: { "application/json": { schema: errorSchema } },
   },
 } as const;
+
+/** A route that may answer with an error besides what it defines. */
+export function route<P extends string, R extends Omit<RouteConfig, "path"> & { path: P }>(definition: R) {
+  return createRoute<P, R & { responses: typeof failures }>({
+    ...definition,
+    responses: { ...definition.responses, ...failures },
+  });
+}
 
 export function jsonAnswer<T extends z.ZodType>(schema: T, description: string) {
   return { description, content: { "application/json": { schema } } } as const;

@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import type { WritingSnapshot } from "../../sandbox/lifecycle/branch.ts";
 import { describeSandbox } from "../../sandbox/lifecycle/describe-sandbox.ts";
@@ -9,7 +9,7 @@ import { branchIntoChildren } from "../../workflows/branch-into-children.ts";
 import type { ServerContext } from "../context/context.ts";
 import { noteFailure } from "../context/note-failure.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { failures, jsonAnswer, jsonBody, optionalJsonBody, sandboxParam } from "./route.ts";
+import { jsonAnswer, jsonBody, optionalJsonBody, route, sandboxParam } from "./route.ts";
 import {
   branchSchema,
   createSchema,
@@ -23,16 +23,23 @@ import {
 
 /** Sandboxes: all that `keyframe sandbox` does, but for commands and files. */
 export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
+  addLifeRoutes(app, server);
+  addStopRoutes(app, server);
+  addBranchRoutes(app, server);
+}
+
+function addLifeRoutes(app: ServerApp, server: ServerContext): void {
   const { sandboxContext, sandboxApi } = server;
+  const { find, describeResults } = sandboxSteps(server);
   const tags = ["sandboxes"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/sandboxes",
       summary: "List the sandboxes",
       tags,
-      responses: { 200: jsonAnswer(z.array(sandboxSchema), "All of them, oldest first"), ...failures },
+      responses: { 200: jsonAnswer(z.array(sandboxSchema), "All of them, oldest first") },
     }),
     (c) =>
       c.json(
@@ -42,13 +49,13 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/sandboxes",
       summary: "Start a sandbox from an image, or some from a snapshot",
       tags,
       request: { body: jsonBody(createSchema) },
-      responses: { 201: jsonAnswer(z.array(startedSchema), "One result for each, in order"), ...failures },
+      responses: { 201: jsonAnswer(z.array(startedSchema), "One result for each, in order") },
     }),
     async (c) => {
       const { ttlSeconds, idleSeconds, network, name, ...request } = c.req.valid("json");
@@ -64,25 +71,25 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/sandboxes/{sandbox}",
       summary: "Show a sandbox",
       tags,
       request: { params: sandboxParam },
-      responses: { 200: jsonAnswer(sandboxSchema, "The sandbox"), ...failures },
+      responses: { 200: jsonAnswer(sandboxSchema, "The sandbox") },
     }),
     (c) => c.json(describeSandbox(sandboxContext, find(c.req.valid("param").sandbox)), 200),
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "delete",
       path: "/v1/sandboxes/{sandbox}",
       summary: "End a sandbox and remove it",
       tags,
       request: { params: sandboxParam },
-      responses: { 204: { description: "It is gone" }, ...failures },
+      responses: { 204: { description: "It is gone" } },
     }),
     async (c) => {
       await sandboxApi.removeSandbox(sandboxContext, find(c.req.valid("param").sandbox));
@@ -91,7 +98,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/sandboxes/{sandbox}/logs",
       summary: "Show a sandbox's console and hypervisor log",
@@ -99,20 +106,25 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       request: { params: sandboxParam },
       responses: {
         200: jsonAnswer(z.object({ console: z.string(), hypervisor: z.string() }), "The ends of both"),
-        ...failures,
       },
     }),
     (c) => c.json(sandboxApi.readSandboxLogs(sandboxContext, find(c.req.valid("param").sandbox)), 200),
   );
+}
+
+function addStopRoutes(app: ServerApp, server: ServerContext): void {
+  const { sandboxContext, sandboxApi } = server;
+  const { find, branch, describeResult } = sandboxSteps(server);
+  const tags = ["sandboxes"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/sandboxes/{sandbox}/stop",
       summary: "Save a sandbox and end its machine",
       tags,
       request: { params: sandboxParam },
-      responses: { 200: jsonAnswer(sandboxSchema, "The stopped sandbox"), ...failures },
+      responses: { 200: jsonAnswer(sandboxSchema, "The stopped sandbox") },
     }),
     async (c) => {
       const stopped = await sandboxApi.suspendSandbox(sandboxContext, find(c.req.valid("param").sandbox));
@@ -121,13 +133,13 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/sandboxes/{sandbox}/resume",
       summary: "Continue a stopped sandbox",
       tags,
       request: { params: sandboxParam, body: optionalJsonBody(resumeSchema) },
-      responses: { 200: jsonAnswer(startedSchema, "The running sandbox"), ...failures },
+      responses: { 200: jsonAnswer(startedSchema, "The running sandbox") },
     }),
     async (c) => {
       const record = find(c.req.valid("param").sandbox);
@@ -141,7 +153,7 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/sandboxes/{sandbox}/snapshots",
       summary: "Snapshot a running sandbox without stopping it",
@@ -150,7 +162,6 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       responses: {
         201: jsonAnswer(snapshotSchema, "The snapshot"),
         202: jsonAnswer(snapshotSchema, "The sandbox runs again and the snapshot is being written"),
-        ...failures,
       },
     }),
     async (c) => {
@@ -162,9 +173,15 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       return c.json({ ...described, pauseMs: writing.pause.totalMs, pause: writing.pause }, 202);
     },
   );
+}
+
+function addBranchRoutes(app: ServerApp, server: ServerContext): void {
+  const { sandboxContext, sandboxApi } = server;
+  const { find, observePause, describeResults } = sandboxSteps(server);
+  const tags = ["sandboxes"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/sandboxes/{sandbox}/branch",
       summary: "Save a running sandbox and start children of it",
@@ -175,7 +192,6 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
           z.object({ snapshot: snapshotSchema, children: z.array(startedSchema) }),
           "The snapshot, and one result for each child",
         ),
-        ...failures,
       },
     }),
     async (c) => {
@@ -200,13 +216,13 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/snapshots/{snapshot}/fork",
       summary: "Start children of a snapshot",
       tags: ["snapshots"],
       request: { params: z.object({ snapshot: z.string() }), body: optionalJsonBody(forkSchema) },
-      responses: { 201: jsonAnswer(z.array(startedSchema), "One result for each child"), ...failures },
+      responses: { 201: jsonAnswer(z.array(startedSchema), "One result for each child") },
     }),
     async (c) => {
       const { count, env, ...rest } = c.req.valid("json");
@@ -223,6 +239,11 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       return c.json(describeResults(children), 201);
     },
   );
+}
+
+/** What the routes do in the same way. */
+function sandboxSteps(server: ServerContext) {
+  const { sandboxContext, sandboxApi } = server;
 
   function find(text: string) {
     return sandboxApi.findSandbox(sandboxContext, text);
@@ -260,6 +281,8 @@ export function addSandboxRoutes(app: ServerApp, server: ServerContext): void {
       problems: [...problems],
     };
   }
+
+  return { find, branch, observePause, describeResults, describeResult };
 }
 
 function startOptions(given: {

@@ -1,9 +1,9 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { parseObjectName } from "../../sandbox/ids.ts";
 import { describeSnapshot } from "../../sandbox/snapshot/describe.ts";
 import type { ServerContext } from "../context/context.ts";
 import type { ServerApp } from "../requests/request-env.ts";
-import { failures, jsonAnswer, jsonBody, snapshotParam } from "./route.ts";
+import { jsonAnswer, jsonBody, route, snapshotParam } from "./route.ts";
 import { snapshotSchema } from "./schemas.ts";
 
 const pushSchema = z.object({ store: z.string(), name: z.string().optional() }).strict().openapi("Push");
@@ -31,24 +31,24 @@ export function addStoreRoutes(app: ServerApp, { sandboxContext, sandboxApi, sto
   const tags = ["snapshots"];
 
   app.openapi(
-    createRoute({
+    route({
       method: "get",
       path: "/v1/stores",
       summary: "List the stores that snapshots can be sent to and fetched from",
       tags,
-      responses: { 200: jsonAnswer(z.array(z.string()), "Their names"), ...failures },
+      responses: { 200: jsonAnswer(z.array(z.string()), "Their names") },
     }),
     (c) => c.json([...stores.names], 200),
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/snapshots/{snapshot}/push",
       summary: "Send a snapshot and its chain to a store: only what is missing there",
       tags,
       request: { params: snapshotParam, body: jsonBody(pushSchema) },
-      responses: { 200: jsonAnswer(pushedSchema, "What was sent"), ...failures },
+      responses: { 200: jsonAnswer(pushedSchema, "What was sent") },
     }),
     async (c) => {
       const { store, name } = c.req.valid("json");
@@ -65,13 +65,13 @@ export function addStoreRoutes(app: ServerApp, { sandboxContext, sandboxApi, sto
   );
 
   app.openapi(
-    createRoute({
+    route({
       method: "post",
       path: "/v1/snapshots/pull",
       summary: "Fetch a snapshot and its chain from a store",
       tags,
       request: { body: jsonBody(pullSchema) },
-      responses: { 201: jsonAnswer(snapshotSchema, "The snapshot"), ...failures },
+      responses: { 201: jsonAnswer(snapshotSchema, "The snapshot") },
     }),
     async (c) => {
       const { store, snapshot, name, lazy = false } = c.req.valid("json");
