@@ -17,12 +17,22 @@ export const defaultMachinePolicy: MachinePolicy = {
   bytes: 8 * 1024 ** 3,
 };
 
-/** The moments whose machines are let go, oldest first; moments are in the order of time. */
+/**
+ * The moments whose machines are let go, oldest first; moments are in the order of time. A machine that was saved again at
+ * the same moment goes whatever the policy is: the last one counts.
+ */
 export function planLetGo(moments: readonly RunMoment[], policy: MachinePolicy, nowMs: number): RunMoment[] {
   const kept = moments.filter(({ snapshot }) => snapshot !== undefined);
   const gone: RunMoment[] = [];
   let bytes = 0;
-  for (const [age, moment] of [...kept].reverse().entries()) {
+  const seen = new Set<string>();
+  for (const moment of [...kept].reverse()) {
+    if (seen.has(moment.commit)) {
+      gone.unshift(moment);
+      continue;
+    }
+    const age = seen.size;
+    seen.add(moment.commit);
     bytes += moment.sizeBytes ?? 0;
     const isOld = nowMs - Date.parse(moment.at) > policy.ageMs;
     if (age > 0 && (age >= policy.count || isOld || bytes > policy.bytes)) gone.unshift(moment);

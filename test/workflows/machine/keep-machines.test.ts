@@ -24,6 +24,17 @@ test.each<[string, readonly RunMoment[], readonly string[]]>([
     [moment(4), { commit: "x", at: "2026-01-01T00:00:00Z" }, moment(2), moment(1)],
     [],
   ],
+  [
+    "of one moment the last machine stays, and counts once",
+    [
+      moment(3),
+      { ...moment(2), snapshot: "sn-2a" },
+      { ...moment(2), snapshot: "sn-2b" },
+      moment(2),
+      moment(1),
+    ],
+    ["c2", "c2"],
+  ],
 ])("%s", (_, moments, expected) => {
   expect(gone(moments)).toEqual(expected);
 });
