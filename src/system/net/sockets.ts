@@ -180,8 +180,18 @@ function boundAddress(server: Server, wanted: SocketAddress): SocketAddress {
   return { host: bound.address, port: bound.port };
 }
 
-/** A socket that only this user can connect to, whatever the umask, from its first moment on. */
+/** sockaddr_un holds 108 bytes with the terminator. */
+export const maxSocketPathBytes = 107;
+
+/**
+ * A socket that only this user can connect to, whatever the umask, from its first moment on.
+ * @throws KeyframeError `refused` for a path that is too long: Node would cut it off and listen elsewhere
+ */
 export function listenPrivately(server: Server, path: string, listening: () => void): void {
+  if (Buffer.byteLength(path) > maxSocketPathBytes)
+    throw new KeyframeError("refused", `the path ${path} is too long for a socket`, {
+      hint: `it may have ${maxSocketPathBytes} bytes: choose a home directory with a shorter path`,
+    });
   const restore = narrowUmask();
   try {
     server.listen(path, () => {
@@ -201,6 +211,7 @@ function narrowUmask(): () => void {
 }
 
 function listenError(error: unknown, address: SocketAddress): KeyframeError {
+  if (error instanceof KeyframeError) return error;
   const text = addressText(address);
   if (errnoOf(error) === "EADDRINUSE") {
     return new KeyframeError("refused", `${text} is in use by another server`, {

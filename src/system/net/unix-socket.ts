@@ -4,9 +4,6 @@ import { KeyframeError } from "../../base/errors.ts";
 import { errnoOf } from "../files/files.ts";
 import { listenPrivately } from "./sockets.ts";
 
-/** sockaddr_un holds 108 bytes with the terminator. */
-export const maxSocketPathBytes = 107;
-
 /** Connects to a socket in the file system. `not-found` while nobody listens there: the caller may try again. */
 export function connectUnixSocket(path: string): Promise<Duplex> {
   return new Promise((resolve, reject) => {

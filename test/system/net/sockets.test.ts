@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
@@ -55,4 +55,11 @@ test("connecting to nobody says where", async () => {
   const path = join(scratchFolder(), "nobody");
   await expect(connectNodeSocket({ path })).rejects.toThrow(`unix:${path}`);
   expect(addressText({ port: 7 })).toBe("127.0.0.1:7");
+});
+
+test("a path that is too long for a socket is refused, and nothing listens at a part of it", async () => {
+  const folder = scratchFolder();
+  const path = join(folder, "x".repeat(108 - folder.length));
+  await expect(listenNodeSocket({ path }, () => undefined)).rejects.toMatchObject({ code: "refused" });
+  expect(readdirSync(folder)).toEqual([]);
 });
