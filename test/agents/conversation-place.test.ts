@@ -1,3 +1,4 @@
+// Covers src/agents/conversations/**.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";

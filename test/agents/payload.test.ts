@@ -1,3 +1,4 @@
+// Covers src/agents/*.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodePayload } from "../../src/agents/payload.ts";

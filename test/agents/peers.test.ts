@@ -1,3 +1,4 @@
+// Covers src/agents/peers/**.
 import { describe, expect, test } from "vitest";
 import {
   giveEntireBack,

@@ -1,3 +1,4 @@
+// Covers src/agents/hooks/**, src/agents/settings/**.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { connectableAgents } from "../../src/agents/connectable-agents.ts";

@@ -1,3 +1,4 @@
+// Covers src/authorship/carry/**.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

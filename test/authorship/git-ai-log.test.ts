@@ -1,3 +1,4 @@
+// Covers src/authorship/note/**, src/authorship/takeover/**.
 import { describe, expect, test } from "vitest";
 import { humanKey, sessionKey } from "../../src/authorship/note/keys.ts";
 import { claimedRuns, parseGitAiLog } from "../../src/authorship/takeover/git-ai-log.ts";

@@ -1,3 +1,4 @@
+// Covers src/authorship/shell/**, src/git/worktree/**.
 import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type AuthorshipRepo, agentA, agentB, makeAuthorshipRepo } from "../support/authorship-repo.ts";

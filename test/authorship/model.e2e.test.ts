@@ -1,3 +1,4 @@
+// Covers src/authorship/rules/**.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type AuthorshipRepo, agentA, agentB, makeAuthorshipRepo } from "../support/authorship-repo.ts";

@@ -1,3 +1,5 @@
+// Covers src/authorship/blame/**, src/authorship/diff/**, src/cli/blame/**, src/cli/diff/**,
+// src/cli/log/**, src/cli/show/**, src/cli/human/**.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestRepository, noteText, type TestRepository } from "../support/test-repository.ts";
 

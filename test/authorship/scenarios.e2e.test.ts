@@ -1,3 +1,4 @@
+// Covers src/authorship/edits/**, src/authorship/record/**, src/authorship/settle/**.
 import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/base/*.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isKeyframeError } from "../../src/base/errors.ts";

@@ -1,3 +1,4 @@
+// Covers src/checkpoints/capture/**.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/checkpoints/clean/**.
 import { existsSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";

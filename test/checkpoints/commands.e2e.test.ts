@@ -1,3 +1,5 @@
+// Covers src/checkpoints/query/**, src/cli/explain/**, src/cli/list/**, src/cli/search/**,
+// src/cli/tokens/**, src/cli/migrate/**.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/checkpoints/commit/**, src/checkpoints/turn/**, src/cli/hooks/**.
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/checkpoints/remote/**, src/git/remote/**, src/cli/fetch/**, src/cli/push/**.
 import { execFile, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/checkpoints/remove/**, src/cli/redact/**, src/cli/rm/**.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";

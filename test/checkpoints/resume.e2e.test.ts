@@ -1,3 +1,4 @@
+// Covers src/checkpoints/resume/**, src/cli/resume/**.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

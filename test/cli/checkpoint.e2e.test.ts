@@ -1,3 +1,4 @@
+// Covers src/cli/record/**, src/cli/journal/**.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";

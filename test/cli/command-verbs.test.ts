@@ -1,3 +1,4 @@
+// Covers src/cli/*, src/cli/command/**, src/cli/output/**.
 import type { RouteMap } from "@stricli/core";
 import { expect, test } from "vitest";
 import { application, rootRoutes } from "../../src/cli/application.ts";

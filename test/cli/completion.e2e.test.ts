@@ -1,3 +1,4 @@
+// Covers src/cli/completion/**.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

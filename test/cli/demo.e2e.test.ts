@@ -1,3 +1,4 @@
+// Covers src/cli/demo/**.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

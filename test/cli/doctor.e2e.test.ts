@@ -1,3 +1,4 @@
+// Covers src/cli/doctor/**.
 import { spawnSync } from "node:child_process";
 import {
   existsSync,

@@ -1,3 +1,4 @@
+// Covers src/cli/agents/**, src/cli/version/**.
 import {
   chmodSync,
   lstatSync,

@@ -1,3 +1,4 @@
+// Covers src/cli/enable/**, src/cli/disable/**, src/cli/setup/**, src/cli/status/**.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,

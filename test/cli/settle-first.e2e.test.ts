@@ -1,3 +1,4 @@
+// Covers src/cli/settle/**.
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startAgentSession } from "../support/agent-session.ts";
 import { createTestRepository, type TestRepository } from "../support/test-repository.ts";

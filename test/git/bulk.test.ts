@@ -1,3 +1,4 @@
+// Covers src/git/objects/**.
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { blobOid, type CommitMark, openBulkWriter } from "../../src/git/objects/bulk-writer.ts";

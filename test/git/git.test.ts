@@ -1,3 +1,4 @@
+// Covers src/git/*, src/git/refs/**.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

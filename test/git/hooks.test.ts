@@ -1,3 +1,4 @@
+// Covers src/git/hooks/**.
 import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,

@@ -1,3 +1,4 @@
+// Covers src/journal/**.
 import { execFile, spawnSync } from "node:child_process";
 import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

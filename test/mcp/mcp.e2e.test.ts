@@ -1,4 +1,4 @@
-// Covers src/mcp/** and src/workflows/ask/**: the official client of the protocol, both generations, over real history.
+// Covers src/mcp/** and src/workflows/ask/**, src/cli/mcp/**: the official client of the protocol, both generations, over real history.
 import { spawnSync } from "node:child_process";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";

@@ -1,4 +1,4 @@
-// Covers src/race/**: lanes, checks, comparison, adoption and removal, through the built program with real git.
+// Covers src/race/**, src/cli/race/**: lanes, checks, comparison, adoption and removal, through the built program with real git.
 // The competitors are scripts that speak through Claude Code's hooks as the real program does.
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/cli/remote-helper/**.
 import { execFileSync, spawnSync } from "node:child_process";
 import {
   mkdirSync,

@@ -1,3 +1,4 @@
+// Covers src/sandbox/guest/**, src/sandbox/qemu/**.
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

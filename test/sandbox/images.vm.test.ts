@@ -1,3 +1,4 @@
+// Covers src/sandbox/image/**, src/cli/image/build/**.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {

@@ -1,3 +1,4 @@
+// Covers src/sandbox/network/**, src/sandbox/sidecar/**.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";

@@ -1,3 +1,4 @@
+// Covers src/sandbox/lazy/**, src/sandbox/transfer/**, src/cli/snapshot/**.
 import { createHash } from "node:crypto";
 import {
   existsSync,

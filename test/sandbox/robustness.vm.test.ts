@@ -1,3 +1,4 @@
+// Covers src/sandbox/*, src/sandbox/removal/**, src/sandbox/store/**, src/cli/sandbox/**.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";

@@ -1,3 +1,4 @@
+// Covers src/server/e2b/**.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { KeyframeError } from "../../src/base/errors.ts";

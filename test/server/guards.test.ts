@@ -1,3 +1,4 @@
+// Covers src/server/*, src/server/requests/**.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { errorCodes } from "../../src/base/error-codes.ts";

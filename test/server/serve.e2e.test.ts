@@ -1,3 +1,4 @@
+// Covers src/cli/serve/**.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readFileSync, statSync } from "node:fs";

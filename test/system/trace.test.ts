@@ -1,3 +1,4 @@
+// Covers src/system/*.
 import { expect, test } from "vitest";
 import { createFakeClock } from "../../src/system/clock.ts";
 import { traceProcesses } from "../../src/system/machine/trace-processes.ts";

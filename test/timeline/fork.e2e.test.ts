@@ -1,4 +1,4 @@
-// Covers src/timeline/**: moments, marks, forks into worktrees and their removal, through the built program.
+// Covers src/timeline/**, src/cli/timeline/**, src/cli/fork/**: moments, marks, forks into worktrees and their removal, through the built program.
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/transcripts/*, src/transcripts/scan/**.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toolNameOf } from "../../src/transcripts/agent-names.ts";

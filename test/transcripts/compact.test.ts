@@ -1,3 +1,4 @@
+// Covers src/transcripts/compact/**.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSessionCompactors } from "../../src/checkpoints/query/compact-sessions.ts";

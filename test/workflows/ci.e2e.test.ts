@@ -1,3 +1,4 @@
+// Covers src/workflows/ci/**, src/cli/ci/**.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// Covers src/workflows/machine/**.
+//
 // An agent in a machine: the working copy goes in, turns and commits come out with their owners and machines, and the key
 // of the model stays here. The agent is a script that speaks through Claude Code's hooks. Under emulation this takes minutes, so
 // it runs where KEYFRAME_STORY is set: npm run test:story.

@@ -1,3 +1,4 @@
+// Covers src/workflows/run/**, src/cli/run/**.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/authorship/stats/**, src/cli/stats/**.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestRepository, noteText, type TestRepository } from "../../support/test-repository.ts";
 

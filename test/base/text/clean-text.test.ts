@@ -1,3 +1,4 @@
+// Covers src/base/text/**.
 import { describe, expect, test } from "vitest";
 import { cleanJson, cleanLine, cleanOutput, cleanText } from "../../../src/base/text/clean-text.ts";
 

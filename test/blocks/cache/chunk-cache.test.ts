@@ -1,3 +1,4 @@
+// Covers src/blocks/cache/**.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {

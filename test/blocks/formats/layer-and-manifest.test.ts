@@ -1,3 +1,4 @@
+// Covers src/blocks/formats/**.
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";

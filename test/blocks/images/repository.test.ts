@@ -1,3 +1,4 @@
+// Covers src/blocks/images/**.
 import { createHash } from "node:crypto";
 import {
   closeSync,

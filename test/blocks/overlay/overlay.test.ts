@@ -1,3 +1,4 @@
+// Covers src/blocks/overlay/**, src/blocks/*.
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+// Covers src/blocks/stores/**.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+// Covers src/checkpoints/doctor/**.
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findCheckpointProblems } from "../../../src/checkpoints/doctor/find-problems.ts";

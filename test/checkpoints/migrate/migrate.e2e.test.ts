@@ -1,3 +1,4 @@
+// Covers src/checkpoints/migrate/**.
 import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { applyMigration } from "../../../src/checkpoints/migrate/migrate.ts";

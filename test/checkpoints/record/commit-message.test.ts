@@ -1,3 +1,4 @@
+// Covers src/checkpoints/record/**.
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+// Covers src/checkpoints/rewind/**, src/cli/rewind/**, src/cli/mark/**.
 import {
   chmodSync,
   existsSync,

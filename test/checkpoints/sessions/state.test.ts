@@ -1,3 +1,4 @@
+// Covers src/checkpoints/sessions/**.
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

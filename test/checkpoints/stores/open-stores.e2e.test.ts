@@ -1,3 +1,4 @@
+// Covers src/checkpoints/stores/**.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+// Covers src/sandbox/lifecycle/**, src/sandbox/snapshot/**, src/sandbox/memory/**.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {

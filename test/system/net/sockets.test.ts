@@ -1,3 +1,4 @@
+// Covers src/system/net/**.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+// Covers src/transcripts/redaction/**.
 import { lintSource } from "@secretlint/core";
 import { creator as recommended } from "@secretlint/secretlint-rule-preset-recommend";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+// Covers src/transcripts/relate/**.
 import { describe, expect, test } from "vitest";
 import { relateTranscripts } from "../../../src/transcripts/relate/relate-transcripts.ts";
 
