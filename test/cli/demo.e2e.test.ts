@@ -18,7 +18,7 @@ test("the demo of two agents and a person shows whose every line is, leaves noth
   const env = { PATH: process.env["PATH"], TMPDIR: folder, HOME: folder };
   try {
     const text = run(["demo"], env);
-    expect(text.match(/^\d+\. /gm)).toHaveLength(7);
+    expect(text.match(/^\d+\. /gm)).toHaveLength(10);
     expect(text).toMatch(
       /CHANGES\.md +claude 1 line, codex 1 line\n +slug\.js +claude 3 lines, codex 1 line, Dana <dana@example\.com> 2 lines/,
     );
@@ -27,6 +27,10 @@ test("the demo of two agents and a person shows whose every line is, leaves noth
     expect(text).toMatch(/codex\/gpt-5\.5 +5\) - slug\(\): at most eight words/);
     expect(text).toMatch(/Dana +6\) export const home/);
     expect(text).toContain("$ keyframe stats HEAD");
+    expect(text).toMatch(/│ ○ +[0-9a-f]{12} .* Keep at most .* codex /);
+    expect(text).toMatch(/before-codex {2}\S+repository\.forks\/before-codex {2}keyframe\/before-codex/);
+    expect(text).toMatch(/\$ keyframe rewind --to [0-9a-f]{12}\n(?: .*\n)* .*slug\.js/);
+    expect(text).toContain("$ keyframe rewind --undo");
     expect(text).not.toContain("Problems in hooks");
     expect(text).not.toContain("\u001b");
     expect(readdirSync(folder)).toEqual([]);

@@ -57,6 +57,30 @@ async function play(context: CliContext, repository: string, transcripts: string
 
   stage.explain("Whose lines the commit is made of; what nobody saw is unknown, never guessed.");
   await stage.show("stats", "HEAD");
+  await goBack(stage, claude.prompt);
+}
+
+/** Every turn can be gone back to and forked. */
+async function goBack(stage: Stage, prompt: string): Promise<void> {
+  stage.explain("Every turn and commit is a moment, with its files, owners and conversation.");
+  await stage.show("timeline");
+
+  stage.explain("Was Codex a mistake? A fork continues from before it, in a worktree of its own.");
+  const moment = await findTurn(stage, prompt);
+  await stage.show("fork", moment, "--name", "before-codex");
+
+  stage.explain("Or the files go back right here. That is a moment too, so it can be undone.");
+  await stage.show("rewind", "--to", moment);
+  await stage.show("rewind", "--undo");
+}
+
+/** The id of the turn that had a prompt. */
+async function findTurn(stage: Stage, prompt: string): Promise<string> {
+  const moments = JSON.parse(await stage.keyframe(["timeline", "--json"], "")) as readonly {
+    readonly id: string;
+    readonly title: string;
+  }[];
+  return must(moments.find(({ title }) => title === prompt)?.id, "the turn has a moment");
 }
 
 async function playSession(
