@@ -132,9 +132,8 @@ function readValue(text: string, at: number): FoundValue | undefined {
   if (quote !== undefined && text.startsWith(quote, end))
     return { start, end, value: raw, isQuoted: true, next: "" };
   const value = quote === undefined ? endOfBare(raw) : raw;
-  const after = text[start + value.length] ?? "";
-  const isLineEnd = after === "\n" || after === "\r" || /^\\+[nr]/.test(text.slice(end, end + 4));
-  return { start, end: start + value.length, value, isQuoted: false, next: isLineEnd ? "" : after };
+  const next = text[start + value.length] ?? "";
+  return { start, end: start + value.length, value, isQuoted: false, next };
 }
 
 /** Without what ends a sentence, an argument or an item of a query. */

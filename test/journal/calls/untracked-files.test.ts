@@ -46,6 +46,8 @@ describe("the contents of untracked files", () => {
     const a = file("a", "one\n");
     open().keep([a]);
     const index = join(top, ".git/keyframe/journal/untracked/index.json");
+    // contents of files that git may ignore: for the user's own eyes
+    expect(statSync(index).mode & 0o777).toBe(0o600);
     writeFileSync(index, "[[");
     expect(open().content(a.path, a.mark)).toBeUndefined();
     open().keep([a]);

@@ -154,6 +154,26 @@ test("every page changed, none changed, and the last page alone are stored as wh
   expect(readFileSync(await materialise([last], 3 * pageBytes)).equals(imageOf([0, 0, 7]))).toBe(true);
 });
 
+test("as many changed pages as one run can have are one run, and one more makes another", async () => {
+  for (const [pages, runs] of [
+    [256, 1],
+    [257, 2],
+  ] as const) {
+    const image = imageOf(Array.from({ length: pages }, (_, page) => (page % 250) + 1));
+    const link = await storeDiff(
+      image,
+      Array.from({ length: pages }, () => true),
+      undefined,
+    );
+    const table = await openDiffImage(openRawImage(openNodeSparseFile(link.path, { mode: "read" })), {
+      ...link.written,
+      what: link.path,
+    });
+    expect(table.runs).toHaveLength(runs);
+    await expectView([link], image, pageBytes);
+  }
+});
+
 test("bytes after the last page mean nothing: a preallocated file is not cut", async () => {
   const link = await storeDiff(imageOf([1, 0, 2]), [true, true, true], undefined);
   truncateSync(link.path, statSync(link.path).size + 100_000);

@@ -65,6 +65,17 @@ describe("redaction", () => {
     expect(lines(text).includes("REDACTED")).toBe(isSecret);
   });
 
+  test.each([
+    ["API_KEY=ab12cd", true],
+    ["API_KEY=ab12c", false],
+    ["DB_PASSWORD=ab1x", true],
+    ["DB_PASSWORD=ab1", false],
+    ['my_password: "ab!2cd"', true],
+    ['my_password: "ab!2c"', false],
+  ])("the shortest value that a name makes a secret: %s", (text, isSecret) => {
+    expect(lines(text).includes("REDACTED")).toBe(isSecret);
+  });
+
   test("sees through JSON escapes, on any level", () => {
     const escaped = Array.from(fakes.github)
       .map((char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
