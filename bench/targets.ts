@@ -21,7 +21,7 @@ export const targets: readonly Target[] = [
   { row: /^stats of \d+ commits, first/, figure: "cpuRatio", atMost: 2 },
   { row: /^stats of \d+ commits, again/, figure: "cpuRatio", atMost: 2 },
   { row: /^stats of one commit/, figure: "value", atMost: 60 },
-  { row: /^log -\d+/, figure: "cpuRatio", atMost: 2 },
+  { row: /^log (-\d+|of all)/, figure: "cpuRatio", atMost: 2 },
   { row: /^doctor/, figure: "cpuRatio", atMost: 2 },
   { row: /^list \d+/, figure: "ratio", atMost: 3 },
 ];

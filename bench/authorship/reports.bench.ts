@@ -51,6 +51,8 @@ function reportRows(cwd: string, rows: Rows): BenchResult[] {
       ours: ["log", `-${last}`],
       floor: ["log", "-p", `-${last}`],
     }),
+    pair(`log of all, first, ${rows.history}`, { ours: ["log"], floor: ["log", "-p"], isFirst: true }),
+    pair(`log of all, again, ${rows.history}`, { ours: ["log"], floor: ["log", "-p"] }),
     // of the commits that it looks at
     pair(`doctor, first, ${rows.history}`, {
       ours: ["doctor", "--json"],

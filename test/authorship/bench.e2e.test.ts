@@ -6,7 +6,7 @@ import { run as runReports } from "../../bench/authorship/reports.bench.ts";
 test("the benchmarks run at their tiny sizes and compute the same each time", async () => {
   for (const [run, count] of [
     [runBlame, 2],
-    [runReports, 7],
+    [runReports, 9],
     [runNotes, 1],
   ] as const) {
     const first = await run({ tiny: true });

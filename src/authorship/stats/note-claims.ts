@@ -25,14 +25,13 @@ export function claimsOf(log: AuthorshipLog): NoteClaims {
 
   function findPlace(owner: Owner | undefined): string {
     if (owner === undefined) return nobody;
-    const named = owner.kind === "agent" ? { ...owner, trace: undefined } : owner;
-    const name = JSON.stringify(named);
+    const name = nameOf(owner);
     const known = placeByName.get(name);
     if (known !== undefined) return known;
-    const place = String(owners.push(named) - 1);
+    const place = String(owners.push(owner.kind === "agent" ? { ...owner, trace: undefined } : owner) - 1);
     placeByName.set(name, place);
-    const count = named.kind === "agent" ? overriddenBeforeCommit(log.metadata, named.session) : 0;
-    if (named.kind === "agent" && count > 0) overriddenBefore.set(named.session, count);
+    const count = owner.kind === "agent" ? overriddenBeforeCommit(log.metadata, owner.session) : 0;
+    if (owner.kind === "agent" && count > 0) overriddenBefore.set(owner.session, count);
     return place;
   }
 
@@ -43,6 +42,13 @@ export function claimsOf(log: AuthorshipLog): NoteClaims {
 }
 
 const nobody = "-1";
+
+/** Of a note's owners: the metadata explains each session, prompt and human once. */
+function nameOf(owner: Owner): string {
+  return owner.kind === "human"
+    ? owner.key
+    : `${owner.session} ${owner.agent.tool} ${owner.agent.id} ${owner.agent.model}`;
+}
 
 /** Touching runs of one session, however many edits it took. */
 function joinByPlace(runs: OwnerRuns, placeOf: (key: string) => string): OwnerRuns {

@@ -46,7 +46,7 @@ export const log: RawCommand = async (context, args) => {
 
   async function flush(): Promise<void> {
     const ids = await resolveIds(reader, pieces);
-    if (limit === batchCommits) index ??= ChangeIndex.open(git.repository, context.files);
+    if (commits >= firstBatchCommits) index ??= ChangeIndex.open(git.repository, context.files);
     const sources = { git, reader, files: context.files, index };
     const tallies = await countCommits(sources, { commits: [...new Set(ids.values())], isIgnored });
     const rendered = render.batch(pieces, (id) => ({

@@ -51,10 +51,9 @@ export class PatchParser {
     while (this.#contentLines > 0 && at < piece.length) {
       // "\ No newline at end of file" follows a line of content and is not one
       if (this.#inContent === "before") this.#inContent = piece[at] === backslash ? "comment" : "counts";
-      // lines are short: a loop takes half of what a call for each does
-      while (at < piece.length && piece[at] !== newline) at += 1;
-      if (at === piece.length) break;
-      at += 1;
+      const end = piece.indexOf(newline, at);
+      at = end === -1 ? piece.length : end + 1;
+      if (end === -1) break;
       if (this.#inContent === "counts") this.#contentLines -= 1;
       this.#inContent = "before";
     }
