@@ -188,3 +188,39 @@ test("lanes over their limits are ended and say so; a question is shown; a detac
     readFileSync(join(repository.folder, ".git/keyframe/races", show().id, "race.log"), "utf8"),
   ).toContain("over-limit");
 });
+
+test("submodules, LFS pointers and odd names come into a lane as they are, and stay when its work is adopted", () => {
+  const inside = beside("inside");
+  const author = ["-c", "protocol.file.allow=always"];
+  repository.git("init", "-q", "-b", "main", inside);
+  repository.git("-C", inside, "commit", "-q", "--allow-empty", "-m", "inside");
+  repository.git(...author, "submodule", "add", "-q", inside, "sub");
+  const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n";
+  repository.write("big.bin", pointer);
+  repository.write('odd "name" ü.txt', "odd\n");
+  repository.commit("more");
+  repository.write("a.txt", "changed by me\n");
+  repository.write("sub/new.txt", "in the submodule\n");
+  const before = checkout();
+  const see = `git status --porcelain --ignore-submodules=dirty > ${beside("seen")}; cat big.bin > ${beside("pointer")}`;
+  expect(
+    run(["race", "start", "--prompt", "p", "--lane", `w=${see}; echo did > done.txt; echo theirs >> a.txt`])
+      .status,
+  ).toBe(0);
+  expect(readFileSync(beside("seen"), "utf8").trimEnd()).toBe(
+    repository.git("status", "--porcelain", "--ignore-submodules=dirty"),
+  );
+  expect(readFileSync(beside("pointer"), "utf8")).toBe(pointer);
+  expect(checkout()).toEqual(before);
+  // what I have changed since in a file of the lane's is in the way
+  repository.write("a.txt", "changed again\n");
+  const refused = run(["race", "adopt", "w"]);
+  expect([refused.status === 0, refused.stderr.includes("a.txt")]).toEqual([false, true]);
+  expect(run(["race", "adopt", "w", "--only", "done.txt"]).status).toBe(0);
+  expect(repository.git("show", "--format=", "--name-only", "HEAD")).toBe("done.txt");
+  expect(readFileSync(join(repository.folder, "a.txt"), "utf8")).toBe("changed again\n");
+  expect(readFileSync(join(repository.folder, "sub/new.txt"), "utf8")).toBe("in the submodule\n");
+  expect(run(["race", "adopt", "--undo"]).status).toBe(0);
+  expect(run(["race", "drop", "--force"]).status).toBe(0);
+  expect(leftovers()).toEqual(nothing);
+});
