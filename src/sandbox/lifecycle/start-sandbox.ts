@@ -53,7 +53,9 @@ export interface StartedSandbox {
   readonly readyMs: number;
 }
 
+// bounds for guests that hang: an emulated one on a busy machine may get a tenth of a processor
 const bootTimeoutMs = 120_000;
+const emulatedBootTimeoutMs = 600_000;
 
 /** Starts a machine from an image and waits until its guest answers. */
 export async function bootSandbox(
@@ -263,7 +265,7 @@ export async function startSandbox(context: SandboxContext, plan: SandboxPlan): 
     const identity = planIdentity(context, running);
     const restored = machine;
     const session = await openGuestSession(context, running, {
-      timeoutMs: bootTimeoutMs,
+      timeoutMs: running.shape.accelerator === "tcg" ? emulatedBootTimeoutMs : bootTimeoutMs,
       ...(plan.start.kind === "restore"
         ? { identity: identity.guest, onSpoken: () => restored.resume() }
         : {}),
