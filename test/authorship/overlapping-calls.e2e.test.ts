@@ -188,6 +188,14 @@ describe("a subagent beside the agent that started it", () => {
   });
 });
 
+test("a model that the agent's transcript named only after its calls is told of their lines", async () => {
+  const early = { ...agentA, model: "unknown" };
+  repo.agentEdit("f", () => repo.write("f", "one", "two by A", "three"), early);
+  observe({ kind: "session-end", agent: agentA, cwd: repo.folder }, nodeObserveDeps);
+  expect(await owners("f")).toBe("UAU");
+  expect(repo.note()).toContain(`"model": "${agentA.model}"`);
+});
+
 describe("an agent that does not wait for the hook after its call", () => {
   const kimi = (call: string, tool: object) => ({
     client_type: "kimi_code_cli",

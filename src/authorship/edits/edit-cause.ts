@@ -73,6 +73,7 @@ export function appendEditRecord(
     toolName,
     evidence,
     ...(subagentId ? { subagentId } : {}),
+    ...(agent.model === "unknown" ? {} : { model: agent.model }),
   };
   appendSessionRecord(repository, deps.files, { session: sessionKey(agent), record });
 }

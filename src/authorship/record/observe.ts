@@ -155,6 +155,7 @@ function observeSession(event: SessionEvent, repository: Repository, deps: Obser
   const at = deps.clock.nowMs();
   const { agent, cwd, transcriptPath } = event;
   const session = sessionKey(agent);
+  const model = agent.model === "unknown" ? {} : { model: agent.model };
   let record: SessionRecord;
   if (event.kind === "session-start") {
     const optional = {
@@ -162,8 +163,8 @@ function observeSession(event: SessionEvent, repository: Repository, deps: Obser
       ...(event.source ? { source: event.source } : {}),
     };
     record = { kind: "session", at, tool: agent.tool, id: agent.id, model: agent.model, cwd, ...optional };
-  } else if (event.kind === "prompt") record = { kind: "prompt", at, prompt: event.prompt };
-  else record = { kind: event.kind, at };
+  } else if (event.kind === "prompt") record = { kind: "prompt", at, prompt: event.prompt, ...model };
+  else record = { kind: event.kind, at, ...model };
   appendSessionRecord(repository, deps.files, { session, record });
   if (event.kind !== "session-end") return;
   for (const call of listShellCalls(repository, deps)) {

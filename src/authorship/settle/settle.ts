@@ -18,6 +18,7 @@ import {
 } from "../../journal/layout.ts";
 import { lockTimeoutMs } from "../../journal/limits.ts";
 import { carryHead, withJournal, withJournalLock } from "../../journal/log/journal.ts";
+import { findSessionModel } from "../../journal/log/session-log.ts";
 import { hasWaiting } from "../../journal/log/waiting-files.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { fault } from "../../system/fault.ts";
@@ -235,7 +236,8 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
       pending = followed.pending;
       const claimable = followed.claimable;
       const found = await claimCommit(work.reader, patch, { files, pending: claimable, replaced });
-      const log = buildLog({ commit: patch.commit, humanAuthor, ...found });
+      const modelOf = (session: string) => findSessionModel(work.git.repository, files, session);
+      const log = buildLog({ commit: patch.commit, humanAuthor, modelOf, ...found });
       if (log !== undefined) logs.set(patch.commit, log);
       if (touchesPending(patch, claimable)) {
         const replaces = move.kind === "replaced" ? { replaces: move.from } : {};

@@ -27,6 +27,8 @@ export interface NoteFacts {
   readonly humanAuthor: string;
   /** Metadata of the notes that owners came from: a replaced commit's, a rewritten one's. */
   readonly inherited: readonly JsonObject[];
+  /** The model of a session, for one whose hooks did not know it when they ran. */
+  readonly modelOf?: (session: string) => string | undefined;
   /** Commits that owners were carried from, and what says that this one was made from them. */
   readonly pairings?: readonly Pairing[];
 }
@@ -44,7 +46,11 @@ export function buildLog(facts: NoteFacts): AuthorshipLog | undefined {
     const session = sessionOfOwner(key);
     const agent = known.agents.get(session);
     const human = known.humans.get(key);
-    if (agent !== undefined) sessions[session] = { agent_id: { ...agent }, human_author: facts.humanAuthor };
+    if (agent !== undefined)
+      sessions[session] = {
+        agent_id: { ...withModel(agent, session, facts) },
+        human_author: facts.humanAuthor,
+      };
     else if (human !== undefined) humans[key] = { author: human };
     else copyInherited({ sessions, humans, prompts }, session, facts.inherited);
   }
@@ -61,6 +67,11 @@ export function buildLog(facts: NoteFacts): AuthorshipLog | undefined {
       ...(extension === undefined ? {} : { keyframe: extension }),
     },
   };
+}
+
+function withModel(agent: AgentId, session: string, { modelOf }: NoteFacts): AgentId {
+  if (agent.model !== "unknown") return agent;
+  return { ...agent, model: modelOf?.(session) ?? agent.model };
 }
 
 /**

@@ -18,7 +18,7 @@ export type SessionRecord =
       readonly transcriptPath?: string;
       readonly source?: string;
     }
-  | { readonly kind: "prompt"; readonly at: number; readonly prompt: string }
+  | { readonly kind: "prompt"; readonly at: number; readonly prompt: string; readonly model?: string }
   | {
       readonly kind: "edit";
       readonly at: number;
@@ -28,8 +28,14 @@ export type SessionRecord =
       readonly toolName: string;
       readonly evidence: Evidence;
       readonly subagentId?: string;
+      /** Where it was known by then. */
+      readonly model?: string;
     }
-  | { readonly kind: "turn-end" | "subagent-end" | "session-end"; readonly at: number };
+  | {
+      readonly kind: "turn-end" | "subagent-end" | "session-end";
+      readonly at: number;
+      readonly model?: string;
+    };
 
 /** Longest prompt that is kept, characters. */
 const maxPromptLength = 100_000;
@@ -63,6 +69,17 @@ export function* readSessionRecords(
     const record = "oversized" in line ? undefined : parseRecordLine(line.bytes);
     if (record !== undefined) yield record as unknown as SessionRecord;
   }
+}
+
+/**
+ * The model that was last known of a session; undefined if none was. An agent's transcript may name it only after the first
+ * calls.
+ */
+export function findSessionModel(repository: Repository, files: Files, session: string): string | undefined {
+  let model: string | undefined;
+  for (const record of readSessionRecords(repository, files, session))
+    if ("model" in record && record.model !== undefined && record.model !== "unknown") model = record.model;
+  return model;
 }
 
 /** The prompt that was being answered when an edit (`t_...`) of a session was made, if it was recorded here. */

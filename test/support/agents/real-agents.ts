@@ -367,10 +367,7 @@ capabilities = ["tool_use"]
       delegate: (prompt) => ({ name: "Agent", input: { prompt, description: "help" } }),
     },
     compact: { fullAt: 125_000 },
-    limits: {
-      "a person in between": "what is saved before its late hook has run may count for it",
-      "commit by the agent": "its last edits may lack the model",
-    },
+    limits: { "commit by the agent": "its last edits may lack the model" },
     can: { resume: true, transcript: true },
   },
   {
@@ -409,8 +406,8 @@ capabilities = ["tool_use"]
 /** Those whose outcome depends on how busy the machine is: their hooks are not waited for. */
 export const leftToTheCommand: readonly string[] = ["kimi"];
 
-/** Those that play the whole suite in every run of the tests: they start in a second or two. */
-export const wholeInEveryRun: readonly string[] = ["codex", "pi"];
+/** Those that play the whole suite in every run of the tests. */
+export const wholeInEveryRun: readonly string[] = ["claude", "codex", "opencode", "pi", "droid", "cline"];
 
 /** Real programs that run without a login against a model of ours, with what each needs. */
 export const realAgents: readonly RealAgent[] = [...coreAgents, ...moreRealAgents];
