@@ -191,6 +191,7 @@ const rooms = {
   "server/rest": ["the interface of our own", ["requests", "context", "e2b"]],
   "race/lanes": ["the place that a lane works in, and what came of it", []],
   "race/checks": ["what is run in each lane, and how two results differ", []],
+  "race/run": ["lanes made, run, checked and removed", ["lanes", "checks"]],
   "race/adopt": ["a lane's commits brought to the user's branch", []],
   "timeline/machines": ["what agents that ran in machines left here", []],
   "timeline/moments": ["moments listed, found by a name, described", ["machines"]],

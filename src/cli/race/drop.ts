@@ -1,7 +1,7 @@
 import { KeyframeError } from "../../base/errors.ts";
-import { type DropDeps, dropRace, dropWorktrees, listLanesWithWork } from "../../race/drop.ts";
 import { adoptedLanes, readAdoption } from "../../race/race-record.ts";
-import { holderOfRace } from "../../race/run-race.ts";
+import { type DropDeps, dropRace, dropWorktrees, listLanesWithWork } from "../../race/run/drop.ts";
+import { holderOfRace } from "../../race/run/run-race.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import { endMarked } from "../../system/process/contained-process.ts";
 import type { CliContext } from "../command/context.ts";

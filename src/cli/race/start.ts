@@ -12,8 +12,8 @@ import {
   readLane,
 } from "../../race/race-record.ts";
 import { hasPassed, raceRows } from "../../race/race-table.ts";
-import type { RaceDeps } from "../../race/run-lane.ts";
-import { runRace } from "../../race/run-race.ts";
+import type { RaceDeps } from "../../race/run/run-lane.ts";
+import { runRace } from "../../race/run/run-race.ts";
 import { createRace } from "../../race/start-race.ts";
 import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";

@@ -5,7 +5,7 @@ import type { Oid, RepoPath } from "../../git/ids.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import { fault } from "../../system/fault.ts";
 import type { Files } from "../../system/files/files.ts";
-import { type Overlay, type OverlayView, processesIn } from "../../system/process/overlays.ts";
+import { type OverlayMount, type OverlayView, processesIn } from "../../system/process/overlays.ts";
 import { checkOutMoment, type ForkDeps, restoreMomentOwners } from "../../timeline/fork/fork.ts";
 import { copyPersonalPaths } from "../../timeline/fork/personal-files.ts";
 import type { LaneStatus, RaceRecord } from "../race-record.ts";
@@ -85,7 +85,11 @@ function layLane(worktree: Git, deps: ForkDeps, { shared, directory, own, top }:
   return { git, directory, view };
 }
 
-function makeOverlay(files: Files, upper: string, place: Pick<Overlay, "target" | "lower">): Overlay {
+function makeOverlay(
+  files: Files,
+  upper: string,
+  place: Pick<OverlayMount, "target" | "lower">,
+): OverlayMount {
   const work = `${upper}.work`;
   for (const path of [upper, work]) files.makeFolder(path, { mode: 0o755 });
   return { ...place, upper, work };

@@ -8,7 +8,7 @@ import type { Processes } from "./processes.ts";
  * A directory that a command sees as a copy of its own: what it reads falls through to `lower`, what it writes goes to
  * `upper`. Mounted in a namespace of the command's, so nothing is visible outside and nothing has to be unmounted.
  */
-export interface Overlay {
+export interface OverlayMount {
   /** Where the command sees it; inside an earlier one of the same list it need not exist. */
   readonly target: string;
   /** Must not change while it is used. */
@@ -61,7 +61,7 @@ export function canOverlay(path: string): boolean {
 
 export interface OverlayView {
   readonly means: OverlayMeans;
-  readonly overlays: readonly Overlay[];
+  readonly overlays: readonly OverlayMount[];
 }
 
 /**

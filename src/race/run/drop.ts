@@ -1,8 +1,8 @@
-import type { Git } from "../git/git.ts";
-import { resolveRevision, updateRefs } from "../git/refs/refs.ts";
-import type { ForkDeps } from "../timeline/fork/fork.ts";
-import { dropLanes } from "./lanes/lane-worktree.ts";
-import { laneMarker, type RaceRecord, raceDirectory, raceRef, readLane } from "./race-record.ts";
+import type { Git } from "../../git/git.ts";
+import { resolveRevision, updateRefs } from "../../git/refs/refs.ts";
+import type { ForkDeps } from "../../timeline/fork/fork.ts";
+import { dropLanes } from "../lanes/lane-worktree.ts";
+import { laneMarker, type RaceRecord, raceDirectory, raceRef, readLane } from "../race-record.ts";
 
 export interface DropDeps extends ForkDeps {
   /** Removes a directory that has been renamed out of the way; may go on behind the command. */

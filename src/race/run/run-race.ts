@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import { KeyframeError } from "../base/errors.ts";
-import type { Git } from "../git/git.ts";
-import { acquireLock } from "../system/locks/lock-file.ts";
-import { readLockHolder } from "../system/locks/take-over.ts";
-import type { ProcessIdentity } from "../system/process/process-table.ts";
-import { listPersonalPaths } from "../timeline/fork/personal-files.ts";
-import type { StartContained } from "./checks/run-checks.ts";
-import { prepareLaneFiles } from "./lanes/base-files.ts";
-import { makeLane } from "./lanes/lane-worktree.ts";
-import { type LaneStatus, type RaceRecord, raceDirectory, readLane } from "./race-record.ts";
+import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
+import { acquireLock } from "../../system/locks/lock-file.ts";
+import { readLockHolder } from "../../system/locks/take-over.ts";
+import type { ProcessIdentity } from "../../system/process/process-table.ts";
+import { listPersonalPaths } from "../../timeline/fork/personal-files.ts";
+import type { StartContained } from "../checks/run-checks.ts";
+import { prepareLaneFiles } from "../lanes/base-files.ts";
+import { makeLane } from "../lanes/lane-worktree.ts";
+import { type LaneStatus, type RaceRecord, raceDirectory, readLane } from "../race-record.ts";
 import { type RaceContext, type RaceDeps, runLane } from "./run-lane.ts";
 
 /**

@@ -1,16 +1,16 @@
 import { join } from "node:path";
-import { errorText } from "../base/errors.ts";
-import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
-import type { Git } from "../git/git.ts";
-import { fault } from "../system/fault.ts";
-import type { ContainedProcess } from "../system/process/contained-process.ts";
-import type { ForkDeps } from "../timeline/fork/fork.ts";
-import { type CheckPlace, runChecks, type StartContained } from "./checks/run-checks.ts";
-import type { LaneFiles } from "./lanes/base-files.ts";
-import { readLaneFacts } from "./lanes/lane-facts.ts";
-import { type LanePlace, writtenRoots } from "./lanes/lane-worktree.ts";
-import { recordLaneWork } from "./lanes/record-lane-work.ts";
-import { findExcess, findQuestion, type WatchedLane } from "./lanes/watch-lane.ts";
+import { errorText } from "../../base/errors.ts";
+import { readCaptureSettings } from "../../checkpoints/capture/settings.ts";
+import type { Git } from "../../git/git.ts";
+import { fault } from "../../system/fault.ts";
+import type { ContainedProcess } from "../../system/process/contained-process.ts";
+import type { ForkDeps } from "../../timeline/fork/fork.ts";
+import { type CheckPlace, runChecks, type StartContained } from "../checks/run-checks.ts";
+import type { LaneFiles } from "../lanes/base-files.ts";
+import { readLaneFacts } from "../lanes/lane-facts.ts";
+import { type LanePlace, writtenRoots } from "../lanes/lane-worktree.ts";
+import { recordLaneWork } from "../lanes/record-lane-work.ts";
+import { findExcess, findQuestion, type WatchedLane } from "../lanes/watch-lane.ts";
 import {
   hasEnded,
   type LaneStatus,
@@ -19,7 +19,7 @@ import {
   type RaceRecord,
   readLane,
   writeLane,
-} from "./race-record.ts";
+} from "../race-record.ts";
 
 export interface RaceDeps extends ForkDeps {
   readonly startContained: StartContained;
