@@ -82,7 +82,7 @@ interface Commands {
 }
 
 function pairsIn(cwd: string, runs: number) {
-  const index = join(cwd, ".git", "keyframe", "index");
+  const index = join(cwd, ".git", "keyframe-index");
   return (name: string, { ours, floor, isFirst = false }: Commands): BenchResult =>
     measurePairs({
       name,

@@ -2,11 +2,11 @@ import { join } from "node:path";
 import { sha256Hex } from "../../base/digest.ts";
 import { keyframeVersion } from "../../base/version.ts";
 import type { Repository } from "../../git/repository.ts";
-import { indexDirectory } from "../../state/index-directory.ts";
+import { indexDirectory, readIndexFile, writeIndexFile } from "../../state/index-directory.ts";
 import type { Files } from "../../system/files/files.ts";
 
 /*
- * <common dir>/keyframe/index/<name>: `<SHA-256 of the rest> <version> <digest of what it holds for>\n`, then one key a
+ * <common dir>/keyframe-index/<name>: `<SHA-256 of the rest> <version> <digest of what it holds for>\n`, then one key a
  * line. May be removed at any time.
  */
 
@@ -48,16 +48,13 @@ export class LookedAt {
     if (this.#now.size < minKept) return;
     if (this.#now.size === this.#before.size && [...this.#now].every((key) => this.#before.has(key))) return;
     const rest = `${this.#head}\n${[...this.#now].map((key) => `${key}\n`).join("")}`;
-    try {
-      this.#files.makeFolder(join(this.#path, ".."));
-      this.#files.replaceWithoutSync(this.#path, Buffer.from(`${sha256Hex(rest)} ${rest}`));
-    } catch {
-      // a full or read-only disk: looked at again the next time
-    }
+    writeIndexFile(this.#files, this.#path, () =>
+      this.#files.replaceWithoutSync(this.#path, Buffer.from(`${sha256Hex(rest)} ${rest}`)),
+    );
   }
 
   #read(): ReadonlySet<string> {
-    const text = this.#files.readIfExists(this.#path)?.toString("latin1") ?? "";
+    const text = readIndexFile(this.#files, this.#path)?.toString("latin1") ?? "";
     const rest = text.slice(text.indexOf(" ") + 1);
     if (!rest.startsWith(`${this.#head}\n`) || !text.startsWith(sha256Hex(rest))) return new Set();
     return new Set(

@@ -2,12 +2,12 @@ import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { keyframeVersion } from "../../base/version.ts";
 import { mayHaveRefsBelow, type Repository } from "../../git/repository.ts";
-import { indexDirectory } from "../../state/index-directory.ts";
+import { indexDirectory, readIndexFile, writeIndexFile } from "../../state/index-directory.ts";
 import type { Files } from "../../system/files/files.ts";
 import { decodeChange, encodeChange, type RecordedChange } from "./change-record.ts";
 
 /*
- * <common dir>/keyframe/index/changes-<version>: one line a commit and note,
+ * <common dir>/keyframe-index/changes-<version>: one line a commit and note,
  * `<crc32 of the rest, 8 digits> <commit> <blob of the note, or -> <change-record.ts>`. Lines are only added. It is made from
  * commits and notes again where it is gone; a line that is not whole counts as none.
  */
@@ -66,18 +66,15 @@ export class ChangeIndex {
     const content = Buffer.concat([...(isTorn ? [lineEnd] : []), ...this.#added]);
     this.#added = [];
     this.#addedBytes = 0;
-    try {
+    writeIndexFile(this.#files, this.#path, () => {
       if (this.#bytes.length === 0) this.#removeOthers();
       this.#files.append(this.#path, content);
-    } catch {
-      // a full or read-only disk: the next reader reads the commits again
-    }
+    });
   }
 
   /** What other versions have read may be read differently now. */
   #removeOthers(): void {
     const directory = dirname(this.#path);
-    this.#files.makeFolder(directory);
     for (const { name } of this.#files.listIfExists(directory) ?? [])
       if (name.startsWith("changes-") && name !== basename(this.#path))
         this.#files.remove(join(directory, name));
@@ -89,7 +86,7 @@ export class ChangeIndex {
       this.#files.remove(this.#path);
       return;
     }
-    this.#bytes = this.#files.readIfExists(this.#path) ?? this.#bytes;
+    this.#bytes = readIndexFile(this.#files, this.#path) ?? this.#bytes;
     for (let start = 0; start < this.#bytes.length; ) {
       const found = this.#bytes.indexOf(newline, start);
       const end = found === -1 ? this.#bytes.length : found;
@@ -104,6 +101,7 @@ export class ChangeIndex {
 
 const lineEnd = Buffer.from("\n");
 
-function checkOf(content: Buffer): string {
+/** CRC-32 as 8 hex digits. */
+export function checkOf(content: Buffer | string): string {
   return crc32(content).toString(16).padStart(8, "0");
 }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { keyframeVersion } from "../../base/version.ts";
 import type { Oid } from "../../git/ids.ts";
 import { mayHaveRefsBelow, type Repository } from "../../git/repository.ts";
-import { indexDirectory } from "../../state/index-directory.ts";
+import { indexDirectory, readIndexFile, writeIndexFile } from "../../state/index-directory.ts";
 import type { Files } from "../../system/files/files.ts";
+import { checkOf } from "./change-index.ts";
 import type { Tally } from "./tally.ts";
 
 export interface CountedTally extends Tally {
@@ -13,7 +13,7 @@ export interface CountedTally extends Tally {
 }
 
 /*
- * <common dir>/keyframe/index/tallies/<digest of all that decides the numbers>: `<crc32> <version> <JSON>`. May be removed
+ * <common dir>/keyframe-index/tallies/<digest of all that decides the numbers>: `<crc32> <version> <JSON>`. May be removed
  * at any time.
  */
 const maxKept = 30;
@@ -30,7 +30,7 @@ export function openKeptTallies(repository: Repository, files: Files): KeptTalli
   const isOff = mayHaveRefsBelow(repository, "refs/replace", files);
   return {
     read(name) {
-      const text = isOff ? undefined : files.readIfExists(join(directory, name))?.toString("utf8");
+      const text = isOff ? undefined : readIndexFile(files, join(directory, name))?.toString("utf8");
       if (text === undefined || text.slice(0, 8) !== checkOf(text.slice(9))) return undefined;
       const [version, json] = [text.slice(9, text.indexOf(" ", 9)), text.slice(text.indexOf("{"))];
       return version === keyframeVersion ? decodeTally(JSON.parse(json) as TallyForm) : undefined;
@@ -38,13 +38,11 @@ export function openKeptTallies(repository: Repository, files: Files): KeptTalli
     write(name, tally) {
       if (isOff) return;
       const text = `${keyframeVersion} ${JSON.stringify(encodeTally(tally))}`;
-      try {
-        files.makeFolder(directory);
+      const path = join(directory, name);
+      writeIndexFile(files, path, () => {
         removeOldest(files, directory);
-        files.replaceWithoutSync(join(directory, name), Buffer.from(`${checkOf(text)} ${text}`));
-      } catch {
-        // a full or read-only disk: counted again the next time
-      }
+        files.replaceWithoutSync(path, Buffer.from(`${checkOf(text)} ${text}`));
+      });
     },
   };
 }
@@ -80,8 +78,4 @@ function removeOldest(files: Files, directory: string): void {
   const byAge = kept.map((path) => ({ path, at: files.statIfExists(path)?.mtimeMs ?? 0 }));
   byAge.sort((a, b) => a.at - b.at);
   for (const { path } of byAge.slice(0, kept.length - maxKept + 1)) files.remove(path);
-}
-
-function checkOf(text: string): string {
-  return crc32(text).toString(16).padStart(8, "0");
 }

@@ -3,7 +3,6 @@ import type { SettleOutcome } from "../../authorship/settle/settle.ts";
 import { errorText } from "../../base/errors.ts";
 import { openGit } from "../../git/git.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
-import { indexName } from "../../state/index-directory.ts";
 import { settleEverything } from "../../workflows/settle-and-finish.ts";
 import type { CliContext } from "./context.ts";
 
@@ -22,11 +21,8 @@ export async function settleFirst(context: CliContext): Promise<void> {
   }
 }
 
-/** What was derived from commits and notes records nothing. */
 function hasRecords({ commonDir, gitDir }: Repository, { files }: CliContext): boolean {
-  return [commonDir, gitDir].some((folder) =>
-    files.listIfExists(join(folder, "keyframe"))?.some(({ name }) => name !== indexName),
-  );
+  return [commonDir, gitDir].some((folder) => files.statIfExists(join(folder, "keyframe")) !== undefined);
 }
 
 /** What a command settles: everything that hooks left. */

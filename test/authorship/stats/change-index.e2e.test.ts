@@ -1,6 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createHistory } from "../../../bench/support/history.ts";
 import { statsJson } from "../../../src/authorship/stats/json.ts";
@@ -19,7 +28,7 @@ let index: string;
 let changes: string;
 beforeEach(() => {
   folder = createHistory({ commits: 30, files: 3, linesPerFile: 40 });
-  index = join(folder, ".git", "keyframe", "index");
+  index = join(folder, ".git", "keyframe-index");
   changes = join(index, `changes-${keyframeVersion}`);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
@@ -112,7 +121,25 @@ test.each<readonly [string, () => void]>([
 
 test("where nothing can be written the numbers are the same", async () => {
   const first = await count();
-  rmSync(join(folder, ".git", "keyframe"), { recursive: true });
-  writeFileSync(join(folder, ".git", "keyframe"), "in the way");
+  rmSync(index, { recursive: true });
+  writeFileSync(index, "in the way");
   expect(await count()).toEqual(first);
+});
+
+test("what others can write to is not believed", async () => {
+  const first = await count();
+  const [name = ""] = readdirSync(join(index, "tallies"));
+  const path = join(index, "tallies", name);
+  const text = readFileSync(path, "utf8")
+    .slice(9)
+    .replaceAll(/"agents":\d+/g, '"agents":9999');
+  writeFileSync(path, `${crc32(text).toString(16).padStart(8, "0")} ${text}`);
+  expect(await count()).not.toEqual(first);
+  chmodSync(path, 0o666);
+  expect(await count()).toEqual(first);
+});
+
+test("reading leaves nothing behind that says that something was recorded", async () => {
+  await count();
+  expect(existsSync(join(folder, ".git", "keyframe"))).toBe(false);
 });
