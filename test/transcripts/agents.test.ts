@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toolNameOf } from "../../src/transcripts/agent-names.ts";
-import { lineCompactorOf } from "../../src/transcripts/compact/agents.ts";
+import { lineCompactorOf, saidLinesOf } from "../../src/transcripts/compact/agents.ts";
 import { type CompactLine, encodeCompactLine } from "../../src/transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../src/transcripts/compact/compactor.ts";
 import { transcriptLines } from "../../src/transcripts/document-lines.ts";
@@ -25,20 +25,61 @@ async function read(
   content: Buffer,
 ): Promise<{ facts: TranscriptFacts; compact: CompactLine[] }> {
   const facts = emptyFacts();
-  const lineCompactor = lineCompactorOf(agent);
-  if (lineCompactor === undefined) throw new Error(`${agent} has no compactor`);
-  const compactor = createCompactor(lineCompactor);
   const pieces: Buffer[] = [];
   for await (const piece of transcriptLines(whole(content))) pieces.push(piece);
   const all = Buffer.concat(pieces);
   for (const line of all.toString("utf8").split("\n").slice(0, -1))
     scanTranscriptLine(toolNameOf(agent), Buffer.from(line), facts);
-  compactor.push(all);
+  const compact = compactAll(agent, all);
+  // who wants only what was said may leave lines out
+  expect(said(compactAll(agent, all, saidLinesOf(agent)))).toEqual(said(compact));
+  return { facts, compact };
+}
+
+function compactAll(agent: string, content: Buffer, isWanted?: (line: Buffer) => boolean): CompactLine[] {
+  const lineCompactor = lineCompactorOf(agent);
+  if (lineCompactor === undefined) throw new Error(`${agent} has no compactor`);
+  const compactor = createCompactor(lineCompactor, { isWanted });
+  compactor.push(content);
   compactor.endLine();
   const compact = compactor.take();
   const open = compactor.open();
-  return { facts, compact: open === undefined ? compact : [...compact, open] };
+  return open === undefined ? compact : [...compact, open];
 }
+
+function said(compact: readonly CompactLine[]): unknown[] {
+  return compact.flatMap((line): unknown[] =>
+    line.type === "user"
+      ? line.content.flatMap((block) => ("text" in block ? [block["text"]] : []))
+      : line.content.map((block) => (block.type === "text" ? block.text : [block.name, block.input])),
+  );
+}
+
+test("results and bookkeeping of Claude Code and Codex need not be parsed for what was said", () => {
+  const wanted = (agent: string, ...values: readonly object[]) =>
+    values.map((value) => saidLinesOf(agent)?.(Buffer.from(JSON.stringify(value))));
+  const result = { type: "tool_result", tool_use_id: "t", content: 'said "text" and "message"' };
+  const user = (content: unknown) => ({ type: "user", message: { role: "user", content } });
+  expect(
+    wanted(
+      "claude",
+      user([result]),
+      { type: "progress", data: 1 },
+      user("hello"),
+      user([result, { type: "text", text: "x" }]),
+    ),
+  ).toEqual([false, false, true, true]);
+  const item = (payload: object) => ({ type: "response_item", payload });
+  expect(
+    wanted(
+      "codex",
+      item({ type: "function_call_output", call_id: "c", output: "x" }),
+      { type: "event_msg", payload: { type: "agent_message" } },
+      item({ type: "message", content: [{ type: "output_text", text: 'a "function_call_output"' }] }),
+    ),
+  ).toEqual([false, false, true]);
+  expect(saidLinesOf("gemini")).toBeUndefined();
+});
 const prompts = ({ prompts: found }: TranscriptFacts) => found.map(({ line, text }) => [line, text]);
 const shape = (compact: readonly CompactLine[]) =>
   compact.map((line) => JSON.parse(encodeCompactLine(line, { agent: "x", cliVersion: "1" })).content);

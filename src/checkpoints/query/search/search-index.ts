@@ -16,7 +16,7 @@ export interface SearchText {
 /** A document is what one stored version of something holds; `key` names that version. */
 export interface SearchDocument {
   readonly key: string;
-  readonly texts: AsyncIterable<SearchText> | Iterable<SearchText>;
+  readonly texts: Iterable<SearchText>;
 }
 
 /**
@@ -69,7 +69,7 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
       let done = new Set<string>();
       for await (const { key, texts } of documents) {
         if (keys.has(key) || done.has(key)) continue;
-        for await (const { kind, text, line } of texts) {
+        for (const { kind, text, line } of texts) {
           for (const part of cutText(text)) {
             const entry = `${JSON.stringify({ key, kind, line, text: part })}\n`;
             lines.push(entry);

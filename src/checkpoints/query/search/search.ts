@@ -1,6 +1,7 @@
 import { isKeyframeError } from "../../../base/errors.ts";
 import type { Git } from "../../../git/git.ts";
-import { lineCompactorOf } from "../../../transcripts/compact/agents.ts";
+import { openSmallObjectReader, type SmallObjectReader } from "../../../git/objects/small-objects.ts";
+import { lineCompactorOf, saidLinesOf } from "../../../transcripts/compact/agents.ts";
 import type { CompactLine } from "../../../transcripts/compact/compact-line.ts";
 import { createCompactor } from "../../../transcripts/compact/compactor.ts";
 import { transcriptLines } from "../../../transcripts/document-lines.ts";
@@ -67,21 +68,26 @@ export async function indexCheckpoints(
   stores: CheckpointStores,
   { index, onProgress }: { readonly index: SearchIndex; readonly onProgress?: IndexProgress | undefined },
 ): Promise<IndexedCheckpoints> {
-  const versions = await readVersions(git, stores);
-  const latest = [...latestBySession(versions).values()];
+  const objects = openSmallObjectReader(git);
   const transcripts = openTranscriptReader(git, { boundTogether: true });
   const unsearched: Unsearched[] = [];
   try {
-    await index.add(smallDocuments(git, versions, index));
+    const versions = await readVersions(git, stores, objects);
+    const latest = [...latestBySession(versions).values()];
+    await index.add(smallDocuments(git, versions, { index, objects }));
     await index.add(transcriptDocuments(transcripts, latest, { index, unsearched, onProgress }));
+    return { versions, unsearched };
   } finally {
-    await transcripts.close();
+    await Promise.all([objects.close(), transcripts.close()]);
   }
-  return { versions, unsearched };
 }
 
-async function readVersions(git: Git, stores: CheckpointStores): Promise<Version[]> {
-  const read = await readCheckpoints(git, await listCheckpointPlaces(stores));
+async function readVersions(
+  git: Git,
+  stores: CheckpointStores,
+  objects: SmallObjectReader,
+): Promise<Version[]> {
+  const read = await readCheckpoints(git, await listCheckpointPlaces(stores), objects);
   return read.flatMap(({ id, sessions }) =>
     sessions.flatMap(({ files, metadata }) =>
       typeof metadata === "string"
@@ -105,7 +111,7 @@ function latestBySession(versions: readonly Version[]): Map<string, Version> {
 async function* smallDocuments(
   git: Git,
   versions: readonly Version[],
-  index: SearchIndex,
+  { index, objects }: { readonly index: SearchIndex; readonly objects: SmallObjectReader },
 ): AsyncGenerator<SearchDocument> {
   const fresh = versions.filter(
     ({ session: { files } }) =>
@@ -114,6 +120,7 @@ async function* smallDocuments(
   const prompts = await readPrompts(
     git,
     fresh.map(({ session }) => session.files),
+    objects,
   );
   for (const [oid, found] of prompts) {
     if (typeof found === "string") continue;
@@ -167,8 +174,7 @@ async function* transcriptDocuments(
     onProgress?.(done, known.length);
     try {
       // read as a whole before it is handed on: an error must not leave half a document
-      const texts: SearchText[] = [];
-      for await (const text of transcriptTexts(transcripts, version)) texts.push(text);
+      const texts = await transcriptTexts(transcripts, version);
       yield { key: documentKey("transcript", version.session.files.transcript), texts };
     } catch (error) {
       if (!isKeyframeError(error, "not-here", "damaged", "too-large")) throw error;
@@ -177,21 +183,27 @@ async function* transcriptDocuments(
   }
 }
 
-async function* transcriptTexts(
+async function transcriptTexts(
   transcripts: TranscriptReader,
   { id, session }: Version,
-): AsyncGenerator<SearchText> {
-  const compactLine = lineCompactorOf(session.metadata.agent ?? "");
-  if (compactLine === undefined) return;
-  const compactor = createCompactor(compactLine);
+): Promise<SearchText[]> {
+  const agent = session.metadata.agent ?? "";
+  const compactLine = lineCompactorOf(agent);
+  if (compactLine === undefined) return [];
+  const compactor = createCompactor(compactLine, { isWanted: saidLinesOf(agent) });
+  const texts: SearchText[] = [];
+  const take = () => {
+    for (const line of compactor.take()) texts.push(...lineTexts(line));
+  };
   for await (const piece of transcriptLines(transcripts.open(id, session.files))) {
     compactor.push(piece);
-    for (const line of compactor.take()) yield* lineTexts(line);
+    take();
   }
   compactor.endLine();
-  for (const line of compactor.take()) yield* lineTexts(line);
+  take();
   const open = compactor.open();
-  if (open !== undefined) yield* lineTexts(open);
+  if (open !== undefined) texts.push(...lineTexts(open));
+  return texts;
 }
 
 function* lineTexts(line: CompactLine): Generator<SearchText> {

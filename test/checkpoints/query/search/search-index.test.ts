@@ -40,7 +40,7 @@ test("a document is written once, and two runs at the same time find it once", a
 });
 
 test("a run that fails in the middle leaves no half document", async () => {
-  const texts = (async function* () {
+  const texts = (function* () {
     yield said("first half");
     throw new Error("the transcript broke off");
   })();
