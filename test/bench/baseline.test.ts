@@ -10,6 +10,14 @@ test("a figure stands beside its target, met or missed or not measured", () => {
   expect(judge({ ...result, cpuRatio: 2.1 })).toBe("CPU ratio at most 2: missed");
   expect(judge(result)).toBe("CPU ratio at most 2: not measured");
   expect(judge({ ...result, name: "something else" })).toBe("");
+  expect(
+    judge({
+      ...result,
+      name: "hook after an edit, 18 MiB, 4000000 lines",
+      value: 400,
+      peakMemoryBytes: 2 ** 29,
+    }),
+  ).toBe("value at most 1000: met; memory at most 300 MiB: missed");
 });
 
 test("what was measured again is written anew, and the rest of the page stays", () => {
