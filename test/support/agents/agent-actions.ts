@@ -24,6 +24,8 @@ export type ToolAction = Exclude<AgentAction, { do: "say" | "fill" | "meanwhile"
 /** A call as the agent's model would make it; `text` is the input of a tool that takes no JSON. */
 export interface ScriptedCall {
   readonly name: string;
+  /** Of a tool that belongs to a server, in Codex. */
+  readonly namespace?: string;
   readonly input: Readonly<Record<string, unknown>> | { readonly text: string };
 }
 

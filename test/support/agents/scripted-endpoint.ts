@@ -320,6 +320,7 @@ function sendResponses(response: ServerResponse, { text, calls, inputTokens = 10
           status: "completed",
           call_id: newId("call_"),
           name: call.name,
+          ...(call.namespace === undefined ? {} : { namespace: call.namespace }),
           arguments: inputOf(call),
         },
   );
