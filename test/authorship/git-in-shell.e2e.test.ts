@@ -466,13 +466,13 @@ test("a commit of a person's terminal during the call is not the call's", async 
   repo.write("p", "by a person");
   repo.git("add", "p");
   repo.git("commit", "-qm", "person");
-  const { listShellCalls, writeShellCall } = await import("../../src/journal/calls/shell-calls.ts");
+  const { pruneAndListShellCalls, writeShellCall } = await import("../../src/journal/calls/shell-calls.ts");
   const { mustFindRepository } = await import("../../src/git/repository.ts");
   const { nodeObserveDeps } = await import("../support/authorship-repo.ts");
   const repository = mustFindRepository(repo.folder, nodeObserveDeps);
   const head = repo.git("rev-parse", "HEAD");
   // what git's post-commit hook leaves when no open call is among its ancestors
-  for (const call of listShellCalls(repository, nodeObserveDeps))
+  for (const call of pruneAndListShellCalls(repository, nodeObserveDeps))
     writeShellCall(repository, nodeObserveDeps.files, { ...call, judged: [head as never] });
   repo.shellEnds("1");
   await repo.settle();

@@ -5,7 +5,7 @@ import { parseAuthorshipLog } from "../../src/authorship/note/log-codec.ts";
 import { settle } from "../../src/authorship/settle/settle.ts";
 import { openGit } from "../../src/git/git.ts";
 import { mustFindRepository } from "../../src/git/repository.ts";
-import { listShellCalls, writeShellCall } from "../../src/journal/calls/shell-calls.ts";
+import { pruneAndListShellCalls, writeShellCall } from "../../src/journal/calls/shell-calls.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 import {
   type AuthorshipRepo,
@@ -386,7 +386,7 @@ describe("two agents' shell calls at the same time, on different files", () => {
       // A's call runs in a process that git's hook does not descend from
       const repository = mustFindRepository(repo.folder, nodeObserveDeps);
       const agentProcess = nodeObserveDeps.processTable.identify(elsewhere.pid ?? 0);
-      for (const call of listShellCalls(repository, nodeObserveDeps))
+      for (const call of pruneAndListShellCalls(repository, nodeObserveDeps))
         if (call.toolUseId === "1")
           writeShellCall(repository, nodeObserveDeps.files, { ...call, agentProcess });
       repo.write("f", "base", "committed by B's call");

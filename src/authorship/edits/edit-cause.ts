@@ -1,6 +1,6 @@
 import type { AgentId } from "../../agents/agent-event.ts";
 import type { Repository } from "../../git/repository.ts";
-import { listShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
+import { pruneAndListShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
 import type { JournalDeps } from "../../journal/log/journal.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/log/session-log.ts";
 import type { Processes } from "../../system/process/processes.ts";
@@ -21,7 +21,7 @@ export function findOnlyOpenCall(
   asking: { readonly agent: AgentId; readonly subagentId?: string } | undefined,
   deps: ObserveDeps,
 ): ShellCall | undefined {
-  const open = listShellCalls(repository, deps);
+  const open = pruneAndListShellCalls(repository, deps);
   const sessions = new Set(open.map((call) => sessionKey(call.agent)));
   if (sessions.size !== 1) return undefined;
   const isOwn = asking !== undefined && sessions.has(sessionKey(asking.agent));

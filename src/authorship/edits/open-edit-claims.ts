@@ -2,7 +2,7 @@ import type { AgentId } from "../../agents/agent-event.ts";
 import { sha256Hex } from "../../base/digest.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
-import { listOpenEdits, type OpenEdit } from "../../journal/calls/open-edits.ts";
+import { type OpenEdit, pruneAndListOpenEdits } from "../../journal/calls/open-edits.ts";
 import { sessionKey } from "../note/keys.ts";
 import { editCause, type ObserveDeps } from "./edit-cause.ts";
 import { locatePath } from "./locate-path.ts";
@@ -105,7 +105,7 @@ function isAlive({ agentProcess }: OpenEdit, { processTable }: ObserveDeps): boo
 
 function editedFiles(repository: Repository, deps: ObserveDeps): Map<RepoPath, EditedFile[]> {
   const edited = new Map<RepoPath, EditedFile[]>();
-  for (const edit of listOpenEdits(repository, deps)) {
+  for (const edit of pruneAndListOpenEdits(repository, deps)) {
     for (const { path: text, expected } of edit.files) {
       const located = locatePath(text, repository.workTree ?? "", deps);
       if (located.kind !== "inside" || located.repository.gitDir !== repository.gitDir) continue;

@@ -1,9 +1,9 @@
 import type { AgentAdapter, AgentEvent } from "../../agents/agent-event.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
-import { listOpenEdits, type OpenEdit, removeOpenEdit } from "../../journal/calls/open-edits.ts";
+import { type OpenEdit, pruneAndListOpenEdits, removeOpenEdit } from "../../journal/calls/open-edits.ts";
 import {
-  listShellCalls,
+  pruneAndListShellCalls,
   readShellCall,
   removeShellCall,
   type ShellCall,
@@ -67,7 +67,7 @@ function isSameLane({ event }: Closing, call: OpenCall): boolean {
 
 function closeEdits(closing: Closing): void {
   const { event, repository, deps, isOver } = closing;
-  for (const edit of listOpenEdits(repository, deps)) {
+  for (const edit of pruneAndListOpenEdits(repository, deps)) {
     if (!isSameSession(closing, edit) || !isSameLane(closing, edit)) continue;
     const done = edit.files.filter((file) => holdsExpected(file, deps.files)).map(({ path }) => path);
     if (done.length === edit.files.length) {
@@ -108,7 +108,7 @@ function forgetEdit(edit: OpenEdit, repository: Repository, deps: ObserveDeps): 
 
 function closeShellCalls(closing: Closing): void {
   const { event, repository, deps, afterHooks, isOver } = closing;
-  for (const call of listShellCalls(repository, deps)) {
+  for (const call of pruneAndListShellCalls(repository, deps)) {
     if (!isSameSession(closing, call)) continue;
     if (!isSameLane(closing, call)) {
       // a subagent may go on behind the turn, or may be gone with it: nobody says which

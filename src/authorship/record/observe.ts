@@ -5,7 +5,7 @@ import type { RepoPath } from "../../git/ids.ts";
 import { findRepository, type Repository } from "../../git/repository.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
 import { removeOpenEdit } from "../../journal/calls/open-edits.ts";
-import { listShellCalls, readShellCall, removeShellCall } from "../../journal/calls/shell-calls.ts";
+import { pruneAndListShellCalls, readShellCall, removeShellCall } from "../../journal/calls/shell-calls.ts";
 import { isOwned, listEpochs } from "../../journal/layout.ts";
 import { appendSessionRecord, type SessionRecord } from "../../journal/log/session-log.ts";
 import { recordProblem } from "../../state/problems.ts";
@@ -167,7 +167,7 @@ function observeSession(event: SessionEvent, repository: Repository, deps: Obser
   else record = { kind: event.kind, at, ...model };
   appendSessionRecord(repository, deps.files, { session, record });
   if (event.kind !== "session-end") return;
-  for (const call of listShellCalls(repository, deps)) {
+  for (const call of pruneAndListShellCalls(repository, deps)) {
     if (sessionKey(call.agent) === session) removeShellCall(repository, deps.files, call);
   }
 }

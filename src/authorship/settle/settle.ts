@@ -7,7 +7,7 @@ import { type ObjectReader, openObjectReader, readInOrder } from "../../git/obje
 import { readCommitPatches } from "../../git/objects/patch.ts";
 import type { Repository } from "../../git/repository.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
-import { listShellCalls } from "../../journal/calls/shell-calls.ts";
+import { pruneAndListShellCalls } from "../../journal/calls/shell-calls.ts";
 import {
   type Epoch,
   hasShellCalls,
@@ -137,7 +137,7 @@ function hasPendingWork(repository: Repository, deps: ObserveDeps): boolean {
     epochs.some(
       (epoch, index) => (epoch.base !== base || index < epochs.length - 1) && isOwned(epoch, deps.files),
     ) ||
-    listShellCalls(repository, deps).some((call) => call.base !== base)
+    pruneAndListShellCalls(repository, deps).some((call) => call.base !== base)
   );
 }
 

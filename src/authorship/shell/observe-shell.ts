@@ -7,7 +7,7 @@ import type { Repository } from "../../git/repository.ts";
 import { readGitState } from "../../git/worktree/git-state.ts";
 import { readBaseCommit } from "../../journal/base-commit.ts";
 import {
-  listShellCalls,
+  pruneAndListShellCalls,
   readShellCall,
   removeShellCall,
   type ShellCall,
@@ -232,7 +232,9 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
 /** With shell calls of two sessions open at once, nobody can say whose a change was. */
 function causeOfShell(call: ShellCall, repository: Repository, { deps, outcome }: ShellProgress): EditCause {
   const session = sessionKey(call.agent);
-  const rivals = listShellCalls(repository, deps).filter((other) => sessionKey(other.agent) !== session);
+  const rivals = pruneAndListShellCalls(repository, deps).filter(
+    (other) => sessionKey(other.agent) !== session,
+  );
   if (rivals.length === 0) return shellCause(call);
   outcome.problems.push("shell calls of two sessions overlapped: what changed meanwhile is nobody's");
   return { owner: null };

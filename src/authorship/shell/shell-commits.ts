@@ -3,7 +3,7 @@ import { decodePath } from "../../base/path-text.ts";
 import { isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { readCommittedSync, runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
-import { listShellCalls, type ShellCall, writeShellCall } from "../../journal/calls/shell-calls.ts";
+import { pruneAndListShellCalls, type ShellCall, writeShellCall } from "../../journal/calls/shell-calls.ts";
 import { listEpochs } from "../../journal/layout.ts";
 import { recordInJournal } from "../../journal/log/record-or-wait.ts";
 import { isSameProcess } from "../../system/process/process-table.ts";
@@ -36,7 +36,7 @@ export function creditCommitInShell(
     ancestors.findIndex(
       (ancestor) => call.agentProcess !== undefined && isSameProcess(ancestor, call.agentProcess),
     );
-  const open = listShellCalls(repository, deps);
+  const open = pruneAndListShellCalls(repository, deps);
   const calls = open
     .filter((call) => call.base !== head && nearness(call) !== -1)
     .sort((a, b) => nearness(a) - nearness(b) || b.at - a.at);

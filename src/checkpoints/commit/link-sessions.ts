@@ -11,7 +11,7 @@ import type { FilePatch } from "../../git/objects/file-patch.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { readIndexPatch } from "../../git/objects/patch.ts";
 import { listStagedChanges, type StagedChange } from "../../git/worktree/staged-changes.ts";
-import { listShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
+import { pruneAndListShellCalls, type ShellCall } from "../../journal/calls/shell-calls.ts";
 import { readPathHead, readStateContent, stateContentPath } from "../../journal/heads/head-files.ts";
 import { type BaseCommit, type Epoch, listEpochs } from "../../journal/layout.ts";
 import { decodeLineOwners, ownersIn, sessionOfOwner } from "../../journal/line-owners.ts";
@@ -88,7 +88,7 @@ function epochsUntil(epochs: readonly Epoch[], until: BaseCommit | undefined): E
 
 /** The innermost open shell call of an agent that this process descends from. */
 function callAround(git: Git, deps: LockDeps): ShellCall | undefined {
-  const calls = listShellCalls(git.repository, deps);
+  const calls = pruneAndListShellCalls(git.repository, deps);
   if (calls.length === 0) return undefined;
   for (const ancestor of deps.processTable.ancestors(maxAncestors)) {
     const own = calls.filter(

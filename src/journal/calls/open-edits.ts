@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
-import { sha256Hex } from "../../base/digest.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
 import { type ProcessIdentity, parseProcessIdentity } from "../../system/process/process-table.ts";
 import { journalFolder } from "../layout.ts";
+import { type CallKey, CallRecords } from "./call-records.ts";
 
 /** A call of an edit tool that has begun and not ended: its files were looked at. */
 export interface OpenEdit {
@@ -13,7 +13,7 @@ export interface OpenEdit {
   readonly toolUseId: string;
   readonly toolName: string;
   readonly subagentId?: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since 1970. */
   readonly at: number;
   /** The agent's process: what a dead one left open can no longer change a file. */
   readonly agentProcess?: ProcessIdentity;
@@ -25,49 +25,25 @@ export interface OpenEdit {
   }[];
 }
 
-/** A call that never ended is forgotten after this. */
-const maxEditAgeMs = 24 * 60 * 60 * 1000;
-
 /** `<git dir>/keyframe/journal/edits/<call>.json`; a call whose end nobody reports is found by its record. */
 export function writeOpenEdit(repository: Repository, files: Files, edit: OpenEdit): void {
-  files.makeFolder(openEditsFolder(repository));
-  files.replaceWithoutSync(editPath(repository, edit), Buffer.from(JSON.stringify(edit)), { mode: 0o600 });
+  recordsOf(repository, files).write(edit, edit);
 }
 
-export function removeOpenEdit(
-  repository: Repository,
-  files: Files,
-  call: Pick<OpenEdit, "agent" | "toolUseId">,
-): void {
-  files.remove(editPath(repository, call));
+export function removeOpenEdit(repository: Repository, files: Files, call: CallKey): void {
+  recordsOf(repository, files).remove(call);
 }
 
 /** All of the worktree; damaged and very old records are removed on the way. */
-export function listOpenEdits(
+export function pruneAndListOpenEdits(
   repository: Repository,
   { files, clock }: { readonly files: Files; readonly clock: Clock },
 ): OpenEdit[] {
-  const folder = openEditsFolder(repository);
-  return (files.listIfExists(folder) ?? []).flatMap(({ name }) => {
-    if (!name.endsWith(".json")) return [];
-    const path = join(folder, name);
-    const edit = parseOpenEdit(files.readIfExists(path));
-    const isKept = edit !== undefined && clock.nowMs() - edit.at <= maxEditAgeMs;
-    if (!isKept) files.remove(path);
-    return isKept ? [edit] : [];
-  });
+  return recordsOf(repository, files).pruneAndList({ clock }, () => false);
 }
 
-function openEditsFolder(repository: Repository): string {
-  return join(journalFolder(repository), "edits");
-}
-
-function editPath(
-  repository: Repository,
-  { agent, toolUseId }: Pick<OpenEdit, "agent" | "toolUseId">,
-): string {
-  const id = sha256Hex(`${agent.tool}\0${agent.id}\0${toolUseId}`).slice(0, 32);
-  return join(openEditsFolder(repository), `${id}.json`);
+function recordsOf(repository: Repository, files: Files): CallRecords<OpenEdit> {
+  return new CallRecords(files, join(journalFolder(repository), "edits"), parseOpenEdit);
 }
 
 function parseOpenEdit(bytes: Buffer | undefined): OpenEdit | undefined {

@@ -1,6 +1,4 @@
-import { join } from "node:path";
 import type { AgentId } from "../../agents/agent-event.ts";
-import { sha256Hex } from "../../base/digest.ts";
 import type { Oid, RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { GitState } from "../../git/worktree/git-state.ts";
@@ -13,6 +11,7 @@ import {
 } from "../../system/process/process-table.ts";
 import { type BaseCommit, shellCallsFolder } from "../layout.ts";
 import type { StatMark } from "../path-state.ts";
+import { type CallKey, CallRecords } from "./call-records.ts";
 
 /** A shell call of an agent: the work tree was looked at when it began, and is again when it ends. */
 export interface ShellCall {
@@ -43,32 +42,28 @@ export interface ShellBeginning {
   readonly startedMs: number;
 }
 
-/** A call that never ended (its agent was killed) is forgotten after this. */
-const maxCallAgeMs = 24 * 60 * 60 * 1000;
+/** Of the file beside a call's record. */
+const beginning = "began";
 
 export function writeShellCall(repository: Repository, files: Files, call: ShellCall): void {
-  files.makeFolder(shellCallsFolder(repository));
-  files.replaceWithoutSync(callPath(repository, call), Buffer.from(JSON.stringify(call)), { mode: 0o600 });
+  recordsOf(repository, files).write(call, call);
 }
 
 export function writeShellBeginning(
   repository: Repository,
   files: Files,
-  { call, state }: { readonly call: Pick<ShellCall, "agent" | "toolUseId">; readonly state: GitState },
+  { call, state }: { readonly call: CallKey; readonly state: GitState },
 ): void {
-  files.makeFolder(shellCallsFolder(repository));
-  files.replaceWithoutSync(beginningPath(repository, call), Buffer.from(JSON.stringify(state)), {
-    mode: 0o600,
-  });
+  recordsOf(repository, files).write(call, state, beginning);
 }
 
 /** Undefined if the call was begun by a version that did not look, or the record is damaged. */
 export function readShellBeginning(
   repository: Repository,
   files: Files,
-  call: Pick<ShellCall, "agent" | "toolUseId">,
+  call: CallKey,
 ): ShellBeginning | undefined {
-  const path = beginningPath(repository, call);
+  const path = recordsOf(repository, files).pathOf(call, beginning);
   const stat = files.statIfExists(path);
   const state = parseRecord(files.readIfExists(path));
   const isState = state !== undefined && "pointers" in state && "stashes" in state && "mark" in state;
@@ -77,55 +72,28 @@ export function readShellBeginning(
     : { state: state as unknown as GitState, startedMs: stat.mtimeMs };
 }
 
-export function readShellCall(
-  repository: Repository,
-  files: Files,
-  key: Pick<ShellCall, "agent" | "toolUseId">,
-): ShellCall | undefined {
-  return parseShellCall(files.readIfExists(callPath(repository, key)));
+export function readShellCall(repository: Repository, files: Files, key: CallKey): ShellCall | undefined {
+  return recordsOf(repository, files).read(key);
 }
 
-export function removeShellCall(
-  repository: Repository,
-  files: Files,
-  key: Pick<ShellCall, "agent" | "toolUseId">,
-): void {
-  files.remove(callPath(repository, key));
-  files.remove(beginningPath(repository, key));
+export function removeShellCall(repository: Repository, files: Files, key: CallKey): void {
+  const records = recordsOf(repository, files);
+  records.remove(key);
+  records.remove(key, beginning);
 }
 
 /** All open calls; those of dead agents and damaged records are removed on the way. */
-export function listShellCalls(
+export function pruneAndListShellCalls(
   repository: Repository,
   { files, clock, processTable }: { files: Files; clock: Clock; processTable: ProcessTable },
 ): ShellCall[] {
-  const calls: ShellCall[] = [];
-  for (const { name } of files.listIfExists(shellCallsFolder(repository)) ?? []) {
-    if (!name.endsWith(".json")) continue;
-    const path = join(shellCallsFolder(repository), name);
-    const call = parseShellCall(files.readIfExists(path));
-    const isGone =
-      call === undefined ||
-      clock.nowMs() - call.at > maxCallAgeMs ||
-      (call.agentProcess !== undefined && !processTable.isRunning(call.agentProcess));
-    if (isGone) {
-      files.remove(path);
-      files.remove(path.replace(/json$/, "began"));
-    } else calls.push(call);
-  }
-  return calls;
+  const isOver = ({ agentProcess }: ShellCall) =>
+    agentProcess !== undefined && !processTable.isRunning(agentProcess);
+  return recordsOf(repository, files).pruneAndList({ clock }, isOver, [beginning]);
 }
 
-function callPath(repository: Repository, key: Pick<ShellCall, "agent" | "toolUseId">): string {
-  return join(shellCallsFolder(repository), `${callId(key)}.json`);
-}
-
-function beginningPath(repository: Repository, key: Pick<ShellCall, "agent" | "toolUseId">): string {
-  return join(shellCallsFolder(repository), `${callId(key)}.began`);
-}
-
-function callId({ agent, toolUseId }: Pick<ShellCall, "agent" | "toolUseId">): string {
-  return sha256Hex(`${agent.tool}\0${agent.id}\0${toolUseId}`).slice(0, 32);
+function recordsOf(repository: Repository, files: Files): CallRecords<ShellCall> {
+  return new CallRecords(files, shellCallsFolder(repository), parseShellCall);
 }
 
 function parseShellCall(bytes: Buffer | undefined): ShellCall | undefined {
