@@ -100,7 +100,11 @@ const rooms = {
   ],
   "authorship/blame": ["owners of the lines of one file", ["rules", "note", "edits"]],
   "authorship/diff": ["owners beside the lines of a diff", ["rules", "blame"]],
-  "authorship/stats": ["counts over commits and ranges", ["rules", "note"]],
+  "authorship/stats/changes": [
+    "what one commit changed, kept, so that it is counted once",
+    ["rules", "note"],
+  ],
+  "authorship/stats": ["counts over commits and ranges", ["rules", "note", "stats/changes"]],
   "checkpoints/record": ["the content of one checkpoint: metadata, tokens, trailers; no git access", []],
   "checkpoints/stores": ["the three layouts in refs, behind one interface", ["record"]],
   "checkpoints/sessions": ["sessions in progress and their phases", ["record"]],

@@ -3,7 +3,7 @@ import {
   answerMessage,
   failure,
   handshakeVersions,
-  parseRequest,
+  parseRpcRequest,
   type RpcRequest,
   type RpcResponse,
   refuseStateless,
@@ -32,7 +32,7 @@ export async function answerHttpMessage(
   } catch {
     return { status: 400, body: failure(null, rpcCodes.parse, "not JSON") };
   }
-  const request = parseRequest(message);
+  const request = parseRpcRequest(message);
   const refused = request === undefined ? undefined : refuseHeaders(headers, request);
   if (refused !== undefined) return { status: 400, body: refused };
   const response = await answerMessage(context, message);

@@ -33,7 +33,7 @@ const instructions =
 
 /** Answers one message of a client, of either generation of the protocol. Never throws. */
 export async function answerMessage(context: AskContext, message: unknown): Promise<RpcResponse | undefined> {
-  const request = parseRequest(message);
+  const request = parseRpcRequest(message);
   if (request === undefined) return failure(null, rpcCodes.notARequest, "not a JSON-RPC 2.0 request");
   const { id, method, params } = request;
   if (id === undefined) return undefined;
@@ -144,7 +144,7 @@ export interface RpcRequest {
 
 type AnsweredRequest = RpcRequest & { readonly id: string | number };
 
-export function parseRequest(message: unknown): RpcRequest | undefined {
+export function parseRpcRequest(message: unknown): RpcRequest | undefined {
   if (typeof message !== "object" || message === null) return undefined;
   const { jsonrpc, id, method, params } = message as Record<string, unknown>;
   if (jsonrpc !== "2.0" || typeof method !== "string") return undefined;

@@ -4,12 +4,12 @@ import type { ObjectReader } from "../../git/objects/objects.ts";
 import type { Files } from "../../system/files/files.ts";
 import { parseAuthorshipLog } from "../note/log-codec.ts";
 import { type NoteSource, openNoteSource } from "../note/note-source.ts";
-import { ChangeIndex } from "./change-index.ts";
-import type { RecordedChange } from "./change-record.ts";
+import { ChangeIndex } from "./changes/change-index.ts";
+import type { CountedChange } from "./changes/change-record.ts";
+import { claimsOf } from "./changes/note-claims.ts";
 import { type PatchedCommit, patchesByCommit } from "./commit-changes.ts";
 import type { ListedCommit } from "./commit-list.ts";
 import type { CommitChange } from "./counter.ts";
-import { claimsOf } from "./note-claims.ts";
 
 export interface CountedSources {
   readonly git: Git;
@@ -67,7 +67,7 @@ async function* readChanges(
 ): AsyncGenerator<ReadChange> {
   const index = opened ?? (commits.length < minIndexed ? undefined : ChangeIndex.open(git.repository, files));
   const keyOf = ({ commit }: ListedCommit) => `${commit} ${notes.blobs.get(commit) ?? "-"}`;
-  const known = new Map<Oid, RecordedChange>();
+  const known = new Map<Oid, CountedChange>();
   for (const listed of commits) {
     const found = index?.find(keyOf(listed));
     if (found !== undefined && isSame(found.parents, listed.parents)) known.set(listed.commit, found);

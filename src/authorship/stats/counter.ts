@@ -3,6 +3,7 @@ import type { FilePatch } from "../../git/objects/file-patch.ts";
 import { normalisePath } from "../note/log.ts";
 import { addedRanges, countDeleted, ownRanges } from "../rules/added-lines.ts";
 import { clipRuns, countLines, type LineRange, type OwnerRuns } from "../rules/owner-runs.ts";
+import { type NoteClaims, ownerOf } from "./changes/note-claims.ts";
 import type { ListedCommit } from "./commit-list.ts";
 import {
   clipTracked,
@@ -15,7 +16,6 @@ import {
   trackLines,
   uniteRuns,
 } from "./line-survival.ts";
-import { type NoteClaims, ownerOf } from "./note-claims.ts";
 import { openTallyBook, type Tally } from "./tally.ts";
 
 export interface StatsCounter {

@@ -1,5 +1,5 @@
 import { agentLabel, humanName } from "../../authorship/note/owner-label.ts";
-import { ChangeIndex } from "../../authorship/stats/change-index.ts";
+import { ChangeIndex } from "../../authorship/stats/changes/change-index.ts";
 import { countCommits } from "../../authorship/stats/commit-counts.ts";
 import { agentTotals } from "../../authorship/stats/groups.ts";
 import { compileIgnoredFiles } from "../../authorship/stats/ignored-files.ts";

@@ -16,7 +16,7 @@ import {
   snapshotRequest,
   timeoutRequest,
 } from "./control-requests.ts";
-import { ControlledSandboxes, describeSnapshot, noted, page } from "./controlled-sandboxes.ts";
+import { ControlledSandboxes, describeE2bSnapshot, noted, page } from "./controlled-sandboxes.ts";
 import type { LeaseKeeper } from "./lease.ts";
 import { parseE2bId } from "./sandbox-ids.ts";
 import { readSandboxUsage } from "./sandbox-usage.ts";
@@ -142,7 +142,7 @@ function addSnapshotRoutes(app: ServerApp, server: ServerContext, all: Controlle
   app.post("/sandboxes/:id/snapshots", async (c) => {
     const { name } = await bodyOf(c, snapshotRequest);
     const snapshot = await all.branch(all.find(c), name);
-    return c.json(describeSnapshot(snapshot), 201);
+    return c.json(describeE2bSnapshot(snapshot), 201);
   });
 
   app.post("/sandboxes/:id/fork", async (c) => {
@@ -186,7 +186,7 @@ function addSnapshotRoutes(app: ServerApp, server: ServerContext, all: Controlle
       .filter((each) => query.name === undefined || each.name === query.name);
     const { items, nextToken } = page(all, query);
     if (nextToken !== undefined) c.header("x-next-token", nextToken);
-    return c.json(items.map(describeSnapshot));
+    return c.json(items.map(describeE2bSnapshot));
   });
   app.delete("/templates/:id", async (c) => {
     await sandboxApi.removeSnapshot(

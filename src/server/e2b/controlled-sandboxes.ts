@@ -165,7 +165,7 @@ function templateOf(record: SandboxRecord): string {
   return record.base ?? record.image ?? record.id;
 }
 
-export function describeSnapshot(record: SnapshotRecord) {
+export function describeE2bSnapshot(record: SnapshotRecord) {
   return { snapshotID: record.id, names: record.name === undefined ? [] : [record.name] };
 }
 

@@ -1,10 +1,10 @@
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
-import { keyframeVersion } from "../../base/version.ts";
-import { mayHaveRefsBelow, type Repository } from "../../git/repository.ts";
-import { indexDirectory, readIndexFile, writeIndexFile } from "../../state/index-directory.ts";
-import type { Files } from "../../system/files/files.ts";
-import { decodeChange, encodeChange, type RecordedChange } from "./change-record.ts";
+import { keyframeVersion } from "../../../base/version.ts";
+import { mayHaveRefsBelow, type Repository } from "../../../git/repository.ts";
+import { indexDirectory, readIndexFile, writeIndexFile } from "../../../state/index-directory.ts";
+import type { Files } from "../../../system/files/files.ts";
+import { type CountedChange, decodeChange, encodeChange } from "./change-record.ts";
 
 /*
  * <common dir>/keyframe-index/changes-<version>: one line a commit and note,
@@ -38,7 +38,7 @@ export class ChangeIndex {
     return new ChangeIndex(files, join(indexDirectory(repository), `changes-${keyframeVersion}`));
   }
 
-  find(key: string): RecordedChange | undefined {
+  find(key: string): CountedChange | undefined {
     const place = this.#places.get(key);
     if (place === undefined) return undefined;
     const line = this.#bytes.subarray(place.start, place.end);
@@ -51,7 +51,7 @@ export class ChangeIndex {
     }
   }
 
-  add(key: string, change: RecordedChange): void {
+  add(key: string, change: CountedChange): void {
     const content = Buffer.from(`${key} ${encodeChange(change)}`);
     if (content.length > maxRecordBytes) return;
     this.#added.push(Buffer.from(`${checkOf(content)} `), content, lineEnd);

@@ -1,11 +1,11 @@
-import type { Oid, RepoPath } from "../../git/ids.ts";
-import type { FilePatch, Hunk } from "../../git/objects/file-patch.ts";
-import type { Owner } from "../note/owners.ts";
-import type { OwnerRun, OwnerRuns } from "../rules/owner-runs.ts";
+import type { Oid, RepoPath } from "../../../git/ids.ts";
+import type { FilePatch, Hunk } from "../../../git/objects/file-patch.ts";
+import type { Owner } from "../../note/owners.ts";
+import type { OwnerRun, OwnerRuns } from "../../rules/owner-runs.ts";
 import type { NoteClaims } from "./note-claims.ts";
 
 /** What a commit changed and what its note claims, as it is kept in the index. */
-export interface RecordedChange {
+export interface CountedChange {
   readonly parents: readonly Oid[];
   /** Against each parent; a root commit has one list. */
   readonly patches: readonly (readonly FilePatch[])[];
@@ -26,7 +26,7 @@ type RecordForm = readonly [
 ];
 
 /** One line of JSON. */
-export function encodeChange({ parents, patches, claims }: RecordedChange): string {
+export function encodeChange({ parents, patches, claims }: CountedChange): string {
   const form: RecordForm = [
     parents,
     patches.map((files) => files.map(fileForm)),
@@ -45,7 +45,7 @@ export function encodeChange({ parents, patches, claims }: RecordedChange): stri
 }
 
 /** @throws SyntaxError if the text is not what `encodeChange` made */
-export function decodeChange(text: string): RecordedChange {
+export function decodeChange(text: string): CountedChange {
   const [parents, patches, claims] = JSON.parse(text) as RecordForm;
   return {
     parents,

@@ -1,6 +1,6 @@
-import { type AuthorshipLog, ownersByPath } from "../note/log.ts";
-import { type Owner, overriddenBeforeCommit, resolveOwner } from "../note/owners.ts";
-import type { OwnerRun, OwnerRuns } from "../rules/owner-runs.ts";
+import { type AuthorshipLog, ownersByPath } from "../../note/log.ts";
+import { type Owner, overriddenBeforeCommit, resolveOwner } from "../../note/owners.ts";
+import type { OwnerRun, OwnerRuns } from "../../rules/owner-runs.ts";
 
 /** What a note says as far as it is counted: whose lines, without the single edits of a session. */
 export interface NoteClaims {
