@@ -3,6 +3,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import { type OpenEdit, pruneAndListOpenEdits } from "../../journal/calls/open-edits.ts";
+import type { PathHead } from "../../journal/path-state.ts";
 import { sessionKey } from "../note/keys.ts";
 import { editCause, type ObserveDeps } from "./edit-cause.ts";
 import { locatePath } from "./locate-path.ts";
@@ -54,12 +55,18 @@ export class OpenEditClaims {
     this.#deps = deps;
   }
 
-  /** Of a path whose content is not what the journal knows: what calls besides the asking one say. */
-  claimOf(path: RepoPath, after: PathSnapshot): Claim {
+  /**
+   * Of a path whose content is not what the journal knows: what calls besides the asking one say. `head`: what the journal
+   * knows of it, where every call's begin is known to be among it.
+   */
+  claimOf(path: RepoPath, after: PathSnapshot, head?: Pick<PathHead, "begun">): Claim {
     const others = this.#edited(path).filter(({ edit }) => !this.#isAsking(edit));
     const made = others.find((file) => this.#isMade(file, after));
     if (made !== undefined) return { kind: "made", edit: made.edit, cause: editCause(made.edit) };
-    const rivals = others.filter(({ edit }) => !this.#isSameSession(edit));
+    // a hook that was killed after the journal had its edit leaves the record of a call that has ended
+    const hasEnded = ({ edit }: EditedFile) =>
+      head?.begun.some(({ toolUseId }) => toolUseId === edit.toolUseId) === false;
+    const rivals = others.filter((file) => !this.#isSameSession(file.edit) && !hasEnded(file));
     if (rivals.some(({ edit }) => isAlive(edit, this.#deps))) return { kind: "rival" };
     // one that tells what it leaves has not left it yet
     const isOwn = others.some(({ edit, expected }) => this.#isSameSession(edit) && expected === undefined);

@@ -33,7 +33,7 @@ export function recordEndedEdit(journal: Journal, event: EditEnd, ended: EndedEd
     return { result: "unchanged" };
   if (head?.current.digest === after.digest || claims.isOwnWork(path, after))
     return { result: recordEdit(journal, edit) };
-  const claim = claims.claimOf(path, after);
+  const claim = claims.claimOf(path, after, head);
   if (claim.kind === "made") {
     const result = recordEdit(journal, { ...edit, cause: claim.cause });
     recordEdit(journal, { path, after, cause: nobody });

@@ -4,7 +4,7 @@ import type { Oid } from "../../git/ids.ts";
 import { mayHaveRefsBelow, type Repository } from "../../git/repository.ts";
 import { indexDirectory, readIndexFile, writeIndexFile } from "../../state/index-directory.ts";
 import type { Files } from "../../system/files/files.ts";
-import { checkOf } from "./change-index.ts";
+import { checkOf } from "./changes/change-index.ts";
 import type { Tally } from "./tally.ts";
 
 export interface CountedTally extends Tally {
