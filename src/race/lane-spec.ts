@@ -1,6 +1,5 @@
 import { headlessArguments } from "../agents/headless-commands.ts";
 import { KeyframeError } from "../base/errors.ts";
-import { shellQuote } from "../base/text/shell-words.ts";
 
 /** One competitor: a name and the shell command that does the task. */
 export interface LaneSpec {
@@ -56,9 +55,4 @@ export function parseLanes(texts: readonly string[], count: number | undefined):
     names.add(name);
     return { ...lane, name };
   });
-}
-
-/** A shell assignment, for messages. */
-export function describeLane({ name, command }: LaneSpec): string {
-  return `${name}=${shellQuote(command)}`;
 }

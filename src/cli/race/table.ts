@@ -48,9 +48,13 @@ function describeRow(row: RaceRow): string[] {
     lane.diff === undefined ? "-" : `${ownFiles} own, ${commonFiles} common`,
     known === 0 ? "-" : `${lane.observedLines ?? 0} of ${known}`,
     tokens === 0 ? "-" : describeTokens(row),
-    turns === 0 ? "-" : `${turns}${byClass.calls === 0 ? "" : ` (${byClass.calls} calls)`}`,
+    turns === 0 ? "-" : `${turns}${describeCalls(byClass.calls)}`,
     lane.durationMs === undefined ? "-" : `${Math.round(lane.durationMs / 1000)} s`,
   ];
+}
+
+function describeCalls(calls: number): string {
+  return calls === 0 ? "" : ` (${calls} ${calls === 1 ? "call" : "calls"})`;
 }
 
 /** Classes cost differently. */
