@@ -221,6 +221,8 @@ test("submodules, LFS pointers and odd names come into a lane as they are, and s
   expect(readFileSync(join(repository.folder, "a.txt"), "utf8")).toBe("changed again\n");
   expect(readFileSync(join(repository.folder, "sub/new.txt"), "utf8")).toBe("in the submodule\n");
   expect(run(["race", "adopt", "--undo"]).status).toBe(0);
-  expect(run(["race", "drop", "--force"]).status).toBe(0);
+  expect(run(["clean", "--force"]).stdout).not.toContain("race");
+  expect(run(["clean", "--older-than", "1ms"]).stdout).toContain("race ");
+  expect(run(["clean", "--older-than", "1ms", "--force"]).stdout).toContain("removed  race");
   expect(leftovers()).toEqual(nothing);
 });

@@ -20,7 +20,7 @@ export const cleanCommand = buildCommand<CleanFlags, [], CliContext>({
         parse: parseDurationMs,
         optional: true,
         brief:
-          "Remove what belongs to a session or rewind only if it was inactive for this long (default: 30d)",
+          "Remove what belongs to a session, rewind or race only if it was inactive for this long (default: 30d)",
         placeholder: "time",
       },
       all: switchFlag("The index of `keyframe search` as well; the next search builds it again"),
@@ -36,7 +36,7 @@ export const cleanCommand = buildCommand<CleanFlags, [], CliContext>({
       "Without --force it only shows what would be removed. Never removed are checkpoints and notes, anything of a session\n" +
       "that is at work or whose work waits for a commit, and branches of yours. Finished sessions that are old enough lose\n" +
       "their rewind points, the copy of their transcript (what was committed of it is in its checkpoints) and their entry in\n" +
-      "`keyframe session list`; old rewinds can no longer be taken back.\n\n" +
+      "`keyframe session list`; old rewinds can no longer be taken back. Races that are old enough go with what only they hold.\n\n" +
       "Example:\n  keyframe clean\n  keyframe clean --older-than 7d --force",
   },
 });

@@ -13,12 +13,7 @@ import type { DropFlags } from "./race-command.ts";
 export async function drop(this: CliContext, flags: DropFlags, id?: string): Promise<void> {
   const git = openRepositoryGit(this);
   const race = mustFindRace(git, this.files, id);
-  const deps: DropDeps = {
-    ...this,
-    copyTree: nodeCopyTree,
-    endContained: endMarked,
-    removeLater: (directory) => this.files.removeTree(directory),
-  };
+  const deps = dropDepsOf(this);
   const holder = holderOfRace(git, this, race);
   if (holder !== undefined) {
     throw new KeyframeError("in-use", `race ${race.id} is run by process ${holder.pid}`, {
@@ -48,4 +43,13 @@ export async function drop(this: CliContext, flags: DropFlags, id?: string): Pro
   this.terminal.out(`${flags.dryRun ? "would remove" : "removed"} ${what}`);
   if (flags.dryRun && losing.length > 0)
     this.terminal.note(`needs --force: only it holds the work of ${losing.join(", ")}`);
+}
+
+export function dropDepsOf(context: CliContext): DropDeps {
+  return {
+    ...context,
+    copyTree: nodeCopyTree,
+    endContained: endMarked,
+    removeLater: (directory) => context.files.removeTree(directory),
+  };
 }
