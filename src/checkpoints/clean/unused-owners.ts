@@ -54,10 +54,15 @@ export async function removeUnusedOwners(
 
 async function namedByMoments(git: Git): Promise<Map<string, Set<string>>> {
   const named = new Map<string, Set<string>>();
-  const refs = (await git.text(["for-each-ref", "--format=%(refname)", ...momentRefs]))
-    .split("\n")
-    .filter(Boolean);
-  if (refs.length === 0) return named;
+  // by what they point to: another process may remove a ref before it is read
+  const refs = new Map<string, string[]>();
+  for (const line of (
+    await git.text(["for-each-ref", "--format=%(objectname) %(refname)", ...momentRefs])
+  ).split("\n")) {
+    const [oid = "", ref] = line.split(" ");
+    if (ref !== undefined) refs.set(oid, [...(refs.get(oid) ?? []), ref]);
+  }
+  if (refs.size === 0) return named;
   const args = [
     "log",
     "--stdin",
@@ -66,11 +71,11 @@ async function namedByMoments(git: Git): Promise<Map<string, Set<string>>> {
     "--no-show-signature",
     "--format=%x00%S%x00%B",
   ];
-  const { stdout } = await git.run(args, { stdin: refs.map((ref) => `${ref}\n`).join("") });
+  const { stdout } = await git.run(args, { stdin: [...refs.keys()].map((oid) => `${oid}\n`).join("") });
   const parts = stdout.toString("latin1").split("\0");
   for (let at = 1; at + 1 < parts.length; at += 2)
     for (const name of namesIn(parts[at + 1] ?? ""))
-      named.set(name, (named.get(name) ?? new Set()).add(parts[at] ?? ""));
+      named.set(name, new Set([...(named.get(name) ?? []), ...(refs.get(parts[at] ?? "") ?? [])]));
   return named;
 }
 
