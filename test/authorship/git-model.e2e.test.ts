@@ -103,6 +103,15 @@ const failures: readonly (readonly [title: string, program: readonly GitOperatio
       { kind: "move", what: "mv of the file", by: "shell", settles: false },
     ],
   ],
+  [
+    "a committed file with more of an agent's that is moved over another one",
+    [
+      { kind: "edit", file: "renamed", by: "A", at: 0, remove: 0, viaShell: false },
+      { kind: "move", what: "commit", by: "person", settles: true },
+      { kind: "edit", file: "renamed", by: "A", at: 2, remove: 0, viaShell: false },
+      { kind: "move", what: "mv back", by: "person", settles: false },
+    ],
+  ],
 ];
 
 test.each(failures)("%s", async (_title, program) => {

@@ -18,7 +18,7 @@ import { type CommitFacts, readCommitFacts } from "./commit-facts.ts";
 import { NoteBook } from "./note-book.ts";
 import { type OwnedVersion, readOwnedVersion } from "./owned-versions.ts";
 import { type Lead, type Pairing, Pairings } from "./pairings.ts";
-import { VersionSearch } from "./version-search.ts";
+import { type ContentQuestion, VersionSearch } from "./version-search.ts";
 
 export interface FinderDeps {
   readonly git: Git;
@@ -96,12 +96,15 @@ export class SourceFinder {
     const claims: { path: RepoPath; runs: OwnerRuns }[] = [];
     const inherited: JsonObject[] = [];
     const pairings: Pairing[] = [];
+    const gone = patch.files.flatMap(({ oldPath, newPath }) =>
+      oldPath !== undefined && newPath === undefined ? [oldPath] : [],
+    );
     for (const file of patch.files) {
       const path = file.newPath;
       const target =
         path === undefined || file.binary ? undefined : await this.#targetOf(patch.commit, path, file);
       if (path === undefined || target === undefined) continue;
-      const found = await this.#ownersOf({ facts, reported, path, file, target });
+      const found = await this.#ownersOf({ facts, reported, path, file, gone, target });
       if (found.runs.length === 0) continue;
       claims.push({ path, runs: found.runs });
       for (const { metadata, pairing } of found.used) {
@@ -223,8 +226,9 @@ export class SourceFinder {
     }));
   }
 
-  async #foundSource({ facts, path, file, target }: Question): Promise<Evidence | undefined> {
-    for await (const place of this.#search.places({ facts, path, file, target })) {
+  async #foundSource(question: Question): Promise<Evidence | undefined> {
+    const { facts } = question;
+    for await (const place of this.#search.places(question)) {
       const version = await this.#version(place.commit, place.path, facts);
       if (version === undefined || version.runs.length === 0) continue;
       const from = isOid(place.commit) ? place.commit : facts.oid;
@@ -243,12 +247,8 @@ export class SourceFinder {
   }
 }
 
-interface Question {
-  readonly facts: CommitFacts;
+interface Question extends ContentQuestion {
   readonly reported: readonly Oid[];
-  readonly path: RepoPath;
-  readonly file: FilePatch;
-  readonly target: CarryTarget;
 }
 
 function asEvidence(version: OwnedVersion, pairing: "told" | "found"): Omit<Evidence, "pairing"> {

@@ -12,11 +12,15 @@ import type { CommitFacts } from "./commit-facts.ts";
 const defaultSearchMs = 2000;
 /** Earlier versions of a file that are compared. */
 const maxVersions = 20;
+/** Files which the commit takes away that one is compared with. */
+const maxGone = 16;
 
 export interface ContentQuestion {
   readonly facts: CommitFacts;
   readonly path: RepoPath;
   readonly file: FilePatch;
+  /** Paths that the commit takes away. */
+  readonly gone: readonly RepoPath[];
   readonly target: CarryTarget;
 }
 
@@ -61,6 +65,7 @@ export class VersionSearch {
     if (this.isLate) return;
     yield* this.#before(question);
     if (!this.isLate) yield* this.#beside(question);
+    if (!this.isLate) yield* this.#taken(question);
   }
 
   /** The same path on other branches, in stashes, and in what refs were moved away from. */
@@ -117,6 +122,16 @@ export class VersionSearch {
     if (parent === undefined || blob === undefined) return;
     for (const other of (await this.#pathsByBlob(parent)).get(blob) ?? [])
       if (other !== path) yield { commit: parent, path: other };
+  }
+
+  /** Files that the commit takes away: moved over one that was there, which git does not take for a move. */
+  async *#taken({ facts, gone, target }: ContentQuestion): AsyncGenerator<Place> {
+    const [parent] = facts.parents;
+    if (parent === undefined || gone.length > maxGone) return;
+    for (const path of gone) {
+      const blob = (await this.#deps.reader.info(`${parent}:${path}`))?.oid;
+      if (blob !== undefined && (await this.#holds(blob, target))) yield { commit: parent, path };
+    }
   }
 
   /** Where each blob of a commit's tree stands; only of the commit that was asked last. */
