@@ -1,4 +1,5 @@
 import { errorText } from "../base/errors.ts";
+import { shellQuote } from "../base/text/shell-words.ts";
 import { followIfElected } from "../checkpoints/remote/follow-tracking.ts";
 import { findUnpushed } from "../checkpoints/remote/push/find-unpushed.ts";
 import {
@@ -23,7 +24,7 @@ export async function pushRecords(
   for (const url of remote.furtherPushUrls) {
     const shown = errorText(url);
     context.note(
-      `notes and checkpoints went to the first push URL of ${remote.name}; \`keyframe push ${shown}\` brings them to ${shown}`,
+      `notes and checkpoints went to the first push URL of ${remote.name}; \`keyframe push ${shellQuote(shown)}\` brings them to ${shown}`,
     );
   }
   return report;

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -55,4 +56,28 @@ test("a report that was there before the command ran is none", async () => {
   mkdirSync(join(directory, "reports"));
   writeFileSync(join(directory, "reports/a.xml"), report);
   expect(await check(directory)).toMatchObject({ passed: false, problem: "no report matches reports/*.xml" });
+});
+
+test("a report that is a pipe is none, and nobody waits for its writer", async () => {
+  const directory = scratchFolder();
+  mkdirSync(join(directory, "reports"));
+  execFileSync("mkfifo", [join(directory, "reports/a.xml")]);
+  expect(await check(directory)).toMatchObject({ passed: false, problem: "no report matches reports/*.xml" });
+});
+
+test("a report that lies behind a link to a directory is none", async () => {
+  const directory = scratchFolder();
+  mkdirSync(join(directory, "outside"));
+  writeFileSync(join(directory, "outside/a.xml"), report);
+  symlinkSync("outside", join(directory, "reports"));
+  expect(await check(directory)).toMatchObject({ passed: false });
+});
+
+test("a report of entities that name each other grows by no more than a limit", async () => {
+  const directory = scratchFolder();
+  mkdirSync(join(directory, "reports"));
+  const entities = Array.from({ length: 12 }, (_, at) => `<!ENTITY e${at + 1} "${`&e${at};`.repeat(10)}">`);
+  const bomb = `<!DOCTYPE x [<!ENTITY e0 "x">${entities.join("")}]><testsuite><testcase name="&e12;"/></testsuite>`;
+  writeFileSync(join(directory, "reports/a.xml"), bomb);
+  expect(JSON.stringify(await check(directory)).length).toBeLessThan(1_000_000);
 });

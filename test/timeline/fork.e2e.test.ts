@@ -1,6 +1,17 @@
 // Covers src/timeline/**, src/cli/timeline/**, src/cli/fork/**: moments, marks, forks into worktrees and their removal, through the built program.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type AgentSession, startAgentSession } from "../support/agent-session.ts";
@@ -182,6 +193,31 @@ test("ignored files come along where .worktreeinclude names them, and no others"
   expect(readFileSync(at("node_modules/a/index.js"), "utf8")).toBe("a\n");
   expect(statSync(at(".env")).mode & 0o777).toBe(0o600);
   expect(existsSync(at("build"))).toBe(false);
+});
+
+test(".worktreeinclude of a hostile repository names nothing outside, and nothing is copied through a link", () => {
+  const outside = join(repository.folder, "..", "outside");
+  mkdirSync(outside);
+  writeFileSync(join(outside, "secret"), "secret\n");
+  repository.write(".gitignore", "conf/\npipe\nlinked\n");
+  repository.write(".worktreeinclude", `../outside/\n${outside}/\n/../*\nconf/\npipe\nlinked\n`);
+  symlinkSync(outside, join(repository.folder, "conf"));
+  repository.git("add", "-f", "conf");
+  const withLink = repository.commit("conf leads elsewhere");
+  repository.git("rm", "-q", "--cached", "conf");
+  rmSync(join(repository.folder, "conf"));
+  repository.write("conf/made", "here\n");
+  repository.commit("conf is ignored");
+  spawnSync("mkfifo", [join(repository.folder, "pipe")]);
+  symlinkSync(join(outside, "secret"), join(repository.folder, "linked"));
+  const [fork] = json<{ path: string; copied: string[] }[]>("fork", withLink);
+  expect(fork?.copied).toEqual(["linked"]);
+  expect(readlinkSync(join(fork?.path ?? "", "linked"))).toBe(join(outside, "secret"));
+  expect(readdirSync(outside)).toEqual(["secret"]);
+  rmSync(join(repository.folder, ".worktreeinclude"));
+  symlinkSync(join(outside, "secret"), join(repository.folder, ".worktreeinclude"));
+  const [other] = json<{ copied: string[] }[]>("fork", "HEAD");
+  expect(other?.copied).toEqual([]);
 });
 
 test("removing a fork keeps work that exists nowhere else, and leaves nothing behind otherwise", async () => {

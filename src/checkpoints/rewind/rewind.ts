@@ -116,9 +116,9 @@ function mustGoOnWith(
   { point, parts }: { readonly point: RewindPoint; readonly parts: RewindParts },
 ): void {
   if (begun.target === point.id && (begun.head !== undefined) === (parts.head === true)) return;
-  const same = `${shellQuote(begun.target)}${begun.head === undefined ? "" : " --reset"}`;
+  const quotedPoint = `${shellQuote(begun.target)}${begun.head === undefined ? "" : " --reset"}`;
   throw new KeyframeError("refused", `a rewind to ${begun.target} was cut off`, {
-    hint: `take it back with \`keyframe rewind --undo\`, or finish it with \`keyframe rewind --to ${same}\``,
+    hint: `take it back with \`keyframe rewind --undo\`, or finish it with \`keyframe rewind --to ${quotedPoint}\``,
   });
 }
 

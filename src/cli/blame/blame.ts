@@ -6,6 +6,7 @@ import { type OwnerLookup, openOwnerLookup } from "../../authorship/blame/owner-
 import type { PendingOwners } from "../../authorship/blame/pending-owners.ts";
 import { type BlameLine, parseBlamePorcelain } from "../../authorship/blame/porcelain.ts";
 import { openNoteSource } from "../../authorship/note/note-source.ts";
+import { cleanJson } from "../../base/text/clean-text.ts";
 import { openRedactedPrompts } from "../../checkpoints/capture/redacted-prompts.ts";
 import { openGit } from "../../git/git.ts";
 import { fixedLineChoice } from "../../git/objects/line-choice.ts";
@@ -118,7 +119,7 @@ function render(context: CliContext, { wanted, shown, origins, lookup }: Renderi
   if (wanted.format === "json") {
     const findPrompt = openRedactedPrompts(mustFindRepository(context.cwd, context), context.files);
     const lines = wanted.reverse ? parseBlamePorcelain(shown) : origins;
-    return `${JSON.stringify(blameJson(lines, owners, findPrompt), null, 2)}\n`;
+    return `${cleanJson(JSON.stringify(blameJson(lines, owners, findPrompt), null, 2))}\n`;
   }
   return annotateBlamePorcelain(shown, owners);
 }

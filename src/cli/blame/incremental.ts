@@ -5,6 +5,7 @@ import { cleanText } from "../../base/text/clean-text.ts";
 import { readLinesAsync } from "../../base/text/lines.ts";
 import { unquotePath } from "../../git/objects/quoted-path.ts";
 import type { CliContext } from "../command/context.ts";
+import { exactOutput } from "../output/terminal.ts";
 
 /** Longest header line; `--incremental` prints no content. */
 const maxHeaderBytes = 1024 * 1024;
@@ -33,7 +34,9 @@ export async function streamIncremental(
       header = undefined;
     } else header ??= parseBlameHeader(text);
     const content = Buffer.concat([line.bytes, Buffer.from(line.terminated ? "\n" : "")]);
-    await new Promise<void>((resolve) => context.process.stdout.write(content, resolve));
+    await new Promise<void>((resolve) =>
+      context.process.stdout.write(exactOutput(context.terminal, content), resolve),
+    );
   }
   context.process.exitCode = (await child.exited).code;
 }

@@ -7,7 +7,7 @@ const maxShownLength = 4000;
 /** How every command shows an error: what, then what to do next, then why. */
 export function describeError(error: unknown): string {
   if (!isKeyframeError(error)) {
-    return `keyframe: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    return `keyframe: ${inside(error instanceof Error ? (error.stack ?? error.message) : String(error))}`;
   }
   const lines = [`keyframe: ${inside(error.message)} (${error.code})`];
   if (error.hint !== undefined) lines.push(`  ${inside(error.hint)}`);

@@ -1,8 +1,9 @@
+import { exactOutput } from "../output/terminal.ts";
 import type { CliContext } from "./context.ts";
 
 /** Where a long result goes: standard output, or on a terminal the user's pager. */
 export interface PagedOutput {
-  /** Resolves when the reader keeps up; false when it has gone away and more is pointless. */
+  /** Whole lines; cleaned on a terminal. Resolves when the reader keeps up; false when it has gone away and more is pointless. */
   write(content: string | Uint8Array): Promise<boolean>;
   /** Waits until the user leaves the pager. */
   close(): Promise<void>;
@@ -10,11 +11,13 @@ export interface PagedOutput {
 
 /** Chooses the pager as git does for `git <command>`: pager.<command>, GIT_PAGER, core.pager, PAGER, less. */
 export async function openPagedOutput(context: CliContext, command: string): Promise<PagedOutput> {
+  // whatever writes through here is git's text, or holds what others wrote
+  const shown = (content: string | Uint8Array) => exactOutput(context.terminal, Buffer.from(content));
   const pager = context.terminal.isInteractive ? await choosePager(context, command) : undefined;
   if (pager === undefined) {
     return {
       write: (content) =>
-        new Promise((resolve) => context.process.stdout.write(content, () => resolve(true))),
+        new Promise((resolve) => context.process.stdout.write(shown(content), () => resolve(true))),
       close: () => Promise.resolve(),
     };
   }
@@ -32,7 +35,7 @@ export async function openPagedOutput(context: CliContext, command: string): Pro
     write: (content) =>
       new Promise((resolve) => {
         if (!open || child.stdin === undefined) return resolve(false);
-        child.stdin.write(content, () => resolve(open));
+        child.stdin.write(shown(content), () => resolve(open));
       }),
     async close() {
       child.stdin?.end();

@@ -18,7 +18,7 @@ import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
 import { describeAttempt } from "../output/attempt-text.ts";
-import { printable, printableText } from "../output/terminal.ts";
+import { exactOutput, printable, printableText } from "../output/terminal.ts";
 import { explainBranch } from "./branch.ts";
 import { chooseSession } from "./choose-session.ts";
 import {
@@ -230,9 +230,9 @@ async function printConversation(
 }
 
 /** Waits where the reader of our output is slower than we are. */
-function writeAll({ process }: CliContext, piece: Buffer): Promise<void> {
+function writeAll({ process, terminal }: CliContext, piece: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     const stream = process.stdout as unknown as NodeJS.WritableStream;
-    stream.write(piece, (error) => (error ? reject(error) : resolve()));
+    stream.write(exactOutput(terminal, piece), (error) => (error ? reject(error) : resolve()));
   });
 }

@@ -34,8 +34,8 @@ export async function pushInHook(
     warn(
       `this push takes ${leaked} private refs of this machine along (refs/keyframe/: files and prompts of your rewind points)`,
     );
-    const remote = /^[\w.-]+$/.test(remoteName) ? remoteName : "<remote>";
-    warn(`the same without them: git push --prune ${remote} '+refs/*:refs/*' '^refs/keyframe/*'`);
+    const named = /^[\w.-]+$/.test(remoteName) ? remoteName : "<remote>";
+    warn(`the same without them: git push --prune ${named} '+refs/*:refs/*' '^refs/keyframe/*'`);
   }
   const git = openGit(repository, processes);
   const remote = await findElectedRemote(git);

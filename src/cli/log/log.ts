@@ -5,7 +5,7 @@ import { agentTotals } from "../../authorship/stats/groups.ts";
 import { compileIgnoredFiles } from "../../authorship/stats/ignored-files.ts";
 import type { Tally } from "../../authorship/stats/tally.ts";
 import type { JsonObject } from "../../base/json.ts";
-import { cleanJson, cleanOutput, cleanText } from "../../base/text/clean-text.ts";
+import { cleanJson, cleanText } from "../../base/text/clean-text.ts";
 import { openGit } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
 import { type ObjectReader, openObjectReader } from "../../git/objects/objects.ts";
@@ -146,8 +146,7 @@ function createTextRenderer(terminal: Terminal): Renderer {
     batch: (pieces, countedOf) =>
       Buffer.concat(
         pieces.map((piece) => {
-          // git's own bytes in a pipe; on a terminal nothing of them drives it
-          if ("text" in piece) return terminal.isInteractive ? cleanBytes(piece.text) : piece.text;
+          if ("text" in piece) return piece.text;
           const { tally } = countedOf(piece.commit);
           if (tally === undefined || tally.total.added === 0) return Buffer.alloc(0);
           const owners = `${ownerBar(terminal, tally.total, barCells)}  ${ownersText(terminal, tally)}`;
@@ -156,10 +155,6 @@ function createTextRenderer(terminal: Terminal): Renderer {
       ),
     end: () => "",
   };
-}
-
-function cleanBytes(bytes: Buffer): Buffer {
-  return Buffer.from(cleanOutput(bytes.toString("utf8"), { styled: true }));
 }
 
 /** `claude/sonnet-4-5 12 · Zoë Lind 3 · unknown 4` */

@@ -43,6 +43,11 @@ function wantsColour(stdout: OutputStream, env: NodeJS.ProcessEnv): boolean {
   return stdout.isTTY === true && env["TERM"] !== "dumb";
 }
 
+/** Bytes as they are for a program; on a terminal nothing in them drives it, and git's own colours stay. */
+export function exactOutput(terminal: Terminal, bytes: Uint8Array): Uint8Array | string {
+  return terminal.isInteractive ? cleanOutput(Buffer.from(bytes).toString("utf8"), { styled: true }) : bytes;
+}
+
 export interface Column {
   readonly align?: "left" | "right";
 }

@@ -6,6 +6,7 @@ import { hasEnded, type LaneStatus, laneLogPath, type RaceRecord } from "../../r
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
+import { exactOutput } from "../output/terminal.ts";
 import { mustFindLane, mustFindRace } from "./find-race.ts";
 import type { DiffFlags, OpenFlags } from "./race-command.ts";
 
@@ -26,7 +27,7 @@ export async function diffLanes(
   const [from, to] = other === undefined ? [against, commit] : [commit, against];
   const colour = this.terminal.isInteractive ? "--color=always" : "--color=never";
   const { stdout } = await git.run(["diff", "--no-ext-diff", colour, from, to, "--"]);
-  this.process.stdout.write(stdout);
+  this.process.stdout.write(exactOutput(this.terminal, stdout));
 }
 
 function commitOf({ id, base }: RaceRecord, { name, commit }: LaneStatus): string {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { KeyframeError } from "../../base/errors.ts";
+import { cleanText } from "../../base/text/clean-text.ts";
 import { withGuest } from "../../sandbox/guest/session.ts";
 import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
 import type { CliContext } from "../command/context.ts";
@@ -60,7 +61,8 @@ async function connect(
     command.stdin.write(to.rest);
     stdin.pipe(command.stdin);
     stdin.resume();
-    command.stderr.pipe(stderr, { end: false });
+    // what the guest's git says reaches the user's terminal
+    command.stderr.setEncoding("utf8").on("data", (piece: string) => stderr.write(cleanText(piece)));
     for await (const piece of command.stdout as AsyncIterable<Buffer>) {
       if (!stdout.write(piece)) await once(stdout, "drain");
     }

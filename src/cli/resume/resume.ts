@@ -1,5 +1,6 @@
 import { formatBytes } from "../../base/bytes.ts";
 import { KeyframeError } from "../../base/errors.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
 import type { ResumeTarget } from "../../checkpoints/resume/find-target.ts";
 import type { PlannedRestore } from "../../checkpoints/resume/restore-sessions.ts";
 import { findElectedRemote, resolveRemote } from "../../git/remote/remote.ts";
@@ -156,7 +157,7 @@ function print(
         `! session ${id}: ${printable(session.metadata.agent ?? "its agent")} cannot be given a conversation`,
       );
       terminal.note(
-        `  read it with \`keyframe explain ${session.checkpoint} --session ${id} --raw-transcript\``,
+        `  read it with \`keyframe explain ${session.checkpoint} --session ${shellQuote(id)} --raw-transcript\``,
       );
     } else terminal.out(`Session: ${id} (${standing})`);
   }

@@ -1,3 +1,4 @@
+import { shellQuote } from "../../base/text/shell-words.ts";
 import type { FoundRemoval } from "../../checkpoints/remove/find-removal.ts";
 import { removeFromRefs } from "../../checkpoints/remove/rewrite-refs.ts";
 import { forgetSessions } from "../../workflows/forget-sessions.ts";
@@ -54,7 +55,7 @@ function showPlan(
     terminal.out(`checkpoint ${id}, sessions ${[...indexes].join(", ")} and the subagents' files`);
   if (others.length > 0) {
     terminal.note(
-      `${others.length} other checkpoints hold the same conversation: \`keyframe rm ${printable(sessionIds[0] ?? "")}\` removes it from all`,
+      `${others.length} other checkpoints hold the same conversation: \`keyframe rm ${shellQuote(printable(sessionIds[0] ?? ""))}\` removes it from all`,
     );
   }
   terminal.out(`\`--force\` removes this here${remote === undefined ? "" : ` and at ${remote}`}`);

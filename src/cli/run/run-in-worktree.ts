@@ -68,6 +68,6 @@ async function tell(
   const files = uncommitted === 1 ? "1 uncommitted file" : `${uncommitted} uncommitted files`;
   terminal.note(`keyframe: ${commits === 1 ? "1 commit" : `${commits} commits`} on ${short}, ${files}`);
   if (uncommitted > 0) terminal.note(`  Commit there: cd ${shellQuote(printable(path))}`);
-  terminal.note(`  Bring it here: git merge ${short}`);
+  terminal.note(`  Bring it here: git merge ${shellQuote(short)}`);
   terminal.note(`  Take it away: keyframe fork --remove ${name}`);
 }

@@ -1,5 +1,6 @@
 import { finished } from "node:stream/promises";
 import { errorText } from "../../base/errors.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
 import type { Git } from "../../git/git.ts";
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import { openGuestSession } from "../../sandbox/guest/session.ts";
@@ -135,14 +136,16 @@ function tell(
 ): void {
   if (last === undefined) return;
   const branch = branchOfRun(machine.run).slice("refs/heads/".length);
+  const quotedBranch = shellQuote(branch);
   const { head, refused } = last.out;
   if (refused) {
-    const theirs = `${runRefs(name)}heads/${machine.run.branch}`;
+    const quotedTheirs = shellQuote(`${runRefs(name)}heads/${machine.run.branch}`);
     terminal.note(`keyframe: ${branch} has other commits than the machine: it stays as it is`);
-    terminal.note(`  Take the machine's: git branch -f ${branch} ${theirs}`);
-    terminal.note(`  Join both: git checkout ${branch} && git merge ${theirs}`);
-    terminal.note(`  Keep both: git branch ${branch}-2 ${theirs}`);
-  } else terminal.note(`keyframe: ${head.slice(0, 12)} on ${branch}; bring it here: git merge ${branch}`);
+    terminal.note(`  Take the machine's: git branch -f ${quotedBranch} ${quotedTheirs}`);
+    terminal.note(`  Join both: git checkout ${quotedBranch} && git merge ${quotedTheirs}`);
+    terminal.note(`  Keep both: git branch ${shellQuote(`${branch}-2`)} ${quotedTheirs}`);
+  } else
+    terminal.note(`keyframe: ${head.slice(0, 12)} on ${branch}; bring it here: git merge ${quotedBranch}`);
   terminal.note(`  What is not committed: keyframe timeline --all, keyframe fork <moment>`);
   terminal.note(
     `  The machine goes on: keyframe sandbox exec ${name} -it -- bash; end it: keyframe sandbox rm ${name}`,

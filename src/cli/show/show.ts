@@ -8,7 +8,7 @@ import { mustResolveCommit } from "../../git/refs/refs.ts";
 import { mustFindRepository } from "../../git/repository.ts";
 import type { CliContext } from "../command/context.ts";
 import { settleFirst } from "../command/settle-first.ts";
-import { printableText } from "../output/terminal.ts";
+import { exactOutput } from "../output/terminal.ts";
 import { showJson } from "./json.ts";
 import { showText } from "./text.ts";
 
@@ -35,9 +35,9 @@ export async function show(this: CliContext, flags: ShowFlags, revision = "HEAD"
       });
     }
     if (flags.raw) {
-      // exact bytes for a program; on a terminal nothing in them may drive it
-      const text = this.terminal.isInteractive ? `${printableText(bytes.toString("utf8"))}\n` : bytes;
-      return void this.process.stdout.write(text);
+      this.process.stdout.write(exactOutput(this.terminal, bytes));
+      if (this.terminal.isInteractive) this.terminal.out("");
+      return;
     }
     const findPrompt = openRedactedPrompts(git.repository, this.files);
     const note = { ...parseAuthorshipLog(bytes), commit, title, findPrompt };

@@ -1,4 +1,5 @@
 import { formatBytes } from "../../base/bytes.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
 import { type RewindPlan, rewind } from "../../checkpoints/rewind/rewind.ts";
 import { commitPoint, listRewindPoints } from "../../checkpoints/rewind/rewind-points.ts";
 import type { Git } from "../../git/git.ts";
@@ -84,7 +85,7 @@ function machineText({ run, snapshot, sizeBytes }: MomentMachine): string {
 
 function printRestore({ terminal }: CliContext, { id }: Moment, plan: RewindPlan | undefined): void {
   if (plan === undefined) {
-    terminal.out(`\nFork it: keyframe fork ${id}`);
+    terminal.out(`\nFork it: keyframe fork ${shellQuote(id)}`);
     return;
   }
   const { steps } = plan.files;
@@ -96,7 +97,9 @@ function printRestore({ terminal }: CliContext, { id }: Moment, plan: RewindPlan
   const shown = steps.slice(0, maxListedFiles).map(({ path, action }) => [`  ${action}`, printable(path)]);
   if (shown.length > 0) terminal.out(formatTable(shown));
   if (steps.length > maxListedFiles) terminal.out(`  ... and ${steps.length - maxListedFiles} more`);
-  terminal.out(`Restore it: keyframe rewind --to ${id}    Fork it: keyframe fork ${id}`);
+  terminal.out(
+    `Restore it: keyframe rewind --to ${shellQuote(id)}    Fork it: keyframe fork ${shellQuote(id)}`,
+  );
 }
 
 /** Undefined where this worktree cannot go back to it: it has no files, or the snapshot is another worktree's. */

@@ -35,7 +35,10 @@ export async function listIncluded(git: Git, files: Files): Promise<string[]> {
   return wanted.filter(isIgnored).map((each) => each.replace(/\/$/, ""));
 }
 
-/** Copies the paths from one worktree to another; what the other has already stays. Returns what was copied. */
+/**
+ * Copies the paths from one worktree to another; what the other has already stays, and nothing is written through a link
+ * that the other's commit has on the way. Returns what was copied.
+ */
 export function copyPersonalPaths(
   deps: { readonly files: Files; readonly copyTree: CopyTree },
   paths: readonly RepoPath[],
@@ -43,10 +46,21 @@ export function copyPersonalPaths(
 ): RepoPath[] {
   const { files, copyTree } = deps;
   return paths.filter((path) => {
+    const kind = files.statIfExists(join(from, path))?.kind;
+    // a pipe would be waited for
+    if (kind === undefined || kind === "other") return false;
     if (files.statIfExists(join(to, path)) !== undefined) return false;
-    if (files.statIfExists(join(from, path)) === undefined) return false;
+    if (leadsThroughLink(files, { top: to, path })) return false;
     files.makeFolder(dirname(join(to, path)));
     copyTree(join(from, path), join(to, path));
     return true;
   });
+}
+
+function leadsThroughLink(
+  files: Files,
+  { top, path }: { readonly top: string; readonly path: RepoPath },
+): boolean {
+  const parts = path.split("/").slice(0, -1);
+  return parts.some((_, at) => files.statIfExists(join(top, ...parts.slice(0, at + 1)))?.kind === "symlink");
 }

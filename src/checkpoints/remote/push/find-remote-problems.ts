@@ -1,3 +1,4 @@
+import { shellQuote } from "../../../base/text/shell-words.ts";
 import { borrowFetched } from "../../../git/fetched-objects.ts";
 import { isOid, type Oid } from "../../../git/ids.ts";
 import { incompleteTrees } from "../../../git/objects/tree.ts";
@@ -139,7 +140,7 @@ async function lostFetches({ git, files }: SyncContext): Promise<RemoteProblem[]
       kind: "lost fetch" as const,
       subject: name,
       what: "what was fetched of its checkpoints is no longer here",
-      repair: `run \`keyframe fetch ${name}\``,
+      repair: `run \`keyframe fetch ${shellQuote(name)}\``,
       harmless: false,
     }));
 }

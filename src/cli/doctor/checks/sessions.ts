@@ -1,3 +1,4 @@
+import { shellQuote } from "../../../base/text/shell-words.ts";
 import { listSessionStates, sessionStatePath } from "../../../checkpoints/sessions/directory.ts";
 import { endStuckSessions, findStuckSessions } from "../../../checkpoints/sessions/stuck-sessions.ts";
 import type { DoctorCheck } from "./check.ts";
@@ -11,7 +12,7 @@ export const sessionsCheck: DoctorCheck = {
       kind: "stuck session",
       subject: id,
       what: why,
-      repair: `\`keyframe doctor --repair\` or \`keyframe session stop ${id}\` ends it; its work stays linked to it`,
+      repair: `\`keyframe doctor --repair\` or \`keyframe session stop ${shellQuote(id)}\` ends it; its work stays linked to it`,
       repairable: true,
       damage: false,
     })),
