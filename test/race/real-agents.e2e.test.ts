@@ -14,7 +14,8 @@ import { createTestRepository, keyframeProgram, type TestRepository } from "../s
 if (isOffline) console.warn("KEYFRAME_OFFLINE is set: the race of real agents is left out");
 
 const prompt = "REPAIR the failing test of add";
-const limit = "30s";
+/** An agent that works takes a few seconds on an idle machine. */
+const limit = "40s";
 
 const testFile = `const { test } = require("node:test");
 const assert = require("node:assert");
@@ -179,7 +180,7 @@ describe.skipIf(isOffline)("Claude Code, Codex and Pi", () => {
       ],
       ...["--check", "junit=reports/*.xml"],
     );
-    expect([started.code, started.stderr]).toEqual([0, ""]);
+    expect(started.stderr).toBe("");
     expect(checkout()).toEqual(before);
     const { rows } = JSON.parse(started.stdout) as { readonly rows: readonly Row[] };
     expect(rows.map(factsOf)).toEqual([
@@ -192,6 +193,7 @@ describe.skipIf(isOffline)("Claude Code, Codex and Pi", () => {
       [["codex", 1]],
       [["pi", 1]],
     ]);
+    expect(started.code).toBe(0);
     for (const { tokens } of rows) expect(tokens).toBeGreaterThan(1000);
     const cells = (await ok("race", "show")).split("\n").slice(1, 5);
     expect(cells.map((line) => line.split(/ {2,}/).slice(0, 6))).toEqual([
