@@ -147,6 +147,22 @@ test("lists pass over metadata and prompts that are large beyond what they take,
   expect(listed?.unread.filter((text) => text.includes("too large")).length).toBeGreaterThan(3);
 });
 
+test("private refs that a remote offers are not fetched, and no moment of theirs is shown", async () => {
+  clones = await makeSyncedClones({ over: "folder" });
+  const identity = ["-c", "user.name=x", "-c", "user.email=x@x"];
+  const commit = clones.remote(...identity, "commit-tree", tree([]), "-m", "evil").trim();
+  const hostile = ["rewind/evil", "snapshots/evil", "runs/evil/heads/main"].map(
+    (name) => `refs/keyframe/${name}`,
+  );
+  for (const ref of hostile) clones.remote("update-ref", ref, commit);
+  const b = clones.clone("b");
+  b.keyframe("fetch");
+  const words = ["for-each-ref", "--format=%(refname)", "refs/keyframe"];
+  const refs = execFileSync("git", words, { cwd: b.folder, encoding: "utf8" });
+  expect(refs).not.toContain("evil");
+  expect(b.keyframe("timeline", "--all", "--json").stdout).not.toContain("evil");
+});
+
 test("trees that name each other a million times are not followed", async () => {
   clones = await makeSyncedClones({ over: "folder" });
   let bomb = tree([["100644", "x", put("x")]]);

@@ -133,6 +133,8 @@ describe("names and texts that drive a terminal", () => {
       prompts: {},
       humans: {},
     };
+    repository.git("branch", "\u202eevil;$(id)");
+    repository.git("config", "remote.origin.url", `https://example.invalid/${hostile}`);
     repository.note("HEAD", `a\n  s_1 1\n---\n${JSON.stringify(metadata)}`);
   });
 
@@ -157,6 +159,28 @@ describe("names and texts that drive a terminal", () => {
       ["checkpoint", "human", hostile],
       ["tokens"],
       ["doctor"],
+      ["timeline", "--all"],
+      ["timeline", hostile],
+      ["mark", `mark ${hostile}`],
+      ["timeline", "--json"],
+      ["fork", hostile],
+      ["fork", "--list"],
+      ["agents"],
+      ["report", "HEAD"],
+      ["export"],
+      ["blame", "--json", `${hostile}\nforged: line`],
+      ["diff", "--json", "HEAD"],
+      ["journal", "--events", "--json"],
+      ["race", "list"],
+      ["race", "show", hostile],
+      ["sandbox", "show", hostile],
+      ["image", "show", hostile],
+      ["snapshot", "show", hostile],
+      ["rm", hostile],
+      ["redact", "--dry-run"],
+      ["clean"],
+      ["trace"],
+      ["complete-words", "fork", ""],
     ];
     for (const args of commands) {
       const { stdout, stderr } = repository.keyframe(args);
