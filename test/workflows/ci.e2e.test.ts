@@ -387,6 +387,28 @@ test.each([
   expect(clones.remote("rev-parse", "refs/notes/ai")).toBe(notes);
 });
 
+test("a pipeline that something else started writes nothing and says so, unless it names the commits", () => {
+  const before = mainBefore();
+  makeChange();
+  openChange(7);
+  squash(7, "Do it (#7)");
+  const notes = clones.remote("rev-parse", "refs/notes/ai");
+  const clone = pipelineClone("ci");
+  const comment = { GITHUB_ACTIONS: "true", GITHUB_EVENT_NAME: "issue_comment" };
+  const tag = { GITLAB_CI: "true", CI_COMMIT_TAG: "v1", CI_PIPELINE_SOURCE: "push" };
+  for (const [name, env] of [
+    ["issue_comment", comment],
+    ["push", tag],
+  ] as const) {
+    const skipped = expect.stringContaining(`Nothing is written for a pipeline of kind "${name}"`);
+    expect(run(clone, env)).toMatchObject({ outcomes: [], pushed: false, skipped });
+  }
+  expect(clones.remote("rev-parse", "refs/notes/ai")).toBe(notes);
+  expect(run(clone, comment, ["--before", before, "--dry-run"])).toMatchObject({
+    outcomes: [{ kind: "squash", lines: 5 }],
+  });
+});
+
 test("without a pipeline, --before and --dry-run show what would be noted", () => {
   const before = mainBefore();
   makeChange();

@@ -4,7 +4,7 @@ import type { Oid } from "../../git/ids.ts";
 import { mustResolveCommit } from "../../git/refs/refs.ts";
 import { resolveRemote } from "../../git/remote/remote.ts";
 import { createNodeHttpClient } from "../../system/net/http.ts";
-import { readPipeline } from "../../workflows/ci/pipeline.ts";
+import { type Pipeline, readPipeline } from "../../workflows/ci/pipeline.ts";
 import type { MergedOutcome } from "../../workflows/ci/settle-merged.ts";
 import { type PipelineReport, settlePipeline } from "../../workflows/ci/settle-pipeline.ts";
 import type { CliContext } from "../command/context.ts";
@@ -26,11 +26,10 @@ const maxEventBytes = 32 * 1024 * 1024;
 /** `keyframe ci` */
 export async function ci(this: CliContext, flags: CiFlags): Promise<void> {
   const pipeline = readPipeline(this.env, readEvent(this));
-  if (pipeline.kind === "change-request") {
-    const what =
-      "Nothing is written for a pull or merge request: notes are written when its commits arrive on the branch";
-    if (flags.json) this.terminal.json({ outcomes: [], pushed: false, problems: [], skipped: what });
-    else this.terminal.out(`${what}.`);
+  const skipped = reasonToSkip(pipeline, flags);
+  if (skipped !== undefined) {
+    if (flags.json) this.terminal.json({ outcomes: [], pushed: false, problems: [], skipped });
+    else this.terminal.out(`${skipped}.`);
     return;
   }
   const git = openRepositoryGit(this);
@@ -58,6 +57,14 @@ export async function ci(this: CliContext, flags: CiFlags): Promise<void> {
     finish();
     client.close();
   }
+}
+
+function reasonToSkip({ kind, event }: Pipeline, { before, after }: CiFlags): string | undefined {
+  if (kind === "change-request")
+    return "Nothing is written for a pull or merge request: notes are written when its commits arrive on the branch";
+  if (kind !== "unknown" || before !== undefined || after !== undefined) return undefined;
+  const name = event === undefined || event === "" ? "without a name" : JSON.stringify(event);
+  return `Nothing is written for a pipeline of kind ${name}, which did not start for commits on a branch; --before and --after name them`;
 }
 
 async function revisions(git: Git, { before, after }: CiFlags): Promise<{ before?: Oid; after?: Oid }> {

@@ -9,9 +9,12 @@ export interface Pipeline {
   readonly forge: Forge | undefined;
   /**
    * `push`: commits arrived on a branch of the repository itself. `change-request`: a pull or merge request, whose code
-   * may be a stranger's: nothing is written for it.
+   * may be a stranger's: nothing is written for it. `run`: somebody or a timetable started it on a branch. `unknown`:
+   * what started it may be anybody's.
    */
-  readonly kind: "push" | "change-request" | "unknown";
+  readonly kind: "push" | "run" | "change-request" | "unknown";
+  /** As the service calls what started it; undefined outside of a pipeline. */
+  readonly event: string | undefined;
   /** The branch tip before the push; undefined for a new branch, and where nobody tells. */
   readonly before: Oid | undefined;
   readonly after: Oid | undefined;
@@ -32,7 +35,14 @@ export interface ForgeApi {
 export function readPipeline(env: NodeJS.ProcessEnv, eventText: string | undefined): Pipeline {
   if (env["GITHUB_ACTIONS"] === "true") return readGithub(env, parseEvent(eventText));
   if (env["GITLAB_CI"] !== undefined) return readGitlab(env);
-  return { forge: undefined, kind: "unknown", before: undefined, after: undefined, api: undefined };
+  return {
+    forge: undefined,
+    kind: "run",
+    event: undefined,
+    before: undefined,
+    after: undefined,
+    api: undefined,
+  };
 }
 
 function readGithub(env: NodeJS.ProcessEnv, event: JsonObject): Pipeline {
@@ -42,8 +52,8 @@ function readGithub(env: NodeJS.ProcessEnv, event: JsonObject): Pipeline {
   const isPush = name === "push";
   return {
     forge: "github",
-    // a queue builds commits that may never land
-    kind: isPush ? "push" : /^pull_request|^merge_group$/.test(name) ? "change-request" : "unknown",
+    kind: isPush ? "push" : kindOfGithubEvent(name),
+    event: name,
     before: isPush ? oidOf(stringField(event, "before")) : undefined,
     after: oidOf(stringField(event, "after")) ?? oidOf(env["GITHUB_SHA"]),
     api:
@@ -58,6 +68,12 @@ function readGithub(env: NodeJS.ProcessEnv, event: JsonObject): Pipeline {
   };
 }
 
+function kindOfGithubEvent(name: string): Pipeline["kind"] {
+  // a queue builds commits that may never land
+  if (/^pull_request|^merge_group$/.test(name)) return "change-request";
+  return name === "workflow_dispatch" || name === "schedule" ? "run" : "unknown";
+}
+
 function readGitlab(env: NodeJS.ProcessEnv): Pipeline {
   const isRequest =
     env["CI_PIPELINE_SOURCE"] === "merge_request_event" || env["CI_MERGE_REQUEST_IID"] !== undefined;
@@ -68,7 +84,9 @@ function readGitlab(env: NodeJS.ProcessEnv): Pipeline {
     token === undefined ? { "job-token": env["CI_JOB_TOKEN"] ?? "" } : { "private-token": token };
   return {
     forge: "gitlab",
+    // without a branch it is a tag's
     kind: isRequest ? "change-request" : env["CI_COMMIT_BRANCH"] === undefined ? "unknown" : "push",
+    event: env["CI_PIPELINE_SOURCE"],
     before: oidOf(env["CI_COMMIT_BEFORE_SHA"]),
     after: oidOf(env["CI_COMMIT_SHA"]),
     api:
