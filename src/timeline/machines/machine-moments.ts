@@ -13,7 +13,9 @@ export async function listRunTurns(git: Git, runs: readonly MachineRun[]): Promi
       return turns.map((turn) => ({ ...turn, worktree: `${machinePlace}${name}` }));
     }),
   );
-  return listed.flat().sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.turn - a.turn));
+  // a copy of a machine has the turns of its parent too: they are of the run that they happened in
+  const byCommit = new Map(listed.flat().map((turn) => [turn.commit, turn]));
+  return [...byCommit.values()].sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : b.turn - a.turn));
 }
 
 /** The machine of each moment that has one, by its commit. */
