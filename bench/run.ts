@@ -9,7 +9,7 @@ import { type ComparedFigure, compareWith } from "./compare.ts";
 
 /** One `*.bench.ts`. */
 export interface Bench {
-  /** From the folder of benchmarks: `hooks/commit`. */
+  /** From the directory of benchmarks: `hooks/commit`. */
   readonly name: string;
   run(options: { readonly tiny: boolean }): Promise<BenchResult[]>;
 }

@@ -148,7 +148,7 @@ metafiles.push(
     })
   ).metafile,
 );
-// zstd for Node versions without their own: its glue code, always in a chunk, loads the binary from its own folder
+// zstd for Node versions without their own: its glue code, always in a chunk, loads the binary from its own directory
 const zstdPackage = createRequire(import.meta.url).resolve("@bokuweb/zstd-wasm");
 copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), join(outdir, "chunks", "zstd.wasm"));
 

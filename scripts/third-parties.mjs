@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Packages by folder, of the inputs of several builds. */
+/** Packages by directory, of the inputs of several builds. */
 export function bundledPackages(metafiles) {
   const folders = new Set();
   for (const { inputs } of metafiles) {

@@ -17,7 +17,7 @@ const blockSizeBytes = 4096;
 const groupBlocks = 8;
 
 /**
- * Writes the dirty blocks of a 1 GiB image of which 10 % changed as a layer into a folder and publishes the image, in
+ * Writes the dirty blocks of a 1 GiB image of which 10 % changed as a layer into a directory and publishes the image, in
  * turn with two floors: the same bytes copied into a synced file, and their compression and digests alone.
  */
 export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {

@@ -16,7 +16,7 @@ const mib = 1024 * 1024;
 /**
  * How long a guest is stopped by a branch: ten in a row, idle and with so much dirtied by the guest, against stopping
  * and continuing with nothing in between; with the space reserved before the pause and without, on the file system of
- * the temporary folder and on one in memory; and what a branch stores, against what the guest wrote. Published by a
+ * the temporary directory and on one in memory; and what a branch stores, against what the guest wrote. Published by a
  * peer on a patched hypervisor and KVM: 153 to 270 ms, and 10 ms for each dirty MiB.
  */
 export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {

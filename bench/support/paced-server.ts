@@ -9,7 +9,7 @@ export interface PacedServer {
   close(): Promise<void>;
 }
 
-/** Serves a folder over HTTP as slowly as a store that is far away: one network card for all requests. */
+/** Serves a directory over HTTP as slowly as a store that is far away: one network card for all requests. */
 export async function startPacedServer(
   folder: string,
   pace: { readonly firstByteMs: number; readonly bytesPerMs: number },

@@ -10,7 +10,7 @@ export interface AgentId {
 
 interface FromAgent {
   readonly agent: AgentId;
-  /** Absolute folder the agent works in; relative paths of the payload are already joined to it. */
+  /** Absolute directory the agent works in; relative paths of the payload are already joined to it. */
   readonly cwd: string;
   readonly transcriptPath?: string;
   /** Set for work done by a subagent of the conversation. */

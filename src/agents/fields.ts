@@ -36,7 +36,7 @@ export function asName(value: unknown): string | undefined {
 /** Control characters and separators of lines; spelled out, since classes of Unicode take a hook half a millisecond. */
 const unprintable = /[^ -~\u00a0-\u2027\u202a-\uffff]/;
 
-/** An absolute folder; undefined otherwise. */
+/** An absolute directory; undefined otherwise. */
 export function folderField(fields: Fields, name: string): string | undefined {
   return asPath(field(fields, name));
 }

@@ -53,7 +53,7 @@ const heavyTimeoutMs = 20_000;
 export type SettleInHook = typeof import("../cli/hooks/settle.ts").settleInHook;
 
 /**
- * Brings checkpoints and notes to the remote that the user pushes to; answers what went wrong. `pushed`: what git tells
+ * Brings checkpoints and notes to the remote that the user pushes to; returns what went wrong. `pushed`: what git tells
  * its `pre-push` hook on standard input.
  */
 export type PushInHook = (
@@ -103,7 +103,7 @@ function findHere(machine: Machine): Repository | undefined {
   try {
     return findRepository(process.cwd(), machine);
   } catch {
-    return undefined; // the folder was removed, or may not be read: then there is nothing to record in
+    return undefined; // the directory was removed, or may not be read: then there is nothing to record in
   }
 }
 

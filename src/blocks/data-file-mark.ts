@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 
 /**
- * The last 4 KiB of a cache folder's data file, after the image's bytes (rounded up to 4 KiB): says which image the
+ * The last 4 KiB of a cache directory's data file, after the image's bytes (rounded up to 4 KiB): says which image the
  * file was made for. Little-endian.
  *
  * | offset | bytes | what                   |

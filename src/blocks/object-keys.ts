@@ -53,6 +53,6 @@ export function nameOfKey(key: string): ImageName | undefined {
   try {
     return key.startsWith(namesPrefix) ? parseImageName(key.slice(namesPrefix.length)) : undefined;
   } catch {
-    return undefined; // a foreign file in the folder
+    return undefined; // a foreign file in the directory
   }
 }

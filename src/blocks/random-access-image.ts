@@ -6,7 +6,7 @@ export interface RandomAccessImage {
   readonly sizeBytes: number;
   readonly blockSizeBytes: number;
   /**
-   * Fills `into` and answers how many bytes there were: fewer only at the end of the image, 0 past it. The answer is
+   * Fills `into` and returns how many bytes there were: fewer only at the end of the image, 0 past it. The answer is
    * a plain number where no waiting was needed. A position that is no position is `invalid-input`.
    */
   read(into: Buffer, offsetBytes: number, signal?: AbortSignal): number | Promise<number>;

@@ -50,7 +50,7 @@ function findPlace(context: CliContext): Repository | undefined {
   try {
     return findRepository(context.cwd, context);
   } catch {
-    return undefined; // a folder that may not be read: the command itself says so, if it needs it
+    return undefined; // a directory that may not be read: the command itself says so, if it needs it
   }
 }
 

@@ -55,7 +55,7 @@ function answersOf(processes: Processes): Map<string, Answer> {
   return known;
 }
 
-/** Git takes a folder inside of `.git` for part of a repository that was already chosen. */
+/** Git takes a directory inside of `.git` for part of a repository that was already chosen. */
 function isImplicitlyBare(gitDir: string): boolean {
   return gitDir.endsWith("/.git") || gitDir.includes("/.git/worktrees/") || gitDir.includes("/.git/modules/");
 }
@@ -63,7 +63,7 @@ function isImplicitlyBare(gitDir: string): boolean {
 function isOwnedByUser(discovery: Discovery, { files, env = process.env }: TrustDeps): boolean {
   const owners = ownUserIds(env) ?? [];
   const isOwned = (stat: FileStat | undefined) => stat !== undefined && owners.includes(stat.userId);
-  // what a symlink leads to counts for the folder, which git reaches by its real path; a symlink as `.git` is git's to judge
+  // what a symlink leads to counts for the directory, which git reaches by its real path; a symlink as `.git` is git's to judge
   const isOwnEntry = (path: string) => {
     const stat = files.statIfExists(path);
     return stat?.kind !== "symlink" && isOwned(stat);

@@ -7,11 +7,11 @@ import { type Discovery, type TrustDeps, whyDistrusted } from "./repository-trus
 
 /** Where a repository lives. All paths are absolute. */
 export interface Repository {
-  /** Top folder of the checked-out files; undefined in a bare repository. */
+  /** Top directory of the checked-out files; undefined in a bare repository. */
   readonly workTree: string | undefined;
   /** `.git`, or `.git/worktrees/<name>` of a linked worktree, or `.git/modules/<name>` of a submodule. */
   readonly gitDir: string;
-  /** The folder that linked worktrees share: objects, refs, config. */
+  /** The directory that linked worktrees share: objects, refs, config. */
   readonly commonDir: string;
 }
 
@@ -130,7 +130,7 @@ function isBelow(path: string, folder: string): boolean {
   return resolve(path) !== folder && resolve(path).startsWith(folder === "/" ? "/" : `${folder}/`);
 }
 
-/** Whether the walk goes on from a folder to the one above it: not to a ceiling, nor to another file system. */
+/** Whether the walk goes on from a directory to the one above it: not to a ceiling, nor to another file system. */
 function openWalk(
   start: string,
   files: Files,
@@ -144,7 +144,7 @@ function openWalk(
     if (parent === folder || ceilings.has(parent)) return false;
     const above = crosses ? undefined : deviceOf(parent);
     if (device !== undefined && above !== device) return false;
-    device = above; // a path that does not exist yet begins on the file system of its nearest folder
+    device = above; // a path that does not exist yet begins on the file system of its nearest directory
     return true;
   };
 }
@@ -197,7 +197,7 @@ export interface HeadRef {
 }
 
 /**
- * HEAD as git stores it in files (loose or packed refs). Answers undefined where refs are stored otherwise (reftable):
+ * HEAD as git stores it in files (loose or packed refs). Returns undefined where refs are stored otherwise (reftable):
  * ask git then.
  */
 export function readHeadFromFiles(repository: Repository, files: Files): HeadRef | undefined {

@@ -20,7 +20,7 @@ export interface HttpAnswer {
   readonly body?: RpcResponse;
 }
 
-/** Answers the body of one POST: what the headers say about the message must be true, so that a proxy may trust them. */
+/** Returns the body of one POST: what the headers say about the message must be true, so that a proxy may trust them. */
 export async function answerHttpMessage(
   context: AskContext,
   headers: McpHeaders,

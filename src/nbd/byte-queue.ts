@@ -4,9 +4,9 @@ export interface ByteQueue {
   push(bytes: Buffer): void;
   /** The next `count` bytes, or undefined while there are fewer. Shares memory with what was pushed. */
   take(count: number): Buffer | undefined;
-  /** Moves bytes into `target` from `offset` on; answers how many. */
+  /** Moves bytes into `target` from `offset` on; returns how many. */
   moveInto(target: Buffer, offset: number): number;
-  /** Drops up to `count` bytes; answers how many. */
+  /** Drops up to `count` bytes; returns how many. */
   skip(count: number): number;
 }
 

@@ -30,7 +30,7 @@ export function recordTrace(repository: Repository, files: Files, record: TraceR
     if (files.statIfExists(`${repository.commonDir}/keyframe`)?.kind !== "folder") return;
     appendToRing(files, traceFolder(repository), encodeRecord(record), limits);
   } catch {
-    // a full disk, or a folder that may not be written: the run matters, not its record
+    // a full disk, or a directory that may not be written: the run matters, not its record
   }
 }
 

@@ -20,7 +20,7 @@ export interface ImageToOpen {
 }
 
 export interface CacheRequest {
-  /** Holds one folder for each image. */
+  /** Holds one directory for each image. */
   readonly folder: string;
   /** Cache also what is on this machine already. */
   readonly always: boolean;
@@ -54,7 +54,7 @@ export async function openDevice(
   }
 }
 
-/** Reads an image through the cache folder, unless its bytes are on this machine as they are. */
+/** Reads an image through the cache directory, unless its bytes are on this machine as they are. */
 export function openReader(
   found: ImageToOpen,
   request: CacheRequest,

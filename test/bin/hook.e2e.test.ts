@@ -132,7 +132,7 @@ describe("what cannot be recorded leaves a reason and never disturbs the agent",
 
   test("a repository that cannot be written", () => {
     repository.write("a", "1\n");
-    // a file where the journal's folder should be stops root too, unlike a read-only folder
+    // a file where the journal's directory should be stops root too, unlike a read-only directory
     rmSync(at(".git/keyframe"), { recursive: true });
     writeFileSync(at(".git/keyframe"), "");
     hook({ stdin: payload("PreToolUse", at("a")) });

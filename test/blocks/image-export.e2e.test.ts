@@ -26,7 +26,7 @@ const keyframe = (...args: string[]) => {
   return JSON.parse(text);
 };
 
-/** Starts a server and answers its address once it listens. */
+/** Starts a server and returns its address once it listens. */
 async function serve(...args: string[]): Promise<{ uri: string; child: ChildProcess }> {
   const child = spawn(process.execPath, [program, "image", "serve", ...args, "--json"], {
     cwd: folder,

@@ -40,7 +40,7 @@ test.each(["v1", "v2", "refs"] as const)("two clones that push %s in turn lose n
   const [a, b] = [clones.clone("a"), clones.clone("b")];
   await store(a, kind, idOf(1), "s-1");
   await store(b, kind, idOf(2), "s-2");
-  // the same checkpoint from both sides, each with a session of its own in folder 0
+  // the same checkpoint from both sides, each with a session of its own in directory 0
   await store(a, kind, idOf(9), "from-a");
   await store(b, kind, idOf(9), "from-b");
   expect(await push(a)).toMatchObject({ joined: [], problems: [] });

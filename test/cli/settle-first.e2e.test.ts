@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => repository.remove());
 
-/** A commit with a conversation whose hook is killed before it stores that; answers the id that the commit names. */
+/** A commit with a conversation whose hook is killed before it stores that; returns the id that the commit names. */
 async function commitWithKilledHook(path: string): Promise<string> {
   const agent = startAgentSession(repository, `session-${path}`);
   await agent.prompt(`write ${path}`);

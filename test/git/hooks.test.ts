@@ -89,7 +89,7 @@ async function uninstall(): Promise<void> {
   applyFileChanges((await situations()).flatMap(planHookRemoval), nodeFiles);
 }
 
-/** Every path below a folder with its bytes or link target and its mode. */
+/** Every path below a directory with its bytes or link target and its mode. */
 function contents(path: string): Record<string, string> {
   const found: Record<string, string> = {};
   for (const name of readdirSync(path, { recursive: true, encoding: "utf8" }).sort()) {

@@ -224,7 +224,7 @@ test("a lazily pulled snapshot starts with a part of its data, is branched and f
     expect(away.cli(["snapshot", ...refused]).stderr, refused[0]).toContain("not-here");
   }
   expect(away.cli(["snapshot", "verify", "near"]).code).toBe(5);
-  // where the store has what it stands on, what is new can be sent
+  // where the store has what it depends on, what is new can be sent
   expect(JSON.parse(away.ok("snapshot", "push", "near", store, "--json"))).toMatchObject({
     sent: [findSnapshot(away.context, "near").id],
     present: [base.id, child.id],

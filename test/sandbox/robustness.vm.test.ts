@@ -35,7 +35,7 @@ const forkOne = async (snapshot: ReadySnapshot) =>
   allStarted(await forkSnapshot(lab.context, snapshot, { count: 1 }))[0] as SandboxRecord;
 const end = (sandbox: SandboxRecord) => removeSandbox(lab.context, findSandbox(lab.context, sandbox.id));
 
-/** Another file system in the place of a folder of the home; the reason if this machine does not let us. */
+/** Another file system in the place of a directory of the home; the reason if this machine does not let us. */
 function mountOver(folder: string, type: string, options: string): string | undefined {
   const result = spawnSync("mount", ["-t", type, "-o", options, "keyframe-test", folder], {
     encoding: "utf8",

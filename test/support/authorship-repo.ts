@@ -31,7 +31,7 @@ export const nodeObserveDeps: ObserveDeps = {
 export const agentA: AgentId = { tool: "claude", id: "session-a", model: "m-1" };
 export const agentB: AgentId = { tool: "codex", id: "session-b", model: "m-2" };
 
-/** A real repository in a temporary folder, with what a test does to it: edits, recordings, commits. */
+/** A real repository in a temporary directory, with what a test does to it: edits, recordings, commits. */
 export interface AuthorshipRepo {
   readonly folder: string;
   readonly git: (...args: string[]) => string;

@@ -8,12 +8,12 @@ import { mustFindRepository } from "../../src/git/repository.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcesses } from "../../src/system/process/processes.ts";
 
-/** A repository in a temporary folder, with the stores opened on it. */
+/** A repository in a temporary directory, with the stores opened on it. */
 export interface CheckpointRepository {
   readonly folder: string;
   readonly git: Git;
   readonly stores: CheckpointStores;
-  /** Runs git there and answers its output, trimmed. */
+  /** Runs git there and returns its output, trimmed. */
   readonly sh: (...args: string[]) => string;
   /** All refs and what they hold, as one text. */
   refs(): string;

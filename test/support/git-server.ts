@@ -5,7 +5,7 @@ import { bundleChildProgram } from "./child-program.ts";
 
 /** A real git server on the loopback interface; what it sends is counted. */
 export interface GitServer {
-  /** The folder's repositories are below it. */
+  /** The directory's repositories are below it. */
   readonly url: string;
   /** What clients have received, and in how many requests (HTTP) or connections, since the last call. */
   takeTraffic(): Promise<{ readonly sent: number; readonly requests: number }>;

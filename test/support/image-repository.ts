@@ -20,7 +20,7 @@ export interface MemoryRepositoryOptions {
   readonly pieceBytes?: number;
 }
 
-/** A repository whose objects are in memory; its scratch folder goes when the test ends. */
+/** A repository whose objects are in memory; its scratch directory goes when the test ends. */
 export async function memoryRepository(
   options: MemoryRepositoryOptions = {},
 ): Promise<ImageRepository & { readonly store: MemoryStore }> {

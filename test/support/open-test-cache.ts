@@ -13,7 +13,7 @@ export interface TestCacheOptions extends Partial<Omit<ChunkCacheOptions, "sourc
   readonly trackingBytes?: number;
 }
 
-/** A cache over an image in memory, in a folder that goes away with the test. */
+/** A cache over an image in memory, in a directory that goes away with the test. */
 export function openTestCache(source: MemoryImage, options: TestCacheOptions = {}): ChunkCache {
   const { trackingBytes, ...rest } = options;
   const file = openNodeSparseFile(join(scratchFolder(), "data"), { mode: "create" });

@@ -16,7 +16,7 @@ export const claudeProgram = join(
 export const isOffline = Boolean(process.env["KEYFRAME_OFFLINE"]);
 
 /**
- * The real Claude Code, installed once from the npm registry into a folder outside of the project. It is proprietary:
+ * The real Claude Code, installed once from the npm registry into a directory outside of the project. It is proprietary:
  * it is used by the tests and never distributed.
  */
 export function installClaude(): string {
@@ -33,7 +33,7 @@ export interface ClaudeRun {
   readonly resume?: string;
 }
 
-/** Runs one prompt to its end; answers the conversation's id. */
+/** Runs one prompt to its end; returns the conversation's id. */
 export async function runClaude(run: ClaudeRun): Promise<string> {
   const args = [
     "-p",

@@ -19,7 +19,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** nginx of Debian (package nginx-light) that serves a folder. */
+/** nginx of Debian (package nginx-light) that serves a directory. */
 export async function startNginx(folder: string, root: string): Promise<RunningServer> {
   const port = await freePort();
   mkdirSync(folder, { recursive: true });

@@ -49,7 +49,7 @@ export interface BuiltHome {
 }
 
 /**
- * A home of its own below the folder, with a Debian image where no other is named, on the real QEMU. Emulated: what every
+ * A home of its own below the directory, with a Debian image where no other is named, on the real QEMU. Emulated: what every
  * machine has.
  */
 export function openSandboxLab(folder = tmpdir(), other?: BuiltHome): SandboxLab {

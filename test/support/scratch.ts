@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 
-/** A new folder that is removed when the test ends. */
+/** A new directory that is removed when the test ends. */
 export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "keyframe-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

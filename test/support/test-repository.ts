@@ -15,15 +15,15 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** A repository in a temporary folder with its own home: nothing of the user's configuration or clock reaches it. */
+/** A repository in a temporary directory with its own home: nothing of the user's configuration or clock reaches it. */
 export interface TestRepository {
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Runs git and answers its output without the last newline. */
+  /** Runs git and returns its output without the last newline. */
   git(...args: string[]): string;
   gitBytes(args: readonly string[], options?: ExecFileSyncOptions): Buffer;
   readonly write: (path: string, content: string | Buffer) => void;
-  /** Commits everything, one minute after the commit before; answers its id. */
+  /** Commits everything, one minute after the commit before; returns its id. */
   commit(message: string): string;
   /** Attaches an authorship note as another tool would. */
   note(commit: string, text: string): void;

@@ -9,7 +9,7 @@ export interface ConversationPlace {
 
 export interface ConversationFacts {
   readonly sessionId: string;
-  /** Real path of the folder in which the agent is started. */
+  /** Real path of the directory in which the agent is started. */
   readonly folder: string;
   readonly home: string;
   readonly env: NodeJS.ProcessEnv;
@@ -104,7 +104,7 @@ function codexPath(facts: ConversationFacts): string | undefined {
 
 /**
  * `~/.gemini/tmp/<SHA-256 of the folder>/chats/session-<session>.json`, of versions that wrote one document. Those that
- * write lines choose the folder's name themselves.
+ * write lines choose the directory's name themselves.
  */
 function geminiPath({ sessionId, folder, home, firstLine }: ConversationFacts): string | undefined {
   const isDocument = firstLine.trim() === "{" || firstLine.includes('"messages"');
@@ -119,7 +119,7 @@ function copilotPath({ sessionId, home }: ConversationFacts): string {
 
 /**
  * `~/.pi/agent/sessions/--<folder, "/" as "-">--/<time>_<session>.jsonl`, by the time in the first line. How it spells
- * other characters of a folder is not known.
+ * other characters of a directory is not known.
  */
 function piPath({ sessionId, folder, home, firstLine }: ConversationFacts): string | undefined {
   const stamp = /"timestamp"\s*:\s*"(\d{4}-\d{2}-\d{2}T[0-9:.]{8,12}Z)"/.exec(firstLine)?.[1];

@@ -7,7 +7,7 @@ import {
   isConversationId,
 } from "./conversation-place.ts";
 
-/** Folders that are looked through for one conversation at most. */
+/** Directories that are looked through for one conversation at most. */
 const maxFolders = 5000;
 
 /**
@@ -43,7 +43,7 @@ export function findConversationFile(
 
 interface Search {
   readonly root: string;
-  /** How many folders lie between the root and a conversation at most. */
+  /** How many directories lie between the root and a conversation at most. */
   readonly levels: number;
   readonly isFile: (name: string) => boolean;
 }

@@ -65,7 +65,7 @@ function nearestFolder(folder: string, files: Files): string {
   return folder;
 }
 
-/** A working folder in no repository at all (an agent started above several) restricts nothing. */
+/** A working directory in no repository at all (an agent started above several) restricts nothing. */
 function isSameTree(repository: Repository, cwd: string, deps: TrustDeps): boolean {
   const found = lookForRepository(nearestFolder(resolve(cwd), deps.files), deps);
   if (found.kind !== "found") return found.kind === "none";

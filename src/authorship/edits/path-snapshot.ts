@@ -29,7 +29,7 @@ const absentSnapshot: PathSnapshot = {
 /** As git does: a NUL among the first bytes makes a file binary. */
 const binaryProbeBytes = 8000;
 
-/** Takes the state of a path on disk. A folder (or what is no file) in its place counts as absent. */
+/** Takes the state of a path on disk. A directory (or what is no file) in its place counts as absent. */
 export function snapshotPath(files: Files, absolute: string): PathSnapshot {
   const stat = files.statIfExists(absolute);
   if (stat === undefined) return absentSnapshot;

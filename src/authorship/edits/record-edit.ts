@@ -37,7 +37,7 @@ export interface OwnedState extends OwnedContent {
 
 /**
  * Records that a path went from its last known state to a new one, and who did it. Nothing is recorded if it is the
- * same. With neither a known state nor a baseline nobody can be credited. Answers whether lines were credited.
+ * same. With neither a known state nor a baseline nobody can be credited. Returns whether lines were credited.
  */
 export function recordEdit(journal: Journal, edit: PathEdit): "credited" | "unchanged" | "uncredited" {
   const { path, after, cause } = edit;

@@ -57,7 +57,7 @@ export class TreeReader {
 
   #mentionsEncoding(attributes: string): boolean {
     const { files } = this.#deps;
-    // a folder in its place, or a link: git ignores it as well
+    // a directory in its place, or a link: git ignores it as well
     if (files.statIfExists(attributes)?.kind !== "file") return false;
     return files.readIfExists(attributes)?.includes(attribute) ?? false;
   }

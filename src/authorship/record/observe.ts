@@ -97,7 +97,7 @@ function placesOfCall(
   return begun.length === 0 ? [home] : begun;
 }
 
-/** The repository whose status shows the problems of this event: that of its folder, else that of its first path. */
+/** The repository whose status shows the problems of this event: that of its directory, else that of its first path. */
 function findHome(event: AgentEvent, deps: ObserveDeps): Repository | undefined {
   for (const start of [event.cwd, ...("paths" in event ? event.paths : [])]) {
     const repository = start.startsWith("/") ? findRepository(start, deps) : undefined;

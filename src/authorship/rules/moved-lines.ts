@@ -8,7 +8,7 @@ const maxCandidates = 16;
 
 /**
  * Finds blocks that left one place of the file and stand at another (at least 3 lines that are not blank), and
- * names their old lines in `sources`. Answers the old lines that were used. `trimmed` ignores indentation.
+ * names their old lines in `sources`. Returns the old lines that were used. `trimmed` ignores indentation.
  */
 export function matchMovedLines(
   comparison: LineDiff,

@@ -15,7 +15,7 @@ export interface NoteBatch {
   readonly precedence: "ours" | "existing";
 }
 
-/** Writes the notes of several commits as one notes commit; answers what could not be written. */
+/** Writes the notes of several commits as one notes commit; returns what could not be written. */
 export async function writeNoteBatch(
   {
     git,

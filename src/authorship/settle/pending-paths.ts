@@ -19,7 +19,7 @@ import { diffLines } from "../rules/sequence-diff.ts";
 /** What waits for a commit, by path. Contents are read when they are asked for. */
 export interface PendingPath {
   readonly head: PathHead;
-  /** Whose folder holds the contents of the head's states. */
+  /** Whose directory holds the contents of the head's states. */
   readonly epoch: Epoch;
 }
 

@@ -55,7 +55,7 @@ export interface SettledCommit {
 export interface SettleOptions {
   /**
    * Told of the commits that touch a pending path, oldest first, when their notes are written and before the journal
-   * lets go of their work. Told again after a crash.
+   * releases their work. Told again after a crash.
    */
   readonly beforeRelease?: (commits: readonly SettledCommit[]) => Promise<void>;
   /** Commits that were rewritten, as git's `post-rewrite` hook tells. */
@@ -72,7 +72,7 @@ export interface SettleOptions {
 /**
  * Writes the notes of commits that hold pending work, carries the notes of rewritten commits to their successors, and
  * keeps pending what was not committed. Idempotent: it can run in a hook, later by any command, or again after a crash
- * at any moment, with the same notes as result. The journal lets go of work only when its notes are written.
+ * at any moment, with the same notes as result. The journal releases work only when its notes are written.
  * @throws KeyframeError `lock-busy` if another process settles for longer than the time limit
  */
 export async function settle(

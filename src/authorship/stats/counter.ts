@@ -64,7 +64,7 @@ export function createStatsCounter({ commits, end, isIgnored }: StatsCounterOpti
   const book = openTallyBook();
   const states = createStateStore(commits, end);
 
-  /** Counts the lines that a commit itself adds to a file, and answers those of agents. */
+  /** Counts the lines that a commit itself adds to a file, and returns those of agents. */
   function countOwn(counted: CountedCommit, path: string, claims: OwnerRuns): TrackedRun[] {
     const { commit } = counted;
     return claims.flatMap(({ first, last, key }): TrackedRun[] => {

@@ -27,7 +27,7 @@ export function agentTotals(sessions: readonly SessionCounts[]): AgentTotals[] {
   return [...totals.values()].sort((a, b) => b.added - a.added);
 }
 
-/** Each folder with all that lies below it; `.` is the whole. */
+/** Each directory with all that lies below it; `.` is the whole. */
 export function countsByFolder(files: ReadonlyMap<string, LineCounts>): ReadonlyMap<string, LineCounts> {
   const groups = new Map<string, LineCounts[]>();
   for (const [path, counts] of files) {

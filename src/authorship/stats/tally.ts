@@ -63,7 +63,7 @@ export interface TallyBook {
   begin(commit: Oid): void;
   addLines(path: string, added: number, deleted: number): void;
   addHuman(path: string, owner: HumanOwner, count: number): void;
-  /** Answers true at the first lines of the session in this commit. */
+  /** Returns true at the first lines of the session in this commit. */
   addAgent(
     path: string,
     owner: AgentOwner,

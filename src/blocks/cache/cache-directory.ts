@@ -18,7 +18,7 @@ export interface CacheFolderSystem {
 }
 
 export interface CacheFolderOptions extends CacheGeometry {
-  /** Made if it is absent; one image, one folder. */
+  /** Made if it is absent; one image, one directory. */
   readonly folder: string;
   /** 32 bytes that no other image content has. */
   readonly imageId: Buffer;
@@ -143,7 +143,7 @@ class CacheInDirectory implements CacheStore {
   }
 }
 
-/** Locks the file and answers its identity; one that was made for something else, or only half made, starts anew. */
+/** Locks the file and returns its identity; one that was made for something else, or only half made, starts anew. */
 function claimDataFile(file: SparseFile, options: CacheFolderOptions, random: Random): Buffer {
   if (!file.tryLock()) {
     throw new KeyframeError("lock-busy", `${options.folder} is in use by another process`, {

@@ -16,7 +16,7 @@ export interface FetchHost {
   readonly joinBlocks: number;
   /** Streams of one chunk at the same time. */
   readonly maxStreams: number;
-  /** Answers true if this chunk may be filled now; else it is remembered and `fill` is called when it may. */
+  /** Returns true if this chunk may be filled now; else it is remembered and `fill` is called when it may. */
   takeFillSlot(chunkIndex: number): boolean;
   releaseFillSlot(): void;
   /** How many readers wait for bytes changed. */

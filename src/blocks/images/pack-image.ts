@@ -24,7 +24,7 @@ export interface PackOptions {
 
 /**
  * Writes an image with everything it needs into one tar file, verified on the way. The file appears whole or not at all, and
- * never replaces one. Answers its length.
+ * never replaces one. Returns its length.
  */
 export async function packImage(
   repository: ImageRepository,

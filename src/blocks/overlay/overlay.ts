@@ -27,7 +27,7 @@ export interface OverlaySystem {
   readonly openSparseFile: OpenSparseFile;
 }
 
-/** A disk whose writes go to a folder while the image below stays as it is. */
+/** A disk whose writes go to a directory while the image below stays as it is. */
 export interface Overlay extends WritableDisk {
   /** Flushes and refuses writes from then on; reads go on. Another overlay can take this one as its parent. */
   freeze(): Promise<void>;

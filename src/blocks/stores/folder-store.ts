@@ -19,12 +19,12 @@ export interface FolderStoreOptions {
   readonly random: Random;
 }
 
-/** No key starts with a dot, so this folder is no object's. */
+/** No key starts with a dot, so this directory is no object's. */
 const stagingName = ".staging";
 
 /**
- * Objects as files of a folder. A put writes a temporary file, syncs it, links it to its name (which fails where the
- * name is taken) and syncs the folder, so it survives a crash at any moment whole or not at all.
+ * Objects as files of a directory. A put writes a temporary file, syncs it, links it to its name (which fails where the
+ * name is taken) and syncs the directory, so it survives a crash at any moment whole or not at all.
  */
 export function createFolderStore(root: string, options: FolderStoreOptions): ObjectStore {
   const { files, openFile } = options;

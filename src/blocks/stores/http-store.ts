@@ -4,7 +4,7 @@ import { createdMsOf, errorOfAnswer, lengthOf, rangedBody, rangeHeader } from ".
 import { checkKey, checkRange, objectNotFound } from "./interface/object-content.ts";
 import type { ObjectStore } from "./interface/object-store.ts";
 
-/** A folder store behind any web server that answers byte ranges: read-only, and it cannot be listed. */
+/** A directory store behind any web server that answers byte ranges: read-only, and it cannot be listed. */
 export function createHttpStore(baseUrl: string, client: HttpClient): ObjectStore {
   const base = baseUrl.endsWith("/") ? baseUrl : `${baseUrl}/`;
   const location = withoutCredentials(base);

@@ -8,7 +8,7 @@ export interface MemoryStoreFaults {
     readonly name: "stat" | "read" | "put" | "list" | "delete";
     readonly key: string;
   }) => Promise<void> | void;
-  /** Awaited before each piece; answers what arrives instead. A shorter piece is the last, undefined ends the stream before it. */
+  /** Awaited before each piece; returns what arrives instead. A shorter piece is the last, undefined ends the stream before it. */
   readonly onPiece?: (place: {
     readonly key: string;
     readonly offsetBytes: number;

@@ -32,7 +32,7 @@ const requestsAtATime = 16;
 const idleTimeoutMs = 30_000;
 const cacheBytes = 1024 * 1024 * 1024;
 
-/** A folder, `http(s)://host/path`, or `s3://bucket/prefix`; the last two with retries, a limit and a cache. */
+/** A directory, `http(s)://host/path`, or `s3://bucket/prefix`; the last two with retries, a limit and a cache. */
 export function openStore(location: string, options: OpenStoreOptions): ObjectStore {
   if (/^https?:\/\//.test(location)) return remote(createHttpStore(location, client(options)), options);
   if (location.startsWith("s3://")) {

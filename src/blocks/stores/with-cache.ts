@@ -21,9 +21,9 @@ const digestBytes = 32;
 const immutableKey = /^(?:layers|manifests)\//;
 
 /**
- * The store with what is read from content-addressed objects kept in a local folder. Each file carries the digest of
+ * The store with what is read from content-addressed objects kept in a local directory. Each file carries the digest of
  * its bytes: what was torn or damaged is dropped and read from the store. Only whole answers are kept. When the
- * folder exceeds its limit the least recently used files go, never one that is being read or written here.
+ * directory exceeds its limit the least recently used files go, never one that is being read or written here.
  */
 export function withCache(store: ObjectStore, options: CacheOptions): ObjectStore {
   const entries = openEntries(options);
@@ -73,7 +73,7 @@ function entryName(key: string, range: ByteRange | undefined): string {
   return `${sha256Hex(key)}-${place}`;
 }
 
-/** The files of the folder, oldest use first. */
+/** The files of the directory, oldest use first. */
 function openEntries({ files, folder, maxBytes }: CacheOptions) {
   const sizes = new Map<string, number>();
   const pins = new Map<string, number>();

@@ -87,7 +87,7 @@ export function readCapture(
   return record as unknown as CaptureRecord;
 }
 
-/** Durable when it answers. */
+/** Durable when it returns. */
 export function writeCapture(repository: Repository, files: Files, record: CaptureRecord): void {
   files.makeFolder(captureFolder(repository, record.agent));
   files.replace(recordPath(repository, record.agent), encodeRecordLine(record), { mode: 0o600 });

@@ -69,7 +69,7 @@ function isName(text: string): boolean {
   return /^[A-Za-z0-9_-]{1,200}$/.test(text);
 }
 
-/** Beside the conversation's transcript, in its own folder in later versions. Only the user's own regular files of sane size. */
+/** Beside the conversation's transcript, in its own directory in later versions. Only the user's own regular files of sane size. */
 function readSubagentTranscript(
   { files }: Pick<CaptureDeps, "files">,
   { agent, transcriptPath }: CaptureRecord,

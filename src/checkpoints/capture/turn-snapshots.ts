@@ -63,7 +63,7 @@ export async function withWorkTreeIndex<T>(
   }
 }
 
-/** Keeps other processes from a worktree's snapshots and rewinds; answers what releases it. */
+/** Keeps other processes from a worktree's snapshots and rewinds; returns what releases it. */
 export function acquireSnapshotLock({ gitDir }: Repository, deps: LockDeps): () => void {
   const folder = join(gitDir, "keyframe", "snapshot");
   deps.files.makeFolder(folder);

@@ -122,7 +122,7 @@ function removeTranscriptCopy(
     if (files.statIfExists(recordPath)?.mtimeMs !== seenMs) return false;
     files.remove(recordPath);
     fault("clean:after-record");
-    // with the lock: a capture that waits for it begins a new folder
+    // with the lock: a capture that waits for it begins a new directory
     files.removeTree(path);
     return true;
   } finally {

@@ -123,7 +123,7 @@ function readRewindFacts(of: Repository, files: Files): RewindFacts {
 function* abandonedFiles(folder: string, deps: CleanDeps): Generator<string> {
   for (const { name, kind } of deps.files.listIfExists(folder) ?? []) {
     const path = join(folder, name);
-    // a transfer's folder is one item
+    // a transfer's directory is one item
     if (kind === "folder" && name !== "incoming") yield* abandonedFiles(path, deps);
     const writer = kind === "file" ? temporaryName.exec(name)?.[1] : undefined;
     if (writer !== undefined && deps.processTable.identify(Number(writer)) === undefined) yield path;

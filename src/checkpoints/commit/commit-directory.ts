@@ -69,7 +69,7 @@ export function commitFolder(repository: Repository): string {
   return join(repository.gitDir, "keyframe", "commit");
 }
 
-/** Durable when it answers. */
+/** Durable when it returns. */
 export function writePrepared(repository: Repository, files: Files, prepared: PreparedCheckpoint): void {
   files.makeFolder(join(commitFolder(repository), "prepared"));
   files.replace(preparedPath(repository, prepared.id), encodeRecordLine(prepared), { mode: 0o600 });

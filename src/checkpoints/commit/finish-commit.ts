@@ -45,7 +45,7 @@ export interface FinishedCheckpoint {
 }
 
 /**
- * Stores the checkpoints that commits name by now, and lets go of those that were prepared for commits that do not:
+ * Stores the checkpoints that commits name by now, and releases those that were prepared for commits that do not:
  * the trailer was removed, or the commit was given up. Idempotent: it runs behind `git commit`, and again by the next
  * command or hook where that was cut off. The commits have been settled before. Returns what HEAD's commit got.
  */

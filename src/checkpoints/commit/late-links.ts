@@ -14,7 +14,7 @@ import { branchName, type CommitDeps, isRepeating, prepareSessions } from "./pre
 
 /**
  * Prepares checkpoints for commits that hold sessions' work and that no hook saw, oldest first, while the journal still
- * has what was pending before them. What is prepared is durable when this answers; `finishCommits` stores it. A commit
+ * has what was pending before them. What is prepared is durable when this returns; `finishCommits` stores it. A commit
  * whose message our hook prepared is left alone: it names what it shall name.
  */
 export async function prepareLateLinks(

@@ -73,7 +73,7 @@ function restOf(state: CheckpointState) {
 }
 
 /**
- * Takes subagents' files out of a session's folder, because each store has a place of its own for them. One whose name
+ * Takes subagents' files out of a session's directory, because each store has a place of its own for them. One whose name
  * another content has taken stays with its session.
  */
 function takeTasks(

@@ -3,7 +3,7 @@ import type { SessionFiles } from "../record/checkpoint-tree.ts";
 /** A stored session as far as pairing needs it. */
 export interface PairableSession {
   readonly files: SessionFiles;
-  /** Undefined: its metadata does not say, so only its folder names it. */
+  /** Undefined: its metadata does not say, so only its directory names it. */
   readonly sessionId: string | undefined;
 }
 

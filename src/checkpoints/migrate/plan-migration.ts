@@ -11,7 +11,7 @@ export interface MigrationStep {
   readonly from: CheckpointTree;
   /** Ids of the sessions that are brought over; undefined: the checkpoint as a whole. */
   readonly sessions: ReadonlySet<string> | undefined;
-  /** Where they go, by folder number of the source; undefined: each into the folder that it has. */
+  /** Where they go, by directory number of the source; undefined: each into the directory that it has. */
   readonly slots?: ReadonlyMap<number, number | "new">;
   /** Of its newest session; 0 where unknown. */
   readonly createdMs: number;

@@ -72,7 +72,7 @@ async function readById(
   return new Map((await readCheckpoints(git, places)).map((read) => [read.id, read]));
 }
 
-/** How each source session's transcript stands to its counterpart's, by the source's folder number. */
+/** How each source session's transcript stands to its counterpart's, by the source's directory number. */
 async function relateSessions(
   git: Git,
   source: ReadCheckpoint,

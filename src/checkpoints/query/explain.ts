@@ -124,7 +124,7 @@ function createdMs({ metadata }: ReadSession): number {
   return typeof metadata === "string" ? 0 : Date.parse(metadata.createdAt ?? "") || 0;
 }
 
-/** The prompts of each session's checkpoint before, by folder number; looked for only where that can matter. */
+/** The prompts of each session's checkpoint before, by directory number; looked for only where that can matter. */
 async function readBefore(
   git: Git,
   {

@@ -44,7 +44,7 @@ export function parseLineOfFile(word: string): LineOfFile | undefined {
 
 export interface LineOwnerDeps {
   readonly git: Git;
-  /** Folder that paths are relative to. */
+  /** Directory that paths are relative to. */
   readonly cwd: string;
   readonly files: Files;
   readonly findPrompt: PromptFinder;

@@ -25,7 +25,7 @@ export interface CheckpointFilter {
   readonly agent?: string;
   /** Beginning of a session id. */
   readonly session?: string;
-  /** A path that was touched, or a folder above it. */
+  /** A path that was touched, or a directory above it. */
   readonly file?: string;
   /** Part of a prompt that led to it, in any case. */
   readonly text?: string;

@@ -12,7 +12,7 @@ export function promptsInScope(prompts: readonly string[], before: readonly stri
   return prompts.length > before.length ? prompts.slice(before.length) : prompts.slice(-1);
 }
 
-/** The record of the same session in the checkpoint before, by checkpoint and folder number. */
+/** The record of the same session in the checkpoint before, by checkpoint and directory number. */
 export type Predecessors = ReadonlyMap<string, ReadSession>;
 
 export function findPredecessors(checkpoints: readonly ReadCheckpoint[]): Predecessors {

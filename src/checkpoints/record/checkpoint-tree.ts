@@ -24,7 +24,7 @@ export function isFetchedPlace({ ref }: CheckpointTree): boolean {
 
 /** The files of one session. */
 export interface SessionFiles {
-  /** Folder number; -1 for the oldest layout, which had the files of its one session beside the root metadata. */
+  /** Directory number; -1 for the oldest layout, which had the files of its one session beside the root metadata. */
   readonly index: number;
   readonly metadata: Oid | undefined;
   /** In order; joined by "\n" they are the transcript. */
@@ -36,7 +36,7 @@ export interface SessionFiles {
   readonly contentHash: Oid | undefined;
   readonly compactHash: Oid | undefined;
   readonly context: Oid | undefined;
-  /** Everything else in the folder, by name: kept on rewrite. */
+  /** Everything else in the directory, by name: kept on rewrite. */
   readonly others: ReadonlyMap<string, Oid>;
 }
 
@@ -44,7 +44,7 @@ const transcriptNames = ["full.jsonl", "raw_transcript", "full.log"];
 // a writer's left-over temporary file is not a chunk: the suffix is digits and nothing else
 const chunkName = /^(full\.jsonl|raw_transcript|full\.log)\.(\d{3,6})$/;
 
-/** The sessions of a checkpoint: those its root metadata names, in that order, then folders it does not name. */
+/** The sessions of a checkpoint: those its root metadata names, in that order, then directories it does not name. */
 export function sessionsOf(tree: CheckpointTree, named: readonly SessionPaths[] = []): SessionFiles[] {
   const folders = new Map<number, Map<string, Oid>>();
   for (const [path, oid] of tree.files) {
@@ -71,7 +71,7 @@ export function sessionsOf(tree: CheckpointTree, named: readonly SessionPaths[] 
   return oldest.transcript.length > 0 || oldest.prompt !== undefined ? [oldest] : [];
 }
 
-/** The folder number that any of a session's stored paths ends in. */
+/** The directory number that any of a session's stored paths ends in. */
 function indexOf(paths: SessionPaths): number | undefined {
   for (const path of [paths.metadata, paths.transcript, paths.prompt, paths.contentHash, paths.compact]) {
     const match = /(?:^|\/)(\d{1,6})\/[^/]+$/.exec(path ?? "");

@@ -30,7 +30,7 @@ export function newCheckpointId(random: Random): CheckpointId {
   return randomHex(random, 12) as CheckpointId;
 }
 
-/** Folder of a checkpoint in the trees of v1 and v2. */
+/** Directory of a checkpoint in the trees of v1 and v2. */
 export function shardedPath(id: CheckpointId): string {
   return `${id.slice(0, 2)}/${id.slice(2)}`;
 }

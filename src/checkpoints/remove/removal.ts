@@ -1,10 +1,10 @@
 import type { CheckpointId } from "../record/ids.ts";
 import { idOfCheckpointRef, shardedPath } from "../record/ids.ts";
 
-/** What shall be gone: whole checkpoints, or of some the folders of one session. */
+/** What shall be gone: whole checkpoints, or of some the directories of one session. */
 export interface Removal {
   readonly checkpoints: ReadonlySet<CheckpointId>;
-  /** Folder numbers by checkpoint; subagents' files of such a checkpoint go as well, because nothing says whose they are. */
+  /** Directory numbers by checkpoint; subagents' files of such a checkpoint go as well, because nothing says whose they are. */
   readonly folders: ReadonlyMap<CheckpointId, ReadonlySet<number>>;
 }
 

@@ -239,7 +239,7 @@ export async function applyFiles(
   const folders = new Set<string>();
   for (const { path, action } of plan.steps) {
     if (action !== "remove") continue;
-    // a folder that became a link meanwhile would lead elsewhere
+    // a directory that became a link meanwhile would lead elsewhere
     if (!staysInside(files, top, path)) continue;
     files.remove(join(top, path));
     for (let folder = dirname(path); folder !== "."; folder = dirname(folder)) folders.add(folder);

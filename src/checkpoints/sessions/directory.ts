@@ -46,7 +46,7 @@ export function readSessionState(
 
 /**
  * Changes one session's state while no other process of ours does: `change` gets what is stored, or undefined, and
- * answers what shall be; undefined leaves it. Readers see the old state or the new one.
+ * returns what shall be; undefined leaves it. Readers see the old state or the new one.
  */
 export function updateSessionState(
   deps: LockDeps,

@@ -115,7 +115,7 @@ function diffFiles({ before, after }: CommitTarget, format: ObjectFormat, folder
 
 /**
  * `fast-import` does not link a file whose object is not on this machine, although a record may well name one (it was
- * never fetched). Such folders are built as trees, each with the files right in it.
+ * never fetched). Such directories are built as trees, each with the files right in it.
  */
 async function treesWithAbsentFiles(
   git: Git,
@@ -169,7 +169,7 @@ export async function retryUntilFirst<T>(what: string, attempt: () => Promise<T 
   });
 }
 
-/** Files of several folders under one root. */
+/** Files of several directories under one root. */
 export function underFolders<T>(
   folders: Iterable<readonly [string, ReadonlyMap<string, T>]>,
 ): Map<string, T> {

@@ -12,7 +12,7 @@ export interface Layout {
   pathPrefix(id: CheckpointId): string;
   readonly transcriptBase: string;
   readonly contentHashName: string;
-  /** Where subagents' files go: beside the sessions, or into the newest session's folder. */
+  /** Where subagents' files go: beside the sessions, or into the newest session's directory. */
   readonly tasksInSession: boolean;
   /** Hash file of the compact transcript, which then stands for the transcript in `sessions[]`. */
   readonly compactHashName: string | undefined;
@@ -25,15 +25,15 @@ export interface CheckpointState {
   readonly files: ReadonlyMap<string, BlobSource>;
   /** As stored. */
   readonly root: JsonMap | undefined;
-  /** Session metadata by folder number, as stored. */
+  /** Session metadata by directory number, as stored. */
   readonly sessions: ReadonlyMap<number, JsonMap>;
 }
 
 export const emptyState: CheckpointState = { files: new Map(), root: undefined, sessions: new Map() };
 
 /**
- * What a checkpoint holds after a write; pure. A session goes into the folder that holds its id already, else into a
- * new one behind the last, so no other session's folder is ever written over.
+ * What a checkpoint holds after a write; pure. A session goes into the directory that holds its id already, else into a
+ * new one behind the last, so no other session's directory is ever written over.
  */
 export function planCheckpoint(
   stored: CheckpointState,
@@ -171,7 +171,7 @@ const pathMembers = [
   "assets_manifest",
 ];
 
-/** Members of `sessions` that only another writer knows, by the folder number of their session. */
+/** Members of `sessions` that only another writer knows, by the directory number of their session. */
 function unknownPathMembers(stored: JsonValue | undefined): Map<number, JsonMap> {
   const byIndex = new Map<number, JsonMap>();
   for (const session of Array.isArray(stored) ? stored : []) {

@@ -10,7 +10,7 @@ import type { StoreContext } from "./store-context.ts";
 import { type FilesById, loadStates } from "./stored-state.ts";
 import { planAll, v1Layout } from "./v1-store.ts";
 
-/** The tree of v1's folder as the root: paths begin at the session, and the tree names no version. */
+/** The tree of v1's directory as the root: paths begin at the session, and the tree names no version. */
 export const refsLayout: Layout = { ...v1Layout, pathPrefix: () => "" };
 
 /** Checkpoints with a ref each (docs/formats/checkpoints-refs.md). */

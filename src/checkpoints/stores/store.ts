@@ -14,7 +14,7 @@ export interface SessionWrite {
   readonly transcript: readonly BlobSource[];
   /** Numbers that the chunks pass over, because the record they come from lacks those. */
   readonly missingChunks?: readonly number[];
-  /** Its folder, or a folder of its own behind the last; by default the one that holds its id. */
+  /** Its directory, or a directory of its own behind the last; by default the one that holds its id. */
   readonly slot?: number | "new";
   /** Hash of the whole redacted transcript, `sha256:<hex>`. */
   readonly contentHash?: BlobSource;
@@ -22,7 +22,7 @@ export interface SessionWrite {
   /** The compact transcript of the whole session; its start is `compact_transcript_start` of the metadata. */
   readonly compact?: BlobSource;
   readonly context?: BlobSource;
-  /** Further files by name in the session's folder. */
+  /** Further files by name in the session's directory. */
   readonly others?: ReadonlyMap<string, BlobSource>;
 }
 
@@ -59,7 +59,7 @@ export interface ListOptions {
 }
 
 /**
- * Where checkpoints are kept. A write is durable before it answers, moves its refs together by compare-and-swap, and
+ * Where checkpoints are kept. A write is durable before it returns, moves its refs together by compare-and-swap, and
  * starts again with what the other left when another writer was first; sessions are merged by their id, so two writers
  * lose nothing. Writing the same twice changes nothing. Unknown fields and files of a stored checkpoint are kept.
  * @throws KeyframeError `not-here` where a merge needs metadata that is not on this machine, `lock-busy` after too many
@@ -69,7 +69,7 @@ export interface CheckpointStore {
   readonly kind: StoreKind;
   list(options?: ListOptions): Promise<Map<CheckpointId, CheckpointTree>>;
   find(id: CheckpointId): Promise<CheckpointTree | undefined>;
-  /** Writes all as one commit (one a checkpoint where each has its own ref). Answers the ids that changed. */
+  /** Writes all as one commit (one a checkpoint where each has its own ref). Returns the ids that changed. */
   write(
     writes: readonly CheckpointWrite[],
     options: CheckpointWriteOptions,

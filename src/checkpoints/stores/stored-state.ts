@@ -9,7 +9,7 @@ import { maxMetadataBytes } from "../record/limits.ts";
 import { type CheckpointState, emptyState } from "./plan-write.ts";
 import type { CheckpointWriteOptions } from "./store.ts";
 
-/** Files of each checkpoint of a sharded tree (`ab/cdef.../...`), by path below its folder. */
+/** Files of each checkpoint of a sharded tree (`ab/cdef.../...`), by path below its directory. */
 export type FilesById = Map<CheckpointId, Map<string, Oid>>;
 
 /** From this many on, listing the whole tree is cheaper than naming folders. */

@@ -18,7 +18,7 @@ export const v1Layout: Layout = {
   decodeSession: (metadata) => metadata,
 };
 
-/** Checkpoints as folders of one branch (docs/formats/checkpoints-v1.md). */
+/** Checkpoints as directories of one branch (docs/formats/checkpoints-v1.md). */
 export function openV1Store(context: StoreContext): CheckpointStore {
   const { git } = context;
 

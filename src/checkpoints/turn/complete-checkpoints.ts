@@ -18,7 +18,7 @@ import { findWritingPlace } from "../stores/writing-place.ts";
 
 /**
  * Stores the whole conversation with the checkpoints that were made before their turn ended. One that cannot be
- * stored does not stop the others. Answers which are done, or cannot be: they have been removed since.
+ * stored does not stop the others. Returns which are done, or cannot be: they have been removed since.
  */
 export async function completeCheckpoints(
   git: Git,

@@ -10,7 +10,7 @@ import { hookActionOf, ignoredPaths } from "./situation.ts";
 
 /**
  * Puts Keyframe back into git's hooks where another tool wrote over them.
- * @throws KeyframeError `refused` where hooks now lie in a folder that git would show as new: nobody asked for files there
+ * @throws KeyframeError `refused` where hooks now lie in a directory that git would show as new: nobody asked for files there
  */
 export async function restoreHooks(git: Git, files: Files, program: HookProgram): Promise<void> {
   const { repository } = git;

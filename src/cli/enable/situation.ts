@@ -19,7 +19,7 @@ import { findAgents, readAgentFiles } from "./agent-files.ts";
 import type { EnableOptions, Situation } from "./plan.ts";
 import { readSettingsSituations } from "./settings-situation.ts";
 
-/** The repository of the current folder, as `enable`, `disable` and `status` see it. @throws KeyframeError */
+/** The repository of the current directory, as `enable`, `disable` and `status` see it. @throws KeyframeError */
 export async function openSituation(context: CliContext): Promise<{ git: Git; situation: Situation }> {
   const { files, env } = context;
   const repository = mustFindRepository(context.cwd, context);

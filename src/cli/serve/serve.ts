@@ -62,7 +62,7 @@ function mustHaveToken(flags: ServeFlags, address: SocketAddress, localOnly: boo
   );
 }
 
-/** Opened for each use: credentials and folders may change while the server runs. */
+/** Opened for each use: credentials and directories may change while the server runs. */
 function snapshotStores(context: CliContext, given: readonly string[]): SnapshotStores {
   const locations = new Map(
     given.map((text) => {

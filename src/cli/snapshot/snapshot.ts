@@ -55,7 +55,7 @@ export function showSnapshot(this: CliContext, flags: JsonFlags, id: string): vo
     );
 }
 
-/** What stands on what. */
+/** What depends on what. */
 export function showTree(this: CliContext, flags: JsonFlags): void {
   const sandboxContext = sandboxContextOf(this);
   const roots = buildSnapshotTree(listSnapshots(sandboxContext));

@@ -14,7 +14,7 @@ const opening = "# >>> keyframe >>>";
 const closing = "# <<< keyframe <<<";
 const blockPattern = new RegExp(`^${opening}[^\\n]*\\n[\\s\\S]*?^${closing}\\n`, "m");
 
-/** Folder beside the hooks that keeps those which no text can be added to, each under its own name. */
+/** Directory beside the hooks that keeps those which no text can be added to, each under its own name. */
 export const chainedFolder = "keyframe-chained";
 
 /**

@@ -7,7 +7,7 @@ import { chainedFolder } from "./hook-block.ts";
 import { type GitHook, gitHooks } from "./hook-names.ts";
 
 /**
- * Whose a hook's place is: the repository's own (`.git/hooks`, or a folder of the work tree that git ignores or knows
+ * Whose a hook's place is: the repository's own (`.git/hooks`, or a directory of the work tree that git ignores or knows
  * nothing of), `committed` (git tracks the file), or `shared` with other repositories (`core.hooksPath` outside).
  */
 export type HookPlace = "own" | "committed" | "shared";

@@ -7,9 +7,9 @@ import { isOid, type Oid } from "../ids.ts";
 /** What a path of a new commit holds. */
 export type PathChange =
   | { readonly path: string; readonly kind: "blob"; readonly oid: Oid }
-  /** A whole folder at once, by the id of its tree. */
+  /** A whole directory at once, by the id of its tree. */
   | { readonly path: string; readonly kind: "tree"; readonly oid: Oid }
-  /** A file or a folder with all below it; absence is fine. */
+  /** A file or a directory with all below it; absence is fine. */
   | { readonly path: string; readonly kind: "delete" };
 
 export interface CommitPlan {

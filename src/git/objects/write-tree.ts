@@ -3,7 +3,7 @@ import { type Git, gitFailed } from "../git.ts";
 import { isOid, type Oid } from "../ids.ts";
 
 /**
- * Makes a tree of each list of files (path to blob) and answers their ids in order. A blob may be absent from this
+ * Makes a tree of each list of files (path to blob) and returns their ids in order. A blob may be absent from this
  * machine. One `git mktree` for all trees of a depth.
  */
 export async function writeTrees(git: Git, lists: readonly ReadonlyMap<string, Oid>[]): Promise<Oid[]> {

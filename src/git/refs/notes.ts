@@ -9,7 +9,7 @@ import { resolveRevision } from "./refs.ts";
 /**
  * Reads the notes of some commits, whatever the fan-out of each (`abcd..`, `ab/cd..`, `ab/cd/..`): where two spellings
  * of one commit exist, the shallower wins, as in git-ai. Bytes are as stored; commits without a note are absent.
- * Only the notes tree's folders on the way are read, so a commit without a note costs nothing more.
+ * Only the notes tree's directories on the way are read, so a commit without a note costs nothing more.
  */
 export async function readNotes(
   reader: ObjectReader,
@@ -47,7 +47,7 @@ export async function readNoteBlobs(
 }
 
 interface NoteSearch {
-  /** Commits, and what of their name is left below the folders taken so far. */
+  /** Commits, and what of their name is left below the directories taken so far. */
   readonly wanted: readonly { readonly commit: Oid; readonly rest: string }[];
   readonly found: (commit: Oid, blob: Oid) => void;
 }
@@ -116,7 +116,7 @@ const maxAttempts = 10;
 
 /**
  * Writes notes as one commit on the notes ref, by compare-and-swap: if another writer was first, the edits are asked
- * again with what that writer left. Other spellings of a written path are removed. Answers how many notes changed.
+ * again with what that writer left. Other spellings of a written path are removed. Returns how many notes changed.
  * @throws KeyframeError `lock-busy` after 10 lost races
  */
 export async function updateNotes(git: Git, reader: ObjectReader, update: NotesUpdate): Promise<number> {

@@ -32,7 +32,7 @@ export interface FetchedTips {
 
 /**
  * The newest commit of some refs with all its trees, without files and without history. No ref of the repository
- * moves. Answers undefined if the remote cannot leave files out: nothing was transferred then.
+ * moves. Returns undefined if the remote cannot leave files out: nothing was transferred then.
  * @throws KeyframeError `remote-failed`, `damaged`, `timed-out`, `disk-full`
  */
 export async function fetchTrees(
@@ -88,7 +88,7 @@ const lacksObjects =
 
 /**
  * A name for the remote inside the quarantine. It lets git accept trees without their files; a URL would do for that,
- * and the path of a folder would not.
+ * and the path of a directory would not.
  */
 const promisorName = "keyframe-incoming";
 
@@ -112,7 +112,7 @@ const objectsPerRequest = 4000;
 const maxNamedAbsent = 32;
 
 /**
- * Exactly these objects, in as few requests as possible. Answers undefined if the remote gives no objects by id.
+ * Exactly these objects, in as few requests as possible. Returns undefined if the remote gives no objects by id.
  * @throws KeyframeError as `fetchTrees`
  */
 export async function fetchObjects(
@@ -242,7 +242,7 @@ function refspec(pattern: RefPattern, prefix: string): string {
 }
 
 /**
- * One ref in full into a ref here. Answers what it holds, undefined if the remote does not have it.
+ * One ref in full into a ref here. Returns what it holds, undefined if the remote does not have it.
  * @throws KeyframeError as `fetchTrees`
  */
 export async function fetchRef(

@@ -33,7 +33,7 @@ export interface Quarantine {
   receivedBytes(): number;
   /** Keeps the objects with those fetched before. A crash in between is completed by the next `openQuarantine`. */
   adopt(): void;
-  /** Removes the folder, with everything that was not adopted. */
+  /** Removes the directory, with everything that was not adopted. */
   close(): void;
 }
 
@@ -75,7 +75,7 @@ export async function openQuarantine(
     write(`refs/have/${index}`, `${oid}\n`);
   });
   promiseFetched(join(fetched, "pack"), join(gitDir, "objects", "pack"), files);
-  // last: a folder without it is not looked at by git
+  // last: a directory without it is not looked at by git
   write("HEAD", "ref: refs/heads/none\n");
   const packFolder = join(gitDir, "objects", "pack");
   return {
@@ -150,7 +150,7 @@ export function hasTransfers(git: Git, files: Files): boolean {
   return (files.listIfExists(incomingFolder(git)) ?? []).length > 0;
 }
 
-/** Folders of transfers whose process has died. */
+/** Directories of transfers whose process has died. */
 export function listStaleQuarantines(git: Git, { files, processTable }: QuarantineDeps): string[] {
   const all = incomingFolder(git);
   return (files.listIfExists(all) ?? []).flatMap(({ name }) => {

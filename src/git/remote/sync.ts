@@ -48,7 +48,7 @@ export function listDirtyPaths(
   const paths: RepoPath[] = [];
   for (const entry of splitZero(result.stdout)) {
     const path = decodePath(entry.subarray(3));
-    // an untracked nested repository is shown as a folder
+    // an untracked nested repository is shown as a directory
     if (path !== "" && !path.endsWith("/")) paths.push(path as RepoPath);
   }
   return paths;

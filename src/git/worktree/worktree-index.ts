@@ -9,7 +9,7 @@ import { isOid, type Oid, type RepoPath } from "../ids.ts";
  * files that changed. The user's index is read once, to begin with, and never written. One process at a time.
  */
 export interface WorkTreeIndex {
-  /** Brings the work tree's files into the object database and answers their tree. */
+  /** Brings the work tree's files into the object database and returns their tree. */
   takeTree(): Promise<WorkTreeState>;
   /** Makes the index that of a tree, keeping what it knows about files that do not differ. */
   load(tree: Oid): Promise<void>;
@@ -62,7 +62,7 @@ export function openWorkTreeIndex(git: Git, files: Files): WorkTreeIndex {
     const paths: RepoPath[] = [];
     for (const entry of stdout.toString("latin1").split("\0")) {
       const path = entry.slice(3);
-      // the second letter is the work tree's; a nested repository is shown as a folder
+      // the second letter is the work tree's; a nested repository is shown as a directory
       if (entry === "" || path.endsWith("/") || entry[1] === " ") continue;
       paths.push(path as RepoPath);
     }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Files } from "../../system/files/files.ts";
 import type { Repository } from "../repository.ts";
 
-/** The main and every linked worktree's git folder, found in files; `workTree` is known of the one that was given. */
+/** The main and every linked worktree's git directory, found in files; `workTree` is known of the one that was given. */
 export function listWorktrees(repository: Repository, files: Files): Repository[] {
   const { commonDir } = repository;
   const linked = join(commonDir, "worktrees");

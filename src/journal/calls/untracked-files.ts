@@ -40,7 +40,7 @@ export class UntrackedFiles {
     this.#folder = join(journalFolder(repository), "untracked");
   }
 
-  /** Keeps what these files hold and lets go of all others; answers those that are too many or too large to keep. */
+  /** Keeps what these files hold and releases all others; returns those that are too many or too large to keep. */
   keep(wanted: readonly UntrackedFile[]): UntrackedFile[] {
     const known = this.#isWasteful() ? new Map<string, KeptFile>() : this.#load();
     if (wanted.length === 0) {

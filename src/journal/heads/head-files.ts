@@ -20,7 +20,7 @@ export function* readPathHeads(files: Files, epoch: Epoch): Generator<PathHead> 
   }
 }
 
-/** Folders of an epoch whose head is there and not whole. */
+/** Directories of an epoch whose head is there and not whole. */
 export function* findDamagedHeads(files: Files, epoch: Epoch): Generator<string> {
   for (const folder of listPathFolders(files, epoch)) {
     const bytes = files.readIfExists(join(folder, headName));
@@ -28,7 +28,7 @@ export function* findDamagedHeads(files: Files, epoch: Epoch): Generator<string>
   }
 }
 
-/** Moves a head: readers see the old one or the new one. The folder must exist. */
+/** Moves a head: readers see the old one or the new one. The directory must exist. */
 export function writePathHead(files: Files, epoch: Epoch, head: PathHead): void {
   files.replaceWithoutSync(join(pathFolder(epoch, head.path), headName), encodePathHead(head), {
     mode: 0o600,

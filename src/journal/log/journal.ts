@@ -181,7 +181,7 @@ export function carryHead(
   writePathHead(files, to, carried);
 }
 
-/** Makes sure that every state which the head names has its content in the later epoch's folder. */
+/** Makes sure that every state which the head names has its content in the later epoch's directory. */
 function bringContents(
   files: Files,
   { from, to }: { readonly from: Epoch; readonly to: Epoch },

@@ -20,7 +20,7 @@ import type { PathHead } from "../path-state.ts";
 /** One thing wrong with a journal, and what `repairJournal` does about it. */
 export interface JournalFinding {
   readonly kind: "damaged-line" | "damaged-head" | "missing-content" | "damaged-content" | "abandoned-file";
-  /** The file or folder concerned. */
+  /** The file or directory concerned. */
   readonly where: string;
   readonly what: string;
   /** Absent where nothing can be done. */

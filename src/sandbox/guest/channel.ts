@@ -12,7 +12,7 @@ export interface GuestChannel {
   putFile(path: string, options: Omit<FileRequest, "arguments">): GuestCommand;
   /** A file of the image as standard output. */
   getFile(path: string, options?: Pick<FileRequest, "user">): GuestCommand;
-  /** Looks at or changes entries of folders, packs and unpacks: what files.ts and copy-files.ts ask for. */
+  /** Looks at or changes entries of directories, packs and unpacks: what files.ts and copy-files.ts ask for. */
   manageFiles(request: FileRequest): GuestCommand;
   /** Connects to a server at a TCP port of the guest's 127.0.0.1: its input and output are the command's. */
   connect(port: number): GuestCommand;
@@ -29,7 +29,7 @@ export interface GuestChannel {
 export interface GuestNetworkService {
   /** A program of the guest has connected. `cancel` of the connection refuses it, also later. */
   dial(to: GuestDial, connection: GuestCommand): void;
-  /** Answers a DNS message with a DNS message; undefined for no answer. */
+  /** Returns a DNS message with a DNS message; undefined for no answer. */
   resolve(question: Buffer): Promise<Buffer | undefined>;
 }
 

@@ -26,7 +26,7 @@ interface Counts {
 }
 
 /**
- * Copies a file, or a folder with all below it, into the guest's image, as one stream. Where nothing was, the whole
+ * Copies a file, or a directory with all below it, into the guest's image, as one stream. Where nothing was, the whole
  * appears at once; elsewhere every file is complete, or what it was.
  */
 export async function copyIn(
@@ -134,7 +134,7 @@ export async function writeGuestFile(
 const limits = { maxEntries: maxImageEntries, maxContentBytes: diskBytes.most };
 
 /**
- * Copies a file or folder out of the guest's image, as one stream into a folder of its own beside the target; only what
+ * Copies a file or directory out of the guest's image, as one stream into a directory of its own beside the target; only what
  * is whole moves in. What the guest says about names is not trusted, and no link of either side is followed.
  */
 export async function copyOut(
@@ -219,7 +219,7 @@ function moveIn(files: Files, staged: string, target: string): void {
 
 const folderMode = 0o755;
 
-/** A path below a folder, whoever wrote it; empty for the folder itself. */
+/** A path below a directory, whoever wrote it; empty for the directory itself. */
 function safeRelativePath(path: string): string {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (!path.startsWith("/") && !parts.includes("..")) return parts.join("/");

@@ -4,7 +4,7 @@ import type { GuestCommand } from "./command.ts";
 import { type GuestFileInfo, parseFileInfos } from "./message.ts";
 import { collectOutput } from "./output.ts";
 
-/** Whose rights and home folder count; root's by default. */
+/** Whose rights and home directory count; root's by default. */
 export interface GuestFileOptions {
   readonly user?: string;
 }
@@ -20,7 +20,7 @@ export async function readGuestFileInfo(
   return oneInfo(await manage(guest, ["info", path], options), path);
 }
 
-/** What a folder holds, down to `depth` levels (1: its own entries), each folder before what it holds. */
+/** What a directory holds, down to `depth` levels (1: its own entries), each directory before what it holds. */
 export async function listGuestFolder(
   guest: GuestChannel,
   path: string,
@@ -29,7 +29,7 @@ export async function listGuestFolder(
   return parseFileInfos(await manage(guest, ["list", path, String(options.depth ?? 1)], options));
 }
 
-/** With the folders above it; `already-exists` if it is there. */
+/** With the directories above it; `already-exists` if it is there. */
 export async function makeGuestFolder(
   guest: GuestChannel,
   path: string,
@@ -38,7 +38,7 @@ export async function makeGuestFolder(
   return oneInfo(await manage(guest, ["make", path], options), path);
 }
 
-/** Replaces a file at the target; the folders above the target are made. */
+/** Replaces a file at the target; the directories above the target are made. */
 export async function moveGuestFile(
   guest: GuestChannel,
   paths: { readonly from: string; readonly to: string },

@@ -4,7 +4,7 @@ export interface CommandRequest {
   /** Program and arguments; the program is looked up in PATH of the environment. */
   readonly argv: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** Absolute path in the image; the user's home folder by default. */
+  /** Absolute path in the image; the user's home directory by default. */
   readonly cwd?: string;
   /** A terminal of this size instead of three pipes. */
   readonly terminal?: { readonly rows: number; readonly columns: number };
@@ -47,7 +47,7 @@ export function encodeCommandRequest(request: CommandRequest): Buffer {
 }
 
 export interface FileRequest {
-  /** A path; for `files` a verb and its arguments. What is not absolute is below the user's home folder. */
+  /** A path; for `files` a verb and its arguments. What is not absolute is below the user's home directory. */
   readonly arguments: readonly string[];
   /** Permission bits, for put. */
   readonly mode?: number;

@@ -32,7 +32,7 @@ export function planIdentity(context: SandboxContext, record: SandboxRecord): Ne
 
 /**
  * Gives a guest that has just started or been restored its own identity: fresh randomness, the time, machine-id, boot
- * id and host name; then the image's hooks, which renew what lives in processes. Answers what went wrong, one text
+ * id and host name; then the image's hooks, which renew what lives in processes. Returns what went wrong, one text
  * each: a guest with such a text runs, but may share something with its siblings.
  */
 export async function renewGuest(

@@ -110,7 +110,7 @@ const guestHooks: readonly string[] = [
 
 /**
  * An ext4 file system just large enough: the guest grows it to the size of its disk. 4 KiB blocks and the default
- * reserve for growth, up to 1024 times. The tar has no way out of the folder that it is unpacked into; devices and
+ * reserve for growth, up to 1024 times. The tar has no way out of the directory that it is unpacked into; devices and
  * owners exist for fakeroot alone, which forgets them at its end.
  */
 async function makeFileSystem(
@@ -184,7 +184,7 @@ export function findSandboxImage(context: SandboxContext, name: ObjectName): Ima
   });
 }
 
-/** Folders of the image may forbid even their owner to empty them. */
+/** Directories of the image may forbid even their owner to empty them. */
 async function removeStaging(context: SandboxContext, staging: string, isRoot: boolean): Promise<void> {
   if (!isRoot) await context.processes.run("chmod", ["-R", "u+rwX", staging]);
   context.files.removeTree(staging);

@@ -19,8 +19,8 @@ export interface FlattenedImage {
   readonly contentBytes: number;
   readonly entryCount: number;
   /**
-   * One tar of the whole image: every name once, all folders first, links last. A program that unpacks it into an
-   * empty folder finds no link on its way.
+   * One tar of the whole image: every name once, all directories first, links last. A program that unpacks it into an
+   * empty directory finds no link on its way.
    */
   tar(): AsyncGenerator<Buffer>;
 }

@@ -5,7 +5,7 @@ import type { Files } from "../../system/files/files.ts";
 
 /** The text of the program that runs inside the guest: `guest/agent.pl` of this package. */
 export function readGuestProgram(files: Files): Buffer {
-  // the package's root is some folders above, whether this runs from source or from the bundle
+  // the package's root is some directories above, whether this runs from source or from the bundle
   for (
     let folder = dirname(fileURLToPath(import.meta.url));
     folder !== dirname(folder);

@@ -7,7 +7,7 @@ export interface ImageNode {
   /** Layer and place in it of the member that has the content. */
   readonly layer: number;
   readonly member: number;
-  /** Of a folder. */
+  /** Of a directory. */
   readonly children: Map<string, ImageNode> | undefined;
 }
 
@@ -54,7 +54,7 @@ export class ImageTree {
     else if (name !== undefined) folder.delete(name);
   }
 
-  /** Every name once, folders before what they hold. */
+  /** Every name once, directories before what they hold. */
   *walk(): Generator<{ readonly path: string; readonly node: ImageNode }> {
     const waiting: { readonly path: string; readonly node: ImageNode }[] = [{ path: ".", node: this.root }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -72,7 +72,7 @@ export class ImageTree {
     return parts;
   }
 
-  /** The folder for a member. Folders that no member names are made; links have to lead to a folder that is there. */
+  /** The directory for a member. Directories that no member names are made; links have to lead to a directory that is there. */
   #parent(parts: readonly string[], path: string, layer: number): Map<string, ImageNode> {
     const missing: string[] = [];
     const above = [...parts];
@@ -108,7 +108,7 @@ export class ImageTree {
     );
   }
 
-  /** The folder at a path, links followed inside the tree; undefined if there is none. */
+  /** The directory at a path, links followed inside the tree; undefined if there is none. */
   #find(path: readonly string[]): Map<string, ImageNode> | undefined {
     const left = path.slice().reverse();
     let way: ImageNode[] = [this.root];

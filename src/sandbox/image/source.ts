@@ -8,7 +8,7 @@ export type RootfsSource =
   | { readonly kind: "tar"; readonly path: string }
   | { readonly kind: "oci"; readonly path: string };
 
-/** `debian:<suite>`, or a path: an OCI layout is a folder with an `oci-layout` file, a tar is a file. */
+/** `debian:<suite>`, or a path: an OCI layout is a directory with an `oci-layout` file, a tar is a file. */
 export function parseRootfsSource(
   files: Files,
   text: string,

@@ -6,7 +6,7 @@ import type { ImageRepository } from "../../blocks/images/repository/image-repos
 import type { RandomAccessImage } from "../../blocks/random-access-image.ts";
 import type { SandboxContext } from "../store/home.ts";
 
-/** A stored image by its id, through a cache folder of its own. */
+/** A stored image by its id, through a cache directory of its own. */
 export async function openImageById(
   context: SandboxContext,
   repository: ImageRepository,

@@ -49,7 +49,7 @@ export async function serveSnapshot(
   const opened = new Map<string, Promise<RandomAccessImage>>();
   let memory: RandomAccessImage | undefined;
   let ending: HeldLock | undefined;
-  // equal files are one image, and a cache folder has one opener
+  // equal files are one image, and a cache directory has one opener
   const open = (image: string, chunkBytes?: number) => {
     const known = opened.get(image);
     if (known !== undefined) return known;

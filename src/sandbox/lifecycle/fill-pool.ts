@@ -19,7 +19,7 @@ export interface PoolOptions {
 }
 
 /**
- * Brings the pool of a snapshot to its size: starts what is missing, ends what is too much. Answers the machines that
+ * Brings the pool of a snapshot to its size: starts what is missing, ends what is too much. Returns the machines that
  * are ready then. One filler at a time for each snapshot: a second one waits, and finds the work done.
  */
 export async function fillPool(

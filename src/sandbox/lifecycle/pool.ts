@@ -118,7 +118,7 @@ async function wake(context: SandboxContext, claimed: SandboxRecord): Promise<Ta
   }
 }
 
-/** Continues a stopped machine whose guest finds its identity in front of it. Answers what could not be renewed. */
+/** Continues a stopped machine whose guest finds its identity in front of it. Returns what could not be renewed. */
 export async function wakeGuest(
   context: SandboxContext,
   record: SandboxRecord,

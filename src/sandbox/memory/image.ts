@@ -68,7 +68,7 @@ export async function writeMemoryImage(
   }
 }
 
-/** Changes an image into that of a snapshot that stands on it. */
+/** Changes an image into that of a snapshot that depends on it. */
 export async function writeDiffOver(target: DataFile, reader: MemoryDiffReader): Promise<void> {
   let turnPages = 0;
   for (const run of reader.table.runs) {

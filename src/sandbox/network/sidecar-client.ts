@@ -51,7 +51,7 @@ export async function ensureSidecar(context: SandboxContext, record: KeptSandbox
   if (needsSidecar(context, record)) await askSidecar(context, record, { do: "list" });
 }
 
-/** Asks the sandbox's sidecar, which is started if there is none. Answers the forwarded ports. */
+/** Asks the sandbox's sidecar, which is started if there is none. Returns the forwarded ports. */
 export async function askSidecar(
   context: SandboxContext,
   record: KeptSandbox,

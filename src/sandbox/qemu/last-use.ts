@@ -10,7 +10,7 @@ export function noteUse(context: SandboxContext, record: Pick<SandboxRecord, "id
   try {
     context.files.replaceWithoutSync(usePath(context, record), Buffer.alloc(0), { mode: 0o600 });
   } catch (error) {
-    // its folder is gone: it was removed while it was used
+    // its directory is gone: it was removed while it was used
     if (!isKeyframeError(error, "not-found")) throw error;
   }
 }

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { DiskLayerFile, DiskLayers, MachineRequest } from "../hypervisor.ts";
 import { guestPortCount } from "../limits.ts";
 
-/** Names of a machine's files inside its folder. */
+/** Names of a machine's files inside its directory. */
 export const machineFiles = {
   control: "control.sock",
   watchdog: "watchdog.sock",
@@ -93,7 +93,7 @@ export function diskNodeName(layer: DiskLayerFile): string {
 }
 
 /**
- * One node for each layer, each before the one that stands on it. Every layer is named here: nothing that a header
+ * One node for each layer, each before the one that depends on it. Every layer is named here: nothing that a header
  * says about backing files is followed.
  */
 function planDisk(layers: DiskLayers): object[] {

@@ -28,9 +28,9 @@ export interface GcView {
   readonly diskLayers: readonly DiskLayerId[];
   readonly memoryImages: readonly SnapshotId[];
   readonly warmStarts: readonly WarmStart[];
-  /** Names in the staging folder whose process has ended. */
+  /** Names in the staging directory whose process has ended. */
   readonly staging: readonly string[];
-  /** Folders and claims whose record is not there. */
+  /** Directories and claims whose record is not there. */
   readonly strays: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export interface GcPlan {
 /**
  * Goes: sandboxes that never ran, machines of pools that have ended, snapshots that were never completed, states of
  * sandboxes that are gone, unnamed snapshots by the policy, and then every disk layer and memory image that nothing
- * that stays refers to. What a snapshot or a sandbox that stays stands on, stays.
+ * that stays refers to. What a snapshot or a sandbox that stays depends on, stays.
  */
 export function planGc(view: GcView, policy: GcPolicy): GcPlan {
   const sandboxes = view.sandboxes

@@ -7,7 +7,7 @@ import { readSandboxRecord, type SandboxRecord } from "../store/records.ts";
 import { sandboxRecordPath, sandboxState } from "../store/sandbox-store.ts";
 import { releaseName } from "../store/snapshot-store.ts";
 
-/** Ends the machine if it runs and removes the sandbox's folder and name. Its disk layers are left to `gc`. */
+/** Ends the machine if it runs and removes the sandbox's directory and name. Its disk layers are left to `gc`. */
 export async function eraseSandbox(context: SandboxContext, record: SandboxRecord): Promise<void> {
   await withLock(context, `sandbox-${record.id}`, async () => {
     if (sandboxState(context, record) === "starting") {

@@ -84,7 +84,7 @@ async function serve(context: SandboxContext, record: SandboxRecord, session: Gu
   }
 }
 
-/** One request, one answer. Only this user can connect: the folder is private. */
+/** One request, one answer. Only this user can connect: the directory is private. */
 async function answer(connection: Duplex, forwards: PortForwards): Promise<void> {
   connection.on("error", () => undefined); // whoever asked is gone
   const text = await new Promise<string>((resolve) => {

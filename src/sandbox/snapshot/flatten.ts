@@ -25,7 +25,7 @@ import {
 const convertTimeoutMs = 60 * 60 * 1000;
 
 /**
- * Makes a snapshot that stands on nothing and starts the same guest: one memory diff against zeros, one disk layer.
+ * Makes a snapshot that depends on nothing and starts the same guest: one memory diff against zeros, one disk layer.
  * What it was made from stays as it is.
  */
 export async function flattenSnapshot(

@@ -4,12 +4,12 @@ import type { SnapshotRecord } from "../store/records.ts";
 export interface SnapshotNode {
   readonly id: SnapshotId;
   readonly name: ObjectName | null;
-  /** What it stands on, where that is gone. */
+  /** What it depends on, where that is gone. */
   readonly missingParent?: SnapshotId;
   readonly children: readonly SnapshotNode[];
 }
 
-/** What stands on what: the roots, in the order given. */
+/** What depends on what: the roots, in the order given. */
 export function buildSnapshotTree(all: readonly SnapshotRecord[]): SnapshotNode[] {
   const ids = new Set(all.map((each) => each.id));
   const node = (record: SnapshotRecord): SnapshotNode => ({

@@ -10,7 +10,7 @@ import type { SandboxContext } from "./home.ts";
 import { encodeEmptyOverlay } from "./qcow2-header.ts";
 import { type DiskLayerRecord, type DiskLayerRef, readDiskLayerRecord, writeRecord } from "./records.ts";
 
-// A disk is a stack of layers: files of one folder, each written by one machine while it is on top and by nobody
+// A disk is a stack of layers: files of one directory, each written by one machine while it is on top and by nobody
 // afterwards. A layer that has a record is frozen.
 
 /** Makes the file of a new, empty layer on top of others. Whoever will use it has recorded its id before. */

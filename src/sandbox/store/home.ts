@@ -71,7 +71,7 @@ const folders: readonly HomeFolder[] = [
   "locks",
 ];
 
-/** KEYFRAME_SANDBOX_HOME, else below the user's data folder. */
+/** KEYFRAME_SANDBOX_HOME, else below the user's data directory. */
 export function locateSandboxHome(env: NodeJS.ProcessEnv): string {
   const set = env["KEYFRAME_SANDBOX_HOME"];
   if (set !== undefined && set !== "") return absolute(set);
@@ -83,7 +83,7 @@ export function locateSandboxHome(env: NodeJS.ProcessEnv): string {
   return absolute(`${data}/keyframe`);
 }
 
-/** Makes the folders if they are not there. */
+/** Makes the directories if they are not there. */
 export function openSandboxHome(files: Files, random: Random, root: string): SandboxHome {
   for (const folder of folders) files.makeFolder(join(root, folder), { mode: 0o700 });
   files.createIfAbsent(join(root, "secret"), Buffer.from(randomHex(random, 32)), { mode: 0o600 });

@@ -17,7 +17,7 @@ const magic = 0x514649fb;
 
 export interface EmptyOverlay {
   readonly virtualBytes: number;
-  /** Relative to the overlay's folder. Never followed by Keyframe, which names every layer to QEMU; for other tools. */
+  /** Relative to the overlay's directory. Never followed by Keyframe, which names every layer to QEMU; for other tools. */
   readonly backingFile: string;
   readonly backingFormat: "qcow2" | "raw";
 }

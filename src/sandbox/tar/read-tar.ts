@@ -128,7 +128,7 @@ function toEntry({ type, ...raw }: RawTarHeader, extended: Partial<TarEntry>): T
     throw damaged("the target of a link is too long or holds a zero");
   return {
     ...entry,
-    // tars of the first generation mark a folder by its name alone
+    // tars of the first generation mark a directory by its name alone
     kind: kind === "file" && path.endsWith("/") ? "folder" : kind,
     sizeBytes: kind === "file" && !path.endsWith("/") ? entry.sizeBytes : 0,
     linkTarget: hasTarget ? entry.linkTarget : "",

@@ -15,12 +15,12 @@ import {
   snapshotFiles,
 } from "../store/snapshot-store.ts";
 
-// Snapshots from outside: first everything is put into a staging folder and checked there, then it moves in.
+// Snapshots from outside: first everything is put into a staging directory and checked there, then it moves in.
 
 /** Where a part lies until it moves in: kind is `memory`, `device-state` or `layer`. */
 export type StagedPath = (kind: string, id: string) => string;
 
-/** Throws `damaged` unless the records, root first, are sealed and each stands on the one before. */
+/** Throws `damaged` unless the records, root first, are sealed and each depends on the one before. */
 export function checkTakenChain(chain: readonly ReadySnapshot[]): void {
   for (const [index, link] of chain.entries()) {
     const below = chain[index - 1];

@@ -100,7 +100,7 @@ export async function packSnapshot(
 }
 
 /**
- * Takes a pack in. Everything is unpacked into a staging folder under names of our own and checked there: digests,
+ * Takes a pack in. Everything is unpacked into a staging directory under names of our own and checked there: digests,
  * seals, disk headers. Only then does it move in, root first. What is here already is not taken twice.
  */
 export async function unpackSnapshot(

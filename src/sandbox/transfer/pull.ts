@@ -30,7 +30,7 @@ export interface PullOptions {
 }
 
 /**
- * Brings a snapshot and all that it stands on from a store of images. Everything goes into a staging folder and is
+ * Brings a snapshot and all that it depends on from a store of images. Everything goes into a staging directory and is
  * checked there against the sealed records; then it moves in. What is here already is not fetched.
  */
 export async function pullSnapshot(

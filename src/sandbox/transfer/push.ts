@@ -42,7 +42,7 @@ export interface PushResult {
 }
 
 /**
- * Puts a snapshot and all that it stands on into a store of images. What the store has is not sent again: snapshots by
+ * Puts a snapshot and all that it depends on into a store of images. What the store has is not sent again: snapshots by
  * their id, disk layers by their digest, blocks by theirs. A snapshot is described after its parts are there and after
  * its parent, and named last: one that was half sent does not exist.
  */

@@ -104,7 +104,7 @@ export async function readRemoteSnapshot(
   return bytes === undefined ? undefined : parseRemoteSnapshot(bytes, id);
 }
 
-/** The snapshot that an id or a name means and all that it stands on, root first. `not-found`. */
+/** The snapshot that an id or a name means and all that it depends on, root first. `not-found`. */
 export async function readRemoteChain(
   store: ObjectStore,
   text: string,

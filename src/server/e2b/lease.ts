@@ -5,7 +5,7 @@ import type { SandboxId } from "../../sandbox/ids.ts";
 import type { SandboxRecord } from "../../sandbox/store/records.ts";
 import type { ServerContext } from "../context/context.ts";
 
-// What an E2B client asks of a sandbox beyond ours: `lease.json` in the sandbox's folder, which goes with the sandbox.
+// What an E2B client asks of a sandbox beyond ours: `lease.json` in the sandbox's directory, which goes with the sandbox.
 // Its end moves, so it is the server that ends the sandbox; one that was not running ends it when it starts again.
 
 const leaseRecord = z.object({

@@ -29,7 +29,7 @@ const securityHeaders = {
   "cross-origin-resource-policy": "same-origin",
 };
 
-/** Answers the page's requests: its own files to anybody who may reach it, what the repository holds by token only. */
+/** Returns the page's requests: its own files to anybody who may reach it, what the repository holds by token only. */
 export function createPageHandler(options: PageOptions): HttpHandler {
   return (incoming, outgoing) => {
     answer(incoming, outgoing, options).catch((error: unknown) => fail(outgoing, error));

@@ -12,7 +12,7 @@ import { snapshotSchema } from "./schemas.ts";
 
 const pieceBytes = 256 * 1024;
 
-/** Snapshots as one file, out and in. Both are files in the home's staging folder meanwhile. */
+/** Snapshots as one file, out and in. Both are files in the home's staging directory meanwhile. */
 export function addPackRoutes(app: ServerApp, server: ServerContext): void {
   const { sandboxContext, sandboxApi } = server;
   const tags = ["snapshots"];

@@ -3,7 +3,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { absent, type FileChange, type FileState, sameState } from "../../base/file-change.ts";
 import type { Files } from "./files.ts";
 
-/** What is at a path now. @throws KeyframeError `refused` for a folder or a device */
+/** What is at a path now. @throws KeyframeError `refused` for a directory or a device */
 export function readFileState(path: string, files: Files): FileState {
   const stat = files.statIfExists(path);
   if (stat === undefined) return absent;

@@ -57,7 +57,7 @@ export interface WriteOptions {
 }
 
 /**
- * Small files and folders, synchronously: the hook path has no time for an event loop turn. Paths are absolute.
+ * Small files and directories, synchronously: the hook path has no time for an event loop turn. Paths are absolute.
  * Foreign errors become KeyframeError `disk-full`, `permission-denied`, `not-found` or `io-failed`, cause kept.
  * Readers named `...IfExists` answer undefined only for absence (ENOENT, ENOTDIR), never for another failure.
  */
@@ -78,14 +78,14 @@ export interface Files {
   statIfExists(path: string): FileStat | undefined;
   /** Follows symlinks. */
   statTargetIfExists(path: string): FileStat | undefined;
-  /** Sorted by name; undefined if there is no such folder. */
+  /** Sorted by name; undefined if there is no such directory. */
   listIfExists(path: string): FolderEntry[] | undefined;
-  /** With the folders above it. `mode` is for those that it makes; 0o777 less the umask by default. */
+  /** With the directories above it. `mode` is for those that it makes; 0o777 less the umask by default. */
   makeFolder(path: string, options?: WriteOptions): void;
-  /** A new empty folder that only this user can read; answers its real path. The caller removes it. */
+  /** A new empty directory that only this user can read; returns its real path. The caller removes it. */
   makeTemporaryFolder(prefix: string): string;
   /**
-   * Replaces the whole file: temporary file beside it, fsync, rename, fsync of the folder. After a crash at any
+   * Replaces the whole file: temporary file beside it, fsync, rename, fsync of the directory. After a crash at any
    * moment the path holds the old bytes or the new ones.
    */
   replace(path: string, content: Uint8Array, options?: WriteOptions): void;
@@ -106,11 +106,11 @@ export interface Files {
   makeSymlink(target: string, path: string): void;
   /** Removes a file or symlink; absence is fine. */
   remove(path: string): void;
-  /** Removes a folder if it is empty; false if it is not, or not there. */
+  /** Removes a directory if it is empty; false if it is not, or not there. */
   removeEmptyFolder(path: string): boolean;
-  /** Removes a folder and all below it; absence is fine. */
+  /** Removes a directory and all below it; absence is fine. */
   removeTree(path: string): void;
-  /** Makes the entries of a folder durable. */
+  /** Makes the entries of a directory durable. */
   syncFolder(path: string): void;
 }
 
@@ -290,7 +290,7 @@ function writeWhole(
   }
 }
 
-/** Makes the folder's own entries durable. File systems that cannot (EINVAL) are taken at their word. */
+/** Makes the directory's own entries durable. File systems that cannot (EINVAL) are taken at their word. */
 export function syncFolder(path: string): void {
   const descriptor = openSync(path, constants.O_RDONLY);
   try {

@@ -7,7 +7,7 @@ export interface RingLimits {
 }
 
 /**
- * Adds a line to a folder of files of which the oldest go: at most `maxFiles` files of `maxFileBytes` and a line. No
+ * Adds a line to a directory of files of which the oldest go: at most `maxFiles` files of `maxFileBytes` and a line. No
  * lock: each line is one append, and going on to the next file only picks a larger number, so writers at once lose
  * nothing. The line's newline stands before it: what a killed writer left torn ends there and costs only itself.
  */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toFileError } from "./files.ts";
 
-/** A new folder that only this user can enter, on a memory file system where there is one. The caller removes it. */
+/** A new directory that only this user can enter, on a memory file system where there is one. The caller removes it. */
 export function makeMemoryFolder(prefix: string): string {
   const parent = isFolder("/dev/shm") ? "/dev/shm" : tmpdir();
   try {

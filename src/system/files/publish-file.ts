@@ -29,7 +29,7 @@ export function publishFile(temporary: string, path: string): boolean | undefine
   return true;
 }
 
-/** Creates the folder and those above it, and makes each new name durable. */
+/** Creates the directory and those above it, and makes each new name durable. */
 export function makeFolderDurably(path: string): void {
   let first: string | undefined;
   try {

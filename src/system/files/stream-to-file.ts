@@ -10,7 +10,7 @@ export type StreamToFile = (
   options: { readonly mode: number },
 ) => Promise<void>;
 
-/** Temporary file beside it, fsync, rename, fsync of the folder. @throws KeyframeError as of `Files` */
+/** Temporary file beside it, fsync, rename, fsync of the directory. @throws KeyframeError as of `Files` */
 export const nodeStreamToFile: StreamToFile = async (path, pieces, { mode }) => {
   const temporary = temporaryPathFor(path);
   try {

@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 
-/** The machine's folder for files that need not survive. */
+/** The machine's directory for files that need not survive. */
 export function temporaryFolder(): string {
   return tmpdir();
 }

@@ -17,10 +17,10 @@ export interface NamedLockOptions {
 }
 
 /**
- * Takes a lock that the kernel gives back when its holder ends, however it ends: a listening socket in a folder of this
+ * Takes a lock that the kernel gives back when its holder ends, however it ends: a listening socket in a directory of this
  * user's only, so that nobody else can hold it. `lock-busy` when the time is over.
  *
- * The folder holds sockets with numbers for names; the highest one is the lock, and is free when nobody listens on it.
+ * The directory holds sockets with numbers for names; the highest one is the lock, and is free when nobody listens on it.
  * It is taken by making the next number, which only one can, and then being the highest. The highest is never removed,
  * so two processes that find a dead holder cannot both follow it.
  */

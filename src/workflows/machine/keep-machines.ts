@@ -41,7 +41,7 @@ export function planLetGo(moments: readonly RunMoment[], policy: MachinePolicy, 
 }
 
 /**
- * Removes what the policy does not keep. One that was given a name, or that something stands on, is left: it is somebody's.
+ * Removes what the policy does not keep. One that was given a name, or that something depends on, is left: it is somebody's.
  */
 export async function letMachinesGo(
   sandboxContext: SandboxContext,

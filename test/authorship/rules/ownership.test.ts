@@ -16,7 +16,7 @@ const byNobody: Edit = { author: null, kind: "person" };
 const letters: Record<string, OwnerKey> = { A: agent, B: other, K: human, ".": null };
 const letterOf = (owner: OwnerKey) => Object.keys(letters).find((letter) => letters[letter] === owner) ?? "?";
 
-/** Lines as "A text": the letter is the owner before the edit. Answers the letters after it. */
+/** Lines as "A text": the letter is the owner before the edit. Returns the letters after it. */
 function edited(before: readonly string[], after: string, edit: Edit): string {
   const content = Buffer.from(before.map((line) => line.slice(2)).join(""));
   const runs = encodeLineOwners(before.map((line) => letters[line[0] ?? ""] ?? null));

@@ -208,7 +208,7 @@ test("verifying says which checkpoints differ", async () => {
 
 describe("one to one", () => {
   const id = generatedId(7);
-  /** One session id in three folders, as merges of others leave it: two unlike transcripts, one that was never kept. */
+  /** One session id in three directories, as merges of others leave it: two unlike transcripts, one that was never kept. */
   const repeated = (): CheckpointWrite => {
     const session = (number: number, transcript: Buffer, slot: number) => ({
       ...sessionWrite(id, {

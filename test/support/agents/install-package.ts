@@ -13,7 +13,7 @@ export function installPackage(name: string, version: string): string {
   const whole = join(folder, "node_modules", name, "package.json");
   if (existsSync(whole)) return folder;
   mkdirSync(dirname(folder), { recursive: true });
-  // beside the final folder, so that a killed installation leaves nothing that looks whole
+  // beside the final directory, so that a killed installation leaves nothing that looks whole
   const fresh = mkdtempSync(`${folder}-`);
   writeFileSync(join(fresh, "package.json"), '{"private":true}\n');
   const args = ["install", "--no-audit", "--no-fund", "--loglevel=error", `${name}@${version}`];

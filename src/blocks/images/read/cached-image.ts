@@ -14,7 +14,7 @@ export interface CachedImageOptions {
   readonly source: StreamedImage;
   /** 32 bytes that no other image content has. */
   readonly imageId: Buffer;
-  /** One image, one cache folder, one process. */
+  /** One image, one cache directory, one process. */
   readonly folder: string;
   /** Fetched around a read; the cache's own default. */
   readonly chunkBytes?: number;
@@ -35,7 +35,7 @@ export interface CachedImageOptions {
 const shareLimitMs = 5000;
 
 /**
- * An image through a cache folder. What was read first the last time is fetched first, in that order; the order of
+ * An image through a cache directory. What was read first the last time is fetched first, in that order; the order of
  * this time is written down at `close`, which may be called more than once.
  */
 export function openCachedImage(options: CachedImageOptions, system: CacheFolderSystem): RandomAccessImage {

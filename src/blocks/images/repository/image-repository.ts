@@ -14,7 +14,7 @@ export interface ImageRepository {
   readonly openFile: OpenSparseFile;
   readonly clock: Clock;
   readonly random: Random;
-  /** Where layers are put together when the store has no staging folder; created when needed. */
+  /** Where layers are put together when the store has no staging directory; created when needed. */
   readonly scratchFolder: string;
 }
 

@@ -49,7 +49,7 @@ export interface ObjectStore {
   readonly location: string;
   /** Largest object that two writers cannot both create. */
   readonly atomicPutBytes: number;
-  /** A folder from which `disposableFile` can be taken without copying. */
+  /** A directory from which `disposableFile` can be taken without copying. */
   readonly stagingFolder?: string;
   stat(key: string, signal: AbortSignal): Promise<ObjectStat | undefined>;
   /** Exactly the bytes of the range, or of the whole object; pieces belong to the consumer until the next is taken. */
@@ -58,7 +58,7 @@ export interface ObjectStore {
   /** Every object whose key starts with the prefix, in any order. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<ListedObject>;
   delete(key: string, signal: AbortSignal): Promise<void>;
-  /** Removes what uploads that ended before `beforeMs` left behind; answers how many there were. */
+  /** Removes what uploads that ended before `beforeMs` left behind; returns how many there were. */
   removeUnfinished(beforeMs: number, signal: AbortSignal): Promise<number>;
   /** Drops local copies of an object whose bytes failed their check; the object itself is left alone. */
   forget?(key: string): void;
@@ -67,7 +67,7 @@ export interface ObjectStore {
 
 const keyPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,200}(?:\/[A-Za-z0-9][A-Za-z0-9._-]{0,200}){0,10}$/;
 
-/** True for relative paths of plain names: nothing that could leave a folder, be hidden, or need escaping in a URL. */
+/** True for relative paths of plain names: nothing that could leave a directory, be hidden, or need escaping in a URL. */
 export function isObjectKey(key: string): boolean {
   return keyPattern.test(key) && key.length <= 512;
 }

@@ -20,7 +20,7 @@ export interface SearchDocument {
 }
 
 /**
- * The texts of all documents seen so far, kept below git's own folder as segments: files that appear whole and never
+ * The texts of all documents seen so far, kept below git's own directory as segments: files that appear whole and never
  * change. A document is written once; two runs at the same time may both write it, which costs space and nothing else.
  * A segment that cannot be read is ignored, and its documents are indexed again.
  */
@@ -31,7 +31,7 @@ export interface SearchIndex {
   find(words: readonly string[]): Generator<{ readonly key: string; readonly text: SearchText }>;
 }
 
-/** Part of the folder's name: another way to extract texts starts another index. */
+/** Part of the directory's name: another way to extract texts starts another index. */
 const version = 1;
 const segmentBytes = 8 * 1024 * 1024;
 // long texts are kept in parts that overlap, so that what is looked for may lie across a cut

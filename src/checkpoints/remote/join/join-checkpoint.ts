@@ -25,7 +25,7 @@ export interface CheckpointJoin {
 
 /**
  * The record that has both sides' sessions; pure. A session that one side left as it was is the other side's; one that
- * both changed is that of the side whose transcript holds more, and ours if nothing tells. Their folders keep their
+ * both changed is that of the side whose transcript holds more, and ours if nothing tells. Their directories keep their
  * numbers.
  */
 export function joinCheckpoint({ ours, theirs, base }: CheckpointJoin): CheckpointState {

@@ -125,7 +125,7 @@ async function storeFiles(
 
 export interface JoinCommit {
   readonly parents: readonly Oid[];
-  /** Files of each folder, which replace what it held; the folder "" is the whole tree. */
+  /** Files of each directory, which replace what it held; the directory "" is the whole tree. */
   readonly folders: ReadonlyMap<string, ReadonlyMap<string, Oid>>;
   readonly message: string;
   /** `Name <email>`. */

@@ -22,7 +22,7 @@ export interface RemoteProblem {
     | "lost fetch"
     /** An earlier version left objects of a fetch where git's own walks meet them. */
     | "misplaced objects";
-  /** The ref, remote or folder. */
+  /** The ref, remote or directory. */
   readonly subject: string;
   readonly what: string;
   readonly repair: string;
