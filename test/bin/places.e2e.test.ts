@@ -180,7 +180,7 @@ describe.each([
   ["SHA-256", ["--object-format=sha256"], true],
   ["refs in tables (needs git 2.45)", ["--ref-format=reftable"], knowsReftable],
 ])("in a repository with %s", (_name, options, isSupported) => {
-  test.skipIf(!isSupported)("edits and shell calls are credited and settled by git's hook", () => {
+  test.skipIf(!isSupported)("edits, shell calls and a stash are credited and settled by git's hook", () => {
     const folder = at("../other");
     gitIn(dirname(folder), ["init", "-q", "-b", "main", ...options, folder]);
     writeFileSync(join(folder, "f"), "1\n");
@@ -191,5 +191,18 @@ describe.each([
     shell(() => appendFileSync(join(folder, "f"), "3\n"), { cwd: folder });
     gitIn(folder, ["commit", "-qam", "two"]);
     expect(owners("f", { cwd: folder })).toBe("UAA");
+    edit(join(folder, "f"), () => appendFileSync(join(folder, "f"), "4\n"), { cwd: folder });
+    gitIn(folder, ["stash", "-q"]);
+    expect(owners("f", { cwd: folder })).toBe("UAA");
+    for (const subject of ["three", "four"]) {
+      writeFileSync(join(folder, "g"), subject);
+      gitIn(folder, ["add", "g"]);
+      gitIn(folder, ["commit", "-qm", subject]);
+    }
+    const beside = `${folder}-beside`;
+    gitIn(folder, ["worktree", "add", "-q", beside, "-b", "beside"]);
+    gitIn(beside, ["stash", "pop", "-q"]);
+    gitIn(beside, ["commit", "-qam", "five"]);
+    expect(owners("f", { cwd: beside })).toBe("UAAA");
   });
 });
