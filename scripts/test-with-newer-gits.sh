@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 filters=(test/git/ test/checkpoints/ test/authorship/)
 if [[ ${1:-} == --quick ]]; then
   shift
-  filters=(test/git/ test/checkpoints/fetched-objects test/checkpoints/push test/checkpoints/resume test/checkpoints/sync-crash)
+  filters=(test/git/ test/checkpoints/remote test/checkpoints/fetched-objects test/checkpoints/push test/checkpoints/resume test/checkpoints/sync-crash)
 fi
 [[ $# -eq 0 ]] || filters=("$@")
 
