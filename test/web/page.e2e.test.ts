@@ -1,4 +1,5 @@
 // Covers src/server/page/**, src/cli/web/** and web/**: the page in Debian's Chromium, over a repository that agents worked in.
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -7,7 +8,8 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { startAgentSession } from "../support/agent-session.ts";
 import { type PageServer, startPageServer } from "../support/page-server.ts";
-import { createTestRepository, type TestRepository } from "../support/test-repository.ts";
+import { scratchFolder } from "../support/scratch.ts";
+import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
 
 const chromiumPath = "/usr/bin/chromium";
 const hasChromium = existsSync(chromiumPath);
@@ -152,6 +154,27 @@ test.skipIf(!hasChromium)(
     await page.getByRole("link", { name: "while the page is open" }).waitFor({ timeout: 20_000 });
   },
 );
+
+test.skipIf(!hasChromium)("in the demo's repository a newcomer finds which prompt wrote a line", async () => {
+  const directory = scratchFolder();
+  const env = { PATH: process.env["PATH"], TMPDIR: directory, HOME: directory };
+  const told = execFileSync(process.execPath, [keyframeProgram, "demo", "--keep"], { env, encoding: "utf8" });
+  // the last line says where to go
+  const [, folder = ""] = /: cd (\S+) && keyframe web\n$/.exec(told) ?? [];
+  const demo = await startPageServer({ folder, env });
+  onTestFinished(() => demo.stop());
+  const page = await browser.newPage();
+  onTestFinished(() => page.close());
+  await page.goto(demo.url);
+  await page.getByRole("link", { name: "files" }).click();
+  await page.getByRole("link", { name: "slug.js" }).click();
+  await page.getByRole("button", { name: "line 3: where it came from" }).click();
+  const card = page.getByRole("complementary");
+  expect(await card.textContent()).toMatch(/codex.*Keep at most eight/);
+  await card.getByRole("link", { name: "Open the conversation" }).click();
+  await page.locator(".entry.chosen").waitFor();
+  expect(await page.locator(".entry.chosen").textContent()).toContain("Keep at most eight");
+});
 
 test.skipIf(!hasChromium)("a line of three megabytes shows its beginning, and more on demand", async () => {
   const page = await open(`/checkpoint/${retryCommit}`);

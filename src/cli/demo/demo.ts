@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { must } from "../../base/assert.ts";
 import { KeyframeError } from "../../base/errors.ts";
+import { shellQuote } from "../../base/text/shell-words.ts";
+import { nodeClock } from "../../system/clock.ts";
 import type { CliContext } from "../command/context.ts";
 import {
   claudeSession,
@@ -8,16 +10,22 @@ import {
   type RecordedPayload,
   type RecordedSession,
 } from "./recorded-session.ts";
+import { transcriptLines } from "./transcript-lines.ts";
 
 /** `keyframe demo`: everything is done by the programs that a user would run, git and keyframe. */
 export async function demo(this: CliContext, flags: { readonly keep?: boolean }): Promise<void> {
   const root = this.files.makeTemporaryFolder("keyframe-demo-");
   try {
     await play(this, join(root, "repository"), join(root, "transcripts"));
-    if (flags.keep) this.terminal.out(`\nThe repository is ${join(root, "repository")}`);
+    if (flags.keep) tellOfRepository(this, join(root, "repository"));
   } finally {
     if (flags.keep !== true) this.files.removeTree(root);
   }
+}
+
+function tellOfRepository({ terminal }: CliContext, repository: string): void {
+  terminal.out(`\nThe repository is ${repository}`);
+  terminal.out(`Find the prompt of a line in it: cd ${shellQuote(repository)} && keyframe web`);
 }
 
 async function play(context: CliContext, repository: string, transcripts: string): Promise<void> {
@@ -92,6 +100,7 @@ async function playSession(
     const isEnd = payload.hook_event_name === "PostToolUse";
     // between the hook before a call and the one after it, the tool does its work
     if (isEnd) await useTool(stage, files, payload);
+    stage.tell(payload.transcript_path, transcriptLines(agent, payload, stage.now()));
     await stage.keyframe(["hook", agent], JSON.stringify(payload));
     const { tool_name: tool, tool_input: input } = payload;
     if (isEnd) stage.narrate(agent, `${tool} ${tool === "Bash" ? input?.command : "slug.js"}`);
@@ -100,6 +109,9 @@ async function playSession(
 
 interface Stage {
   explain(text: string): void;
+  /** Writes to an agent's transcript. */
+  tell(path: string, lines: readonly object[]): void;
+  now(): string;
   /** Where the repository is. */
   readonly folder: string;
   narrate(agent: string, text: string): void;
@@ -119,6 +131,9 @@ function openStage(
     ...stageEnvironment(context),
     KEYFRAME_TRANSCRIPTS: transcripts,
     XDG_CACHE_HOME: join(transcripts, "../cache"),
+    // a fork's conversation goes where its agent would look for it
+    CLAUDE_CONFIG_DIR: join(transcripts, "../claude"),
+    CODEX_HOME: join(transcripts, "../codex"),
   };
   let step = 0;
   async function run(name: string, args: readonly string[], stdin = ""): Promise<string> {
@@ -132,6 +147,9 @@ function openStage(
       step += 1;
       terminal.out(`\n${terminal.style("bold", `${step}. ${text}`)}`);
     },
+    tell: (path, lines) =>
+      context.files.append(path, Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""))),
+    now: () => new Date(nodeClock.nowMs()).toISOString(),
     narrate: (agent, text) => terminal.out(terminal.style("dim", `   ${agent}: ${text}`)),
     git: async (...args) => void (await run("git", args)),
     shell: async (command) => void (await run("sh", ["-c", command])),

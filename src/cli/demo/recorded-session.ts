@@ -1,6 +1,8 @@
 /** A hook payload as an agent sends it, and what its tool does between the hooks before and after it. */
 export interface RecordedPayload {
   readonly hook_event_name: string;
+  readonly transcript_path: string;
+  readonly tool_use_id?: string;
   readonly tool_name?: string;
   readonly tool_input?: {
     readonly file_path?: string;
@@ -88,7 +90,12 @@ export function claudeSession(repository: string, transcripts: string): Recorded
       tool_response: { stdout: "", stderr: "", interrupted: false },
       duration_ms: 25,
     },
-    { ...common, hook_event_name: "Stop", stop_hook_active: false },
+    {
+      ...common,
+      hook_event_name: "Stop",
+      stop_hook_active: false,
+      last_assistant_message: "slug() turns a title into a URL part, and CHANGES.md says so.",
+    },
     { ...common, hook_event_name: "SessionEnd", reason: "other" },
   ];
   return { agent: "claude", title: "Claude Code", prompt, payloads };
