@@ -199,7 +199,9 @@ test("a lane has ignored directories as copies of its own, and its files can be 
   });
   const [user, other] = result.rows;
   expect(readFileSync(join(repository.folder, "deps/lib.js"), "utf8")).toBe("exports.lib = 1;\n");
-  const opened = ok("race", "open", "other").trim();
+  const { code, stdout } = repository.keyframe(["race", "open", "other"]);
+  const opened = stdout.trim();
+  expect(code).toBe(0);
   expect(opened).toBe(other?.lane.path);
   expect(existsSync(join(opened, "README.md"))).toBe(true);
   expect(repository.git("-C", opened, "status", "--porcelain")).toBe("");
