@@ -30,7 +30,8 @@ const all = connectableAgents.join(",");
 /** Every file below a directory, with its bytes and mode; directories too. Git's own and ours in it are left out. */
 function snapshot(top: string): Record<string, string> {
   const entries: [string, string][] = readdirSync(top, { recursive: true, encoding: "utf8" })
-    .filter((name) => !/^\.git(\/|$)/.test(name))
+    // what runs keeps its compiled code in a cache, which holds nobody's settings
+    .filter((name) => !/^\.(?:git|cache)(\/|$)/.test(name))
     .map((name) => {
       const stat = lstatSync(join(top, name));
       const content = stat.isFile() ? readFileSync(join(top, name), "latin1") : "directory";
