@@ -85,6 +85,33 @@ describe("two calls in one message", () => {
     expect(await owners("f")).toBe("UBU");
   });
 
+  describe("an edit that was refused, of which no hook tells the end", () => {
+    const patch = "*** Begin Patch\n*** Update File: f\n@@\n-two\n+two better\n*** End Patch\n";
+    const refused = opencode("session-a", "e1", {
+      tool_name: "apply_patch",
+      tool_input: { patchText: patch },
+    });
+    const shell = opencode("session-a", "s1", bash);
+
+    test.each([
+      ["what a person writes before the next shell call is nobody's", ["typed"], ["typed"], "UUUU"],
+      [
+        "nor is what the call adds to it: it is not told apart",
+        ["typed"],
+        ["typed", "by the shell"],
+        "UUUUU",
+      ],
+      ["what only the shell call writes is its", [], ["by the shell"], "UUUB"],
+    ])("%s", async (_title, typed, then, expected) => {
+      tell("opencode", { ...refused, ...before });
+      if (typed.length > 0) repo.write("f", "one", "two", "three", ...typed);
+      tell("opencode", { ...shell, ...before });
+      if (then.length > typed.length) repo.write("f", "one", "two", "three", ...then);
+      tell("opencode", { ...shell, ...after });
+      expect(await owners("f")).toBe(expected);
+    });
+  });
+
   test("what stands in the file before the shell's look and is not what the edit writes is nobody's", async () => {
     const edit = opencode("session-a", "e1", editOf("f", "two", "two better"));
     tell("opencode", { ...edit, ...before });

@@ -57,6 +57,7 @@ export function observeShellStart(
   const base = readBaseCommit(repository, files, deps.processes);
   const paths = listDirtyPaths(repository, deps);
   const unread: Record<RepoPath, StatMark> = {};
+  const editing: Record<RepoPath, StatMark> = {};
   const open = findOnlyOpenCall(repository, event, deps);
   const between = open === undefined ? { owner: null } : shellCause(open);
   const origins = new GitOrigins(repository, open, deps);
@@ -96,8 +97,11 @@ export function observeShellStart(
       const baseline = content === undefined ? {} : { baseline: snapshotContent(content) };
       const after = tree.capture(path, absolute);
       const claim = claims.claimOf(path, after);
-      // what the call has written by now is found when it ends
-      if (claim.kind === "own") continue;
+      if (claim.kind === "own") {
+        // by the edit, or by somebody else: only its end tells, which comes after this look
+        if (after.mark !== undefined) editing[path] = after.mark;
+        continue;
+      }
       const seen = { path, after, earlier: origins.earlierOf(path, after) };
       const earlier = followMove(journal, where, seen);
       recordEdit(journal, { ...seen, cause: claimedCause(claim, between), ...baseline, earlier });
@@ -117,6 +121,7 @@ export function observeShellStart(
     base,
     dirty: paths,
     unread,
+    ...(Object.keys(editing).length === 0 ? {} : { editing }),
     agentProcess: findAgentProcess(deps.processTable),
   });
 }
@@ -216,11 +221,14 @@ function creditChanges(journal: Journal, changes: ShellChanges): number {
     const isTaken = after.kind === "absent" && !dirty.has(path) && origins.isGitChanged;
     const isLater = after.mark !== undefined && after.mark.ctimeMs > (event.endedByMs ?? Infinity);
     const claim = claims.claimOf(path, after);
+    const wasEdited = claim.kind === "own" && call.editing?.[path] !== undefined;
+    if (wasEdited && isUnchanged(files, join(repository.workTree ?? "", path), call.editing?.[path]))
+      continue;
     if (claim.kind === "made") appendEditRecord(repository, deps, { ...claim.edit, evidence: "edit" });
     const result = recordEdit(journal, {
       path,
       after,
-      cause: claimedCause(claim, isTaken || isLater ? { owner: null } : changes.cause),
+      cause: claimedCause(claim, isTaken || isLater || wasEdited ? { owner: null } : changes.cause),
       ...(baseline ? { baseline } : {}),
       earlier: moved.add(path, after, origins.earlierOf(path, after)),
     });

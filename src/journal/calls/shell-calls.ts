@@ -27,6 +27,8 @@ export interface ShellCall {
   readonly dirty: readonly RepoPath[];
   /** Of these, the ones that were too many to take a snapshot of: looked at only. */
   readonly unread: Readonly<Record<RepoPath, StatMark>>;
+  /** Paths that had changed while an edit of the same conversation was open in them: not the call's as long as it is. */
+  readonly editing?: Readonly<Record<RepoPath, StatMark>>;
   /** The agent's process: a commit made by one of its descendants is the agent's. */
   readonly agentProcess: ProcessIdentity | undefined;
   /** Something came since that a call that has ended may come before: only its own end says that it was still running. */
