@@ -24,6 +24,11 @@ export const targets: readonly Target[] = [
   { row: /^log (-\d+|of all)/, figure: "cpuRatio", atMost: 2 },
   { row: /^doctor/, figure: "cpuRatio", atMost: 2 },
   { row: /^list \d+/, figure: "ratio", atMost: 3 },
+  { row: /^bundle, gzip/, figure: "value", atMost: 60 },
+  { row: /^first paint/, figure: "value", atMost: 150 },
+  { row: /^timeline of \d+ checkpoints/, figure: "value", atMost: 1000 },
+  { row: /: frame, p95 of main thread/, figure: "value", atMost: 16 },
+  { row: /: heap$/, figure: "value", atMost: 150 },
 ];
 
 /** `ratio at most 1.35: met`, one for each target of the row; empty where it has none. */
