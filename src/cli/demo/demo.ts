@@ -10,7 +10,7 @@ import {
   type RecordedPayload,
   type RecordedSession,
 } from "./recorded-session.ts";
-import { transcriptLines } from "./transcript-lines.ts";
+import { toldLines } from "./told-lines.ts";
 
 /** `keyframe demo`: everything is done by the programs that a user would run, git and keyframe. */
 export async function demo(this: CliContext, flags: { readonly keep?: boolean }): Promise<void> {
@@ -100,7 +100,7 @@ async function playSession(
     const isEnd = payload.hook_event_name === "PostToolUse";
     // between the hook before a call and the one after it, the tool does its work
     if (isEnd) await useTool(stage, files, payload);
-    stage.tell(payload.transcript_path, transcriptLines(agent, payload, stage.now()));
+    stage.tell(payload.transcript_path, toldLines(agent, payload, stage.now()));
     await stage.keyframe(["hook", agent], JSON.stringify(payload));
     const { tool_name: tool, tool_input: input } = payload;
     if (isEnd) stage.narrate(agent, `${tool} ${tool === "Bash" ? input?.command : "slug.js"}`);

@@ -1,7 +1,7 @@
 import type { RecordedPayload } from "./recorded-session.ts";
 
 /** What the agent has written to its transcript by the time of a hook, in its own format; one JSON document each. */
-export function transcriptLines(agent: string, payload: RecordedPayload, at: string): readonly object[] {
+export function toldLines(agent: string, payload: RecordedPayload, at: string): readonly object[] {
   return agent === "codex" ? codexLines(payload, at) : claudeLines(payload, at);
 }
 
