@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Git } from "../../git/git.ts";
 import { isNullOid, isOid, type Oid } from "../../git/ids.ts";
 import { headLogPath, readMovesSince } from "../../git/refs/reflog.ts";
+import { tipsArguments } from "../../git/refs/tips.ts";
 import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import type { Files } from "../../system/files/files.ts";
 
@@ -17,17 +18,8 @@ const maxBranchLogs = 100;
  * and what HEADs and branches were moved away from, the latest first.
  */
 export async function listCandidateCommits(git: Git, files: Files): Promise<Oid[]> {
-  const args = [
-    "for-each-ref",
-    "--sort=-committerdate",
-    `--count=${maxRefs}`,
-    "--format=%(objectname)",
-    "refs/heads",
-    "refs/remotes",
-    "refs/pull",
-    "refs/merge-requests",
-    "refs/stash",
-  ];
+  const below = ["refs/heads", "refs/remotes", "refs/pull", "refs/merge-requests", "refs/stash"];
+  const args = tipsArguments(maxRefs, ...below);
   const tips = (await git.text(args)).split("\n").filter(isOid);
   return [...new Set([...tips, ...listLeft(git, files)])];
 }

@@ -1,5 +1,6 @@
 import { isNullOid, isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { blobOidLike, type ObjectFinder, openObjectFinder } from "../../git/objects/object-presence.ts";
+import { tipsArguments } from "../../git/refs/tips.ts";
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { type GitState, headMovesSince, readGitState } from "../../git/worktree/git-state.ts";
@@ -182,14 +183,7 @@ export class GitOrigins {
   }
 
   #listTips(): string[] {
-    const args = [
-      "for-each-ref",
-      "--sort=-committerdate",
-      `--count=${maxRefs}`,
-      "--format=%(objectname)",
-      "refs/heads",
-      "refs/remotes",
-    ];
+    const args = tipsArguments(maxRefs, "refs/heads", "refs/remotes");
     const text = runGitSync(this.#repository, this.#deps.processes, args).stdout.toString("latin1");
     return text.split("\n").filter(isOid);
   }
