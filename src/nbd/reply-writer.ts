@@ -23,15 +23,16 @@ export interface SlabPool {
 }
 
 /**
- * Gathers the replies of one turn into few large writes. Data is read straight into the buffer that goes to the
- * socket, whether the read waits or not, and the buffers are used again.
+ * Gathers the replies of one turn into few large writes; as soon as they make a whole one it goes to the socket, so that
+ * the client takes it while the next is read. Data is read straight into the buffer that goes to the socket, whether the
+ * read waits or not, and the buffers are used again.
  */
 export interface ReplyWriter {
   reserve(lengthBytes: number): ReplyPlace;
   commit(place: ReplyPlace): void;
   /** A reply that is complete. */
   push(reply: Buffer): void;
-  /** Hands all that is committed to the socket. */
+  /** Hands all that is committed to the socket: called at the end of a turn. */
   flush(): void;
   /** Committed or with the socket, and not taken by the other side yet. */
   queuedBytes(): number;
@@ -73,6 +74,7 @@ export function createReplyWriter({ socket, pool, onRoom }: ReplyWriterOptions):
   let current: Slab | undefined;
   let ready: ReplyPlace[] = [];
   let queuedBytes = 0;
+  let readyBytes = 0;
 
   function takeSlab(lengthBytes: number): Slab {
     const before = current;
@@ -93,11 +95,13 @@ export function createReplyWriter({ socket, pool, onRoom }: ReplyWriterOptions):
 
   function commit(place: ReplyPlace): void {
     queuedBytes += place.end - place.start;
+    readyBytes += place.end - place.start;
     const last = ready[ready.length - 1];
     if (last?.slab === place.slab && last.end === place.start) {
       last.end = place.end;
       place.slab.places -= 1;
     } else ready.push(place);
+    if (readyBytes >= slabBytes) flush();
   }
 
   function sent({ slab, start, end }: ReplyPlace): void {
@@ -110,6 +114,18 @@ export function createReplyWriter({ socket, pool, onRoom }: ReplyWriterOptions):
     if (slab !== current) pool.giveBack(slab.bytes);
   }
 
+  function flush(): void {
+    if (ready.length === 0) return;
+    const places = ready;
+    ready = [];
+    readyBytes = 0;
+    socket.cork();
+    for (const place of places) {
+      socket.write(place.bytes.subarray(place.start, place.end), () => sent(place));
+    }
+    socket.uncork();
+  }
+
   return {
     reserve,
     commit,
@@ -118,16 +134,7 @@ export function createReplyWriter({ socket, pool, onRoom }: ReplyWriterOptions):
       reply.copy(place.bytes, place.start);
       commit(place);
     },
-    flush() {
-      if (ready.length === 0) return;
-      const places = ready;
-      ready = [];
-      socket.cork();
-      for (const place of places) {
-        socket.write(place.bytes.subarray(place.start, place.end), () => sent(place));
-      }
-      socket.uncork();
-    },
+    flush,
     queuedBytes: () => queuedBytes,
   };
 }

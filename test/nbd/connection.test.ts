@@ -354,6 +354,25 @@ test("answers come in the order in which the requests end", async () => {
   }
 });
 
+test.each([
+  ["a long answer is with the socket before the next request of the same turn is carried out", size, true],
+  ["short answers of one turn go to the socket together", 4096, false],
+])("%s", (_title, length, isWritten) => {
+  const written: number[] = [];
+  const fake = ready(
+    memoryDevice(patternBytes(size), {
+      read: (into) => {
+        written.push(fake.output().length - before);
+        return into.length;
+      },
+    }),
+  );
+  const before = fake.output().length;
+  fake.feed(Buffer.concat([1, 2].map((cookie) => request({ command: 0, cookie, length }))));
+  expect(written.map((bytes) => bytes > 0)).toEqual([false, isWritten]);
+  expect(fake.replies()).toHaveLength(2);
+});
+
 test("a write with FUA is answered only after the flush", async () => {
   let flushed = (): void => undefined;
   const fake = ready(
