@@ -13,6 +13,7 @@ import type { OwnerRuns } from "../rules/owner-runs.ts";
 import { readLegacyLog } from "./legacy-log.ts";
 import {
   type AuthorshipEntry,
+  type AuthorshipFile,
   type AuthorshipLog,
   emptyAuthorshipLog,
   type LineRange,
@@ -20,6 +21,7 @@ import {
   schemaVersion,
 } from "./log.ts";
 import { readOddFiles, withOddFiles } from "./odd-files.ts";
+import { withEvidenceOfEach, withSharedEvidence } from "./shared-evidence.ts";
 
 /** Something in a note that could not be read; the rest of the note was. */
 export interface NoteProblem {
@@ -89,8 +91,9 @@ export function parseAuthorshipLog(bytes: Uint8Array): ParsedAuthorshipLog {
     ["no-divider", "bad-metadata", "not-utf8", "foreign-schema"].includes(kind),
   );
   const odd = readOddFiles(metadata);
+  const all = [...files, ...odd.files];
   return {
-    log: { files: [...files, ...odd.files], metadata: odd.metadata },
+    log: { files: all, metadata: withEvidenceOfEach(odd.metadata, keysOf(all)) },
     problems,
     rewritable: !unsafe,
   };
@@ -160,10 +163,9 @@ export function encodeAuthorshipLog(log: AuthorshipLog): string {
     lines.push(quotePath(path));
     for (const { key, ranges } of entriesOfRuns(runs)) lines.push(`  ${key} ${encodeRanges(ranges)}`);
   }
-  const metadata = withOddFiles(
-    log.metadata,
-    files.map(([, file]) => file),
-  );
+  const owned = files.map(([, file]) => file);
+  const keys = new Set(owned.flatMap(({ runs }) => runs.map(({ key }) => key)));
+  const metadata = withOddFiles(withSharedEvidence(log.metadata, keys), owned);
   return [...lines, "---", JSON.stringify(orderMetadata(metadata), null, 2)].join("\n");
 }
 
@@ -215,6 +217,10 @@ function parseAttestations(text: string, report: Report): { files: OpenFile[]; r
   }
   report({ kind: "no-divider", message: "the note has no `---` line" });
   return { files: files.filter(hasEntries), rest: undefined };
+}
+
+function* keysOf(files: readonly AuthorshipFile[]): Generator<string> {
+  for (const { entries } of files) for (const { key } of entries) yield key;
 }
 
 function hasEntries(file: OpenFile): boolean {
