@@ -78,6 +78,16 @@ test("a timeline shows turns, marks and commits, newest first, with what each ch
   ]);
   expect(moments("--session", "8b9f").map(({ kind }) => kind)).toEqual(["turn", "mark", "turn", "turn"]);
   expect(moments("--limit", "2")).toHaveLength(2);
+  const branch = (name: string, message: string) =>
+    repository.git(
+      "update-ref",
+      `refs/heads/${name}`,
+      repository.git("commit-tree", "HEAD^{tree}", "-m", message),
+    );
+  branch("other", "on another branch");
+  branch("entire/sessions", "a record");
+  const commits = moments("--all").filter(({ kind }) => kind === "commit");
+  expect(commits.map(({ title }) => title).sort()).toEqual(["on another branch", "second", "start"]);
 });
 
 test("one moment says what is pending, and what a restore would overwrite", async () => {

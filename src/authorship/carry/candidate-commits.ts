@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import type { Git } from "../../git/git.ts";
-import { isNullOid, isOid, type Oid } from "../../git/ids.ts";
+import { isNullOid, type Oid } from "../../git/ids.ts";
 import { headLogPath, readMovesSince } from "../../git/refs/reflog.ts";
-import { tipsArguments } from "../../git/refs/tips.ts";
+import { isRecordRef, parseTips, tipsArguments } from "../../git/refs/tips.ts";
 import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import type { Files } from "../../system/files/files.ts";
 
@@ -18,15 +18,17 @@ const maxBranchLogs = 100;
  * and what HEADs and branches were moved away from, the latest first.
  */
 export async function listCandidateCommits(git: Git, files: Files): Promise<Oid[]> {
-  const below = ["refs/heads", "refs/remotes", "refs/pull", "refs/merge-requests", "refs/stash"];
-  const args = tipsArguments(maxRefs, ...below);
-  const tips = (await git.text(args)).split("\n").filter(isOid);
+  const args = tipsArguments(maxRefs, "refs/pull", "refs/merge-requests", "refs/stash");
+  const tips = parseTips(await git.text(args));
   return [...new Set([...tips, ...listLeft(git, files)])];
 }
 
 function listLeft({ repository }: Git, files: Files): Oid[] {
   const heads = listWorktrees(repository, files).map((worktree) => headLogPath(worktree));
-  const branches = listFiles(join(repository.commonDir, "logs", "refs", "heads"), files);
+  const logs = join(repository.commonDir, "logs");
+  const branches = listFiles(join(logs, "refs", "heads"), files).filter(
+    (path) => !isRecordRef(relative(logs, path)),
+  );
   return [...heads, ...branches].flatMap((path) => {
     const moves = readMovesSince(files, path, 0).reverse();
     return moves

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
+import { parseTips, tipsArguments } from "../../git/refs/tips.ts";
 import { readGitState } from "../../git/worktree/git-state.ts";
 import type { Files } from "../../system/files/files.ts";
 
@@ -46,12 +47,11 @@ export async function findNewCommits(git: Git, files: Files): Promise<NewCommits
 }
 
 async function listTips(git: Git): Promise<Oid[]> {
-  const args = ["for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes"];
   const [refs, head] = await Promise.all([
-    git.text(args),
+    git.text(tipsArguments()),
     git.run(["rev-parse", "--verify", "--quiet", "HEAD"], { okCodes: [0, 1, 128] }),
   ]);
-  return [...new Set([...refs.split("\n"), head.stdout.toString("latin1").trim()])].filter(isOid);
+  return [...new Set([...parseTips(refs), head.stdout.toString("latin1").trim()])].filter(isOid);
 }
 
 async function listBetween(

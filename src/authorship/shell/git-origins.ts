@@ -1,6 +1,6 @@
 import { isNullOid, isOid, type Oid, type RepoPath } from "../../git/ids.ts";
 import { blobOidLike, type ObjectFinder, openObjectFinder } from "../../git/objects/object-presence.ts";
-import { tipsArguments } from "../../git/refs/tips.ts";
+import { parseTips, tipsArguments } from "../../git/refs/tips.ts";
 import { runGitSync } from "../../git/remote/sync.ts";
 import type { Repository } from "../../git/repository.ts";
 import { type GitState, headMovesSince, readGitState } from "../../git/worktree/git-state.ts";
@@ -183,9 +183,8 @@ export class GitOrigins {
   }
 
   #listTips(): string[] {
-    const args = tipsArguments(maxRefs, "refs/heads", "refs/remotes");
-    const text = runGitSync(this.#repository, this.#deps.processes, args).stdout.toString("latin1");
-    return text.split("\n").filter(isOid);
+    const { stdout } = runGitSync(this.#repository, this.#deps.processes, tipsArguments(maxRefs));
+    return parseTips(stdout.toString("latin1"));
   }
 }
 

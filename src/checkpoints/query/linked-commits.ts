@@ -1,5 +1,6 @@
 import type { Git } from "../../git/git.ts";
 import type { Oid } from "../../git/ids.ts";
+import { workBranches, workRemoteBranches } from "../../git/refs/tips.ts";
 import type { CheckpointId } from "../record/ids.ts";
 import { namedCheckpoints } from "../record/trailers.ts";
 import { readNotedLinks } from "./noted-links.ts";
@@ -27,15 +28,7 @@ export interface LinkOptions {
  * Few runs of `git log`, whatever the number of notes.
  */
 export async function readLinkedCommits(git: Git, options: LinkOptions = {}): Promise<LinkedCommit[]> {
-  const from = options.revisions ?? [
-    "--exclude=refs/heads/entire/*",
-    "--exclude=refs/heads/entire/**",
-    "--exclude=refs/remotes/*/entire/*",
-    "--branches",
-    "--remotes",
-    "--tags",
-    "HEAD",
-  ];
+  const from = options.revisions ?? [...workBranches, ...workRemoteBranches, "--tags", "HEAD"];
   const limit = options.limit === undefined ? [] : [`--max-count=${options.limit}`];
   const args = ["--fixed-strings", "--grep=Entire-Checkpoint:", ...limit, ...from];
   const [named, noted] = await Promise.all([readCommits(git, args), readNotedLinks(git)]);

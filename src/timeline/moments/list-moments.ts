@@ -4,6 +4,7 @@ import { namedCheckpoints } from "../../checkpoints/record/trailers.ts";
 import { worktreeIdOf } from "../../checkpoints/sessions/events.ts";
 import type { Git } from "../../git/git.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
+import { workBranches } from "../../git/refs/tips.ts";
 import type { Files } from "../../system/files/files.ts";
 import { listRunTurns, machinesOf } from "../machines/machine-moments.ts";
 import { listMachineRuns } from "../machines/machine-run.ts";
@@ -124,7 +125,7 @@ function baseOf(text: string): Oid | "initial" {
 }
 
 const branches = [
-  ...["--exclude=refs/heads/entire/*", "--exclude=refs/heads/entire/**", "--branches", "HEAD"],
+  ...[...workBranches, "HEAD"],
   // what the lanes of races came to; their bases are snapshots
   ...["--exclude=refs/keyframe/race/*/base", "--glob=refs/keyframe/race/*"],
 ];

@@ -12,6 +12,7 @@ import type { CommitChange } from "../../../authorship/stats/counter.ts";
 import type { Git } from "../../../git/git.ts";
 import { isOid, type Oid } from "../../../git/ids.ts";
 import { type ObjectReader, openObjectReader } from "../../../git/objects/objects.ts";
+import { workBranches, workRemoteBranches } from "../../../git/refs/tips.ts";
 import { hasKeptStates } from "../../../journal/calls/kept-states.ts";
 import { hasPendingStates } from "../../../journal/pending/pending-states.ts";
 import { startProgress } from "../../output/progress.ts";
@@ -63,7 +64,9 @@ async function withReader<T>({ git }: DoctorContext, work: (reader: ObjectReader
 
 async function listNewest(git: Git): Promise<Oid[]> {
   const args = ["rev-list", "--no-merges", "--topo-order", `--max-count=${maxCommits}`];
-  const result = await git.run([...args, "--branches", "--remotes", "HEAD"], { okCodes: [0, 128] });
+  const result = await git.run([...args, ...workBranches, ...workRemoteBranches, "HEAD"], {
+    okCodes: [0, 128],
+  });
   return result.stdout.toString("latin1").split("\n").filter(isOid).reverse();
 }
 
