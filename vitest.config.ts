@@ -1,14 +1,17 @@
 import { defineConfig } from "vitest/config";
-import { machinesProblem, roomForTwoMachines } from "./test/support/machines.ts";
+import { LongestFirst } from "./test/support/longest-first.ts";
+import { machinesProblem, roomForThreeMachines } from "./test/support/machines.ts";
 
-// Three projects, one after the other: `unit` shares its threads (pure code and small files; a file that calls git for
-// more than a few seconds is `e2e`), `e2e` runs real programs two files at a time, `vm` starts virtual machines, two
-// files at a time where there is room. Where none can run, the closing line says why.
+// `unit` shares its threads (pure code and small files; a file that calls git for more than a few seconds is `e2e`). After
+// it come `e2e`, which runs real programs, and `vm`, which starts virtual machines: three files at a time, since programs,
+// machines and scripted models wait for each other a third of their time. Where there is little room, machines come last
+// and alone. Where none can run, the closing line says why.
 const vmTests = machinesProblem() === undefined ? ["test/**/*.vm.test.ts"] : [];
 
 export default defineConfig({
   test: {
     reporters: ["default", "./test/support/closing-line-reporter.ts"],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -29,7 +32,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/**/*.e2e.test.ts"],
           pool: "forks",
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           setupFiles: ["test/support/property-seed.ts"],
@@ -42,8 +45,8 @@ export default defineConfig({
           name: "vm",
           include: vmTests,
           pool: "forks",
-          maxWorkers: roomForTwoMachines() ? 2 : 1,
-          sequence: { groupOrder: 2 },
+          maxWorkers: roomForThreeMachines() ? 3 : 1,
+          sequence: { groupOrder: roomForThreeMachines() ? 1 : 2 },
           testTimeout: 300_000,
           setupFiles: ["test/support/property-seed.ts"],
           hookTimeout: 300_000,

@@ -7,7 +7,7 @@ import { startAgentSession } from "../support/agent-session.ts";
 import { say, shell } from "../support/agents/agent-actions.ts";
 import { installPackage } from "../support/agents/install-package.ts";
 import { type RealAgent, runRealAgent, writeAgentSettings } from "../support/agents/real-agent.ts";
-import { coreAgents } from "../support/agents/real-agents.ts";
+import { realAgents } from "../support/agents/real-agents.ts";
 import { isOffline } from "../support/real-claude.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
 
@@ -49,7 +49,7 @@ const asking = {
 
 /** The agent with one more tool, which its model calls where the script says `shell`. */
 function askingAgent(name: keyof typeof asking): RealAgent {
-  const agent = coreAgents.find((each) => each.name === name);
+  const agent = realAgents.find((each) => each.name === name);
   if (agent === undefined) throw new Error(`no agent ${name}`);
   const { words, call } = asking[name];
   return { ...agent, args: (run) => words(agent.args(run)), calls: () => call };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { edit, meanwhile, read, shell } from "../support/agents/agent-actions.ts";
 import { type RacingAgents, startRacingAgents } from "../support/agents/racing-agents.ts";
-import { coreAgents } from "../support/agents/real-agents.ts";
+import { realAgents } from "../support/agents/real-agents.ts";
 import { isOffline } from "../support/real-claude.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
 
@@ -75,7 +75,7 @@ async function ok(...args: string[]): Promise<string> {
 }
 
 const pick = (name: string) => {
-  const agent = coreAgents.find((each) => each.name === name);
+  const agent = realAgents.find((each) => each.name === name);
   if (agent === undefined) throw new Error(`no agent ${name}`);
   return agent;
 };

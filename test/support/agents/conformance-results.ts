@@ -8,19 +8,19 @@ export interface ConformanceResult {
   readonly verdicts: Verdicts;
 }
 
-const page = new URL("../../agents/conformance-results.json", import.meta.url);
+const pageOf = (name: string) => new URL(`../../agents/conformance-results/${name}.json`, import.meta.url);
 
-export function readConformanceResults(): Readonly<Record<string, ConformanceResult>> {
-  if (!existsSync(page)) return {};
-  return JSON.parse(readFileSync(page, "utf8")) as Record<string, ConformanceResult>;
+/** A file for each agent: several play at once. */
+export function readConformanceResult(name: string): ConformanceResult | undefined {
+  const page = pageOf(name);
+  return existsSync(page) ? (JSON.parse(readFileSync(page, "utf8")) as ConformanceResult) : undefined;
 }
 
 /** Keeps what a run found, where it was started to do that. */
 export function recordVerdicts({ name, version }: RealAgent, verdicts: Verdicts): void {
   if (!process.env["KEYFRAME_RECORD_AGENTS"]) return;
-  const all = readConformanceResults();
-  const known = all[name]?.version === version ? all[name].verdicts : {};
-  const results = { ...all, [name]: { version, verdicts: { ...known, ...verdicts } } };
-  const sorted = Object.entries(results).sort(([left], [right]) => (left < right ? -1 : 1));
-  writeFileSync(page, `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
+  const found = readConformanceResult(name);
+  const known = found?.version === version ? found.verdicts : {};
+  const result = { version, verdicts: { ...known, ...verdicts } };
+  writeFileSync(pageOf(name), `${JSON.stringify(result, null, 2)}\n`);
 }

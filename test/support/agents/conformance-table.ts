@@ -1,4 +1,4 @@
-import { readConformanceResults } from "./conformance-results.ts";
+import { readConformanceResult } from "./conformance-results.ts";
 import { realAgents } from "./real-agents.ts";
 import { limitOf, type Scenario, scenarios } from "./scenarios.ts";
 
@@ -7,7 +7,6 @@ import { limitOf, type Scenario, scenarios } from "./scenarios.ts";
  * version. An agent of which a version was never run shows that.
  */
 export function conformanceTable(): string {
-  const results = readConformanceResults();
   const notes: string[] = [];
   const noteFor = (text: string) => {
     if (!notes.includes(text)) notes.push(text);
@@ -16,7 +15,7 @@ export function conformanceTable(): string {
   const cellOf = (scenario: Scenario, agent: (typeof realAgents)[number]) => {
     const limit = limitOf(scenario, agent);
     if (limit !== undefined) return noteFor(limit);
-    const result = results[agent.name];
+    const result = readConformanceResult(agent.name);
     const verdict = result?.version === agent.version ? result.verdicts[scenario.name] : undefined;
     if (verdict === undefined) return "not run";
     return verdict === "yes" ? "yes" : "no";

@@ -82,7 +82,9 @@ export class ConformanceWorld {
     return this.blame(path, cwd).map(({ content, owner }) => {
       if (owner?.kind !== "agent") return [content, owner?.kind === "human" ? "person" : "unknown"];
       const { tool, model } = owner;
-      expect([path, tool, owner.conversation, model]).toEqual([path, agent.name, conversation, agent.model]);
+      const isLate = model === "unknown" && agent.modelComesLate?.includes(session) === true;
+      const expected = isLate ? model : agent.model;
+      expect([path, tool, owner.conversation, model]).toEqual([path, agent.name, conversation, expected]);
       return [content, "agent"];
     });
   }

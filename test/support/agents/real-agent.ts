@@ -60,6 +60,8 @@ export interface RealAgent {
   readonly leftovers?: (home: string) => readonly number[];
   /** Scenarios that do not hold for it, with what it lacks or does not tell. */
   readonly limits?: Readonly<Record<string, string>>;
+  /** Sessions whose first lines may lack the model: it is in the agent's transcript only after a call or two. */
+  readonly modelComesLate?: readonly string[];
   readonly can: {
     readonly resume: boolean;
     /** False: it writes no file whose name holds quotes. */

@@ -379,6 +379,8 @@ export const scenarios: readonly Scenario[] = [
           `touch '${world.beside("pair-go")}'; for i in $(seq 300); do [ -e '${world.beside("pair-done")}' ] && break; sleep 0.1; done; echo by its shell > pair-shell.txt`,
         ),
       ],
+      // some refuse to edit what has changed since they read it
+      [read("pair.txt")],
       [edit("pair.txt", "p4", "p4 by the first")],
     ],
     check(world) {

@@ -1,27 +1,20 @@
 import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { recordVerdicts } from "../support/agents/conformance-results.ts";
-import { ConformanceWorld } from "../support/agents/conformance-world.ts";
-import { playSession, scenariosOf, type Verdicts } from "../support/agents/play-session.ts";
-import type { RealAgent } from "../support/agents/real-agent.ts";
-import { writeAgentSettings } from "../support/agents/real-agent.ts";
-import { coreAgents, leftToTheCommand, realAgents, wholeInEveryRun } from "../support/agents/real-agents.ts";
-import { limitOf, type SessionName } from "../support/agents/scenarios.ts";
-import { isOffline } from "../support/real-claude.ts";
+import { isOffline } from "../real-claude.ts";
+import { recordVerdicts } from "./conformance-results.ts";
+import { ConformanceWorld } from "./conformance-world.ts";
+import { playSession, scenariosOf, type Verdicts } from "./play-session.ts";
+import type { RealAgent } from "./real-agent.ts";
+import { writeAgentSettings } from "./real-agent.ts";
+import { inEveryRun, realAgents } from "./real-agents.ts";
+import { limitOf, type SessionName } from "./scenarios.ts";
 
-// biome-ignore lint/suspicious/noConsole: a test run without these must say so
-if (isOffline) console.warn("KEYFRAME_OFFLINE is set: the conformance tests with real agents are left out");
-
-/** `all`, or names; else what every run of the tests plays: the core of the suite, and the whole for some. */
+/** `all`, or names; else those that every run of the tests plays. */
 const chosen = process.env["KEYFRAME_AGENTS"];
-const agents =
-  chosen === undefined
-    ? coreAgents.filter(({ name }) => !leftToTheCommand.includes(name))
-    : realAgents.filter(({ name }) => chosen === "all" || chosen.split(",").includes(name));
 
-const coreSessions: readonly SessionName[] = ["work", "again"];
-const allSessions: readonly SessionName[] = [
-  ...coreSessions,
+const sessions: readonly SessionName[] = [
+  "work",
+  "again",
   "fork",
   "plan",
   "interrupt",
@@ -33,9 +26,11 @@ const allSessions: readonly SessionName[] = [
 /** Room for a second play. */
 const longestSessionMs = 900_000;
 
-const isWhole = ({ name }: RealAgent) => chosen !== undefined || wholeInEveryRun.includes(name);
-const byName = (name: string) => realAgents.find((agent) => agent.name === name) ?? coreAgents[0];
-const partnerOf = ({ name }: RealAgent) => byName(name === "pi" ? "codex" : "pi");
+function byName(name: string): RealAgent {
+  const found = realAgents.find((agent) => agent.name === name);
+  if (found === undefined) throw new Error(`there is no real agent ${name}`);
+  return found;
+}
 
 /**
  * Agents give their hooks a time, which a busy machine may use up: then lines are unknown. A line that counts for another
@@ -46,7 +41,18 @@ function isOnlyUnseen(found: Verdicts): boolean {
   return actual.length > 0 && actual.every((text) => text.includes('"unknown"'));
 }
 
-describe.skipIf(isOffline).each(agents)("$name $version", (agent) => {
+/** Declares the suite for one agent: a file for each, so that a run spreads them over its workers. */
+export function playConformance(name: string): void {
+  const agent = byName(name);
+  const isChosen =
+    chosen === undefined ? inEveryRun.includes(name) : chosen === "all" || chosen.split(",").includes(name);
+  // biome-ignore lint/suspicious/noConsole: a test run without these must say so
+  if (isOffline) console.warn(`KEYFRAME_OFFLINE is set: the conformance suite with ${name} is left out`);
+  describe.skipIf(isOffline || !isChosen)(`${name} ${agent.version}`, () => playSessions(agent));
+}
+
+function playSessions(agent: RealAgent): void {
+  const partner = byName(agent.name === "pi" ? "codex" : "pi");
   let world: ConformanceWorld;
   let verdicts: Verdicts = {};
 
@@ -64,10 +70,8 @@ describe.skipIf(isOffline).each(agents)("$name $version", (agent) => {
     recordVerdicts(agent, verdicts);
   });
 
-  const sessions = isWhole(agent) ? allSessions : coreSessions;
-
   /** In a repository of its own, with the sessions that this one goes on from. */
-  async function playAgain(session: SessionName, partner: RealAgent): Promise<Verdicts> {
+  async function playAgain(session: SessionName): Promise<Verdicts> {
     world.remove();
     begin();
     let found: Verdicts = {};
@@ -77,8 +81,6 @@ describe.skipIf(isOffline).each(agents)("$name $version", (agent) => {
   }
 
   test.each(sessions)("%s", { timeout: longestSessionMs }, async (session) => {
-    const partner = partnerOf(agent);
-    if (partner === undefined) throw new Error("there is no other agent");
     const expected = Object.fromEntries(
       scenariosOf(session).map((scenario) => [scenario.name, limitOf(scenario, agent) ?? "yes"]),
     );
@@ -86,9 +88,9 @@ describe.skipIf(isOffline).each(agents)("$name $version", (agent) => {
     if (!isDeepStrictEqual(found, expected) && isOnlyUnseen(found)) {
       // biome-ignore lint/suspicious/noConsole: what needed a second time must be seen
       console.warn(`${agent.name}: played again, a hook's time was over:`, JSON.stringify(found));
-      found = await playAgain(session, partner);
+      found = await playAgain(session);
     }
     verdicts = { ...verdicts, ...found };
     expect(found).toEqual(expected);
   });
-});
+}

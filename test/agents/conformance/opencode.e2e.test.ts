@@ -1,0 +1,3 @@
+import { playConformance } from "../../support/agents/conformance-suite.ts";
+
+playConformance("opencode");
