@@ -1,11 +1,11 @@
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./test/support/longest-first.ts";
-import { machinesProblem, roomForThreeMachines } from "./test/support/machines.ts";
+import { machinesProblem, roomForTwoMachines } from "./test/support/machines.ts";
 
-// `unit` shares its threads (pure code and small files; a file that calls git for more than a few seconds is `e2e`). After
-// it come `e2e`, which runs real programs, and `vm`, which starts virtual machines: three files at a time, since programs,
-// machines and scripted models wait for each other a third of their time. Where there is little room, machines come last
-// and alone. Where none can run, the closing line says why.
+// Three projects, one after the other: `unit` shares its threads (pure code and small files; a file that calls git for
+// more than a few seconds is `e2e`), `e2e` runs real programs three files at a time, since programs and scripted models wait
+// for each other a part of their time, `vm` starts virtual machines, two files at a time where there is room. Where none can
+// run, the closing line says why.
 const vmTests = machinesProblem() === undefined ? ["test/**/*.vm.test.ts"] : [];
 
 export default defineConfig({
@@ -45,8 +45,8 @@ export default defineConfig({
           name: "vm",
           include: vmTests,
           pool: "forks",
-          maxWorkers: roomForThreeMachines() ? 3 : 1,
-          sequence: { groupOrder: roomForThreeMachines() ? 1 : 2 },
+          maxWorkers: roomForTwoMachines() ? 2 : 1,
+          sequence: { groupOrder: 2 },
           testTimeout: 300_000,
           setupFiles: ["test/support/property-seed.ts"],
           hookTimeout: 300_000,

@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
- * Files that take long, the longest first, with machines and other programs in turn: one that begins last would keep a
+ * Files that take long, the longest first: one that begins last would keep a
  * single worker busy while the others have nothing left to do.
  */
 export const longFiles: readonly string[] = [

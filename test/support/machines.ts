@@ -15,9 +15,8 @@ export function machinesProblem(): string | undefined {
   return kernels.length === 0 ? "there is no kernel for the guest in /boot" : undefined;
 }
 
-/** Whether three files of machine tests may run at a time: one needs up to 4 GiB, and a processor at times. */
-export const roomForThreeMachines = (): boolean =>
-  totalmem() >= 16 * 1024 ** 3 && availableParallelism() >= 2;
+/** Whether two files of machine tests may run at a time: one needs up to 4 GiB, and a processor for its machine. */
+export const roomForTwoMachines = (): boolean => totalmem() >= 12 * 1024 ** 3 && availableParallelism() >= 2;
 
 function isInstalled(program: string): boolean {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
