@@ -24,6 +24,7 @@ export const targets: readonly Target[] = [
   { row: /^log (-\d+|of all)/, figure: "cpuRatio", atMost: 2 },
   { row: /^doctor/, figure: "cpuRatio", atMost: 2 },
   { row: /^list \d+/, figure: "ratio", atMost: 3 },
+  { row: /^first search/, figure: "cpuRatio", atMost: 3 },
   { row: /^bundle, gzip/, figure: "value", atMost: 60 },
   { row: /^first paint/, figure: "value", atMost: 150 },
   { row: /^timeline of \d+ checkpoints/, figure: "value", atMost: 1000 },

@@ -32,7 +32,7 @@ const withoutFaults = {
 };
 
 // commands that only read and are run often; `ls` is another name of `list`
-const readingCommands = ["blame", "explain", "list", "log", "ls", "show", "stats", "status"];
+const readingCommands = ["blame", "explain", "list", "log", "ls", "search", "show", "stats", "status"];
 
 rmSync(outdir, { recursive: true, force: true });
 const shared = {

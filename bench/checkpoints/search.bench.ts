@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { sha256Hex } from "../../src/base/digest.ts";
-import { searchCheckpoints } from "../../src/checkpoints/query/search/search.ts";
-import { openSearchIndex } from "../../src/checkpoints/query/search/search-index.ts";
+import { fileURLToPath } from "node:url";
+import { indexCheckpoints, latestBySession } from "../../src/checkpoints/query/search/search.ts";
+import { openSearchIndex, searchFolder } from "../../src/checkpoints/query/search/search-index.ts";
 import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import {
@@ -13,87 +12,83 @@ import {
 } from "../../test/support/checkpoint-repository.ts";
 import { generatedCheckpoint } from "../../test/support/generate-checkpoints.ts";
 import { hasRealCheckpoints, unpackRealCheckpoints } from "../../test/support/real-checkpoints.ts";
-import type { BenchResult } from "../bench-result.ts";
+import type { BenchOptions, BenchResult } from "../bench-result.ts";
+import { measurePairs } from "../support/pairs.ts";
+import { keyframeProgram } from "../support/program.ts";
 
 const ref = "entire/checkpoints/v1";
 
-/** The first search of a repository, which indexes what it reads, against git reading all transcripts of the branch. */
-export async function run({ tiny }: { tiny: boolean }): Promise<BenchResult[]> {
+/**
+ * `keyframe search` from start to exit, the first time, which indexes what it reads, and again; against bare Node and two
+ * gits that read the same objects: trees, metadata, prompts and the last transcript of each session.
+ */
+export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
   const results: BenchResult[] = [];
   if (hasRealCheckpoints && !tiny) {
     const data = unpackRealCheckpoints();
     try {
       for (const name of ["auth-go", "skills"] as const)
-        results.push(...(await measure(`real, ${name}`, openCheckpointRepository(data.path(name)))));
+        results.push(...(await measure(`${name}, real`, openCheckpointRepository(data.path(name)), 5)));
     } finally {
       data.remove();
     }
   }
-  const count = tiny ? 5 : 590;
-  const repository = makeCheckpointRepository();
-  try {
-    const writes = Array.from({ length: count }, (_, n) => generatedCheckpoint(n, 1));
-    await repository.stores.v1.write(writes, {
-      message: commitMessage("v1", "checkpoint"),
-      nowSeconds: 1_770_000_000,
-    });
-    repository.sh("gc", "-q");
-    results.push(...(await measure(`${count} generated`, repository)));
-  } finally {
-    repository.remove();
+  for (const turns of tiny ? [1] : [1, 30]) {
+    const repository = await generate(tiny ? 5 : 590, turns);
+    try {
+      const name = `${tiny ? 5 : 590} generated of ${turns} turns`;
+      results.push(...(await measure(name, repository, tiny ? 1 : 5)));
+    } finally {
+      repository.remove();
+    }
   }
   return results;
 }
 
-async function measure(name: string, { folder }: CheckpointRepository): Promise<BenchResult[]> {
-  const index = join(folder, "bench-index");
-  let hits = 0;
-  const search = async () => {
-    const { git, stores } = openCheckpointRepository(folder);
-    const opened = openSearchIndex(nodeMachine.files, index);
-    ({
-      hits: { length: hits },
-    } = await searchCheckpoints(git, stores, opened, { words: ["error"] }));
-  };
-  const floors: number[] = [];
-  const firsts: number[] = [];
-  const agains: number[] = [];
-  for (let round = 0; round < 3; round += 1) {
-    floors.push(await timed(() => readAll(folder)));
-    rmSync(index, { recursive: true, force: true });
-    firsts.push(await timed(search));
-    agains.push(await timed(search));
-  }
-  rmSync(index, { recursive: true, force: true });
-  const floor = Math.min(...floors);
-  const resultHash = sha256Hex(`${hits}`).slice(0, 16);
-  const row = (what: string, value: number) => ({
-    name: `${what}, ${name}, over reading what it indexes`,
-    value,
-    floor,
-    ratio: value / floor,
-    unit: "ms",
-    resultHash,
+async function generate(count: number, turns: number): Promise<CheckpointRepository> {
+  const repository = makeCheckpointRepository();
+  const writes = Array.from({ length: count }, (_, n) => generatedCheckpoint(n, turns));
+  await repository.stores.v1.write(writes, {
+    message: commitMessage("v1", "checkpoint"),
+    nowSeconds: 1_770_000_000,
   });
-  return [row("first search", Math.min(...firsts)), row("again", Math.min(...agains))];
+  repository.sh("gc", "-q");
+  return repository;
 }
 
-/** Prompts, metadata and each session's last transcript. */
-function readAll(folder: string): void {
-  const git = (args: string[], input?: string) =>
-    execFileSync("git", ["-C", folder, ...args], {
-      maxBuffer: 1 << 30,
-      ...(input === undefined ? {} : { input }),
-    });
-  const names = git(["ls-tree", "-r", "-z", ref]).toString().split("\0");
-  const wanted = names
-    .filter((line) => /(?:metadata\.json|prompt\.txt|full\.jsonl(?:\.\d+)?)$/.test(line))
-    .map((line) => line.slice(12, line.indexOf("\t")));
-  git(["cat-file", "--batch", "--buffer"], `${[...new Set(wanted)].join("\n")}\n`);
-}
-
-async function timed(work: () => void | Promise<void>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
+async function measure(
+  name: string,
+  { folder, git, stores }: CheckpointRepository,
+  runs: number,
+): Promise<BenchResult[]> {
+  const index = searchFolder(git.repository.commonDir);
+  const { versions } = await indexCheckpoints(git, stores, {
+    index: openSearchIndex(nodeMachine.files, index),
+  });
+  const small = versions
+    .flatMap(({ session: { files } }) => [files.metadata ?? [], files.prompt ?? []])
+    .flat();
+  const transcripts = [...latestBySession(versions).values()].flatMap(
+    ({ session }) => session.files.transcript,
+  );
+  const list = join(git.repository.commonDir, "bench-objects");
+  writeFileSync(list, [...new Set([...small, ...transcripts])].map((oid) => `${oid}\n`).join(""));
+  const plainRead = fileURLToPath(new URL("../support/plain-read.cjs", import.meta.url));
+  const pair = {
+    ours: { program: process.execPath, args: [keyframeProgram, "search", "error"], cwd: folder },
+    floor: {
+      program: "sh",
+      args: ["-c", 'exec "$0" "$@" <bench-objects', process.execPath, plainRead, folder, ref],
+      cwd: git.repository.commonDir,
+    },
+    runs,
+  };
+  return [
+    measurePairs({
+      name: `first search of ${name}, against a plain read`,
+      ...pair,
+      before: () => rmSync(index, { recursive: true, force: true }),
+    }),
+    measurePairs({ name: `search again of ${name}, against a plain read`, ...pair }),
+  ];
 }

@@ -1,4 +1,4 @@
-import { searchFolder } from "../checkpoints/query/search/search-index.ts";
+import { listSearchFolders } from "../checkpoints/query/search/search-index.ts";
 import { type Removed, removedRef } from "../checkpoints/record/removed.ts";
 import { checkpointPatterns, fetchTipsWhole } from "../checkpoints/remote/fetch/fetch-tips.ts";
 import type { PushContext } from "../checkpoints/remote/push/push-checkpoints.ts";
@@ -158,7 +158,7 @@ async function forgetCopies({ git, files }: PushContext, refs: readonly string[]
   const place = { repository, files };
   for (const known of readFetchedRemotes(place)) writeFetchedRemote(place, { ...known, tips: [] });
   files.removeTree(fetchedObjectsFolder(repository));
-  files.removeTree(searchFolder(repository.commonDir));
+  for (const folder of listSearchFolders(files, repository.commonDir)) files.removeTree(folder);
   const fetched = await git.text([
     "for-each-ref",
     "--format=%(objectname) %(refname)",

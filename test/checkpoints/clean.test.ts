@@ -156,10 +156,10 @@ test("cleaning takes what only uses room, and never a checkpoint or a user's bra
   // even one that cannot be read: whose it is, is not known
   writeFileSync(join(folder, ".git/entire-sessions/live.json"), "{}");
   writeFileSync(join(folder, ".git/fast_import_crash_12"), "");
-  mkdirSync(join(folder, ".git/keyframe/search-v1"), { recursive: true });
+  mkdirSync(join(folder, ".git/keyframe/search-v2"), { recursive: true });
   mkdirSync(join(folder, ".git/keyframe/search-v0"), { recursive: true });
-  writeFileSync(join(folder, `.git/keyframe/search-v1/x.${process.pid}.1.tmp`), "being written");
-  writeFileSync(join(folder, ".git/keyframe/search-v1/x.999999999.1.tmp"), "left behind");
+  writeFileSync(join(folder, `.git/keyframe/search-v2/x.${process.pid}.1.tmp`), "being written");
+  writeFileSync(join(folder, ".git/keyframe/search-v2/x.999999999.1.tmp"), "left behind");
   const commonDir = join(folder, ".git");
   const options = { ...request, commonDir, nowMs: Date.now() };
   const { items } = planClean(await readCleanFacts(git, nodeMachine), options);
@@ -170,7 +170,7 @@ test("cleaning takes what only uses room, and never a checkpoint or a user's bra
     "refs/heads/entire/0123456-e3b0c4",
     "/keyframe/search-v0",
     "/fast_import_crash_12",
-    "/keyframe/search-v1/x.999999999.1.tmp",
+    "/keyframe/search-v2/x.999999999.1.tmp",
   ]);
   sh("update-ref", "refs/entire-fetch-tmp/x", commit("moved on"));
   const { removed, left, failed } = await applyClean(git, nodeMachine, items, options);
@@ -186,7 +186,7 @@ test("cleaning takes what only uses room, and never a checkpoint or a user's bra
     "refs/heads/entire/checkpoints/v1",
     "refs/heads/entire/feature",
   ]);
-  expect(existsSync(join(commonDir, "keyframe/search-v1"))).toBe(true);
+  expect(existsSync(join(commonDir, "keyframe/search-v2"))).toBe(true);
 });
 
 test("one item that fails does not stop the others", async () => {

@@ -227,7 +227,7 @@ describe("keyframe search, tokens and migrate", () => {
   });
 
   test("search works the same from an index that was damaged", () => {
-    const folder = join(repository.folder, ".git/keyframe/search-v1");
+    const folder = join(repository.folder, ".git/keyframe/search-v2");
     for (const name of spawnSync("ls", [folder], { encoding: "utf8" }).stdout.trim().split("\n"))
       writeFileSync(join(folder, name), "torn");
     expect(json("search", "TWICE").hits).toHaveLength(1);

@@ -40,7 +40,7 @@ const transcripts = Array.from({ length: 8 }, () => conversation(1500));
 
 /** Transcripts that no search has to read any more. */
 function indexedTranscripts({ folder }: Clone): number {
-  const directory = join(folder, ".git/keyframe/search-v1");
+  const directory = join(folder, ".git/keyframe/search-v2");
   const segments = readdirSync(directory).map((name) => readFileSync(join(directory, name), "utf8"));
   return segments.flatMap((text) => text.slice(0, text.indexOf("\n")).match(/"transcript:/g) ?? []).length;
 }

@@ -7,6 +7,7 @@ import type { Repository } from "../../git/repository.ts";
 import { listWorktrees } from "../../git/worktree/worktrees.ts";
 import { type Files, temporaryName } from "../../system/files/files.ts";
 import type { ProcessTable } from "../../system/process/process-table.ts";
+import { listSearchFolders } from "../query/search/search-index.ts";
 import {
   readRewindRecord,
   rewindFolder,
@@ -63,15 +64,12 @@ export async function readCleanFacts(git: Git, deps: CleanDeps): Promise<CleanFa
   const { repository } = git;
   const { commonDir } = repository;
   const places = listWorktrees(repository, files);
-  const folder = join(commonDir, "keyframe");
   const roots = [...places.map(({ gitDir }) => join(gitDir, "keyframe")), sessionsFolder(repository)];
   return {
     refs: await listRefs(git),
     sessions: await readSessionLeftovers(git, files),
     rewinds: places.map((place) => readRewindFacts(place, files)),
-    searchFolders: (files.listIfExists(folder) ?? [])
-      .filter(({ name }) => name.startsWith("search-v"))
-      .map(({ name }) => join(folder, name)),
+    searchFolders: listSearchFolders(files, commonDir),
     crashReports: places.flatMap(({ gitDir }) =>
       (files.listIfExists(gitDir) ?? [])
         .filter(({ name }) => /^fast_import_crash_\d+$/.test(name))

@@ -33,7 +33,7 @@ export function lineCompactorOf(agent: string): LineCompactor | undefined {
   return compactors.get(toolNameOf(agent))?.();
 }
 
-const saidLines: ReadonlyMap<string, (line: Buffer) => boolean> = new Map([
+const saidLines: ReadonlyMap<string, (line: string) => boolean> = new Map([
   ["claude", mayBeSaidToClaude],
   ["cursor", mayBeSaidToClaude],
   ["droid", mayBeSaidToClaude],
@@ -41,18 +41,18 @@ const saidLines: ReadonlyMap<string, (line: Buffer) => boolean> = new Map([
 ]);
 
 /**
- * Tells raw lines in which somebody may say something or a tool is called from those of results and bookkeeping: most bytes of a
+ * Tells raw lines, in any encoding that contains ASCII, in which somebody may say something or a tool is called from those of results and bookkeeping: most bytes of a
  * transcript, which need not be parsed by who wants only what was said. Undefined where every line may say something.
  */
-export function saidLinesOf(agent: string): ((line: Buffer) => boolean) | undefined {
+export function saidLinesOf(agent: string): ((line: string) => boolean) | undefined {
   return saidLines.get(toolNameOf(agent));
 }
 
 // inside of a JSON string quotes are escaped, so a name in quotes is a member or a whole value
-function mayBeSaidToClaude(line: Buffer): boolean {
+function mayBeSaidToClaude(line: string): boolean {
   return line.includes('"message"') && (!line.includes('"tool_result"') || line.includes('"text"'));
 }
 
-function mayBeSaidToCodex(line: Buffer): boolean {
+function mayBeSaidToCodex(line: string): boolean {
   return line.includes('"response_item"') && !line.includes('_call_output"');
 }

@@ -30,11 +30,7 @@ export interface Compactor {
   rawLineOf(line: number): number;
 }
 
-/** `isWanted`: only lines that it takes are parsed; the others count as lines. */
-export function createCompactor(
-  compactLine: LineCompactor,
-  { isWanted }: { readonly isWanted?: ((line: Buffer) => boolean) | undefined } = {},
-): Compactor {
+export function createCompactor(compactLine: LineCompactor): Compactor {
   const state = createCompactState();
   // per raw line: compact lines complete before it, and parts of the line that was open then
   const complete: number[] = [];
@@ -46,7 +42,7 @@ export function createCompactor(
   function line(bytes: Buffer | undefined): void {
     complete.push(state.completeLines);
     openParts.push(state.openParts);
-    const fields = bytes === undefined || isWanted?.(bytes) === false ? undefined : parseLine(bytes);
+    const fields = bytes === undefined ? undefined : parseLine(bytes);
     if (fields !== undefined) compactLine(fields, state);
   }
   function held(last: Buffer): Buffer | undefined {

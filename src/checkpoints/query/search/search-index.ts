@@ -1,26 +1,23 @@
 import { join } from "node:path";
 import { sha256Hex } from "../../../base/digest.ts";
 import { isKeyframeError } from "../../../base/errors.ts";
-import { readLines } from "../../../base/text/lines.ts";
 import type { Oid } from "../../../git/ids.ts";
 import type { Files } from "../../../system/files/files.ts";
-
-/** Something a person may look for: a prompt, a part of a summary, or what was said in a transcript. */
-export interface SearchText {
-  readonly kind: "prompt" | "summary" | "user" | "assistant" | "tool";
-  readonly text: string;
-  /** Raw transcript line (0-based) of what was said. */
-  readonly line?: number;
-}
-
-/** A document is what one stored version of something holds; `key` names that version. */
-export interface SearchDocument {
-  readonly key: string;
-  readonly texts: Iterable<SearchText>;
-}
+import { linesWith } from "./lines-with.ts";
+import { saidTexts } from "./said-lines.ts";
+import { cutText, type SearchText } from "./search-text.ts";
 
 /**
- * The texts of all documents seen so far, kept below git's own directory as segments: files that appear whole and never
+ * What one stored version of something says; `key` names that version. Texts, or lines of a transcript as its agent wrote
+ * them: those are parsed only where they may hold what is looked for, because parsing costs many times what reading does.
+ */
+export type SearchDocument = { readonly key: string } & (
+  | { readonly texts: Iterable<SearchText> }
+  | { readonly agent: string; readonly lines: Buffer }
+);
+
+/**
+ * What all documents seen so far say, kept below git's own directory as segments: files that appear whole and never
  * change. A document is written once; two runs at the same time may both write it, which costs space and nothing else.
  * A segment that cannot be read is ignored, and its documents are indexed again.
  */
@@ -31,97 +28,130 @@ export interface SearchIndex {
   find(words: readonly string[]): Generator<{ readonly key: string; readonly text: SearchText }>;
 }
 
-/** Part of the directory's name: another way to extract texts starts another index. */
-const version = 1;
+/**
+ * A segment's first line is `{"documents":[{key, agent?, bytes}]}`, then come their lines one after the other: a
+ * transcript's where an agent is named, else one text each.
+ */
+interface Entry {
+  readonly key: string;
+  readonly agent?: string;
+  readonly bytes: number;
+}
+
+/** Part of the directory's name: another way to keep texts starts another index. */
+const version = 2;
 const segmentBytes = 8 * 1024 * 1024;
-// long texts are kept in parts that overlap, so that what is looked for may lie across a cut
-const partChars = 20_000;
-const overlapChars = 500;
-const maxIndexLineBytes = 16 * 1024 * 1024;
+
+const namePrefix = "search-v";
 
 export function searchFolder(commonDir: string): string {
-  return join(commonDir, "keyframe", `search-v${version}`);
+  return join(commonDir, "keyframe", `${namePrefix}${version}`);
+}
+
+/** Those of earlier versions too, which hold the same texts. */
+export function listSearchFolders(files: Files, commonDir: string): string[] {
+  const parent = join(commonDir, "keyframe");
+  return (files.listIfExists(parent) ?? [])
+    .filter(({ name }) => name.startsWith(namePrefix))
+    .map(({ name }) => join(parent, name));
 }
 
 export function openSearchIndex(files: Files, folder: string): SearchIndex {
   const segments = (files.listIfExists(folder) ?? []).filter(({ name }) =>
     /^[0-9a-f]{64}\.jsonl$/.test(name),
   );
-  const keys = new Map<string, string>();
+  const places = new Map<string, string>();
   for (const { name } of segments) {
-    for (const key of readKeys(files, join(folder, name))) keys.set(key, name);
+    for (const { key } of readSegment(files, join(folder, name))?.entries ?? []) places.set(key, name);
   }
 
-  function publish(lines: readonly string[], documents: readonly string[]): void {
-    if (documents.length === 0) return;
-    const body = Buffer.from(`${JSON.stringify({ documents })}\n${lines.join("")}`);
-    const name = `${sha256Hex(body)}.jsonl`;
+  function publish(entries: readonly Entry[], bodies: readonly Buffer[]): void {
+    if (entries.length === 0) return;
+    const content = Buffer.concat([Buffer.from(`${JSON.stringify({ documents: entries })}\n`), ...bodies]);
+    const name = `${sha256Hex(content)}.jsonl`;
     files.makeFolder(folder);
-    files.replaceWithoutSync(join(folder, name), body, { mode: 0o600 });
-    for (const key of documents) keys.set(key, name);
+    files.replaceWithoutSync(join(folder, name), content, { mode: 0o600 });
+    for (const { key } of entries) places.set(key, name);
   }
 
   return {
-    has: (key) => keys.has(key),
+    has: (key) => places.has(key),
     async add(documents) {
-      let lines: string[] = [];
+      let entries = new Map<string, Entry>();
+      let bodies: Buffer[] = [];
       let sizeBytes = 0;
-      let done = new Set<string>();
-      for await (const { key, texts } of documents) {
-        if (keys.has(key) || done.has(key)) continue;
-        for (const { kind, text, line } of texts) {
-          for (const part of cutText(text)) {
-            const entry = `${JSON.stringify({ key, kind, line, text: part })}\n`;
-            lines.push(entry);
-            sizeBytes += entry.length;
-          }
-        }
-        done.add(key);
+      for await (const document of documents) {
+        const { key } = document;
+        if (places.has(key) || entries.has(key)) continue;
+        const body = "lines" in document ? document.lines : encodeTexts(document.texts);
+        entries.set(key, {
+          key,
+          ...("agent" in document ? { agent: document.agent } : {}),
+          bytes: body.length,
+        });
+        bodies.push(body);
+        sizeBytes += body.length;
         if (sizeBytes < segmentBytes) continue;
-        publish(lines, [...done]);
-        lines = [];
-        done = new Set();
+        publish([...entries.values()], bodies);
+        entries = new Map();
+        bodies = [];
         sizeBytes = 0;
       }
-      publish(lines, [...done]);
+      publish([...entries.values()], bodies);
     },
     *find(words) {
-      const parts = words.map((word) => JSON.stringify(word).slice(1, -1).toLowerCase());
-      for (const name of new Set(keys.values())) {
-        let first = true;
-        for (const line of readLines(files.readChunks(join(folder, name)), maxIndexLineBytes)) {
-          const skip = first || "oversized" in line;
-          first = false;
-          if (skip || "oversized" in line) continue;
-          const raw = line.bytes.toString("utf8");
-          const lower = raw.toLowerCase();
-          if (!parts.every((part) => lower.includes(part))) continue;
-          const { key, kind, line: at, text } = JSON.parse(raw) as SearchText & { key: string };
-          // the match may lie in the key or the field names
-          const said = text.toLowerCase();
-          if (keys.get(key) !== name || !words.every((word) => said.includes(word.toLowerCase()))) continue;
-          yield { key, text: { kind, text, ...(at === undefined ? {} : { line: at }) } };
+      for (const name of new Set(places.values())) {
+        const segment = readSegment(files, join(folder, name));
+        let start = segment?.bodiesAt ?? 0;
+        for (const { key, agent, bytes } of segment?.entries ?? []) {
+          const body = segment?.content.subarray(start, start + bytes) ?? Buffer.alloc(0);
+          start += bytes;
+          // two runs may both have written it
+          if (places.get(key) !== name) continue;
+          for (const text of findTexts({ agent, body }, words)) yield { key, text };
         }
       }
     },
   };
 }
 
-function* cutText(text: string): Generator<string> {
-  for (let from = 0; from === 0 || from + overlapChars < text.length; from += partChars - overlapChars) {
-    yield text.slice(from, from + partChars);
+function encodeTexts(texts: Iterable<SearchText>): Buffer {
+  return Buffer.from([...texts].map((text) => `${JSON.stringify(text)}\n`).join(""));
+}
+
+/** Parts of texts, each of which contains all words. */
+function* findTexts(
+  { agent, body }: { readonly agent: string | undefined; readonly body: Buffer },
+  words: readonly string[],
+): Generator<SearchText> {
+  const lines = linesWith(body, words);
+  if (lines.length === 0) return;
+  const texts =
+    agent === undefined
+      ? lines.map((line) => JSON.parse(line.toString("utf8")) as SearchText)
+      : saidTexts(agent, Buffer.concat(lines));
+  const wanted = words.map((word) => word.toLowerCase());
+  for (const { kind, text } of texts) {
+    for (const part of cutText(text)) {
+      const said = part.toLowerCase();
+      if (wanted.every((word) => said.includes(word))) yield { kind, text: part };
+    }
   }
 }
 
-/** The documents of a segment, from its first line; none where the name is not the digest of the content. */
-function readKeys(files: Files, path: string): readonly string[] {
+/** Undefined where it is gone, or its name is not the digest of the content. */
+function readSegment(
+  files: Files,
+  path: string,
+): { readonly content: Buffer; readonly entries: readonly Entry[]; readonly bodiesAt: number } | undefined {
   try {
-    const body = files.read(path);
-    if (!path.endsWith(`${sha256Hex(body)}.jsonl`)) return [];
-    const { documents } = JSON.parse(body.toString("utf8", 0, body.indexOf(0x0a))) as { documents: string[] };
-    return documents;
+    const content = files.read(path);
+    if (!path.endsWith(`${sha256Hex(content)}.jsonl`)) return undefined;
+    const bodiesAt = content.indexOf(0x0a) + 1;
+    const { documents } = JSON.parse(content.toString("utf8", 0, bodiesAt)) as { documents: Entry[] };
+    return { content, entries: documents, bodiesAt };
   } catch (error) {
-    if (isKeyframeError(error, "not-found")) return [];
+    if (isKeyframeError(error, "not-found")) return undefined;
     throw error;
   }
 }

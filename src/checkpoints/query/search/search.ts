@@ -2,15 +2,15 @@ import { isKeyframeError } from "../../../base/errors.ts";
 import type { Git } from "../../../git/git.ts";
 import { openSmallObjectReader, type SmallObjectReader } from "../../../git/objects/small-objects.ts";
 import { lineCompactorOf, saidLinesOf } from "../../../transcripts/compact/agents.ts";
-import type { CompactLine } from "../../../transcripts/compact/compact-line.ts";
-import { createCompactor } from "../../../transcripts/compact/compactor.ts";
 import { transcriptLines } from "../../../transcripts/document-lines.ts";
 import type { CheckpointId } from "../../record/ids.ts";
 import type { SessionMetadata } from "../../record/metadata.ts";
 import type { CheckpointStores } from "../../stores/open-stores.ts";
 import { listCheckpointPlaces, type ReadSession, readCheckpoints, readPrompts } from "../read-checkpoints.ts";
 import { openTranscriptReader, type TranscriptReader } from "../read-transcript.ts";
-import { documentKey, type SearchDocument, type SearchIndex, type SearchText } from "./search-index.ts";
+import { keepLines, saidTexts } from "./said-lines.ts";
+import { documentKey, type SearchDocument, type SearchIndex } from "./search-index.ts";
+import type { SearchText } from "./search-text.ts";
 
 export interface SearchHit {
   readonly id: CheckpointId;
@@ -97,7 +97,8 @@ async function readVersions(
   );
 }
 
-function latestBySession(versions: readonly Version[]): Map<string, Version> {
+/** Of each session the version that is indexed. */
+export function latestBySession(versions: readonly Version[]): Map<string, Version> {
   const latest = new Map<string, Version>();
   for (const version of versions) {
     if (version.session.files.transcript.length === 0) continue;
@@ -174,8 +175,7 @@ async function* transcriptDocuments(
     onProgress?.(done, known.length);
     try {
       // read as a whole before it is handed on: an error must not leave half a document
-      const texts = await transcriptTexts(transcripts, version);
-      yield { key: documentKey("transcript", version.session.files.transcript), texts };
+      yield await transcriptDocument(transcripts, version);
     } catch (error) {
       if (!isKeyframeError(error, "not-here", "damaged", "too-large")) throw error;
       note(version, error.code === "not-here" ? "missing here" : error.message);
@@ -183,43 +183,16 @@ async function* transcriptDocuments(
   }
 }
 
-async function transcriptTexts(
+/** Lines where it shows which of them say something, else what all of them say. */
+async function transcriptDocument(
   transcripts: TranscriptReader,
   { id, session }: Version,
-): Promise<SearchText[]> {
+): Promise<SearchDocument> {
+  const key = documentKey("transcript", session.files.transcript);
   const agent = session.metadata.agent ?? "";
-  const compactLine = lineCompactorOf(agent);
-  if (compactLine === undefined) return [];
-  const compactor = createCompactor(compactLine, { isWanted: saidLinesOf(agent) });
-  const texts: SearchText[] = [];
-  const take = () => {
-    for (const line of compactor.take()) texts.push(...lineTexts(line));
-  };
-  for await (const piece of transcriptLines(transcripts.open(id, session.files))) {
-    compactor.push(piece);
-    take();
-  }
-  compactor.endLine();
-  take();
-  const open = compactor.open();
-  if (open !== undefined) texts.push(...lineTexts(open));
-  return texts;
-}
-
-function* lineTexts(line: CompactLine): Generator<SearchText> {
-  if (line.type === "user") {
-    for (const block of line.content) {
-      if ("text" in block && typeof block["text"] === "string" && block["text"] !== "") {
-        yield { kind: "user", text: block["text"] };
-      }
-    }
-    return;
-  }
-  for (const block of line.content) {
-    if (block.type === "text") yield { kind: "assistant", text: block.text };
-    else if (block.input !== undefined)
-      yield { kind: "tool", text: `${block.name ?? "tool"} ${JSON.stringify(block.input)}` };
-  }
+  const isSaid = saidLinesOf(agent);
+  const lines = await keepLines(transcriptLines(transcripts.open(id, session.files)), isSaid ?? (() => true));
+  return isSaid === undefined ? { key, texts: saidTexts(agent, lines) } : { key, agent, lines };
 }
 
 function collectHits(

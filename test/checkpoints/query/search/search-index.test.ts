@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openSearchIndex, type SearchText } from "../../../../src/checkpoints/query/search/search-index.ts";
+import { openSearchIndex } from "../../../../src/checkpoints/query/search/search-index.ts";
+import type { SearchText } from "../../../../src/checkpoints/query/search/search-text.ts";
 import { nodeFiles } from "../../../../src/system/files/files.ts";
 
 let folder: string;
@@ -24,6 +25,38 @@ test("finds what several runs have added, wherever it lies in a long text", asyn
   expect(found(['"needle"\nnext'])).toEqual(["b"]);
   expect(found(["needle", "absent"])).toEqual([]);
   expect(found(["user"])).toEqual([]);
+});
+
+test("lines of a transcript are found by what they say, not by what stands beside it", async () => {
+  const line = (content: unknown) =>
+    `${JSON.stringify({ type: "assistant", sessionId: "beside", message: { id: "m", content } })}\n`;
+  const lines = Buffer.from(
+    line([{ type: "text", text: 'the "Needle" is here' }]) +
+      line([{ type: "tool_use", id: "t", name: "Bash", input: { command: "grep needle", timeout: 9 } }]),
+  );
+  await openSearchIndex(nodeFiles, folder).add([
+    { key: "a", texts: [said("other words")] },
+    { key: "b", agent: "Claude Code", lines },
+    { key: "c", texts: [said("more words")] },
+  ]);
+  const texts = (...words: string[]) =>
+    [...openSearchIndex(nodeFiles, folder).find(words)].map(
+      ({ key, text }) => `${key} ${text.kind} ${text.text}`,
+    );
+  expect(texts("NEEDLE", "here")).toEqual(['b assistant the "Needle" is here']);
+  expect(texts('bash {"command":"grep')).toEqual(['b tool Bash {"command":"grep needle","timeout":9}']);
+  expect(texts("beside")).toEqual([]);
+  expect(texts("tool_use")).toEqual([]);
+  expect(texts("words")).toEqual(["a user other words", "c user more words"]);
+});
+
+test("a segment that was damaged is indexed again", async () => {
+  await openSearchIndex(nodeFiles, folder).add([{ key: "a", texts: [said("one word")] }]);
+  const [name = ""] = readdirSync(folder);
+  writeFileSync(join(folder, name), readFileSync(join(folder, name)).subarray(0, -1));
+  expect(openSearchIndex(nodeFiles, folder).has("a")).toBe(false);
+  await openSearchIndex(nodeFiles, folder).add([{ key: "a", texts: [said("one word")] }]);
+  expect(found(["one word"])).toEqual(["a"]);
 });
 
 test("a document is written once, and two runs at the same time find it once", async () => {
