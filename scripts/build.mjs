@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { bundledPackages, writeThirdParties } from "./third-parties.mjs";
@@ -152,9 +152,10 @@ metafiles.push(
 const zstdPackage = createRequire(import.meta.url).resolve("@bokuweb/zstd-wasm");
 copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), join(outdir, "chunks", "zstd.wasm"));
 
-// the page of `keyframe web`: one script, one style, names that hold a digest of the content
+// the page of `keyframe web`: its style and what runs its script stand in it, so that the first paint waits for nothing;
+// the names of its other files hold a digest of their content
 const page = await build({
-  entryPoints: { app: "web/main.tsx", style: "web/style.css" },
+  entryPoints: { app: "web/main.tsx", boot: "web/boot.ts", style: "web/style.css" },
   bundle: true,
   minify: true,
   write: false,
@@ -170,10 +171,16 @@ const page = await build({
 mkdirSync(join(outdir, "web"), { recursive: true });
 let index = readFileSync("web/index.html", "utf8");
 for (const { path, contents } of page.outputFiles) {
-  const kind = path.endsWith(".css") ? "style" : "script";
-  const name = `${kind}-${createHash("sha256").update(contents).digest("hex").slice(0, 12)}.${kind === "style" ? "css" : "js"}`;
-  writeFileSync(join(outdir, "web", name), contents);
-  index = index.replace(`%${kind}%`, name);
+  const kind = basename(path, extname(path));
+  const inline = `/* ${basename(path)} */`;
+  const isInline = index.includes(inline);
+  const digest = createHash("sha256").update(contents).digest("hex").slice(0, 12);
+  const name = `${kind}-${digest}${extname(path)}`;
+  if (!isInline) writeFileSync(join(outdir, "web", name), contents);
+  const [place, content] = isInline
+    ? [inline, Buffer.from(contents).toString("utf8").trim()]
+    : [basename(path), name];
+  index = index.replace(place, () => content);
 }
 writeFileSync(join(outdir, "web", "index.html"), index);
 metafiles.push(page.metafile);

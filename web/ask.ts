@@ -5,18 +5,9 @@ export const changes = signal(0);
 
 const isStatic = document.documentElement.dataset["static"] === "1";
 
-/** The token comes behind "#" once, and stays in this tab. */
-function takeToken(): string | undefined {
-  const given = /^#token=([0-9a-f]+)$/.exec(location.hash)?.[1];
-  if (given !== undefined) {
-    sessionStorage.setItem("token", given);
-    history.replaceState(null, "", location.pathname);
-  }
-  return sessionStorage.getItem("token") ?? undefined;
-}
-
-const token = isStatic ? undefined : takeToken();
-const headers: HeadersInit = token === undefined ? {} : { authorization: `Bearer ${token}` };
+// where web/boot.ts put it
+const token = isStatic ? null : sessionStorage.getItem("token");
+const headers: HeadersInit = token === null ? {} : { authorization: `Bearer ${token}` };
 
 /** Asks the server; a page made of files has its answers beside it. */
 export async function ask<T>(

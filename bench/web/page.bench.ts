@@ -156,7 +156,7 @@ function shownTranscript(turns: number): Buffer {
 }
 
 function bundleSize(): BenchResult {
-  const files = readdirSync(pageDirectory).filter((name) => /^(script|style|index)/.test(name));
+  const files = readdirSync(pageDirectory).filter((name) => /^(app|index)/.test(name));
   const bytes = files.map((name) => gzipSync(readFileSync(join(pageDirectory, name))).length);
   const total = bytes.reduce((sum, each) => sum + each, 0);
   return {

@@ -5,7 +5,7 @@ import type { AskContext } from "../../workflows/ask/ask-context.ts";
 import { type AccessRules, bearerToken, checkOrigin, checkToken } from "../requests/access.ts";
 import { describeHttpError } from "../requests/http-status.ts";
 import { answers } from "./answers.ts";
-import { contentTypeOf, type PageAssets } from "./assets.ts";
+import { contentPolicyOf, contentTypeOf, type PageAssets } from "./assets.ts";
 import { encodeAnswer } from "./encode-answer.ts";
 
 type IncomingMessage = Parameters<HttpHandler>[0];
@@ -19,10 +19,9 @@ export interface PageOptions {
   readonly changes: (signal: AbortSignal) => AsyncIterable<void>;
 }
 
-/** Nothing from elsewhere, nothing inline, no frame around it. */
+/** With every answer; what is not the page itself may load and run nothing at all. */
 const securityHeaders = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
@@ -104,6 +103,7 @@ function sendAsset(outgoing: ServerResponse, assets: PageAssets, path: string): 
   }
   outgoing.writeHead(200, {
     ...securityHeaders,
+    "content-security-policy": contentPolicyOf(assets),
     "content-type": contentTypeOf(name),
     "content-length": content.length,
     // names of all others hold a digest of their content
