@@ -23,12 +23,17 @@ export interface EndpointSettings {
 }
 
 /**
- * What an agent is given where the processor is emulated. Code that Claude Code's runtime compiles as it goes costs an emulator
- * more than it saves: without it a first request takes half the time.
+ * What an agent is given where the processor is emulated. A hook there takes longer than it may elsewhere, and what it does not
+ * finish is lost to the timeline. Code that Claude Code's runtime compiles as it goes costs an emulator more than it saves:
+ * without it a first request takes half the time.
  */
 export function emulationSettings(agent: string): Readonly<Record<string, string>> {
-  return agent === "claude" ? { BUN_JSC_useJIT: "0" } : {};
+  const hooks = { KEYFRAME_HOOK_SECONDS: String(emulatedHookSeconds) };
+  return agent === "claude" ? { ...hooks, BUN_JSC_useJIT: "0" } : hooks;
 }
+
+/** The time that the agent itself gives a hook, in seconds. */
+export const emulatedHookSeconds = 600;
 
 type ReadEndpoint = (env: NodeJS.ProcessEnv) => ModelEndpoint | undefined;
 

@@ -44,7 +44,12 @@ const { files, clock } = nodeMachine;
 const inputTimeoutMs = 10_000;
 
 /** A hook that has not done everything by then leaves the rest to the next command. */
-const heavyTimeoutMs = 20_000;
+const heavyTimeoutMs = secondsOf(process.env["KEYFRAME_HOOK_SECONDS"]) * 1000;
+
+/** From 1 second to an hour; a slow machine may set more than the usual 20. */
+function secondsOf(text: string | undefined): number {
+  return /^[1-9]\d{0,3}$/.test(text ?? "") ? Math.min(Number(text), 3600) : 20;
+}
 
 /**
  * Settles what is pending in a repository, and what git says was rewritten; in a chunk of its own, since most hooks

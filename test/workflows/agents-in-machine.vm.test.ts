@@ -96,6 +96,16 @@ async function owners(branch: string, path: string): Promise<[string, string | u
   return blame.map(({ content, owner }) => [content, owner?.session]);
 }
 
+/**
+ * Waits until a machine's branch has a commit: under emulation a commit with its hooks takes longer than Codex waits for a
+ * command, and what it has begun ends with it.
+ */
+async function committed(name: string, subject: string): Promise<void> {
+  const machine = findSandbox(lab.context, name);
+  const script = `for try in $(seq 300); do git -C /root/work log -1 --format=%s | grep -qx ${subject} && exit 0; sleep 1; done; exit 1`;
+  await lab.sh(machine, script);
+}
+
 /** Ends the machine of a run as a crash of its host would. */
 async function crash(name: string): Promise<void> {
   const { machine } = findSandbox(lab.context, name);
@@ -149,6 +159,11 @@ test.skipIf(!isStory).each(stories)(
   "$tool in a machine: two turns, a commit, a crash, on from the last moment, two forks, an owner for every line",
   async ({ tool, begin, goOn, more, write, shell }) => {
     const one = (call: ReturnType<Story["write"]>) => ({ text: "", calls: [call] });
+    const whenCommitted = (name: string, subject: string) => ({
+      text: "Done.",
+      calls: [],
+      before: () => committed(name, subject),
+    });
     const script: ScriptedPrompt[] = [
       { marker: "FIRST", replies: [one(write("a.txt", "one"))] },
       {
@@ -157,6 +172,7 @@ test.skipIf(!isStory).each(stories)(
           one(
             shell("echo memory > /root/outside.txt; echo two >> a.txt; git add -A && git commit -qm second"),
           ),
+          whenCommitted(tool, "second"),
         ],
       },
       {
@@ -168,13 +184,18 @@ test.skipIf(!isStory).each(stories)(
       },
       {
         marker: "ALPHA",
-        replies: [one(write("b.txt", "alpha")), one(shell("git add -A && git commit -qm alpha"))],
+        replies: [
+          one(write("b.txt", "alpha")),
+          one(shell("git add -A && git commit -qm alpha")),
+          whenCommitted(`${tool}-more-1`, "alpha"),
+        ],
       },
       {
         marker: "BETA",
         replies: [
           one(write("b.txt", "beta")),
           one(shell("echo beta >> a.txt; git add -A && git commit -qm beta")),
+          whenCommitted(`${tool}-more-2`, "beta"),
         ],
       },
     ];

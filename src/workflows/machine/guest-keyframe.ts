@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
+import { emulatedHookSeconds } from "../../agents/model-endpoints.ts";
 import { sha256Hex } from "../../base/digest.ts";
 import { shellQuote } from "../../base/text/shell-words.ts";
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
@@ -56,7 +57,7 @@ export async function putKeyframe(
 /** An emulated processor is so slow that agents give hooks up before they have recorded anything. */
 async function giveHooksTime(guest: GuestChannel, directory: string): Promise<void> {
   const script = `for file in .claude/settings.local.json .codex/hooks.json; do
-  if [ -f $file ]; then sed -i 's/"timeout": 30\\b/"timeout": 600/' $file; fi
+  if [ -f $file ]; then sed -i 's/"timeout": 30\\b/"timeout": ${emulatedHookSeconds}/' $file; fi
 done`;
   await guestScript(guest, script, { cwd: directory, to: "give hooks more time" });
 }
