@@ -201,6 +201,7 @@ const rooms = {
   "timeline/moments": ["moments listed, found by a name, described", ["machines"]],
   "timeline/fork": ["a worktree that continues from a moment", ["machines"]],
   "workflows/summarize": ["what a program of the user's says of a conversation, stored with it", []],
+  "workflows/race": ["lanes of a race in machines of their own", ["machine"]],
   "workflows/machine": ["an agent run in a machine: what goes in, what comes out", ["run"]],
   "journal/heads": ["the newest state of each path, so that no hook reads the whole log", []],
   "journal/log": ["events appended, read back, and replayed after a crash", ["heads"]],

@@ -1,5 +1,6 @@
 import { headlessArguments } from "../agents/headless-commands.ts";
 import { KeyframeError } from "../base/errors.ts";
+import { isForkName } from "../timeline/fork-name.ts";
 
 /** One competitor: a name and the shell command that does the task. */
 export interface LaneSpec {
@@ -18,7 +19,7 @@ export function parseLane(text: string): LaneSpec {
   const named = /^([A-Za-z0-9][A-Za-z0-9._-]{0,31})=(.+)$/s.exec(text);
   const command = (named?.[2] ?? text).trim();
   const name = named?.[1] ?? command.split(/\s/)[0] ?? "";
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(name) || name.includes("..") || reserved.has(name)) {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(name) || !isForkName(name) || reserved.has(name)) {
     throw new KeyframeError("usage", `not a lane: ${JSON.stringify(text.slice(0, 100))}`, {
       hint: "write an agent (`claude`), or `name=command`",
     });

@@ -53,6 +53,18 @@ export interface RaceRecord {
   readonly parallel: number;
   /** Where the lanes' worktrees are. */
   readonly directory: string;
+  /** Lanes work in machines of their own; absent: in worktrees. */
+  readonly machines?: RaceMachines;
+}
+
+export interface RaceMachines {
+  /** An image or a snapshot. */
+  readonly image: string;
+  /** What they may reach beside the model. */
+  readonly allow: readonly string[];
+  /** A snapshot has its own. */
+  readonly memoryMiB?: number;
+  readonly cpus?: number;
 }
 
 export type LaneState =
@@ -89,7 +101,7 @@ export interface LaneStatus {
   /** The worktree; absent once it was removed. */
   readonly path?: string;
   /** How it got its files (lanes/base-files.ts); absent in what earlier versions wrote. */
-  readonly filesBy?: "overlay" | "reflink" | "checkout";
+  readonly filesBy?: "overlay" | "reflink" | "checkout" | "machine";
   /** The lane's newest commit; absent where nothing was changed. */
   readonly commit?: Oid;
   readonly startedAt?: string;

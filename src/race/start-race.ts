@@ -5,7 +5,7 @@ import { type Random, randomHex } from "../system/random.ts";
 import { type BaseDeps, takeRaceBase } from "./base.ts";
 import type { CheckSpec } from "./checks/check.ts";
 import type { LaneSpec } from "./lane-spec.ts";
-import { type LaneLimits, type RaceRecord, writeRace } from "./race-record.ts";
+import { type LaneLimits, type RaceMachines, type RaceRecord, writeRace } from "./race-record.ts";
 
 export interface RaceRequest {
   readonly prompt: string;
@@ -15,6 +15,7 @@ export interface RaceRequest {
   readonly limitMs: number;
   readonly limits: LaneLimits;
   readonly parallel: number;
+  readonly machines?: RaceMachines;
 }
 
 export interface StartRaceDeps extends BaseDeps {

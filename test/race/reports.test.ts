@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { WrittenFiles } from "../../src/race/checks/report-files.ts";
 import { runChecks } from "../../src/race/checks/run-checks.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
@@ -13,7 +14,14 @@ const report = '<testsuite><testcase classname="a" name="b"/></testsuite>';
 
 /** Runs a check whose command writes these reports, in a directory that may hold others. */
 async function check(directory: string, write: () => void = () => undefined) {
-  const place = { directory, env: {}, logPath: join(directory, "log"), marker: "m", timeoutMs: 1000 };
+  const place = {
+    directory,
+    env: {},
+    logPath: join(directory, "log"),
+    marker: "m",
+    timeoutMs: 1000,
+    reports: new WrittenFiles(nodeFiles, [{ at: "", directory }]),
+  };
   const startContained = () => {
     write();
     const ended = Promise.resolve({ code: 0, timedOut: false });

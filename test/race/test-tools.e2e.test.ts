@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import type { ToolKind } from "../../src/race/checks/check.ts";
+import { WrittenFiles } from "../../src/race/checks/report-files.ts";
 import { runChecks } from "../../src/race/checks/run-checks.ts";
 import { nodeClock } from "../../src/system/clock.ts";
 import { nodeFiles } from "../../src/system/files/files.ts";
@@ -130,6 +131,7 @@ test.for(wanted)("$kind tells the result of each test", async (project, { skip }
     logPath: join(temporary, "log"),
     marker: `tools-${process.pid}`,
     timeoutMs: 240_000,
+    reports: new WrittenFiles(nodeFiles, [{ at: "", directory }]),
   };
   const deps = { files: nodeFiles, clock: nodeClock, startContained };
   const [result] = await runChecks(deps, [{ kind, text: command }], place);

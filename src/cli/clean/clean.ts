@@ -33,7 +33,7 @@ export async function clean(this: CliContext, flags: CleanFlags): Promise<void> 
   const { removed, left, failed } = await this.trace.span("remove", () =>
     applyClean(git, this, plan.items, request),
   );
-  const dropped = await dropOldRaces(git, dropDepsOf(this), races);
+  const dropped = await dropOldRaces(git, dropDepsOf(this, git), races);
   if (flags.json) {
     const removedRaces = dropped.map(({ id }) => id);
     this.terminal.json({ removed, left, failed, kept: plan.kept, races: removedRaces });

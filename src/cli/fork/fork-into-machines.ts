@@ -68,7 +68,7 @@ export async function forkIntoMachines(
       await workInMachine(context, git, { machine: each, words, sandboxContext });
     }
   } finally {
-    for (const { proxy } of started) await proxy.close();
+    for (const { proxy } of started) await proxy?.close();
   }
   if (flags.json) context.terminal.json(started.map(({ run }) => run));
   else for (const { run } of started) tellMachine(context, run.name, moment.sessions.at(-1));

@@ -1,11 +1,14 @@
 import { KeyframeError } from "../../base/errors.ts";
+import type { Git } from "../../git/git.ts";
 import { adoptedLanes, readAdoption } from "../../race/race-record.ts";
 import { type DropDeps, dropRace, dropWorktrees, listLanesWithWork } from "../../race/run/drop.ts";
 import { holderOfRace } from "../../race/run/run-race.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import { endMarked } from "../../system/process/contained-process.ts";
+import { dropRaceMachines, endRaceMachines } from "../../workflows/race/race-machines.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
+import { sandboxContextOf } from "../sandbox/context.ts";
 import { mustFindRace } from "./find-race.ts";
 import type { DropFlags } from "./race-command.ts";
 
@@ -13,7 +16,7 @@ import type { DropFlags } from "./race-command.ts";
 export async function drop(this: CliContext, flags: DropFlags, id?: string): Promise<void> {
   const git = openRepositoryGit(this);
   const race = mustFindRace(git, this.files, id);
-  const deps = dropDepsOf(this);
+  const deps = dropDepsOf(this, git);
   const holder = holderOfRace(git, this, race);
   if (holder !== undefined) {
     throw new KeyframeError("in-use", `race ${race.id} is run by process ${holder.pid}`, {
@@ -45,11 +48,15 @@ export async function drop(this: CliContext, flags: DropFlags, id?: string): Pro
     this.terminal.note(`needs --force: only it holds the work of ${losing.join(", ")}`);
 }
 
-export function dropDepsOf(context: CliContext): DropDeps {
+export function dropDepsOf(context: CliContext, git: Git): DropDeps {
   return {
     ...context,
     copyTree: nodeCopyTree,
     endContained: endMarked,
     removeLater: (directory) => context.files.removeTree(directory),
+    async removeMachines(race, all) {
+      const deps = { ...context, sandboxContext: sandboxContextOf(context), say: context.terminal.note };
+      await (all ? dropRaceMachines(git, deps, race) : endRaceMachines(git, deps, race));
+    },
   };
 }

@@ -17,6 +17,11 @@ export interface StartFlags {
   readonly disk?: string;
   readonly parallel?: number;
   readonly detach?: boolean;
+  readonly in: "worktree" | "sandbox";
+  readonly image?: string;
+  readonly allow?: readonly string[];
+  readonly memory?: string;
+  readonly cpus?: number;
   readonly json?: boolean;
 }
 
@@ -82,17 +87,29 @@ const startCommand = buildCommand<StartFlags, [], CliContext>({
       processes: countFlag("End a lane that has more processes at once"),
       disk: textFlag("End a lane that has written more, as 2G", "size"),
       parallel: countFlag("Run this many lanes at once (default: 2)"),
+      in: {
+        kind: "enum",
+        values: ["worktree", "sandbox"],
+        default: "worktree",
+        brief: "Where lanes work: in worktrees, or in machines of their own",
+      },
+      image: textFlag("With --in sandbox: the image or snapshot that the machines start from", "name"),
+      allow: textsFlag("With --in sandbox: what they may reach beside the model", "rule"),
+      memory: textFlag("With --in sandbox: memory of each machine (default: 2G)", "size"),
+      cpus: countFlag("With --in sandbox: processors of each machine (default: 1)"),
       detach: switchFlag("Continue in the background; follow with `keyframe race show --watch`"),
       json: jsonFlag,
     },
     aliases: { n: "count" },
   },
   docs: {
-    brief: "Give the same task to several agents, each in a worktree of its own",
+    brief: "Give the same task to several agents, each in a worktree or a machine of its own",
     fullDescription:
       "Every lane begins with the working copy as it is now: staged, unstaged and untracked files. Your checkout is not\n" +
       "touched. When a lane's command has ended, the checks run in it, one lane after the other, and in the base first.\n" +
       "Exits with 0 if some lane passed every check.\n\n" +
+      "With --in sandbox the setup command runs once, in a machine that holds the working copy; every lane, and its checks,\n" +
+      "run in a copy of that machine. Commits, owners and conversations come out; the key of the model stays here.\n\n" +
       "Examples:\n" +
       '  keyframe race start --lane claude --lane codex --prompt "fix the failing test" --check "npm test"\n' +
       '  keyframe race start -n 3 --prompt-file task.md --check "npm test" --check junit=reports/*.xml --setup "npm ci"',

@@ -7,21 +7,27 @@ import { parseLanes } from "../../race/lane-spec.ts";
 import {
   type LaneLimits,
   type LaneStatus,
+  type RaceMachines,
   type RaceRecord,
   raceDirectory,
   readLane,
 } from "../../race/race-record.ts";
 import { hasPassed, raceRows } from "../../race/race-table.ts";
+import type { OpenLaneRooms } from "../../race/run/lane-room.ts";
 import type { RaceDeps } from "../../race/run/run-lane.ts";
 import { runRace } from "../../race/run/run-race.ts";
+import { openWorktreeRooms } from "../../race/run/worktree-rooms.ts";
 import { createRace } from "../../race/start-race.ts";
 import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import { endMarked, startContained } from "../../system/process/contained-process.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
+import { openMachineRooms } from "../../workflows/race/machine-rooms.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
-import { formatTable } from "../output/terminal.ts";
+import { formatTable, printable } from "../output/terminal.ts";
+import { machineMemory } from "../run/run-in-sandbox.ts";
+import { sandboxContextOf } from "../sandbox/context.ts";
 import { lanesOf, mustFindRace } from "./find-race.ts";
 import type { StartFlags } from "./race-command.ts";
 import { raceTable } from "./table.ts";
@@ -46,6 +52,7 @@ export async function startRace(this: CliContext, flags: StartFlags): Promise<vo
     limitMs: flags.limit === undefined ? defaultLimitMs : parseTime(flags.limit),
     limits: parseLimits(flags),
     parallel: Math.min(Math.max(1, flags.parallel ?? 2), 16),
+    ...machinesOf(this, flags),
   });
   if (flags.detach) return detach(this, git, { race, json: flags.json === true });
   await runInForeground(this, git, { race, json: flags.json === true });
@@ -90,8 +97,6 @@ async function runInForeground(
   const deps: RaceDeps = {
     ...context,
     copyTree: nodeCopyTree,
-    startContained,
-    endContained: endMarked,
     signal: stop.signal,
     onChange: (lane) => {
       if (!json) context.terminal.note(describeChange(lane));
@@ -99,7 +104,7 @@ async function runInForeground(
   };
   if (!json) context.terminal.out(`race ${race.id}: ${race.lanes.map(({ name }) => name).join(", ")}`);
   try {
-    await runRace(git, deps, race);
+    await runRace(git, deps, { race, openRooms: roomsOf(context, git, { deps, race }) });
   } finally {
     process.off("SIGINT", onInterrupt);
     process.off("SIGTERM", onInterrupt);
@@ -110,6 +115,46 @@ async function runInForeground(
   else context.terminal.out(`\n${formatTable(raceTable(context, race, rows))}`);
   if (!json && hasPassed(rows)) context.terminal.out("\nAdopt one: keyframe race adopt <lane>");
   if (!hasPassed(rows)) context.process.exitCode = 1;
+}
+
+/** Where the lanes of a race work, as it was started. */
+function roomsOf(
+  context: CliContext,
+  git: Git,
+  { deps, race }: { readonly deps: RaceDeps; readonly race: RaceRecord },
+): OpenLaneRooms {
+  const { machines } = race;
+  if (machines === undefined)
+    return (stoppable) => {
+      const start = stoppable(startContained);
+      return openWorktreeRooms(git, { ...deps, endContained: endMarked }, { race, start });
+    };
+  const say = (text: string) => context.terminal.note(`keyframe: ${printable(text)}`);
+  const machineDeps = { ...context, sandboxContext: sandboxContextOf(context), say };
+  return (stoppable) => openMachineRooms(git, machineDeps, { race, machines, stoppable });
+}
+
+/** @throws KeyframeError `usage` */
+function machinesOf(
+  context: CliContext,
+  { in: where, image, allow, memory, cpus }: StartFlags,
+): { readonly machines?: RaceMachines } {
+  if (where !== "sandbox") {
+    if ([image, allow, memory, cpus].every((each) => each === undefined)) return {};
+    throw new KeyframeError("usage", "--image, --allow, --memory and --cpus need --in sandbox");
+  }
+  if (image === undefined)
+    throw new KeyframeError("usage", "--in sandbox needs --image", {
+      hint: "`keyframe image build dev --agent claude` makes one",
+    });
+  return {
+    machines: {
+      image,
+      allow: allow ?? [],
+      ...machineMemory(sandboxContextOf(context), image, memory),
+      ...(cpus === undefined ? {} : { cpus }),
+    },
+  };
 }
 
 function describeChange({ name, state, filesBy, problem, exitCode }: LaneStatus): string {

@@ -78,7 +78,7 @@ export async function resumeMachine(
     { ...context, sandboxContext },
     { parent, snapshot, names: [run] },
   );
-  await started?.proxy.close();
+  await started?.proxy?.close();
   const session = found.metadata.sessionId;
   return session === undefined ? { run } : { run, conversation: { tool, session } };
 }

@@ -49,7 +49,7 @@ export async function runInSandbox(
         from: flags.image ?? "",
         tool,
         allow: flags.allow ?? [],
-        ...memoryOf(flags.memory ?? (isImage(sandboxContext, flags.image ?? "") ? defaultMemory : undefined)),
+        ...machineMemory(sandboxContext, flags.image ?? "", flags.memory),
         ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
         progress: (text) => context.terminal.note(`keyframe: ${text}`),
       },
@@ -84,7 +84,12 @@ async function goOn(
   await workInMachine(context, git, { machine, words, sandboxContext });
 }
 
-/** A snapshot has its own. */
-function memoryOf(size: string | undefined): { readonly memoryMiB?: number } {
-  return size === undefined ? {} : { memoryMiB: Math.ceil(parseByteSize(size) / 1024 ** 2) };
+/** Of a machine for an agent; a snapshot has its own. */
+export function machineMemory(
+  sandboxContext: SandboxContext,
+  image: string,
+  size: string | undefined,
+): { readonly memoryMiB?: number } {
+  const wanted = size ?? (isImage(sandboxContext, image) ? defaultMemory : undefined);
+  return wanted === undefined ? {} : { memoryMiB: Math.ceil(parseByteSize(wanted) / 1024 ** 2) };
 }

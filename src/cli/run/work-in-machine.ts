@@ -3,6 +3,7 @@ import { errorText } from "../../base/errors.ts";
 import { shellQuote } from "../../base/text/shell-words.ts";
 import type { Git } from "../../git/git.ts";
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
+import { exitCodeFor } from "../../sandbox/guest/message.ts";
 import { openGuestSession } from "../../sandbox/guest/session.ts";
 import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { ignoreInterrupts } from "../../system/process/foreground.ts";
@@ -14,7 +15,7 @@ import { type TakenMoment, takeMoment } from "../../workflows/machine/take-momen
 import { watchTurns } from "../../workflows/machine/watch-turns.ts";
 import type { CliContext } from "../command/context.ts";
 import { printable } from "../output/terminal.ts";
-import { exitCodeFor, useRawTerminal } from "../sandbox/run-exec.ts";
+import { useRawTerminal } from "../sandbox/run-exec.ts";
 
 /** Runs an agent in a machine, and takes out what it does at each turn's end; ends the way to the model. */
 export async function workInMachine(
@@ -41,7 +42,7 @@ export async function workInMachine(
     });
   } finally {
     await session.close();
-    await machine.proxy.close();
+    await machine.proxy?.close();
   }
 }
 

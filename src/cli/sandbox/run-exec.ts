@@ -2,7 +2,7 @@ import { finished } from "node:stream/promises";
 import { KeyframeError } from "../../base/errors.ts";
 import { parseDurationMs } from "../../base/text/quantities.ts";
 import type { GuestCommand } from "../../sandbox/guest/command.ts";
-import type { CommandExit, CommandRequest } from "../../sandbox/guest/message.ts";
+import { type CommandRequest, exitCodeFor } from "../../sandbox/guest/message.ts";
 import { collectCommand, withGuest } from "../../sandbox/guest/session.ts";
 import { ensureSidecar } from "../../sandbox/network/sidecar-client.ts";
 import { findSandbox, mustRun } from "../../sandbox/store/sandbox-store.ts";
@@ -71,12 +71,6 @@ export async function execInSandbox(
       stdin.pause();
     }
   });
-}
-
-/** 128 and the number for a signal, 124 for a timeout. */
-export function exitCodeFor(exit: CommandExit): number {
-  if (exit.timedOut) return 124;
-  return exit.kind === "signal" ? 128 + exit.signal : exit.code;
 }
 
 /** Keys go to the guest one by one, and its terminal has the size of this one. */

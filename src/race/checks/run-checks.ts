@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { errorText, KeyframeError } from "../../base/errors.ts";
-import { compileGlob } from "../../base/text/glob.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Files } from "../../system/files/files.ts";
 import type { ContainedOptions, ContainedProcess } from "../../system/process/contained-process.ts";
@@ -18,6 +17,7 @@ import {
 import { parseCtrf } from "./json-reports.ts";
 import { maxReportBytes, parseJunit } from "./junit.ts";
 import { parseTap } from "./line-reports.ts";
+import type { ReportFiles } from "./report-files.ts";
 import { planToolRun } from "./test-tools.ts";
 
 export type StartContained = (command: string, options: ContainedOptions) => ContainedProcess;
@@ -38,15 +38,8 @@ export interface CheckPlace {
   readonly timeoutMs: number;
   /** What the commands see in place of what is there. */
   readonly view?: OverlayView;
-  /** Where what they write is found; the directory itself by default. */
-  readonly roots?: readonly WrittenRoot[];
-}
-
-/** A directory that holds what was written below a path of the lane. */
-export interface WrittenRoot {
-  /** From the lane's directory; empty for the directory itself. */
-  readonly at: string;
-  readonly directory: string;
+  /** What they write. */
+  readonly reports: ReportFiles;
 }
 
 const benchRepetitions = 3;
@@ -57,7 +50,7 @@ export async function runChecks(
   specs: readonly CheckSpec[],
   place: CheckPlace,
 ): Promise<CheckResult[]> {
-  removeReports(deps.files, specs, place);
+  await removeReports(specs, place);
   const results: CheckResult[] = [];
   let command: string | undefined;
   for (const spec of specs) {
@@ -74,7 +67,7 @@ export async function runChecks(
 }
 
 async function run(deps: CheckDeps, text: string, place: CheckPlace): Promise<Ran> {
-  const { directory: cwd, roots: _, ...options } = place;
+  const { directory: cwd, reports: _, ...options } = place;
   const startedMs = deps.clock.nowMs();
   const { ended } = deps.startContained(text, { ...options, cwd, stdin: "" });
   const { code, timedOut } = await ended;
@@ -151,10 +144,10 @@ async function runTool(
   const ranIn = { ...place, env: { ...place.env, ...tool.env } };
   let last: Ran | undefined;
   const runOnce = async () => {
-    deps.files.remove(report);
+    await place.reports.remove([report]);
     const ran = await runForOutput(deps, tool.command, ranIn);
     last = ran;
-    const output = tool.from === "output" ? ran.output : readReport(deps.files, report);
+    const output = tool.from === "output" ? ran.output : await place.reports.read(report);
     return output === undefined ? undefined : tool.parse(output, place.directory);
   };
   const missing = `${kind} wrote no report`;
@@ -173,10 +166,10 @@ async function readReports(
   }: { readonly kind: ReportKind; readonly text: string; readonly command: string | undefined },
   place: CheckPlace,
 ): Promise<CheckResult> {
-  const first = () => Promise.resolve(readTests(deps.files, { place, kind, pattern: text }));
+  const first = () => readTests(place, { kind, pattern: text });
   const again = async () => {
     if (command === undefined) return undefined;
-    removeReports(deps.files, [{ kind, text }], place);
+    await removeReports([{ kind, text }], place);
     await run(deps, command, place);
     return first();
   };
@@ -209,57 +202,25 @@ async function compareTwice(
   }
 }
 
-const maxReports = 1000;
 const parsers: Readonly<Record<ReportKind, (text: string) => Map<string, TestState>>> = {
   junit: parseJunit,
   ctrf: parseCtrf,
   tap: parseTap,
 };
 
-function readTests(
-  files: Files,
-  {
-    place,
-    kind,
-    pattern,
-  }: { readonly place: CheckPlace; readonly kind: ReportKind; readonly pattern: string },
-): Tests {
-  const found = findFiles(files, place, pattern);
+async function readTests(
+  { reports }: CheckPlace,
+  { kind, pattern }: { readonly kind: ReportKind; readonly pattern: string },
+): Promise<Tests> {
+  const found = await reports.find(pattern);
   if (found.length === 0) return undefined;
   const tests = new Map<string, TestState>();
   for (const path of found)
-    for (const [id, state] of parsers[kind](readReport(files, path) ?? "")) addTest(tests, id, state);
+    for (const [id, state] of parsers[kind]((await reports.read(path)) ?? "")) addTest(tests, id, state);
   return tests;
 }
 
-/** @throws KeyframeError `too-large`: what is passed over could hold the failures */
-function readReport(files: Files, path: string): string | undefined {
-  const stat = files.statIfExists(path);
-  if (stat?.kind !== "file") return undefined;
-  if (stat.sizeBytes > maxReportBytes)
-    throw new KeyframeError("too-large", `the report ${path} is larger than ${maxReportBytes} bytes`);
-  return files.read(path).toString("utf8");
-}
-
 /** What an agent's own runs left must not be taken for the result of ours. */
-function removeReports(files: Files, specs: readonly CheckSpec[], place: CheckPlace): void {
-  for (const { kind, text } of specs)
-    if (isReport(kind)) for (const path of findFiles(files, place, text)) files.remove(path);
-}
-
-/** Written files that match a pattern of gitignore; links are not followed. */
-function findFiles(files: Files, { directory, roots }: CheckPlace, pattern: string): string[] {
-  const matches = compileGlob(pattern);
-  const found: string[] = [];
-  const visit = (root: WrittenRoot, inside: string, depth: number) => {
-    for (const { name, kind } of files.listIfExists(join(root.directory, inside)) ?? []) {
-      const path = join(inside, name);
-      if (kind === "file" && matches(join(root.at, path)) && found.length < maxReports)
-        found.push(join(root.directory, path));
-      else if (kind === "folder" && depth < 12 && name !== ".git" && name !== "node_modules")
-        visit(root, path, depth + 1);
-    }
-  };
-  for (const root of roots ?? [{ at: "", directory }]) visit(root, "", 0);
-  return found;
+async function removeReports(specs: readonly CheckSpec[], { reports }: CheckPlace): Promise<void> {
+  for (const { kind, text } of specs) if (isReport(kind)) await reports.remove(await reports.find(text));
 }

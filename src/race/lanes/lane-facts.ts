@@ -9,15 +9,20 @@ import type { Oid } from "../../git/ids.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import type { Files } from "../../system/files/files.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
+import { allTokens, type TranscriptFacts } from "../../transcripts/scan/transcript-facts.ts";
 import type { DiffFacts, LaneStatus, RaceRecord } from "../race-record.ts";
 
 /** What can be said of a lane's work without judging it. */
 export async function readLaneFacts(
   git: Git,
   { files }: { readonly files: Files },
-  lane: { readonly race: RaceRecord; readonly worktree: Git; readonly commit: Oid | undefined },
+  lane: {
+    readonly race: RaceRecord;
+    readonly commit: Oid | undefined;
+    readonly sessions: NonNullable<LaneStatus["sessions"]>;
+  },
 ): Promise<Pick<LaneStatus, "diff" | "sessions" | "observedLines" | "unknownLines">> {
-  const sessions = sessionsOf(lane.worktree, files);
+  const { sessions } = lane;
   if (lane.commit === undefined) return { diff: { files: [], added: 0, removed: 0 }, sessions };
   const diff = await readDiff(git, { from: lane.race.base.commit, to: lane.commit });
   const reader = openObjectReader(git);
@@ -60,17 +65,26 @@ async function readDiff(
   return { files, added, removed };
 }
 
-/** The sessions that ran in a lane's worktree, with all tokens of each: reads and writes, cached ones included. */
-function sessionsOf({ repository }: Git, files: Files): NonNullable<LaneStatus["sessions"]> {
+/** The sessions that ran in a lane's worktree. */
+export function sessionsOf({ repository }: Git, files: Files): NonNullable<LaneStatus["sessions"]> {
   const here = worktreeIdOf(repository);
   return listSessionStates({ files }, repository).flatMap(({ id, state }) => {
     if (state === undefined || textOfState(state, "worktree_id") !== here) return [];
     const tool = toolNameOf(textOfState(state, "agent_type") ?? "");
-    const facts = readCapture(repository, files, { tool, id })?.facts;
-    const tokens = facts?.tokens;
-    const sum =
-      tokens === undefined ? 0 : tokens.input + tokens.output + tokens.cacheRead + tokens.cacheCreation;
-    const byClass = tokens === undefined ? {} : { byClass: tokens };
-    return [{ tool, id, tokens: sum, ...byClass, turns: facts?.prompts.length ?? 0 }];
+    return [sessionFacts({ tool, id }, readCapture(repository, files, { tool, id })?.facts)];
   });
+}
+
+/** With all tokens: reads and writes, cached ones included. */
+export function sessionFacts(
+  session: { readonly tool: string; readonly id: string },
+  facts: Pick<TranscriptFacts, "tokens" | "prompts"> | undefined,
+): NonNullable<LaneStatus["sessions"]>[number] {
+  const tokens = facts?.tokens;
+  return {
+    ...session,
+    tokens: tokens === undefined ? 0 : allTokens(tokens),
+    ...(tokens === undefined ? {} : { byClass: tokens }),
+    turns: facts?.prompts.length ?? 0,
+  };
 }

@@ -17,14 +17,27 @@ export async function recordLaneWork(
   if (head === race.base.head && tree === race.base.tree) return undefined;
   const isCommitted = tree === (await lane.text(["rev-parse", "--verify", "HEAD^{tree}"]));
   if (!isCommitted) {
-    const message = `${titleOfRace(race)}\n\nLane ${name} of race ${race.id}\n`;
     // signing may ask for a passphrase, and nobody is there to give it
-    await lane.run(["-c", "commit.gpgSign=false", "commit", "--quiet", "-F", "-"], { stdin: message });
+    const args = ["-c", "commit.gpgSign=false", "commit", "--quiet", "-F", "-"];
+    await lane.run(args, { stdin: laneMessage(race, name) });
   }
   const commit = await lane.text(["rev-parse", "--verify", "HEAD"]);
   if (!isOid(commit)) return undefined;
-  const ref = raceRef(race.id, name);
-  const expected = await resolveRevision(lane, ref);
-  await updateRefs(lane, [{ ref, next: commit, expected }], "keyframe: race lane");
+  await nameLaneCommit(lane, { race, name, commit });
   return commit;
+}
+
+/** What a lane came to, as a ref: it stays when the lane's place goes. */
+export async function nameLaneCommit(
+  git: Git,
+  { race, name, commit }: { readonly race: RaceRecord; readonly name: string; readonly commit: Oid },
+): Promise<void> {
+  const ref = raceRef(race.id, name);
+  const expected = await resolveRevision(git, ref);
+  await updateRefs(git, [{ ref, next: commit, expected }], "keyframe: race lane");
+}
+
+/** Of the commit that holds what a lane left uncommitted. */
+export function laneMessage(race: RaceRecord, name: string): string {
+  return `${titleOfRace(race)}\n\nLane ${name} of race ${race.id}\n`;
 }

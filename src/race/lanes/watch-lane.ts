@@ -9,15 +9,21 @@ import type { LockDeps } from "../../system/locks/lock-file.ts";
 import { noTrace } from "../../system/trace.ts";
 import { toolNameOf } from "../../transcripts/agent-names.ts";
 import type { Redactor } from "../../transcripts/redaction/redaction.ts";
+import { allTokens } from "../../transcripts/scan/transcript-facts.ts";
 import type { LaneLimits } from "../race-record.ts";
 
+/** What a lane has used, of all its conversations. */
+export interface LaneUse {
+  readonly tokens: number;
+  /** Answers of the model. */
+  readonly turns: number;
+}
+
 export interface WatchedLane {
-  /** The lane's worktree. */
-  readonly repository: Repository;
-  readonly logPath: string;
-  /** Directories that hold what the lane has written. */
-  readonly written: readonly string[];
-  readonly countProcesses: () => number;
+  /** True where it has written more than so many bytes. */
+  readonly hasWritten: (bytes: number) => Promise<boolean>;
+  readonly readUse: () => Promise<LaneUse>;
+  readonly countProcesses: () => number | Promise<number>;
 }
 
 export interface WatchDeps extends LockDeps {
@@ -25,26 +31,20 @@ export interface WatchDeps extends LockDeps {
 }
 
 /** The first limit that a lane is over, in words. */
-export async function findExcess(
-  deps: WatchDeps,
-  lane: WatchedLane,
-  limits: LaneLimits,
-): Promise<string | undefined> {
+export async function findExcess(lane: WatchedLane, limits: LaneLimits): Promise<string | undefined> {
   const { tokens, turns, processes, diskBytes } = limits;
-  if (processes !== undefined && lane.countProcesses() > processes) return `more than ${processes} processes`;
-  if (diskBytes !== undefined && isLarger(deps.files, lane.written, diskBytes))
+  if (processes !== undefined && (await lane.countProcesses()) > processes)
+    return `more than ${processes} processes`;
+  if (diskBytes !== undefined && (await lane.hasWritten(diskBytes)))
     return `more than ${diskBytes} bytes written`;
   if (tokens === undefined && turns === undefined) return undefined;
-  const used = await readUse(deps, lane.repository);
+  const used = await lane.readUse();
   if (tokens !== undefined && used.tokens > tokens) return `more than ${tokens} tokens`;
   return turns !== undefined && used.turns > turns ? `more than ${turns} turns` : undefined;
 }
 
 /** From the transcripts as they are now: hooks tell of them at the end of a prompt only. */
-async function readUse(
-  deps: WatchDeps,
-  repository: Repository,
-): Promise<{ readonly tokens: number; readonly turns: number }> {
+export async function readUse(deps: WatchDeps, repository: Repository): Promise<LaneUse> {
   const here = worktreeIdOf(repository);
   const used = { tokens: 0, turns: 0 };
   for (const { id, state } of listSessionStates(deps, repository)) {
@@ -55,14 +55,13 @@ async function readUse(
     const session = { agent: { ...agent, model: "unknown" }, transcriptPath };
     const record = await captureTranscript({ ...deps, trace: noTrace }, repository, session);
     if (record === undefined) continue;
-    const { input, output, cacheRead, cacheCreation, calls } = record.facts.tokens;
-    used.tokens += input + output + cacheRead + cacheCreation;
-    used.turns += calls;
+    used.tokens += allTokens(record.facts.tokens);
+    used.turns += record.facts.tokens.calls;
   }
   return used;
 }
 
-function isLarger(files: Files, directories: readonly string[], limitBytes: number): boolean {
+export function isLarger(files: Files, directories: readonly string[], limitBytes: number): boolean {
   let sum = 0;
   const pending = [...directories];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {

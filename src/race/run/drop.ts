@@ -9,18 +9,22 @@ export interface DropDeps extends ForkDeps {
   readonly removeLater: (directory: string) => void;
   /** Ends what a race that was cut off started under a marker. */
   readonly endContained: (marker: string) => void;
+  /** Removes the machines of a race; `all`: with what came out of them beside commits. */
+  readonly removeMachines: (race: RaceRecord, all: boolean) => Promise<void>;
 }
 
-/** Removes the worktrees of a race; commits, notes, conversations and results of the lanes stay. */
+/** Removes the worktrees and machines of a race; commits, notes, conversations and results of the lanes stay. */
 export async function dropWorktrees(git: Git, deps: DropDeps, race: RaceRecord): Promise<void> {
   for (const name of ["base", ...race.lanes.map((lane) => lane.name)])
     deps.endContained(laneMarker(race.id, name));
   await dropLanes(git, deps, { race, later: deps.removeLater });
+  if (race.machines !== undefined) await deps.removeMachines(race, false);
 }
 
 /** Removes a race with everything that it made: worktrees, refs, logs and results. */
 export async function dropRace(git: Git, deps: DropDeps, race: RaceRecord): Promise<void> {
   await dropWorktrees(git, deps, race);
+  if (race.machines !== undefined) await deps.removeMachines(race, true);
   const names = ["base", ...race.lanes.map((lane) => lane.name)];
   for (const name of names) {
     const ref = raceRef(race.id, name);

@@ -4,43 +4,42 @@ import type { Git } from "../../git/git.ts";
 import { acquireLock } from "../../system/locks/lock-file.ts";
 import { readLockHolder } from "../../system/locks/take-over.ts";
 import type { ProcessIdentity } from "../../system/process/process-table.ts";
-import { listPersonalPaths } from "../../timeline/fork/personal-files.ts";
 import type { StartContained } from "../checks/run-checks.ts";
-import { prepareLaneFiles } from "../lanes/base-files.ts";
-import { makeLane } from "../lanes/lane-worktree.ts";
 import { type LaneStatus, type RaceRecord, raceDirectory, readLane } from "../race-record.ts";
+import type { OpenLaneRooms } from "./lane-room.ts";
 import { type RaceContext, type RaceDeps, runLane } from "./run-lane.ts";
 
 /**
  * Runs all lanes, at most `parallel` at once, and the checks one after the other. A lane that ended already is left as it
  * is, so a race that was cut off goes on. @throws KeyframeError `in-use` where another process runs it
  */
-export async function runRace(git: Git, deps: RaceDeps, race: RaceRecord): Promise<LaneStatus[]> {
+export async function runRace(
+  git: Git,
+  deps: RaceDeps,
+  { race, openRooms }: { readonly race: RaceRecord; readonly openRooms: OpenLaneRooms },
+): Promise<LaneStatus[]> {
   const release = holdRace(git, deps, race);
   try {
-    const shared = {
-      files: await prepareLaneFiles(git, deps, race),
-      personal: await listPersonalPaths(git, deps.files),
-    };
-    const context: RaceContext = {
-      git,
-      deps: { ...deps, startContained: stoppable(deps) },
-      race,
-      checks: createQueue(),
-      filesBy: shared.files.by,
-      makePlace: (name) => makeLane(git, deps, { race, name, ...shared }),
-    };
-    if (race.checks.length > 0) await runLane(context, { name: "base", place: race.lanes.length });
-    const waiting = race.lanes.map((spec, place) => ({ ...spec, place }));
-    const worker = async () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-        await runLane(context, next);
-    };
-    await Promise.all(Array.from({ length: Math.max(1, race.parallel) }, worker));
-    return race.lanes.map(({ name }) => readLane(git.repository, deps.files, { id: race.id, name }));
+    const rooms = await openRooms((start) => stoppable(start, deps.signal));
+    try {
+      return await runLanes({ git, deps, race, checks: createQueue(), rooms });
+    } finally {
+      await rooms.close();
+    }
   } finally {
     release();
   }
+}
+
+async function runLanes(context: RaceContext): Promise<LaneStatus[]> {
+  const { git, deps, race } = context;
+  if (race.checks.length > 0) await runLane(context, { name: "base", place: race.lanes.length });
+  const waiting = race.lanes.map((spec, place) => ({ ...spec, place }));
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await runLane(context, next);
+  };
+  await Promise.all(Array.from({ length: Math.max(1, race.parallel) }, worker));
+  return race.lanes.map(({ name }) => readLane(git.repository, deps.files, { id: race.id, name }));
 }
 
 function lockPath(git: Git, { id }: Pick<RaceRecord, "id">): string {
@@ -68,9 +67,9 @@ function holdRace(git: Git, deps: RaceDeps, race: RaceRecord): () => void {
 }
 
 /** Everything that is started ends when the race is stopped. */
-function stoppable({ startContained, signal }: RaceDeps): StartContained {
+function stoppable(start: StartContained, signal: AbortSignal): StartContained {
   return (command, options) => {
-    const contained = startContained(command, options);
+    const contained = start(command, options);
     const stop = () => contained.kill();
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();

@@ -122,6 +122,12 @@ export type CommandExit =
   | { readonly kind: "code"; readonly code: number; readonly timedOut: boolean }
   | { readonly kind: "signal"; readonly signal: number; readonly timedOut: boolean };
 
+/** As a shell gives it: 128 and the number for a signal, 124 for a timeout. */
+export function exitCodeFor(exit: CommandExit): number {
+  if (exit.timedOut) return 124;
+  return exit.kind === "signal" ? 128 + exit.signal : exit.code;
+}
+
 /** kind (1 byte), timed out (1 byte), exit code or signal number (4 bytes). */
 export function parseCommandExit(payload: Buffer): CommandExit {
   const timedOut = payload.readUInt8(1) === 1;

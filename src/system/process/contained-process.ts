@@ -34,7 +34,7 @@ export interface ContainedProcess {
   readonly containment: Containment;
   readonly ended: Promise<ContainedResult>;
   /** Of the command and all that it started and that still run. */
-  countProcesses(): number;
+  countProcesses(): number | Promise<number>;
   /** Ends the command and everything that it started; returns at once. */
   kill(): void;
 }

@@ -59,6 +59,13 @@ export function writeMachineRun(repository: Repository, files: Files, run: Machi
   files.replace(runPath(repository, run.name), encodeRecordLine(run), { mode: 0o600 });
 }
 
+/** Forgets a run with the conversations that came out of it. */
+export function removeMachineRun(repository: Repository, files: Files, name: string): void {
+  if (!isForkName(name)) return;
+  files.removeTree(runFilesDirectory(repository, name));
+  files.remove(runPath(repository, name));
+}
+
 /** `wanted`, or `wanted-2`, ... where that is taken. */
 export function freeRunName(repository: Repository, files: Files, wanted: string): string {
   for (let number = 1; ; number += 1) {

@@ -67,6 +67,11 @@ export function emptyFacts(): TranscriptFacts {
   };
 }
 
+/** Reads and writes, cached ones included. */
+export function allTokens({ input, output, cacheRead, cacheCreation }: TranscriptTokens): number {
+  return input + output + cacheRead + cacheCreation;
+}
+
 /** Field by field; never below 0. */
 export function subtractTokens(a: TranscriptTokens, b: TranscriptTokens): TranscriptTokens {
   const less = (x: number, y: number) => Math.max(0, x - y);

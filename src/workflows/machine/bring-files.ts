@@ -55,7 +55,8 @@ async function findInGuest(
   return findConversationPlace(tool, facts)?.path;
 }
 
-async function readGuestFile(
+/** Undefined where there is no such file, or a larger one. */
+export async function readGuestFile(
   guest: GuestChannel,
   path: string,
   maxBytes: number,

@@ -35,9 +35,15 @@ export function branchOfRun({ name }: MachineRun): string {
 /**
  * Fetches what a machine's repository has, as it is now, into `refs/keyframe/runs/<name>/`; then the owners of its new
  * commits and its checkpoints join ours, and the branch `keyframe/<name>` moves forward, never to the side. The machine is
- * not trusted: git checks every object, and notes on other commits than its own are left where they are.
+ * not trusted: git checks every object, and notes on other commits than its own are left where they are. `branch: false`
+ * leaves `keyframe/<name>` out.
  */
-export async function bringOut(git: Git, deps: BringOutDeps, run: MachineRun): Promise<BroughtOut> {
+export async function bringOut(
+  git: Git,
+  deps: BringOutDeps,
+  run: MachineRun,
+  { branch = true }: { readonly branch?: boolean } = {},
+): Promise<BroughtOut> {
   const refs = runRefs(run.name);
   await fetchRefs(git, deps, run);
   const head = (await resolveRevision(git, `${refs}heads/${run.branch}`)) ?? (run.base as Oid);
@@ -46,7 +52,7 @@ export async function bringOut(git: Git, deps: BringOutDeps, run: MachineRun): P
   if (notes !== undefined) await joinNotes(git, { run, head, notes, nowSeconds });
   const checkpoints = await resolveRevision(git, `${refs}heads/${v1Branch.slice("refs/heads/".length)}`);
   if (checkpoints !== undefined) await joinCheckpointBranch(git, checkpoints, nowSeconds);
-  const refused = !(await followHead(git, run, head));
+  const refused = branch && !(await followHead(git, run, head));
   return { turns: await listTurnRefs(git, `${refs}turns/`), head, refused };
 }
 

@@ -13,7 +13,7 @@ import { guestHome, guestScript } from "./guest-shell.ts";
 const guestProgram = "/opt/keyframe/dist";
 
 /**
- * Brings this very Keyframe into a machine, and its Node where the image has none of ours, and connects the agent: its
+ * Brings this very Keyframe into a machine, and its Node where the image has none of ours, and connects the agents: their
  * hooks record inside as they do here.
  */
 export async function putKeyframe(
@@ -21,9 +21,9 @@ export async function putKeyframe(
   guest: GuestChannel,
   {
     directory,
-    tool,
+    tools,
     isEmulated,
-  }: { readonly directory: string; readonly tool: string; readonly isEmulated: boolean },
+  }: { readonly directory: string; readonly tools: readonly string[]; readonly isEmulated: boolean },
 ): Promise<void> {
   const { node, entry } = sandboxContext.program;
   const version = sha256Hex(sandboxContext.files.read(entry)).slice(0, 16);
@@ -47,7 +47,8 @@ export async function putKeyframe(
       mode: 0o644,
     });
   }
-  await guestScript(guest, `keyframe enable --agent ${shellQuote(tool)} >/dev/null`, {
+  const agents = tools.length === 0 ? "" : `--agent ${shellQuote(tools.join(","))}`;
+  await guestScript(guest, `keyframe enable ${agents} >/dev/null`, {
     cwd: directory,
     to: "enable Keyframe (is its libc older than this machine's?)",
   });

@@ -2,11 +2,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { KeyframeError } from "../../base/errors.ts";
 import { shellQuote } from "../../base/text/shell-words.ts";
-import type { MarkSnapshot } from "../../checkpoints/capture/marks.ts";
 import { type Git, gitFailed } from "../../git/git.ts";
 import { committerIdentity } from "../../git/identity.ts";
 import { isOid, type Oid } from "../../git/ids.ts";
-import { readIndexTree } from "../../git/worktree/index-tree.ts";
 import type { GuestChannel } from "../../sandbox/guest/channel.ts";
 import { copyIn } from "../../sandbox/guest/copy-files.ts";
 import type { SandboxContext } from "../../sandbox/store/home.ts";
@@ -23,16 +21,18 @@ export interface SendIn {
   readonly guest: GuestChannel;
   readonly env: NodeJS.ProcessEnv;
   readonly run: MachineRun;
-  readonly mark: MarkSnapshot;
+  /** The files, and the index, as they are to be. */
+  readonly tree: Oid;
+  readonly indexTree: Oid;
 }
 
 /**
- * Makes the present working copy in a machine: HEAD, what is staged, what is not, untracked files, and the ignored ones
+ * Makes a working copy in a machine: HEAD, what is staged, what is not, untracked files, and the ignored ones
  * that `.worktreeinclude` names. Objects go by git's own protocol; the present repository is only read.
  */
 export async function sendWorkingCopy(
   git: Git,
-  { sandboxContext, guest, env, run, mark }: SendIn,
+  { sandboxContext, guest, env, run, tree, indexTree }: SendIn,
 ): Promise<void> {
   const { base, directory, branch } = run;
   if (!isOid(base))
@@ -40,8 +40,8 @@ export async function sendWorkingCopy(
       hint: "make a first commit",
     });
   const refs = runRefs(run.name);
-  const begin = await commitTree(git, mark.tree, base);
-  const index = await commitTree(git, await readIndexTree(git, sandboxContext.files), base);
+  const begin = await commitTree(git, tree, base);
+  const index = await commitTree(git, indexTree, base);
   await git.run(["update-ref", `${refs}begin`, begin]);
   await git.run(["update-ref", `${refs}index`, index]);
   const who = /^(.*?) ?<([^>]*)>$/.exec(await committerIdentity(git));
