@@ -4,7 +4,7 @@
 // of the model stays here. The agent is a script that speaks through Claude Code's hooks. Under emulation this takes minutes, so
 // it runs where KEYFRAME_STORY is set: npm run test:story.
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sessionKey } from "../../src/authorship/note/keys.ts";
 import { faultPointsInSource } from "../support/fault-points.ts";
+import { prepareMachine } from "../support/machine-programs.ts";
 import { openSandboxLab, type SandboxLab } from "../support/sandbox-context.ts";
 import { createTestRepository, keyframeProgram, type TestRepository } from "../support/test-repository.ts";
 
@@ -28,11 +29,7 @@ const isStory = Boolean(process.env["KEYFRAME_STORY"]);
 beforeAll(async () => {
   if (!isStory) return;
   lab = openSandboxLab();
-  const { record } = await lab.boot("prep", { memoryMiB: 512 });
-  putPrograms();
-  await lab.sh(record, "mkdir -p /opt/keyframe/bin && mv /root/node /opt/keyframe/bin/node");
-  expect(lab.cli(["sandbox", "snapshot", "prep", "--name", "prepared"]).code).toBe(0);
-  expect(lab.cli(["sandbox", "stop", "prep"]).code).toBe(0);
+  await prepareMachine(lab);
   asked = [];
   model = createServer((request, response) => {
     asked.push({ url: request.url ?? "", key: String(request.headers["x-api-key"]) });
@@ -59,19 +56,6 @@ afterAll(async () => {
   await lab?.close();
   rmSync(scratch, { recursive: true, force: true });
 });
-
-/** This machine's git and Node with their libraries, as an image would have them. */
-function putPrograms(): void {
-  const git = realpathSync(execFileSync("which", ["git"], { encoding: "utf8" }).trim());
-  const libraries = [git, process.execPath].flatMap((program) =>
-    [...execFileSync("ldd", [program], { encoding: "utf8" }).matchAll(/=> (\/\S+) \(0x/g)].map(
-      (match) => match[1] ?? "",
-    ),
-  );
-  const copies = [...new Set(libraries)].map((path) => [path, path]);
-  for (const [from, to] of [[git, "/usr/bin/git"], [process.execPath, "/root/node"], ...copies])
-    expect(lab.cli(["sandbox", "cp", from ?? "", `prep:${to}`]).code).toBe(0);
-}
 
 const prelude = `set -eu
 id=${session}; here=$(pwd); transcript=$HOME/.claude/projects/$(echo "$here" | tr / -)/$id.jsonl
