@@ -200,5 +200,6 @@ test.skipIf(!isStory)(
       "OPENAI_API_KEY",
     );
     expect(listSandboxes(lab.context).map(({ name }) => name)).toEqual(["prep"]);
+    expect(JSON.parse(await ok("race", "list", "--json"))).toEqual([]);
   },
 );

@@ -3,7 +3,7 @@ import { KeyframeError } from "../../base/errors.ts";
 import { parseByteSize } from "../../base/text/quantities.ts";
 import type { Git } from "../../git/git.ts";
 import { parseBench, parseCheck } from "../../race/checks/check.ts";
-import { parseLanes } from "../../race/lane-spec.ts";
+import { type LaneSpec, parseLanes } from "../../race/lane-spec.ts";
 import {
   type LaneLimits,
   type LaneStatus,
@@ -22,7 +22,7 @@ import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import { endMarked, startContained } from "../../system/process/contained-process.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
-import { openMachineRooms } from "../../workflows/race/machine-rooms.ts";
+import { mustHaveKeys, openMachineRooms } from "../../workflows/race/machine-rooms.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
 import { formatTable, printable } from "../output/terminal.ts";
@@ -44,15 +44,16 @@ export async function startRace(this: CliContext, flags: StartFlags): Promise<vo
     throw new KeyframeError("refused", "Keyframe is off in this repository", {
       hint: "run `keyframe enable`",
     });
+  const lanes = parseLanes(flags.lane ?? [], flags.count);
   const race = await createRace(git, this, {
     prompt: readPrompt(this, flags),
-    lanes: parseLanes(flags.lane ?? [], flags.count),
+    lanes,
     checks: [...(flags.check ?? []).map(parseCheck), ...(flags.bench ?? []).map(parseBench)],
     ...(flags.setup === undefined ? {} : { setup: flags.setup }),
     limitMs: flags.limit === undefined ? defaultLimitMs : parseTime(flags.limit),
     limits: parseLimits(flags),
     parallel: Math.min(Math.max(1, flags.parallel ?? 2), 16),
-    ...machinesOf(this, flags),
+    ...machinesOf(this, flags, lanes),
   });
   if (flags.detach) return detach(this, git, { race, json: flags.json === true });
   await runInForeground(this, git, { race, json: flags.json === true });
@@ -138,6 +139,7 @@ function roomsOf(
 function machinesOf(
   context: CliContext,
   { in: where, image, allow, memory, cpus }: StartFlags,
+  lanes: readonly LaneSpec[],
 ): { readonly machines?: RaceMachines } {
   if (where !== "sandbox") {
     if ([image, allow, memory, cpus].every((each) => each === undefined)) return {};
@@ -147,6 +149,7 @@ function machinesOf(
     throw new KeyframeError("usage", "--in sandbox needs --image", {
       hint: "`keyframe image build dev --agent claude` makes one",
     });
+  mustHaveKeys(context.env, lanes);
   return {
     machines: {
       image,

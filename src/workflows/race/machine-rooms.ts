@@ -50,9 +50,7 @@ export async function openMachineRooms(
   deps: MachineRoomsDeps,
   { race, machines, stoppable }: MachineRace,
 ): Promise<LaneRooms> {
-  const tools = new Set(race.lanes.flatMap((lane) => toolOf(lane) ?? []));
-  for (const tool of tools) mustHaveKey(deps.env, tool);
-  const base = await prepareBase(git, deps, { race, machines, tools: [...tools] });
+  const base = await prepareBase(git, deps, { race, machines, tools: mustHaveKeys(deps.env, race.lanes) });
   const enter = async (lane: Lane): Promise<LaneRoom> => {
     const run = { parent: base.run, snapshot: base.snapshot, name: machineName(race, lane.name) };
     await forgetLaneMachine(git, deps, run.name);
@@ -60,6 +58,16 @@ export async function openMachineRooms(
     return openRoom(git, deps, { race, lane, machine, stoppable });
   };
   return { filesBy: "machine", enter, close: () => endRaceMachines(git, deps, race) };
+}
+
+/** The agents of lanes, each once. @throws KeyframeError `refused` where the key of one is missing */
+export function mustHaveKeys(
+  env: NodeJS.ProcessEnv,
+  lanes: readonly Pick<Lane, "name" | "command">[],
+): readonly string[] {
+  const tools = [...new Set(lanes.flatMap((lane) => toolOf(lane) ?? []))];
+  for (const tool of tools) mustHaveKey(env, tool);
+  return tools;
 }
 
 /** The agent behind a lane, where it is one that can be led to its model from a machine: by its program, or by the lane's name. */
