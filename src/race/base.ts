@@ -3,11 +3,13 @@ import { keepMomentOwners } from "../checkpoints/capture/moment-owners.ts";
 import { recordSnapshot, withWorkTreeIndex } from "../checkpoints/capture/turn-snapshots.ts";
 import type { Git } from "../git/git.ts";
 import { isOid } from "../git/ids.ts";
+import { updateRefs } from "../git/refs/refs.ts";
 import { readHeadFromFiles } from "../git/repository.ts";
 import { readIndexTree } from "../git/worktree/index-tree.ts";
 import { readBaseCommit } from "../journal/base-commit.ts";
 import type { LockDeps } from "../system/locks/lock-file.ts";
 import type { Processes } from "../system/process/processes.ts";
+import type { Moment } from "../timeline/moment.ts";
 import { type RaceBase, raceRef } from "./race-record.ts";
 
 export interface BaseDeps extends LockDeps {
@@ -46,6 +48,26 @@ export async function takeRaceBase(git: Git, deps: BaseDeps, id: string): Promis
     const owners = keepMomentOwners(repository, deps.files);
     return { head, ...(branch === undefined ? {} : { branch }), commit, tree: state.tree, indexTree, owners };
   });
+}
+
+/**
+ * The base of a race that begins at an earlier moment: its files and the owners that were pending then, detached at the
+ * commit that HEAD was at. @throws KeyframeError `refused` for a moment before the first commit
+ */
+export async function takeMomentBase(git: Git, moment: Moment, id: string): Promise<RaceBase> {
+  const { base: head, commit, owners = "" } = moment;
+  if (head === "initial")
+    throw new KeyframeError("refused", `moment ${moment.id} has no commit to begin from`, {
+      hint: "make a first commit, then race from a later moment",
+    });
+  const tree = await git.text(["rev-parse", "--verify", `${commit}^{tree}`]);
+  const indexTree = await git.text(["rev-parse", "--verify", `${head}^{tree}`]);
+  if (!isOid(tree) || !isOid(indexTree))
+    throw new KeyframeError("not-found", `moment ${moment.id} has no files`);
+  const ref = raceRef(id, "base");
+  await updateRefs(git, [{ ref, next: commit, expected: undefined }], "keyframe: race base");
+  const branch = await symbolicHead(git);
+  return { head, ...(branch === undefined ? {} : { branch }), commit, tree, indexTree, owners };
 }
 
 async function symbolicHead(git: Git): Promise<string | undefined> {

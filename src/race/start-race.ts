@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { readCaptureSettings } from "../checkpoints/capture/settings.ts";
 import type { Git } from "../git/git.ts";
 import { type Random, randomHex } from "../system/random.ts";
-import { type BaseDeps, takeRaceBase } from "./base.ts";
+import type { Moment } from "../timeline/moment.ts";
+import { type BaseDeps, takeMomentBase, takeRaceBase } from "./base.ts";
 import type { CheckSpec } from "./checks/check.ts";
 import type { LaneSpec } from "./lane-spec.ts";
 import { type LaneLimits, type RaceMachines, type RaceRecord, writeRace } from "./race-record.ts";
@@ -24,10 +25,15 @@ export interface StartRaceDeps extends BaseDeps {
 }
 
 /** Takes the base and writes the race's record; no lane is made yet. */
-export async function createRace(git: Git, deps: StartRaceDeps, request: RaceRequest): Promise<RaceRecord> {
+export async function createRace(
+  git: Git,
+  deps: StartRaceDeps,
+  { moment, ...request }: RaceRequest & { readonly moment?: Moment },
+): Promise<RaceRecord> {
   const id = randomHex(deps.random, 8);
   const { redactor } = readCaptureSettings(git.repository, deps);
-  const base = await takeRaceBase(git, deps, id);
+  const base =
+    moment === undefined ? await takeRaceBase(git, deps, id) : await takeMomentBase(git, moment, id);
   const race: RaceRecord = {
     version: 1,
     id,

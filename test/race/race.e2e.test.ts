@@ -192,6 +192,27 @@ test("a dirty checkout: every lane sees the same status, other changes stay, and
   expect(ok("explain", "add.js:1")).toContain(prompt);
 });
 
+test("a race from an earlier moment has its files; what lanes made is adopted onto what came later", () => {
+  repository.write("draft.txt", "draft\n");
+  ok("mark", "the draft");
+  repository.write("draft.txt", "rewritten\n");
+  repository.write("later.txt", "later\n");
+  repository.commit("later");
+  const before = checkout();
+  const { race: result } = race(
+    { reader: "cat draft.txt > seen.txt; ls later.txt >> seen.txt 2>/dev/null" },
+    "the draft",
+  );
+  expect(checkout()).toEqual(before);
+  const [reader] = result.rows;
+  expect(repository.git("show", `${reader?.lane.commit}:seen.txt`)).toBe("draft");
+  ok("race", "adopt", "reader");
+  expect(repository.git("show", "--format=", "--name-only", "HEAD")).toBe("seen.txt");
+  expect(readFileSync(join(repository.folder, "draft.txt"), "utf8")).toBe("rewritten\n");
+  const missing = repository.keyframe(["race", "start", "no such moment", "--prompt", prompt]);
+  expect([missing.code, missing.stderr]).toEqual([3, expect.stringContaining("no moment named")]);
+});
+
 test("a lane has ignored directories as copies of its own, and its files can be opened when it has ended", () => {
   const { race: result } = race({
     user: "cat deps/lib.js > seen.txt; echo changed > deps/lib.js; rm README.md; mkdir reports; echo x > reports/a.xml",

@@ -64,7 +64,7 @@ const raceArgument = {
   parameters: [{ brief: "The race (default: the newest)", parse: asText, placeholder: "id", optional: true }],
 } as const;
 
-const startCommand = buildCommand<StartFlags, [], CliContext>({
+const startCommand = buildCommand<StartFlags, [string?], CliContext>({
   loader: async () => (await import("./start.ts")).startRace,
   parameters: {
     flags: {
@@ -99,6 +99,17 @@ const startCommand = buildCommand<StartFlags, [], CliContext>({
       cpus: countFlag("With --in sandbox: processors of each machine (default: 1)"),
       detach: switchFlag("Continue in the background; follow with `keyframe race show --watch`"),
       json: jsonFlag,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          brief: "Begin at this moment (see keyframe timeline) instead of the working copy as it is now",
+          parse: asText,
+          placeholder: "moment",
+          optional: true,
+        },
+      ],
     },
     aliases: { n: "count" },
   },

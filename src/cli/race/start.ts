@@ -22,6 +22,7 @@ import { isSwitchedOff } from "../../state/switch.ts";
 import { nodeCopyTree } from "../../system/files/copy-tree.ts";
 import { endMarked, startContained } from "../../system/process/contained-process.ts";
 import { startDetached } from "../../system/process/detached-process.ts";
+import { mustFindMoment } from "../../timeline/moments/find-moment.ts";
 import { mustHaveKeys, openMachineRooms } from "../../workflows/race/machine-rooms.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
@@ -36,7 +37,7 @@ const defaultLimitMs = 20 * 60_000;
 const maxPromptBytes = 1024 * 1024;
 
 /** `keyframe race start` */
-export async function startRace(this: CliContext, flags: StartFlags): Promise<void> {
+export async function startRace(this: CliContext, flags: StartFlags, moment?: string): Promise<void> {
   const git = openRepositoryGit(this);
   if (git.repository.workTree === undefined)
     throw new KeyframeError("refused", "a bare repository has no files to race with");
@@ -54,6 +55,7 @@ export async function startRace(this: CliContext, flags: StartFlags): Promise<vo
     limits: parseLimits(flags),
     parallel: Math.min(Math.max(1, flags.parallel ?? 2), 16),
     ...machinesOf(this, flags, lanes),
+    ...(moment === undefined ? {} : { moment: await mustFindMoment(git, this.files, moment) }),
   });
   if (flags.detach) return detach(this, git, { race, json: flags.json === true });
   await runInForeground(this, git, { race, json: flags.json === true });
