@@ -55,7 +55,7 @@ for (const [place, edit] of edits.entries()) {
   writeFileSync(join(cwd, file), content.replaceAll("~", "=").replaceAll("|", "\\n"));
   hook("PostToolUse", call);
 }
-line({ type: "assistant", sessionId: session, message: { id: "m", role: "assistant", model: "claude-test-1",
+line({ type: "assistant", sessionId: session, message: { id: "m" + (process.env.ANSWER ?? ""), role: "assistant", model: "claude-test-1",
   content: [{ type: "text", text: "done" }], usage: { input_tokens: 100, output_tokens: 20 } } });
 hook("Stop");
 `;
@@ -76,11 +76,13 @@ interface Row {
     readonly problem?: string;
     readonly observedLines?: number;
     readonly unknownLines?: number;
+    readonly checks: readonly { readonly passed: boolean; readonly flaky?: readonly string[] }[];
   };
   readonly passed: number;
   readonly tests: { readonly fixed: string[]; readonly broken: string[]; readonly stillFailing: string[] };
   readonly tokens: number;
   readonly byClass: Readonly<Record<string, number>>;
+  readonly numbers: readonly object[];
 }
 interface RaceJson {
   readonly id: string;
@@ -234,6 +236,54 @@ test("a lane has ignored directories as copies of its own, and its files can be 
   expect(repository.git("diff", "--name-status", "HEAD", user?.lane.commit ?? "")).toBe(
     "D\tREADME.md\nA\tseen.txt",
   );
+});
+
+test("a lane is ended where its conversations hold more tokens or answers than it may use", () => {
+  const tokens = race({ spender: `${fixes(ids.fix)}; sleep 90`, other: "true" }, "--tokens", "100").race;
+  const facts = ({ rows }: RaceJson) => rows.map(({ lane }) => [lane.name, lane.state, lane.problem]);
+  expect(facts(tokens)).toEqual([
+    ["spender", "over-limit", "more than 100 tokens"],
+    ["other", "done", undefined],
+  ]);
+  const twice = `${fixes(ids.fix)}; ANSWER=2 ${breaks(ids.fix)}; sleep 90`;
+  const turns = race({ talker: twice, brief: `${fixes(ids.break)}` }, "--turns", "1").race;
+  expect(facts(turns)).toEqual([
+    ["talker", "over-limit", "more than 1 turns"],
+    ["brief", "done", undefined],
+  ]);
+  // what it had done until then is kept
+  expect(turns.rows[0]?.lane.commit).toMatch(/^[0-9a-f]{40}$/);
+});
+
+test("a test that passes when it runs again is flaky, and a number inside its own spread is no winner", () => {
+  repository.write(
+    "flaky.sh",
+    `mkdir -p reports; state='<failure/>'; [ ! -e "$TMPDIR/again" ] || state=; touch "$TMPDIR/again"
+echo "<testsuite><testcase name='sometimes'>$state</testcase></testsuite>" > reports/flaky.xml`,
+  );
+  // 10, 12, 14; a lane with the file `slower` 11, 13, 15; one with `slow` 60, 62, 64
+  repository.write(
+    "bench.sh",
+    `n=$(cat "$TMPDIR/n" 2>/dev/null || echo 0); echo $((n + 2)) > "$TMPDIR/n"
+first=10; [ ! -e slower ] || first=11; [ ! -e slow ] || first=60; echo "parse $((first + n))"`,
+  );
+  const lanes = { slower: "touch slower", slow: "touch slow" };
+  const flags = ["--check", "sh flaky.sh", "--check", "junit=reports/*.xml", "--bench", "sh bench.sh"];
+  const { rows } = race(lanes, ...flags).race;
+  expect(rows.map(({ lane }) => lane.checks.map(({ passed, flaky }) => [passed, flaky]))).toEqual(
+    [0, 1].map(() => [
+      [true, undefined],
+      [true, ["sometimes"]],
+      [true, undefined],
+    ]),
+  );
+  expect(rows.map(({ tests }) => [tests.fixed, tests.broken, tests.stillFailing])).toEqual(
+    [0, 1].map(() => [[], [], []]),
+  );
+  expect(rows.map(({ numbers }) => numbers)).toEqual([
+    [{ name: "parse", base: 12, lane: 13, ratio: 13 / 12, noise: true }],
+    [{ name: "parse", base: 12, lane: 62, ratio: 62 / 12, noise: false }],
+  ]);
 });
 
 test("your own changes in the lane's paths are in the way, and are named before anything is touched", () => {
