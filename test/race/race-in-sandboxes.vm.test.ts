@@ -142,7 +142,7 @@ test.skipIf(!isStory)(
       "slow=sleep 900",
     ].flatMap((lane) => ["--lane", lane]);
     const checks = ["--setup", "touch set-up", "--check", "sh check.sh", "--check", "junit=reports/*.xml"];
-    const raced = await keyframe(...words, ...lanes, ...checks, "--limit", "240s", "--json");
+    const raced = await keyframe(...words, ...lanes, ...checks, "--limit", "400s", "--json");
     expect([raced.code, raced.stdout.includes(key)]).toEqual([0, false]);
     const { id, rows } = JSON.parse(raced.stdout) as { readonly id: string; readonly rows: readonly Row[] };
     expect(

@@ -90,15 +90,15 @@ function endOf(
   return { ended, kill };
 }
 
-/** Whatever left its parents has the mark in its environment still. */
+/** Whatever left its parents has the mark in its environment still; a grep that does not know `-z` is asked without. */
 function marked(marker: string, then: string): string {
   const mark = shellQuote(`KEYFRAME_CONTAINED=${marker}`);
   return [
-    "for each in /proc/[0-9]*; do",
-    `  tr '\\0' '\\n' < "$each/environ" 2>/dev/null | grep -qxF ${mark} || continue`,
+    `found=$(grep -lzxF ${mark} /proc/[0-9]*/environ 2>/dev/null) || [ $? -ne 2 ] || [ -n "$found" ] ||`,
+    `  found=$(grep -lF ${mark} /proc/[0-9]*/environ 2>/dev/null) || true`,
+    `for each in $found; do each=\${each%/environ}; each=\${each#/proc/}`,
     `  ${then}`,
     "done",
-    "true",
   ].join("\n");
 }
 
@@ -108,6 +108,6 @@ async function countMarked(guest: GuestChannel, marker: string): Promise<number>
 }
 
 async function endMarked(guest: GuestChannel, marker: string): Promise<void> {
-  const script = marked(marker, `kill -9 "\${each#/proc/}" 2>/dev/null || true`);
+  const script = marked(marker, 'kill -9 "$each" 2>/dev/null || true');
   await guestScript(guest, script, { to: "end what a command left" });
 }
