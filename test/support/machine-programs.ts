@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { realpathSync } from "node:fs";
-import { expect } from "vitest";
 import type { SandboxLab } from "./sandbox-context.ts";
 
 /** Makes a snapshot `prepared` of a machine with this machine's git and Node in it, as an image would have them. */
@@ -14,8 +13,13 @@ export async function prepareMachine(lab: SandboxLab): Promise<void> {
   );
   const copies = [...new Set(libraries)].map((path) => [path, path]);
   for (const [from, to] of [[git, "/usr/bin/git"], [process.execPath, "/root/node"], ...copies])
-    expect(lab.cli(["sandbox", "cp", from ?? "", `prep:${to}`]).code).toBe(0);
+    must(lab, "sandbox", "cp", from ?? "", `prep:${to}`);
   await lab.sh(record, "mkdir -p /opt/keyframe/bin && mv /root/node /opt/keyframe/bin/node");
-  expect(lab.cli(["sandbox", "snapshot", "prep", "--name", "prepared"]).code).toBe(0);
-  expect(lab.cli(["sandbox", "stop", "prep"]).code).toBe(0);
+  must(lab, "sandbox", "snapshot", "prep", "--name", "prepared");
+  must(lab, "sandbox", "stop", "prep");
+}
+
+function must(lab: SandboxLab, ...args: string[]): void {
+  const { code, stderr } = lab.cli(args);
+  if (code !== 0) throw new Error(`keyframe ${args.join(" ")} ended with ${code}: ${stderr}`);
 }
