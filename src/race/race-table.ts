@@ -20,6 +20,8 @@ export interface RaceRow {
   readonly ownFiles: number;
   readonly tokens: number;
   readonly byClass: TranscriptTokens;
+  /** What the tokens cost, in units of one input token (`priceUnits`). */
+  readonly price: number;
   readonly turns: number;
 }
 
@@ -28,6 +30,7 @@ export function raceRows(race: RaceRecord, base: LaneStatus, lanes: readonly Lan
     const others = new Set(lanes.filter((each) => each !== lane).flatMap(({ diff }) => diff?.files ?? []));
     const files = lane.diff?.files ?? [];
     const sessions = lane.sessions ?? [];
+    const byClass = sessions.reduce((sum, each) => addTokens(sum, each.byClass), noTranscriptTokens);
     return {
       lane,
       command: race.lanes.find(({ name }) => name === lane.name)?.command ?? "",
@@ -39,10 +42,19 @@ export function raceRows(race: RaceRecord, base: LaneStatus, lanes: readonly Lan
       commonFiles: files.filter((path) => others.has(path)).length,
       ownFiles: files.filter((path) => !others.has(path)).length,
       tokens: sessions.reduce((sum, { tokens }) => sum + tokens, 0),
-      byClass: sessions.reduce((sum, { byClass }) => addTokens(sum, byClass), noTranscriptTokens),
+      byClass,
+      price: priceUnits(byClass),
       turns: sessions.reduce((sum, { turns }) => sum + turns, 0),
     };
   });
+}
+
+/**
+ * Tokens weighed by the ratios of list prices, which stay when prices change: an input token is 1, one read from a cache 0.1,
+ * one written to a cache 1.25, one of output 5 (Anthropic's, August 2026).
+ */
+export function priceUnits({ input, cacheRead, cacheCreation, output }: TranscriptTokens): number {
+  return Math.round(input + 0.1 * cacheRead + 1.25 * cacheCreation + 5 * output);
 }
 
 function addTokens(sum: TranscriptTokens, more: TranscriptTokens = noTranscriptTokens): TranscriptTokens {

@@ -82,6 +82,7 @@ interface Row {
   readonly tests: { readonly fixed: string[]; readonly broken: string[]; readonly stillFailing: string[] };
   readonly tokens: number;
   readonly byClass: Readonly<Record<string, number>>;
+  readonly price: number;
   readonly numbers: readonly object[];
 }
 interface RaceJson {
@@ -146,6 +147,26 @@ test("lanes are compared by the tests they fix and break, the winner is adopted 
   expect([sleeper?.lane.state, sleeper?.lane.commit]).toEqual(["timed-out", undefined]);
 
   expect(fixer?.byClass).toEqual({ input: 100, output: 20, cacheRead: 0, cacheCreation: 0, calls: 1 });
+  expect(fixer?.price).toBe(200);
+
+  // a judge sees the task and the changes, and no name
+  const judged = JSON.parse(ok("race", "judge", "cat; pwd", "--json")) as {
+    answer: string;
+    lanes: Record<string, string>;
+  };
+  expect(Object.entries(judged.lanes).map(([letter]) => letter)).toEqual(["A", "B"]);
+  expect(Object.values(judged.lanes).sort()).toEqual(["breaker", "fixer"]);
+  expect(judged.answer).toContain(`# Task\n\n${prompt}`);
+  for (const [letter, name] of Object.entries(judged.lanes))
+    expect(judged.answer).toMatch(
+      new RegExp(`# Candidate ${letter}\\n\\ndiff --git a/${name === "fixer" ? "add" : "upper"}.js`),
+    );
+  expect(judged.answer).not.toMatch(/fixer|breaker|claude/);
+  const failing = repository.keyframe(["race", "judge", "echo broken >&2; exit 7"]);
+  expect([failing.code, failing.stderr]).toEqual([
+    1,
+    expect.stringContaining("the judge ended with 7: broken"),
+  ]);
 
   const table = ok("race", "show");
   expect(table).toContain("100 in, 0 cached, 20 out");

@@ -48,6 +48,8 @@ export interface DiffFlags {
   readonly race?: string;
 }
 
+export interface JudgeFlags extends RaceListFlags, DiffFlags {}
+
 export interface OpenFlags extends RaceListFlags, DiffFlags {}
 
 export interface DropFlags {
@@ -170,6 +172,30 @@ const diffCommand = buildCommand<DiffFlags, [string, string?], CliContext>({
   },
 });
 
+const judgeCommand = buildCommand<JudgeFlags, [string], CliContext>({
+  loader: async () => (await import("./judge.ts")).judge,
+  parameters: {
+    flags: { race: raceFlag, json: jsonFlag },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          brief: "A shell command that reads the task and the changes",
+          parse: asText,
+          placeholder: "command",
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Let a command of yours compare the lanes without knowing whose they are",
+    fullDescription:
+      "It gets the task and each lane's change on standard input, as candidates A, B, ... in random order, and runs in an\n" +
+      "empty directory. What it says is printed, then which lane each letter was. Nothing is adopted by it.\n\n" +
+      "Example:\n  keyframe race judge 'claude -p \"Which candidate solves the task best, and why?\"'",
+  },
+});
+
 const openCommand = buildCommand<OpenFlags, [string], CliContext>({
   loader: async () => (await import("./diff.ts")).openLane,
   parameters: {
@@ -244,6 +270,7 @@ export const raceRoutes = buildRouteMap<string, CliContext>({
     list: listCommand,
     show: showCommand,
     diff: diffCommand,
+    judge: judgeCommand,
     open: openCommand,
     adopt: adoptCommand,
     drop: dropCommand,

@@ -12,6 +12,7 @@ const heading = [
   "files",
   "lines observed",
   "tokens",
+  "price",
   "turns",
   "time",
 ];
@@ -26,7 +27,7 @@ export function raceTable(
 }
 
 function describeRow(row: RaceRow): string[] {
-  const { lane, passed, checks, tests, numbers, commonFiles, ownFiles, tokens, byClass, turns } = row;
+  const { lane, passed, checks, tests, numbers, commonFiles, ownFiles, tokens, byClass, price, turns } = row;
   const { fixed, broken, flaky, added, removed } = tests;
   const counts = [
     [fixed.length, "fixed"],
@@ -48,6 +49,7 @@ function describeRow(row: RaceRow): string[] {
     lane.diff === undefined ? "-" : `${ownFiles} own, ${commonFiles} common`,
     known === 0 ? "-" : `${lane.observedLines ?? 0} of ${known}`,
     tokens === 0 ? "-" : describeTokens(row),
+    price === 0 ? "-" : String(price),
     turns === 0 ? "-" : `${turns}${describeCalls(byClass.calls)}`,
     lane.durationMs === undefined ? "-" : `${Math.round(lane.durationMs / 1000)} s`,
   ];
