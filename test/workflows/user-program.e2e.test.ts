@@ -1,4 +1,4 @@
-// Covers src/workflows/user-program.ts.
+// Covers src/workflows/user-program.ts, src/workflows/summarize/**.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

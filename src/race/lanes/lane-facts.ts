@@ -66,7 +66,7 @@ async function readDiff(
 }
 
 /** The sessions that ran in a lane's worktree. */
-export function sessionsOf({ repository }: Git, files: Files): NonNullable<LaneStatus["sessions"]> {
+export function laneSessions({ repository }: Git, files: Files): NonNullable<LaneStatus["sessions"]> {
   const here = worktreeIdOf(repository);
   return listSessionStates({ files }, repository).flatMap(({ id, state }) => {
     if (state === undefined || textOfState(state, "worktree_id") !== here) return [];

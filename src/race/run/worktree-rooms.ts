@@ -6,7 +6,7 @@ import { listPersonalPaths } from "../../timeline/fork/personal-files.ts";
 import { WrittenFiles } from "../checks/report-files.ts";
 import type { StartContained } from "../checks/run-checks.ts";
 import { prepareLaneFiles } from "../lanes/base-files.ts";
-import { readLaneFacts, sessionsOf } from "../lanes/lane-facts.ts";
+import { laneSessions, readLaneFacts } from "../lanes/lane-facts.ts";
 import { type LanePlace, makeLane, writtenRoots } from "../lanes/lane-worktree.ts";
 import { recordLaneWork } from "../lanes/record-lane-work.ts";
 import { isLarger, readUse } from "../lanes/watch-lane.ts";
@@ -70,7 +70,7 @@ function roomOf(git: Git, deps: RoomDeps, { race, start, lane, where }: PlacedLa
     isSetUp: false,
     recordWork: () => recordLaneWork(where.git, { race, name }),
     readFacts: (commit) =>
-      readLaneFacts(git, deps, { race, commit, sessions: sessionsOf(where.git, deps.files) }),
+      readLaneFacts(git, deps, { race, commit, sessions: laneSessions(where.git, deps.files) }),
     leave: () => Promise.resolve(),
   };
 }
