@@ -8,6 +8,7 @@ import { endMarked } from "../../system/process/contained-process.ts";
 import { dropRaceMachines, endRaceMachines } from "../../workflows/race/race-machines.ts";
 import type { CliContext } from "../command/context.ts";
 import { openRepositoryGit } from "../command/open-repository.ts";
+import { printable } from "../output/terminal.ts";
 import { sandboxContextOf } from "../sandbox/context.ts";
 import { mustFindRace } from "./find-race.ts";
 import type { DropFlags } from "./race-command.ts";
@@ -55,7 +56,8 @@ export function dropDepsOf(context: CliContext, git: Git): DropDeps {
     endContained: endMarked,
     removeLater: (directory) => context.files.removeTree(directory),
     async removeMachines(race, all) {
-      const deps = { ...context, sandboxContext: sandboxContextOf(context), say: context.terminal.note };
+      const say = (text: string) => context.terminal.note(printable(text));
+      const deps = { ...context, sandboxContext: sandboxContextOf(context), say };
       await (all ? dropRaceMachines(git, deps, race) : endRaceMachines(git, deps, race));
     },
   };

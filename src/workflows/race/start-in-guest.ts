@@ -36,7 +36,10 @@ export function startInGuest(
     containment: "namespace",
     countProcesses: () => countMarked(guest, marker),
     // what the command left running ends with it
-    ended: end.ended.finally(() => endMarked(guest, marker).catch(() => undefined)),
+    ended: end.ended.then(async (result) => {
+      await endMarked(guest, marker).catch(() => undefined); // the guest is gone
+      return result;
+    }),
     kill: end.kill,
   };
 }
