@@ -154,6 +154,7 @@ copyFileSync(join(dirname(zstdPackage), "zstd.wasm"), join(outdir, "chunks", "zs
 
 // the page of `keyframe web`: its style and what runs its script stand in it, so that the first paint waits for nothing;
 // the names of its other files hold a digest of their content
+const pageTargets = ["chrome123", "firefox120", "safari17.5"];
 const page = await build({
   entryPoints: { app: "web/main.tsx", boot: "web/boot.ts", style: "web/style.css" },
   bundle: true,
@@ -161,15 +162,35 @@ const page = await build({
   write: false,
   metafile: true,
   platform: "browser",
-  target: ["chrome123", "firefox120", "safari17.5"],
+  target: pageTargets,
   format: "iife",
   jsx: "automatic",
   jsxImportSource: "preact",
   legalComments: "none",
   outdir: join(outdir, "web"),
 });
+// the worker that colours code: its grammars are files of their own, loaded when one is needed
+const worker = await build({
+  entryPoints: { worker: "web/highlight/worker.ts" },
+  bundle: true,
+  minify: true,
+  splitting: true,
+  metafile: true,
+  write: false,
+  platform: "browser",
+  target: pageTargets,
+  format: "esm",
+  entryNames: "[name]-[hash]",
+  chunkNames: "grammar-[hash]",
+  legalComments: "none",
+  outdir: join(outdir, "web"),
+});
 mkdirSync(join(outdir, "web"), { recursive: true });
-let index = readFileSync("web/index.html", "utf8");
+for (const { path, contents } of worker.outputFiles) writeFileSync(path, contents);
+const [workerPath] = Object.entries(worker.metafile.outputs).find(
+  ([, { entryPoint }]) => entryPoint === "web/highlight/worker.ts",
+);
+let index = readFileSync("web/index.html", "utf8").replace("worker.js", basename(workerPath));
 for (const { path, contents } of page.outputFiles) {
   const kind = basename(path, extname(path));
   const inline = `/* ${basename(path)} */`;
@@ -183,5 +204,5 @@ for (const { path, contents } of page.outputFiles) {
   index = index.replace(place, () => content);
 }
 writeFileSync(join(outdir, "web", "index.html"), index);
-metafiles.push(page.metafile);
+metafiles.push(page.metafile, worker.metafile);
 writeThirdParties(bundledPackages(metafiles), outdir);

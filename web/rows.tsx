@@ -8,6 +8,8 @@ export interface RowsProps {
   /** 0-based row to bring into view. */
   readonly show?: number;
   readonly label: string;
+  /** Told which rows are in the document, `until` not included. */
+  readonly onShown?: (from: number, until: number) => void;
 }
 
 /** Below this all rows are in the document: the browser's own find and selection work. */
@@ -15,7 +17,7 @@ const windowedFrom = 3000;
 const overscan = 30;
 
 /** Rows of one height; of many only those near what is seen exist. Scrolls with the page. */
-export function Rows({ count, height, row, show, label }: RowsProps): JSX.Element {
+export function Rows({ count, height, row, show, label, onShown }: RowsProps): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const isWindowed = count > windowedFrom;
   const [first, setFirst] = useState(0);
@@ -46,6 +48,7 @@ export function Rows({ count, height, row, show, label }: RowsProps): JSX.Elemen
   }, [show, count]);
   const from = isWindowed ? Math.min(first, Math.max(0, count - 1)) : 0;
   const until = isWindowed ? Math.min(count, from + screen + 2 * overscan) : count;
+  useEffect(() => onShown?.(from, until), [from, until, count]);
   const rows: JSX.Element[] = [];
   for (let index = from; index < until; index += 1) rows.push(row(index));
   return (

@@ -210,6 +210,18 @@ test.skipIf(!hasChromium)("a commit shows its diff with owners, in one column an
   expect(await page.locator("table.split").count()).toBeGreaterThan(0);
 });
 
+test.skipIf(!hasChromium)("code is coloured, and is text whatever it holds", async () => {
+  const page = await open("#/file/src%2Fparser.ts");
+  await page.locator(".line .code-keyword", { hasText: "export" }).first().waitFor();
+  expect(await page.locator(".line code").allTextContents()).toEqual([
+    "export const by = 'a person';",
+    "export const retries = 3;",
+  ]);
+  const evil = await open("#/file/src%2Fevil.ts");
+  await evil.locator(".line .code-comment", { hasText: "<script>" }).waitFor();
+  expect(await evil.title()).toBe("Keyframe");
+});
+
 test.skipIf(!hasChromium)("fifty thousand lines are scrolled with few rows in the document", async () => {
   const page = await open("#/file/long.txt");
   await page.waitForSelector(".line");

@@ -1,6 +1,8 @@
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import type { FileAnswer, Owner } from "../answers.ts";
+import { Code } from "../highlight/code.tsx";
+import { usePaint } from "../highlight/use-paint.ts";
 import { OwnerName, ownerClass } from "../owners.tsx";
 import { link } from "../route.ts";
 import { Rows } from "../rows.tsx";
@@ -51,6 +53,7 @@ function spread({ text, runs }: FileAnswer): LineFacts {
 
 function Lines({ answer, line }: { readonly answer: FileAnswer; readonly line: number }): JSX.Element {
   const facts = useMemo(() => spread(answer), [answer]);
+  const paint = usePaint(answer.path, answer.text);
   const [chosen, setChosen] = useState(line);
   const ownerAt = (index: number): Owner | undefined => answer.owners[facts.owner[index] ?? -1];
   return (
@@ -71,6 +74,7 @@ function Lines({ answer, line }: { readonly answer: FileAnswer; readonly line: n
         count={answer.text.length}
         height={lineHeight}
         label={`Lines of ${answer.path}`}
+        onShown={paint.see}
         {...(line > 0 ? { show: line - 1 } : {})}
         row={(index) => (
           <li
@@ -87,7 +91,7 @@ function Lines({ answer, line }: { readonly answer: FileAnswer; readonly line: n
             >
               {index + 1}
             </button>
-            <code>{answer.text[index]}</code>
+            <Code text={answer.text[index] ?? ""} line={paint.lineAt(index)} />
           </li>
         )}
       />

@@ -34,6 +34,8 @@ export async function exportSite(
   const commits = await commitsOf(context, range);
   this.files.makeFolder(join(target, "data"));
   for (const [name, content] of assets) {
+    // browsers start no worker from a file
+    if (/^(?:worker|grammar)-/.test(name)) continue;
     const text = name === "index.html" ? asStatic(content) : content;
     this.files.replaceWithoutSync(join(target, name), text);
   }
