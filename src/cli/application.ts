@@ -1,4 +1,4 @@
-import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
+import { type ApplicationText, buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
 import { acpCommand } from "./acp/acp-command.ts";
 import { agentsCommand } from "./agents/agents-command.ts";
 import { blameCommand } from "./blame/blame-command.ts";
@@ -35,6 +35,7 @@ import { resumeCommand } from "./resume/resume-command.ts";
 import { rewindCommand } from "./rewind/rewind-command.ts";
 import { rmCommand } from "./rm/rm-command.ts";
 import { runCommand } from "./run/run-command.ts";
+import { printableText } from "./output/terminal.ts";
 import { sandboxRoutes } from "./sandbox/commands.ts";
 import { searchCommand } from "./search/search-command.ts";
 import { serveCommand } from "./serve/serve-command.ts";
@@ -128,12 +129,23 @@ export function commandName(argv: readonly string[]): string {
 
 type RoutingTarget = typeof rootRoutes | Command<CliContext>;
 
+/** What the parser says of a wrong command line repeats words of it, which may come from a file or a web page. */
+const safeText: ApplicationText = {
+  ...text_en,
+  noCommandRegisteredForInput: (args) => printableText(text_en.noCommandRegisteredForInput(args)),
+  exceptionWhileParsingArguments(exception, ansiColor) {
+    return printableText(text_en.exceptionWhileParsingArguments.call(this, exception, ansiColor));
+  },
+  exceptionWhileRunningCommand: describeError,
+  commandErrorResult: describeError,
+};
+
 export const application = buildApplication<CliContext>(rootRoutes, {
   name: "keyframe",
   scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
   documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true },
   localization: {
-    text: { ...text_en, exceptionWhileRunningCommand: describeError, commandErrorResult: describeError },
+    text: safeText,
   },
   determineExitCode: exitCodeOf,
 });

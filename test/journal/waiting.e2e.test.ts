@@ -1,10 +1,20 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { mustFindRepository } from "../../src/git/repository.ts";
 import { verifyJournal } from "../../src/journal/upkeep/verify.ts";
 import { type Clock, nodeClock } from "../../src/system/clock.ts";
+import { temporaryName } from "../../src/system/files/files.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import { nodeProcessTable } from "../../src/system/process/process-table.ts";
 import {
@@ -80,6 +90,25 @@ test("what waits can be read by its owner only", () => {
   whileHung(() => repo.agentEdit("f", () => repo.write("f", "by A")));
   expect(statSync(folder("waiting")).mode & 0o777).toBe(0o700);
   for (const name of waiting()) expect(statSync(folder(`waiting/${name}`)).mode & 0o777).toBe(0o600);
+});
+
+test("while what a killed process left cannot be finished, edits wait as well", async () => {
+  repo.write("f", "base");
+  await repo.commit();
+  repo.agentEdit("f", () => repo.write("f", "base", "by A"));
+  const [epoch = ""] = readdirSync(folder("")).filter((name) => statSync(folder(name)).isDirectory());
+  const inTheWay = folder(`${epoch}/.x.4194305.0.tmp`);
+  expect(temporaryName.test(basename(inTheWay))).toBe(true);
+  mkdirSync(inTheWay);
+  writeFileSync(folder("lock"), JSON.stringify({ pid: 4194305, startedAt: "1", bootId: "" }));
+  repo.agentBegins("f");
+  repo.write("f", "base", "by A", "by A too");
+  expect(repo.agentReports("f")).toMatchObject({ credited: 1, problems: [] });
+  expect(waiting()).toHaveLength(2);
+  rmdirSync(inTheWay);
+  await repo.commit();
+  expect(repo.blame("f")).toBe("UAA");
+  expect([waiting(), existsSync(folder("lock"))]).toEqual([[], false]);
 });
 
 test("only the beginning, or only the end of a call got the lock", async () => {

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { errorText, KeyframeError } from "../../base/errors.ts";
 import type { RepoPath } from "../../git/ids.ts";
 import type { Repository } from "../../git/repository.ts";
 import type { Clock } from "../../system/clock.ts";
@@ -100,8 +101,21 @@ export function withJournalLock<T>(
 ): T {
   const lock = lockPath(repository);
   deps.files.makeFolder(dirname(lock));
-  const onTakeover = () => finishInterrupted(deps, listEpochs(repository, deps.files));
+  const onTakeover = () => finishOrWait(deps, repository);
   return withLockFile(deps, lock, { timeoutMs: lockTimeoutMs, turns, onTakeover }, work);
+}
+
+/** While what a killed process left cannot be finished, a hook's events wait as for a lock that is held. */
+function finishOrWait(deps: JournalDeps, repository: Repository): void {
+  try {
+    finishInterrupted(deps, listEpochs(repository, deps.files));
+  } catch (error) {
+    throw new KeyframeError(
+      "lock-busy",
+      `what a killed process left in the journal could not be finished: ${errorText(error)}`,
+      { hint: "see `keyframe doctor`" },
+    );
+  }
 }
 
 /** Takes in, in order, what processes could not record because the lock did not come in time. */

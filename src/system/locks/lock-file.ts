@@ -17,7 +17,10 @@ export interface LockFileOptions {
    * for `timeoutMs` hangs; where many wait for what takes milliseconds, a turn comes however slow the machine is.
    */
   readonly turns?: number;
-  /** Called under the lock when its last holder died with it: finish or undo what it began. */
+  /**
+   * Called under the lock when its last holder died with it: finish or undo what it began. Where that fails the lock stays the
+   * dead one's, so that whoever comes next tries again.
+   */
   readonly onTakeover: () => void;
 }
 
@@ -44,23 +47,28 @@ export function withLockFile<T>(deps: LockDeps, path: string, options: LockFileO
 export function acquireLock(deps: LockDeps, path: string, options: LockFileOptions): () => void {
   const content = encodeSelf(deps);
   const patience = createPatience(deps, path, options);
-  let tookOver = false;
+  let dead: Buffer | undefined;
   for (let tries = 0; !isFree(deps, path, tries) || !deps.files.createIfAbsent(path, content); tries += 1) {
-    if (patience.shouldLook() && takeLockOfDead(deps, path, content)) {
-      tookOver = true;
-      break;
-    }
+    dead = patience.shouldLook() ? takeLockOfDead(deps, path, content) : undefined;
+    if (dead !== undefined) break;
     if (patience.isOver()) throw busy(deps, path, options.timeoutMs);
     deps.clock.sleepSync(patience.pauseMs(tries));
   }
-  const release = () => deps.files.remove(path);
   try {
-    if (tookOver) options.onTakeover();
+    if (dead !== undefined) options.onTakeover();
   } catch (error) {
-    release();
+    if (dead !== undefined) giveBack(deps, path, dead);
     throw error;
   }
-  return release;
+  return () => deps.files.remove(path);
+}
+
+function giveBack({ files }: LockDeps, path: string, dead: Buffer): void {
+  try {
+    files.replaceWithoutSync(path, dead);
+  } catch {
+    // a full disk: it is this process's until that has ended, and is taken over then
+  }
 }
 
 /**

@@ -18,34 +18,34 @@ export function readLockHolder(files: Files, path: string): ProcessIdentity | un
 }
 
 /**
- * Makes the lock of a holder that has died this process's, and returns whether it is. There is no moment without a lock
+ * Makes the lock of a holder that has died this process's, and returns what it said; undefined if it is not. There is no moment without a lock
  * file, so whoever takes over is the next holder, who can finish what the dead one began.
  *
  * Only the owner of a claim may write over the lock. A claim is a file that is named by what the dead lock says, so there is
  * one for each lock that ever was left behind, and it does not grow old: a process that is stopped between its look and
  * its write still has it when it goes on, however much later. The claim of a process that was killed is claimed in turn.
  */
-export function takeLockOfDead(deps: TakeOverDeps, path: string, content: Uint8Array): boolean {
+export function takeLockOfDead(deps: TakeOverDeps, path: string, content: Uint8Array): Buffer | undefined {
   const { files, processTable } = deps;
   const found = files.readIfExists(path);
   const holder = found === undefined ? undefined : parseHolder(found);
-  if (found === undefined || holder === undefined || processTable.isRunning(holder)) return false;
+  if (found === undefined || holder === undefined || processTable.isRunning(holder)) return undefined;
   const claim = claimLock(deps, path, found);
-  if (claim === undefined) return false;
+  if (claim === undefined) return undefined;
   try {
     // nobody else may change it from here on; before, somebody may have taken over and be done
-    if (files.readIfExists(path)?.equals(found) !== true) return false;
+    if (files.readIfExists(path)?.equals(found) !== true) return undefined;
     files.replaceWithoutSync(path, content);
   } finally {
     files.remove(claim);
   }
   removeClaims(files, path);
-  return true;
+  return found;
 }
 
 /** Removes the lock of a holder that has died, where it left nothing half done; false if there is none. */
 export function removeLockOfDead(deps: TakeOverDeps, path: string): boolean {
-  const isTaken = takeLockOfDead(deps, path, encodeSelf(deps));
+  const isTaken = takeLockOfDead(deps, path, encodeSelf(deps)) !== undefined;
   if (isTaken) deps.files.remove(path);
   return isTaken;
 }

@@ -98,13 +98,32 @@ test("the lock of a process that was killed and not reaped is taken over, and wh
   });
 });
 
-test("a lock that was taken over is given back if what its holder began cannot be finished", () => {
+test("where what a dead holder began cannot be finished, whoever comes next tries again", () => {
   writeFileSync(path, dead);
-  const onTakeover = () => {
+  const onTakeover = vi.fn<() => void>().mockImplementationOnce(() => {
     throw new Error("disk full");
-  };
-  expect(() => acquireLock(depsWith(), path, { timeoutMs: 0, onTakeover })).toThrow("disk full");
+  });
+  const options = { timeoutMs: 0, onTakeover };
+  expect(() => acquireLock(depsWith(), path, options)).toThrow("disk full");
+  expect(readFileSync(path, "utf8")).toBe(dead);
+  withLockFile(depsWith(), path, options, () => expect(onTakeover).toHaveBeenCalledTimes(2));
   expect(existsSync(path)).toBe(false);
+});
+
+test("a disk that is too full to give the lock back leaves it to this process's end", () => {
+  writeFileSync(path, dead);
+  let writes = 0;
+  const replaceWithoutSync: Files["replaceWithoutSync"] = (...args) => {
+    writes += 1;
+    if (writes > 1) throw new Error("no space left");
+    nodeFiles.replaceWithoutSync(...args);
+  };
+  const onTakeover = () => {
+    throw new Error("cannot finish");
+  };
+  const take = () => acquireLock(depsWith({ replaceWithoutSync }), path, { timeoutMs: 0, onTakeover });
+  expect(take).toThrow("cannot finish");
+  expect(readLockHolder(nodeFiles, path)).toEqual(nodeProcessTable.self());
 });
 
 describe("two processes find the same dead holder", () => {
