@@ -343,9 +343,33 @@ describe.skipIf(!isRoot)(`${title}: what is kept of the user's work`, () => {
     writeFileSync(join(folder, "a"), "1\n");
     inTheOpen("hook claude", payload("PostToolUse", folder, { ...more, ...edit }));
     inTheOpen("hook claude", payload("Stop", folder, more));
+    // a race, an image with its cache, and what is kept compiled or indexed
+    run(
+      victim,
+      [
+        "git",
+        "-C",
+        folder,
+        "-c",
+        "user.name=v",
+        "-c",
+        "user.email=v@x",
+        "commit",
+        "-qm",
+        "x",
+        "--allow-empty",
+      ],
+      { cwd: folder },
+    );
+    expect(inTheOpen("race start --prompt p --lane 'one=echo 1 > b' --json").stderr).toBe("");
+    expect(inTheOpen(`image create '${join(transcripts, "t.jsonl")}' --name disk`).code).toBe(0);
+    inTheOpen("mark here");
+    inTheOpen("search question");
+    inTheOpen("stats");
+    const places = [join(folder, ".git/keyframe"), ...[".local", ".cache"].map((name) => join(home, name))];
     const kept = (user: User) =>
-      run(user, ["find", join(folder, ".git/keyframe"), "-type", "f", "-readable"], { cwd: "/" }).stdout;
-    expect(kept(victim)).toContain("capture");
+      run(user, ["find", ...places, "-type", "f", "-readable"], { cwd: "/" }).stdout;
+    for (const part of ["capture", "races", "layers"]) expect(kept(victim)).toContain(part);
     expect(kept(attacker)).toBe("");
     const settings = run(victim, ["find", home, "-name", "settings*.json", "-perm", "/022"], { cwd: "/" });
     expect(settings.stdout).toBe("");

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "@stricli/core";
 import { expect, test } from "vitest";
+import { application } from "../../src/cli/application.ts";
+import type { CliContext } from "../../src/cli/command/context.ts";
 
 // What others wrote reaches a terminal through one place, which cleans it. These look at the sources, so that a new way
 // round it, or a command that is shown with a word that nobody quoted, is seen where it is written.
@@ -39,6 +42,26 @@ test("modules that write past the terminal that cleans are known, each with its 
     /\b(?:stdout|stderr|stream)\.write\(|\.pipe\((?:globalThis\.)?(?:process\.)?std(?:out|err)\b|^\s*console\.\w+\(/m;
   const found = sources.filter(([, text]) => writes.test(text)).map(([name]) => name);
   expect(found.sort()).toEqual(Object.keys(writers).sort());
+});
+
+test.each([
+  ["a command", ["sta\u001b[31mtus"]],
+  ["a command of a group", ["race", "sho\u001b[31mw"]],
+  ["an option", ["status", "--f\u001b]0;title\u0007oo"]],
+  ["one argument too many", ["status", "\u001b[2J"]],
+  ["a value that cannot be parsed", ["timeline", "--limit", "1\u009b2J"]],
+  ["a value that is not among those known", ["run", "--in", "\u001b[2J", "--", "true"]],
+])("%s that is wrong is repeated without what drives a terminal", async (_, argv) => {
+  let said = "";
+  const write = (text: string) => {
+    said += text;
+    return true;
+  };
+  const process = { stdout: { write }, stderr: { write }, env: {} };
+  await run(application, argv, { process } as unknown as CliContext);
+  expect(said).not.toBe("");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  expect(said).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
 });
 
 /** Parts of commands in messages that nobody quotes, and why no shell takes them apart. */
