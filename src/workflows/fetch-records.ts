@@ -5,6 +5,7 @@ import type { CheckpointId } from "../checkpoints/record/ids.ts";
 import { type FetchReport, fetchCheckpoints } from "../checkpoints/remote/fetch/fetch-checkpoints.ts";
 import { withFetched } from "../checkpoints/remote/fetch/fetched-stores.ts";
 import { followIfElected } from "../checkpoints/remote/follow-tracking.ts";
+import { forgetFetched, hasFetchedRemoved } from "../checkpoints/remote/forget-fetched.ts";
 import { fetchAndMergeNotes, type NotesReport } from "../checkpoints/remote/join/merge-notes.ts";
 import type { PushContext } from "../checkpoints/remote/push/push-checkpoints.ts";
 import { openCheckpointStores } from "../checkpoints/stores/open-stores.ts";
@@ -13,7 +14,8 @@ import type { Remote } from "../git/remote/remote.ts";
 
 /**
  * Fetches what listing needs, the files of `whole` checkpoints, and notes, which are merged with those that are here. What
- * is here then is indexed, so that no search has to wait for that.
+ * is here then is indexed, so that no search has to wait for that. What somebody took out of a checkpoint does not stay
+ * among what was fetched.
  */
 export async function fetchRecords(
   context: PushContext,
@@ -21,7 +23,12 @@ export async function fetchRecords(
   whole: readonly CheckpointId[] = [],
 ): Promise<FetchReport & { readonly notes: NotesReport }> {
   const { trace, nowSeconds } = context;
-  const report = await trace.span("checkpoints", () => fetchCheckpoints(context, remote, { whole }));
+  const fetch = () => trace.span("checkpoints", () => fetchCheckpoints(context, remote, { whole }));
+  let report = await fetch();
+  if (await hasFetchedRemoved(context.git, context.files)) {
+    forgetFetched(context.git, context.files);
+    report = await fetch();
+  }
   const notes = await trace.span("notes", () => fetchAndMergeNotes(context, remote, nowSeconds));
   await followIfElected(context.git, remote);
   await trace.span("index", () => indexFetched(context));

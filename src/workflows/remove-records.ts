@@ -1,17 +1,12 @@
 import { listSearchFolders } from "../checkpoints/query/search/search-index.ts";
 import { type Removed, removedRef } from "../checkpoints/record/removed.ts";
 import { checkpointPatterns, fetchTipsWhole } from "../checkpoints/remote/fetch/fetch-tips.ts";
+import { forgetFetched } from "../checkpoints/remote/forget-fetched.ts";
 import type { PushContext } from "../checkpoints/remote/push/push-checkpoints.ts";
-import {
-  readFetchedRemotes,
-  readPushed,
-  writeFetchedRemote,
-  writePushed,
-} from "../checkpoints/remote/remote-state.ts";
+import { readPushed, writePushed } from "../checkpoints/remote/remote-state.ts";
 import { joinRemoved, readRemovedList, writeRemovedList } from "../checkpoints/remote/removed-list.ts";
 import type { RefTip, Rewritten } from "../checkpoints/remove/rewrite-refs.ts";
 import { readStoreRefs, v1Branch } from "../checkpoints/stores/layout-refs.ts";
-import { fetchedObjectsFolder } from "../git/fetched-objects.ts";
 import type { Git } from "../git/git.ts";
 import { isOid, type Oid } from "../git/ids.ts";
 import { removeObjects } from "../git/objects/remove-objects.ts";
@@ -155,9 +150,7 @@ async function follow(
 /** What was made from the content, and what was fetched: made or fetched anew when it is asked for. */
 async function forgetCopies({ git, files }: PushContext, refs: readonly string[]): Promise<void> {
   const { repository } = git;
-  const place = { repository, files };
-  for (const known of readFetchedRemotes(place)) writeFetchedRemote(place, { ...known, tips: [] });
-  files.removeTree(fetchedObjectsFolder(repository));
+  forgetFetched(git, files);
   for (const folder of listSearchFolders(files, repository.commonDir)) files.removeTree(folder);
   const fetched = await git.text([
     "for-each-ref",

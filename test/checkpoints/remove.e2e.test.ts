@@ -1,6 +1,7 @@
 // Covers src/checkpoints/remove/**, src/cli/redact/**, src/cli/rm/**.
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { StoreKind } from "../../src/checkpoints/record/checkpoint-tree.ts";
 import { idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
@@ -17,6 +18,13 @@ const line = (text: string) =>
 async function pushed(store: StoreKind): Promise<{ a: Clone; b: Clone }> {
   clones = await makeSyncedClones({ over: "folder" });
   const a = clones.clone("a");
+  await leak(a, store);
+  const b = clones.clone("b");
+  expect(b.keyframe("fetch").code).toBe(0);
+  return { a, b };
+}
+
+async function leak(a: Clone, store: StoreKind): Promise<void> {
   const first = line(`the key is ${leaked}`);
   await a.stores[store].write(
     [smallCheckpoint(idOf(1), { sessionId: "leaky", transcript: [first] })],
@@ -31,23 +39,17 @@ async function pushed(store: StoreKind): Promise<{ a: Clone; b: Clone }> {
     writeOptions,
   );
   expect(a.keyframe("push").code).toBe(0);
-  const b = clones.clone("b");
-  expect(b.keyframe("fetch").code).toBe(0);
-  return { a, b };
 }
 
-/** Every object that git has, reachable or not, as text. */
-function holds(sh: (...args: string[]) => string, text: string): boolean {
-  return sh("cat-file", "--batch-check=%(objectname) %(objecttype)", "--batch-all-objects", "--unordered")
-    .split("\n")
-    .filter((row) => row.endsWith(" blob"))
-    .some((row) => sh("cat-file", "blob", row.split(" ")[0] ?? "").includes(text));
-}
-const reachable = (sh: (...args: string[]) => string, text: string) =>
-  sh("rev-list", "--objects", "--all")
-    .split("\n")
-    .map((row) => row.split(" ")[0] ?? "")
-    .some((oid) => sh("cat-file", "-t", oid) === "blob" && sh("cat-file", "blob", oid).includes(text));
+type Sh = (...args: string[]) => string;
+
+/** In any object that git has, reachable or not. */
+const holds = (sh: Sh, text: string) =>
+  sh("cat-file", "--batch", "--batch-all-objects", "--unordered").includes(text);
+
+/** In what refs reach. */
+const reachable = (sh: Sh, text: string) => sh("fast-export", "--all").includes(text);
+
 const shOf =
   (clone: Clone) =>
   (...args: string[]) =>
@@ -115,5 +117,67 @@ describe.each<StoreKind>(["v1", "v2", "refs"])("in %s", (store) => {
     expect(ids(c)).toHaveLength(4);
     expect(c.keyframe("fetch", "--checkpoint", idOf(1)).code).toBe(0);
     expect(c.keyframe("explain", idOf(1), "--raw-transcript").stdout).toContain("REDACTED");
+  });
+});
+
+/** Files below a directory that hold a text as it is: reflogs, indexes, copies of transcripts. */
+function filesWith(directory: string, text: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => readFileSync(path).includes(text))
+    .map((path) => relative(directory, path));
+}
+
+const inFetched = (clone: Clone) => {
+  const { GIT_ALTERNATE_OBJECT_DIRECTORIES: _, ...env } = clone.env;
+  const gitDir = join(clone.folder, ".git/keyframe/fetched");
+  // alone, without what it borrows
+  rmSync(join(gitDir, "objects/info/alternates"));
+  return (...args: string[]) =>
+    execFileSync("git", ["--git-dir", gitDir, ...args], { env, encoding: "utf8" }).trim();
+};
+
+describe.each<StoreKind>(["v1", "refs"])("of three clones, in %s,", (store) => {
+  test("each loses a text that one of them takes out, from its refs and from every copy of ours", async () => {
+    clones = await makeSyncedClones({ over: "folder" });
+    // before anything leaks: a clone over a path copies every object
+    const [a, b, c] = [clones.clone("a"), clones.clone("b"), clones.clone("c")];
+    await leak(a, store);
+    expect(b.keyframe("fetch").code).toBe(0);
+    // b has work joined onto the history that leaks; both have read it and searched for it
+    const ofB = smallCheckpoint(idOf(8), { sessionId: "of b", transcript: [line("b")] });
+    await b.stores[store].write([ofB], writeOptions);
+    expect(b.keyframe("push").code).toBe(0);
+    for (const clone of [b, c]) {
+      expect(clone.keyframe("fetch", "--checkpoint", idOf(2)).code).toBe(0);
+      expect(clone.keyframe("explain", idOf(2), "--raw-transcript").stdout).toContain(leaked);
+      expect(clone.keyframe("search", leaked).stdout).toContain(idOf(2));
+    }
+    writeFileSync(join(a.home, "leak.txt"), `${leaked}\n`);
+    expect(a.keyframe("fetch").code).toBe(0);
+    const done = a.keyframe("redact", "leaky", "--secret", join(a.home, "leak.txt"), "--force");
+    expect([done.code, done.stderr]).toEqual([0, expect.stringContaining("clones and backups of others")]);
+    const ofC = smallCheckpoint(idOf(9), { sessionId: "of c", transcript: [line("c")] });
+    await c.stores[store].write([ofC], writeOptions);
+    for (const clone of [b, c, a]) {
+      for (const verb of ["push", "fetch"]) expect([verb, clone.keyframe(verb).code]).toEqual([verb, 0]);
+      expect(reachable(atRemote, leaked)).toBe(false);
+      expect(clone.keyframe("fetch", "--checkpoint", idOf(2)).code).toBe(0);
+      expect(clone.keyframe("explain", idOf(2), "--raw-transcript").stdout).toContain("the key is REDACTED");
+      expect(clone.keyframe("search", leaked).stdout).toContain("0 found");
+      expect(clone.keyframe("search", "key", "redacted").stdout).toContain(idOf(2));
+      expect(reachable(shOf(clone), leaked)).toBe(false);
+      expect(filesWith(join(clone.folder, ".git"), leaked)).toEqual([]);
+      expect(holds(inFetched(clone), leaked)).toBe(false);
+      expect(clone.sh("fsck", "--no-dangling")).toBe("");
+    }
+    // what git keeps of a clone's own past goes as git's own things do
+    for (const clone of [b, c]) {
+      clone.sh("reflog", "expire", "--expire=now", "--all");
+      clone.sh("gc", "-q", "--prune=now");
+    }
+    expect([a, b, c].map((clone) => holds(shOf(clone), leaked))).toEqual([false, false, false]);
+    expect(ids(a).sort()).toEqual([1, 2, 3, 8, 9].map(idOf));
   });
 });

@@ -3,7 +3,18 @@ import { committerIdentity } from "../../git/identity.ts";
 import type { Oid } from "../../git/ids.ts";
 import { openBulkWriter, readObjectFormat } from "../../git/objects/bulk-writer.ts";
 import { listTree } from "../../git/objects/tree.ts";
-import { nothingRemoved, parseRemoved, type Removed } from "../record/removed.ts";
+import { resolveRevision } from "../../git/refs/refs.ts";
+import { nothingRemoved, parseRemoved, type Removed, removedRef } from "../record/removed.ts";
+import type { FetchedTip } from "./remote-state.ts";
+
+/** What was removed: here, and at remotes as far as they were fetched. */
+export async function readRemoved(git: Git, fetched: readonly FetchedTip[] = []): Promise<Removed> {
+  const tips = [
+    await resolveRevision(git, removedRef),
+    ...fetched.filter(({ ref }) => ref === removedRef).map(({ oid }) => oid),
+  ];
+  return joinRemoved(await Promise.all(tips.map((tip) => readRemovedList(git, tip))));
+}
 
 export async function readRemovedList(git: Git, tip: Oid | undefined): Promise<Removed> {
   if (tip === undefined) return nothingRemoved;

@@ -22,7 +22,15 @@ const maxAlternates = 5;
 
 /** Looks into the repository's object directory and those that it borrows from. What is packed later is not seen. */
 export function openObjectFinder({ commonDir }: Repository, files: Files): ObjectFinder {
-  const folders = listObjectFolders(join(commonDir, "objects"), files, maxAlternates);
+  return findIn(listObjectFolders(join(commonDir, "objects"), files, maxAlternates), files);
+}
+
+/** Looks into one object directory alone. */
+export function openFolderFinder(folder: string, files: Files): ObjectFinder {
+  return findIn([folder], files);
+}
+
+function findIn(folders: readonly string[], files: Files): ObjectFinder {
   let packs: string[] | undefined;
   return {
     find(oid) {

@@ -24,6 +24,8 @@ export type SearchDocument = { readonly key: string } & (
 export interface SearchIndex {
   has(key: string): boolean;
   add(documents: AsyncIterable<SearchDocument> | Iterable<SearchDocument>): Promise<void>;
+  /** Removes what documents say of which this is not true, and segments that cannot be read. */
+  retain(isNamed: (key: string) => boolean): void;
   /** Texts that contain all words, in any case, by document. */
   find(words: readonly string[]): Generator<{ readonly key: string; readonly text: SearchText }>;
 }
@@ -61,8 +63,11 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
     /^[0-9a-f]{64}\.jsonl$/.test(name),
   );
   const places = new Map<string, string>();
+  const written = new Map<string, readonly Entry[]>();
   for (const { name } of segments) {
-    for (const { key } of readSegment(files, join(folder, name))?.entries ?? []) places.set(key, name);
+    const entries = readSegment(files, join(folder, name))?.entries ?? [];
+    written.set(name, entries);
+    for (const { key } of entries) places.set(key, name);
   }
 
   function publish(entries: readonly Entry[], bodies: readonly Buffer[]): void {
@@ -71,6 +76,7 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
     const name = `${sha256Hex(content)}.jsonl`;
     files.makeFolder(folder);
     files.replaceWithoutSync(join(folder, name), content, { mode: 0o600 });
+    written.set(name, entries);
     for (const { key } of entries) places.set(key, name);
   }
 
@@ -99,13 +105,25 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
       }
       publish([...entries.values()], bodies);
     },
+    retain(isNamed) {
+      for (const [name, entries] of [...written]) {
+        if (entries.length > 0 && entries.every(({ key }) => isNamed(key))) continue;
+        const kept = [...documentsOf(readSegment(files, join(folder, name)))].filter(({ entry }) =>
+          isNamed(entry.key),
+        );
+        for (const { key } of entries) places.delete(key);
+        written.delete(name);
+        publish(
+          kept.map(({ entry }) => entry),
+          kept.map(({ body }) => body),
+        );
+        files.remove(join(folder, name));
+      }
+    },
     *find(words) {
       for (const name of new Set(places.values())) {
-        const segment = readSegment(files, join(folder, name));
-        let start = segment?.bodiesAt ?? 0;
-        for (const { key, agent, bytes } of segment?.entries ?? []) {
-          const body = segment?.content.subarray(start, start + bytes) ?? Buffer.alloc(0);
-          start += bytes;
+        for (const { entry, body } of documentsOf(readSegment(files, join(folder, name)))) {
+          const { key, agent } = entry;
           // two runs may both have written it
           if (places.get(key) !== name) continue;
           for (const text of findTexts({ agent, body }, words)) yield { key, text };
@@ -113,6 +131,17 @@ export function openSearchIndex(files: Files, folder: string): SearchIndex {
       }
     },
   };
+}
+
+function* documentsOf(
+  segment: Segment | undefined,
+): Generator<{ readonly entry: Entry; readonly body: Buffer }> {
+  if (segment === undefined) return;
+  let start = segment.bodiesAt;
+  for (const entry of segment.entries) {
+    yield { entry, body: segment.content.subarray(start, start + entry.bytes) };
+    start += entry.bytes;
+  }
 }
 
 function encodeTexts(texts: Iterable<SearchText>): Buffer {
@@ -139,11 +168,14 @@ function* findTexts(
   }
 }
 
+interface Segment {
+  readonly content: Buffer;
+  readonly entries: readonly Entry[];
+  readonly bodiesAt: number;
+}
+
 /** Undefined where it is gone, or its name is not the digest of the content. */
-function readSegment(
-  files: Files,
-  path: string,
-): { readonly content: Buffer; readonly entries: readonly Entry[]; readonly bodiesAt: number } | undefined {
+function readSegment(files: Files, path: string): Segment | undefined {
   try {
     const content = files.read(path);
     if (!path.endsWith(`${sha256Hex(content)}.jsonl`)) return undefined;

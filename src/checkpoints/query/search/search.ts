@@ -73,6 +73,8 @@ export async function indexCheckpoints(
   const unsearched: Unsearched[] = [];
   try {
     const versions = await readVersions(git, stores, objects);
+    const named = new Set(versions.flatMap(keysOf));
+    index.retain((key) => named.has(key));
     const latest = [...latestBySession(versions).values()];
     await index.add(smallDocuments(git, versions, { index, objects }));
     await index.add(transcriptDocuments(transcripts, latest, { index, unsearched, onProgress }));
@@ -195,6 +197,15 @@ async function transcriptDocument(
   return isSaid === undefined ? { key, texts: saidTexts(agent, lines) } : { key, agent, lines };
 }
 
+/** What the index keeps of a version. */
+function keysOf({ session: { files } }: Version): string[] {
+  return [
+    ...(files.prompt === undefined ? [] : [documentKey("prompt", [files.prompt])]),
+    ...(files.metadata === undefined ? [] : [documentKey("metadata", [files.metadata])]),
+    ...(files.transcript.length === 0 ? [] : [documentKey("transcript", files.transcript)]),
+  ];
+}
+
 function collectHits(
   index: SearchIndex,
   words: readonly string[],
@@ -203,10 +214,7 @@ function collectHits(
   const owners = new Map<string, Version>();
   // oldest last, so that what several checkpoints hold is credited to the first of them
   for (const version of [...versions].sort((a, b) => b.createdMs - a.createdMs)) {
-    const { files } = version.session;
-    if (files.prompt !== undefined) owners.set(documentKey("prompt", [files.prompt]), version);
-    if (files.metadata !== undefined) owners.set(documentKey("metadata", [files.metadata]), version);
-    if (files.transcript.length > 0) owners.set(documentKey("transcript", files.transcript), version);
+    for (const key of keysOf(version)) owners.set(key, version);
   }
   const hits = new Map<string, { readonly hit: SearchHit; readonly createdMs: number }>();
   for (const { key, text } of index.find(words)) {

@@ -10,21 +10,20 @@ import type { Remote } from "../../../git/remote/remote.ts";
 import type { Clock } from "../../../system/clock.ts";
 import { fault } from "../../../system/fault.ts";
 import { idOfCheckpointRef } from "../../record/ids.ts";
-import { nothingRemoved, type Removed, removedRef } from "../../record/removed.ts";
+import { nothingRemoved, removedRef } from "../../record/removed.ts";
 import { readStoreRefs, v1Branch, v2FullPrefix, v2Main } from "../../stores/layout-refs.ts";
 import { fetchCheckpointTips, healRepository, remember, type SyncContext } from "../fetch/fetch-tips.ts";
 import { joinRemote } from "../join/join-remote.ts";
 import { fetchAndMergeNotes } from "../join/merge-notes.ts";
 import { pushInChunks } from "../push-chunks.ts";
 import {
-  type FetchedRemote,
   type PushedRef,
   readChunkMemory,
   readPushed,
   writeChunkMemory,
   writePushed,
 } from "../remote-state.ts";
-import { joinRemoved, readRemovedList } from "../removed-list.ts";
+import { readRemoved } from "../removed-list.ts";
 import { type Group, groupOf } from "./find-unpushed.ts";
 
 export interface PushContext extends SyncContext {
@@ -208,12 +207,6 @@ async function firstPushes(
       return push;
     }),
   );
-}
-
-/** What was removed: here, and at a remote as far as it was fetched. */
-async function readRemoved(git: Git, fetched: FetchedRemote["tips"] = []): Promise<Removed> {
-  const tips = [await resolveRevision(git, removedRef), fetched.find(({ ref }) => ref === removedRef)?.oid];
-  return joinRemoved(await Promise.all(tips.map((tip) => readRemovedList(git, tip))));
 }
 
 /** Looks at the remote and makes commits of both sides' work. */

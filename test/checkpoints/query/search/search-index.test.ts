@@ -72,6 +72,31 @@ test("a document is written once, and two runs at the same time find it once", a
   expect(found(["one word"])).toEqual(["a"]);
 });
 
+test("what no checkpoint names any more goes, and so does what cannot be read", async () => {
+  const lines = Buffer.from(
+    `${JSON.stringify({ type: "user", message: { role: "user", content: "lines" } })}\n`,
+  );
+  await openSearchIndex(nodeFiles, folder).add([
+    { key: "a", texts: [said("a secret")] },
+    { key: "b", agent: "Claude Code", lines },
+    { key: "c", texts: [said("kept")] },
+  ]);
+  await openSearchIndex(nodeFiles, folder).add([{ key: "d", texts: [said("kept as it is")] }]);
+  writeFileSync(join(folder, `${"0".repeat(64)}.jsonl`), "a secret that was torn off");
+  const index = openSearchIndex(nodeFiles, folder);
+  index.retain((key) => key !== "a");
+  for (const at of [index, openSearchIndex(nodeFiles, folder)]) {
+    expect(["a", "b", "c", "d"].filter((key) => at.has(key))).toEqual(["b", "c", "d"]);
+    expect([...at.find(["kept"])].map(({ key }) => key).sort()).toEqual(["c", "d"]);
+    expect([...at.find(["lines"])].map(({ key }) => key)).toEqual(["b"]);
+  }
+  const left = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+  expect(left).toHaveLength(2);
+  expect(left.join("")).not.toContain("secret");
+  index.retain(() => false);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test("a run that fails in the middle leaves no half document", async () => {
   const texts = (function* () {
     yield said("first half");
