@@ -8,7 +8,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { connectableAgents } from "../../src/agents/connectable-agents.ts";
 import { agentConnections } from "../../src/agents/settings/connections.ts";
@@ -210,5 +210,88 @@ describe("hooks in the home", () => {
     expect(repository.keyframe(["enable", "--agent", "claude"]).code).toBe(0);
     hear(["--where-enabled"]);
     expect(heard()).toBe(true);
+  });
+});
+
+const serverConnections = agentConnections.filter(({ servers }) => servers !== undefined);
+const serverAgents = serverConnections.map(({ agent }) => agent).join(",");
+const serverPaths = serverConnections.flatMap(({ servers }) => servers?.({}).repository?.path ?? []);
+const homeServerPaths = () =>
+  serverConnections
+    .flatMap(({ servers }) => servers?.(repository.env).home.path ?? [])
+    .map((path) => relative(home, resolve(home, path)));
+
+describe("servers that agents may ask", () => {
+  test.each([
+    ["no settings yet", false],
+    ["settings of all of them", true],
+  ])("with %s: each is named once, and every file is given back byte for byte", (_, isSet) => {
+    if (isSet) {
+      putSettings(repository.folder, [...new Set([...repositoryPaths, ...serverPaths])]);
+      putSettings(home, [...new Set([...homePaths, ...homeServerPaths()])]);
+    }
+    const before = [snapshot(repository.folder), snapshot(home)];
+    for (const [top, paths, global] of [
+      [repository.folder, serverPaths, []],
+      [home, homeServerPaths(), ["--global"]],
+    ] as const) {
+      const enable = ["enable", ...global, "--agent", serverAgents, "--mcp"];
+      expect(repository.keyframe([...enable, "--dry-run"]).stdout).toContain("ask Keyframe over MCP");
+      expect([snapshot(repository.folder), snapshot(home)]).toEqual(before);
+      expect(repository.keyframe(enable)).toMatchObject({ code: 0 });
+      for (const path of paths) {
+        const text = readFileSync(join(top, path), "utf8");
+        expect([path, text.match(/keyframe(?:\.cjs)?",?\s*"mcp"/g)?.length]).toEqual([path, 1]);
+      }
+      const once = [snapshot(repository.folder), snapshot(home)];
+      // again, and without the word: nothing is added or lost
+      expect(repository.keyframe(enable).stdout).toContain("Nothing to change.");
+      expect(repository.keyframe(["enable", ...global, "--agent", serverAgents]).stdout).toContain(
+        "Nothing to change.",
+      );
+      expect([snapshot(repository.folder), snapshot(home)]).toEqual(once);
+      if (!isSet) expect(repository.git("status", "--porcelain")).toBe("");
+      repository.keyframe(["disable", ...(global.length > 0 ? global : ["--uninstall"])]);
+      expect([snapshot(repository.folder), snapshot(home)]).toEqual(before);
+    }
+  });
+
+  test("only those who ask for it are told of the server", () => {
+    repository.keyframe(["enable", "--agent", serverAgents]);
+    expect(lstatSync(join(repository.folder, ".mcp.json"), { throwIfNoEntry: false })).toBe(undefined);
+    expect(readFileSync(join(repository.folder, ".gemini/settings.json"), "utf8")).not.toContain(
+      "mcpServers",
+    );
+  });
+
+  test.each([
+    [".mcp.json", "claude", '{"mcpServers": {"keyframe": ', "expected"],
+    [".mcp.json", "claude", '{"mcpServers": []}', "is not an object"],
+    [".mcp.json", "claude", '{"mcpServers": {"keyframe": {"command": "other"}}}', "another server"],
+    [
+      ".codex/config.toml",
+      "codex",
+      '[mcp_servers.keyframe]\ncommand = "other"\n[x]\nkeyframe = "mcp"\n',
+      "another server",
+    ],
+    [".codex/config.toml", "codex", "mcp_servers = {}\n", "one value"],
+  ])("%s of %s with %j is refused and stays as it is", (path, agent, text, problem) => {
+    put(repository.folder, path, text);
+    const result = repository.keyframe(["enable", "--agent", agent, "--mcp"]);
+    expect([result.code === 0, result.stderr]).toEqual([false, expect.stringContaining(problem)]);
+    expect(readFileSync(join(repository.folder, path), "utf8")).toBe(text);
+  });
+
+  test("an entry that somebody made, and a file that is committed, stay as they are", () => {
+    const own = '{"mcpServers": {"keyframe": {"command": "keyframe", "args": ["mcp"]}}}\n';
+    put(repository.folder, ".mcp.json", own);
+    expect(repository.keyframe(["enable", "--agent", "claude", "--mcp"]).code).toBe(0);
+    repository.keyframe(["disable", "--uninstall"]);
+    expect(readFileSync(join(repository.folder, ".mcp.json"), "utf8")).toBe(own);
+    put(repository.folder, ".cursor/mcp.json", "{}\n");
+    repository.commit("Settings for everybody");
+    mkdirSync(join(home, ".cursor"));
+    expect(repository.keyframe(["enable", "--mcp"]).stderr).toContain("mcp.json is committed");
+    expect(readFileSync(join(repository.folder, ".cursor/mcp.json"), "utf8")).toBe("{}\n");
   });
 });

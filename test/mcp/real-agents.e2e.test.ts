@@ -61,21 +61,32 @@ function answerIn(request: string): string {
   return request.slice(at, at + 1000);
 }
 
-test.skipIf(isOffline).each(["claude", "codex"] as const)(
-  "%s asks why a line is there, and its model reads the prompt that led to it",
+test.skipIf(isOffline).each([
+  ["claude", "its own command"],
+  ["codex", "its own command"],
+  ["claude", "keyframe enable"],
+  ["codex", "keyframe enable"],
+] as const)(
+  "%s, told by %s, asks why a line is there, and its model reads the prompt that led to it",
   { timeout: 240_000 },
-  async (name) => {
+  async (name, teller) => {
     const agent = askingAgent(name);
     const home = repository.env["HOME"] ?? "";
     const run = { url: "http://127.0.0.1:1", cwd: repository.folder, home, prompt: "" };
     writeAgentSettings(agent, run);
     mkdirSync(join(home, ".codex"), { recursive: true });
     const program = join(installPackage(agent.packageName, agent.version), agent.program);
+    const env = { ...repository.env, ...agent.env(run) };
     // as docs/mcp.md says
-    execFileSync(program, ["mcp", "add", "keyframe", "--", process.execPath, keyframeProgram, "mcp"], {
-      cwd: repository.folder,
-      env: { ...repository.env, ...agent.env(run) },
-    });
+    if (teller === "keyframe enable") {
+      execFileSync(program, ["mcp", "remove", "keyframe"], { cwd: repository.folder, env });
+      const words = ["enable", "--global", "--agent", name, "--mcp"];
+      execFileSync(process.execPath, [keyframeProgram, ...words], { cwd: repository.folder, env });
+    } else
+      execFileSync(program, ["mcp", "add", "keyframe", "--", process.execPath, keyframeProgram, "mcp"], {
+        cwd: repository.folder,
+        env,
+      });
     const { asked } = await runRealAgent({
       agent,
       cwd: repository.folder,

@@ -1,6 +1,7 @@
 import { agentHookCommand } from "./agent-program.ts";
 import { claudeHookEvents, claudeHookShape } from "./claude-settings.ts";
 import { type HookFile, jsonHookFile, ownFile } from "./hook-file.ts";
+import { jsonMcpFile, tomlMcpFile } from "./mcp-file.ts";
 import { opencodePluginText, piExtensionText } from "./plugin-text.ts";
 import { tomlHookFile } from "./toml-hooks.ts";
 
@@ -17,6 +18,11 @@ export interface AgentConnection {
   readonly repository: readonly HookFile[];
   /** Files in the home; `env` may move them. */
   readonly home: (env: NodeJS.ProcessEnv) => readonly HookFile[];
+  /** The files that name the servers it may ask: of a repository, and in the home. */
+  readonly servers?: (env: NodeJS.ProcessEnv) => {
+    readonly repository?: HookFile;
+    readonly home: HookFile;
+  };
   /** What being connected costs or asks of the user. */
   readonly note?: string;
 }
@@ -150,6 +156,20 @@ function claudeHomeFile(path: string): HookFile {
   }));
 }
 
+function mcpServers(path: string, more: object = {}): HookFile {
+  return jsonMcpFile(path, {
+    list: "mcpServers",
+    entryOf: (command, args) => ({ ...more, command, args }),
+  });
+}
+
+function opencodeServers(path: string): HookFile {
+  return jsonMcpFile(path, {
+    list: "mcp",
+    entryOf: (command, args) => ({ type: "local", command: [command, ...args], enabled: true }),
+  });
+}
+
 const offlineNote =
   "without a network its first start with a plugin takes a minute longer: it looks for a package of its own";
 
@@ -163,6 +183,12 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".claude"],
     repository: [],
     home: (env) => [claudeHomeFile(`${env["CLAUDE_CONFIG_DIR"] || ".claude"}/settings.json`)],
+    servers: (env) => ({
+      repository: mcpServers(".mcp.json"),
+      home: mcpServers(
+        env["CLAUDE_CONFIG_DIR"] ? `${env["CLAUDE_CONFIG_DIR"]}/.claude.json` : ".claude.json",
+      ),
+    }),
   },
   {
     agent: "codex",
@@ -172,6 +198,10 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".codex"],
     repository: [groups(".codex/hooks.json", "codex", codexShape)],
     home: (env) => [groups(`${env["CODEX_HOME"] || ".codex"}/hooks.json`, "codex", codexShape)],
+    servers: (env) => ({
+      repository: tomlMcpFile(".codex/config.toml"),
+      home: tomlMcpFile(`${env["CODEX_HOME"] || ".codex"}/config.toml`),
+    }),
     note: "it asks you once to trust these hooks, and ignores them until then",
   },
   {
@@ -182,6 +212,7 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".github/hooks"],
     repository: [copilotFile(".github/hooks/keyframe.json")],
     home: () => [copilotFile(".copilot/hooks/keyframe.json")],
+    servers: () => ({ home: mcpServers(".copilot/mcp-config.json", { type: "local", tools: ["*"] }) }),
   },
   {
     agent: "opencode",
@@ -191,6 +222,10 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".opencode"],
     repository: [pluginFile(".opencode/plugin/keyframe.js", "opencode")],
     home: (env) => [pluginFile(`${configHome(env)}/opencode/plugin/keyframe.js`, "opencode")],
+    servers: (env) => ({
+      repository: opencodeServers("opencode.json"),
+      home: opencodeServers(`${configHome(env)}/opencode/opencode.json`),
+    }),
     note: offlineNote,
   },
   {
@@ -216,6 +251,10 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".gemini"],
     repository: [groups(".gemini/settings.json", "gemini", geminiShape)],
     home: () => [groups(".gemini/settings.json", "gemini", geminiShape)],
+    servers: () => ({
+      repository: mcpServers(".gemini/settings.json"),
+      home: mcpServers(".gemini/settings.json"),
+    }),
     note: "it ignores settings of a directory that it does not trust",
   },
   {
@@ -226,6 +265,10 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".qwen"],
     repository: [groups(".qwen/settings.json", "qwen", qwenShape)],
     home: () => [groups(".qwen/settings.json", "qwen", qwenShape)],
+    servers: () => ({
+      repository: mcpServers(".qwen/settings.json"),
+      home: mcpServers(".qwen/settings.json"),
+    }),
     note: "it ignores settings of a directory that it does not trust",
   },
   {
@@ -236,6 +279,10 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".factory"],
     repository: [groups(".factory/settings.json", "droid", droidShape)],
     home: () => [groups(".factory/settings.json", "droid", droidShape)],
+    servers: () => ({
+      repository: mcpServers(".factory/mcp.json", { type: "stdio" }),
+      home: mcpServers(".factory/mcp.json", { type: "stdio" }),
+    }),
   },
   {
     agent: "auggie",
@@ -284,6 +331,7 @@ export const agentConnections: readonly AgentConnection[] = [
     repositoryMarks: [".cursor"],
     repository: [cursorFile(".cursor/hooks.json")],
     home: () => [cursorFile(".cursor/hooks.json")],
+    servers: () => ({ repository: mcpServers(".cursor/mcp.json"), home: mcpServers(".cursor/mcp.json") }),
   },
   {
     agent: "windsurf",

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { KeyframeError } from "../../base/errors.ts";
 import { asFields } from "../fields.ts";
 import { isHookCommand } from "./agent-program.ts";
-import { insertJson, type JsonNode, jsonMember, jsonValue, parseJsonText, removeJson } from "./json-text.ts";
+import { insertJson, type JsonNode, jsonMember, jsonValue, mustJsonObject, removeJson } from "./json-text.ts";
 
 /** How an agent lists hooks in a JSON file: `{"hooks": {"<event>": [<entry>, ...]}}`. */
 export interface JsonHookShape {
@@ -36,7 +36,7 @@ export function removeJsonHooks(
   text: string,
   { agent, top = {} }: Pick<JsonHookShape, "agent" | "top">,
 ): string {
-  const hooks = jsonMember(mustObject(text), "hooks");
+  const hooks = jsonMember(mustJsonObject(text), "hooks");
   if (hooks?.kind !== "object") return text;
   // older versions may have listened to other events
   const events = new Set(hooks.members.map((member) => member.key));
@@ -48,7 +48,7 @@ export function removeJsonHooks(
 /** The commands of Keyframe's hooks in the settings, each once. */
 export function jsonHookCommands(text: string, agent: string): string[] {
   const commands = new Set<string>();
-  const hooks = asFields(jsonValue(mustObject(text)))?.["hooks"];
+  const hooks = asFields(jsonValue(mustJsonObject(text)))?.["hooks"];
   for (const entries of Object.values(asFields(hooks) ?? {})) {
     for (const entry of Array.isArray(entries) ? entries : []) {
       for (const hook of [entry, ...listOf(asFields(entry)?.["hooks"])]) {
@@ -71,7 +71,7 @@ function commandOf(hook: unknown): string | undefined {
 function addTop(text: string, { top = {} }: JsonHookShape): string {
   let result = text;
   for (const [key, value] of Object.entries(top)) {
-    const root = mustObject(result);
+    const root = mustJsonObject(result);
     if (jsonMember(root, key) === undefined) result = insertJson(result, root, { key, value });
   }
   return result;
@@ -79,19 +79,13 @@ function addTop(text: string, { top = {} }: JsonHookShape): string {
 
 /** What such a file must hold is of no use where nothing else is left. */
 function removeTop(text: string, top: Readonly<Record<string, unknown>>): string {
-  return isDeepStrictEqual(jsonValue(mustObject(text)), top)
-    ? Object.keys(top).reduce((left) => removeJson(left, mustObject(left), 0), text)
+  return isDeepStrictEqual(jsonValue(mustJsonObject(text)), top)
+    ? Object.keys(top).reduce((left) => removeJson(left, mustJsonObject(left), 0), text)
     : text;
 }
 
-function mustObject(text: string): Extract<JsonNode, { kind: "object" }> {
-  const root = parseJsonText(text);
-  if (root.kind === "object") return root;
-  throw new KeyframeError("invalid-input", "the settings are not a JSON object");
-}
-
 function ourEntries(text: string, event: string, agent: string): unknown[] {
-  const list = jsonMember(jsonMember(mustObject(text), "hooks"), event);
+  const list = jsonMember(jsonMember(mustJsonObject(text), "hooks"), event);
   return list?.kind === "array" ? list.items.filter((item) => holdsOurs(item, agent)).map(jsonValue) : [];
 }
 
@@ -107,7 +101,7 @@ function isOurs(hook: JsonNode, agent: string): boolean {
 }
 
 function appendEntry(text: string, event: string, entry: unknown): string {
-  const root = mustObject(text);
+  const root = mustJsonObject(text);
   const hooks = jsonMember(root, "hooks");
   if (hooks === undefined) return insertJson(text, root, { key: "hooks", value: { [event]: [entry] } });
   if (hooks.kind !== "object") throw new KeyframeError("refused", `"hooks" in the settings is not an object`);
@@ -119,7 +113,7 @@ function appendEntry(text: string, event: string, entry: unknown): string {
 }
 
 function removeFromEvent(text: string, event: string, agent: string): string {
-  const list = jsonMember(jsonMember(mustObject(text), "hooks"), event);
+  const list = jsonMember(jsonMember(mustJsonObject(text), "hooks"), event);
   if (list?.kind !== "array") return text;
   const index = list.items.findIndex((item) => holdsOurs(item, agent));
   const entry = list.items[index];
@@ -135,7 +129,7 @@ function removeFromEvent(text: string, event: string, agent: string): string {
 }
 
 function removeEmptyMember(text: string, parents: readonly string[], key: string): string {
-  const root: JsonNode = mustObject(text);
+  const root: JsonNode = mustJsonObject(text);
   const parent = parents.reduce<JsonNode | undefined>(jsonMember, root);
   if (parent?.kind !== "object") return text;
   const index = parent.members.findLastIndex((member) => member.key === key);

@@ -27,6 +27,13 @@ export interface JsonMember {
   readonly value: JsonNode;
 }
 
+/** The object that a settings file is. @throws KeyframeError `invalid-input` for any other text */
+export function mustJsonObject(text: string): Extract<JsonNode, { kind: "object" }> {
+  const root = parseJsonText(text);
+  if (root.kind === "object") return root;
+  throw new KeyframeError("invalid-input", "the settings are not a JSON object");
+}
+
 const maxDepth = 100;
 
 /** @throws KeyframeError `invalid-input` with line and column */

@@ -22,27 +22,40 @@ export interface AgentFile {
 }
 
 /** The files of this work tree that connect agents; those of Claude Code are settings of their own. */
-export async function readAgentFiles(git: Git, files: Files): Promise<AgentFile[]> {
+export function readAgentFiles(git: Git, files: Files): Promise<AgentFile[]> {
+  return readFiles(git, files, ({ repository }) => repository);
+}
+
+/** Those in which agents look for servers that they may ask. */
+export function readServerFiles(git: Git, files: Files, env: NodeJS.ProcessEnv): Promise<AgentFile[]> {
+  return readFiles(git, files, ({ servers }) => servers?.(env).repository ?? []);
+}
+
+async function readFiles(
+  git: Git,
+  files: Files,
+  filesOf: (connection: AgentConnection) => HookFile | readonly HookFile[],
+): Promise<AgentFile[]> {
   const top = git.repository.workTree ?? git.repository.gitDir;
-  const paths = agentConnections.flatMap(({ repository }) => repository.map(({ path }) => path));
+  const found = agentConnections.flatMap((connection) =>
+    [filesOf(connection)].flat().map((file) => ({ connection, file })),
+  );
   const listed = await git.run([
     "ls-files",
     "-z",
     "--full-name",
     "--",
-    ...paths.map((path) => join(top, path)),
+    ...found.map(({ file }) => join(top, file.path)),
   ]);
   const tracked = new Set(listed.stdout.toString("utf8").split("\0"));
-  return agentConnections.flatMap((connection) =>
-    connection.repository.map((file) => ({
-      connection,
-      file,
-      path: join(top, file.path),
-      workTreePath: file.path,
-      state: readWorkTreeFile(top, join(top, file.path), files),
-      committed: tracked.has(file.path),
-    })),
-  );
+  return found.map(({ connection, file }) => ({
+    connection,
+    file,
+    path: join(top, file.path),
+    workTreePath: file.path,
+    state: readWorkTreeFile(top, join(top, file.path), files),
+    committed: tracked.has(file.path),
+  }));
 }
 
 export interface Surroundings {
@@ -52,9 +65,21 @@ export interface Surroundings {
 }
 
 /** The files of the home that connect agents. */
-export function readHomeFiles({ files, env, home }: Surroundings): AgentFile[] {
+export function readHomeFiles(around: Surroundings): AgentFile[] {
+  return readHome(around, ({ home }) => home(around.env));
+}
+
+/** Those of the home in which agents look for servers. */
+export function readHomeServerFiles(around: Surroundings): AgentFile[] {
+  return readHome(around, ({ servers }) => servers?.(around.env).home ?? []);
+}
+
+function readHome(
+  { files, home }: Surroundings,
+  filesOf: (connection: AgentConnection) => HookFile | readonly HookFile[],
+): AgentFile[] {
   return agentConnections.flatMap((connection) =>
-    connection.home(env).map((file) => {
+    [filesOf(connection)].flat().map((file) => {
       const path = file.path.startsWith("/") ? file.path : join(home, file.path);
       const state = readFileState(path, files);
       return { connection, file, path, workTreePath: undefined, state, committed: false };

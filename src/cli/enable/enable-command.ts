@@ -9,6 +9,7 @@ export interface EnableFlags {
   readonly everywhere?: boolean;
   readonly shared?: boolean;
   readonly takeOver?: boolean;
+  readonly mcp?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -67,6 +68,13 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
         brief:
           "Also switch off Entire and git-ai in this repository; `keyframe disable --uninstall` gives them back",
       },
+      mcp: {
+        kind: "boolean",
+        optional: true,
+        withNegated: false,
+        brief:
+          "Also name `keyframe mcp` in the agents' settings, so that they can ask who wrote what and why",
+      },
       dryRun: {
         kind: "boolean",
         optional: true,
@@ -79,6 +87,6 @@ export const enableCommand = buildCommand<EnableFlags, [], CliContext>({
   docs: {
     brief: "Turn Keyframe on in this repository: git hooks and agent hooks",
     fullDescription:
-      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Existing hooks keep working. Run it again to repair or update.\n\nExample:\n  keyframe enable --dry-run\n  keyframe enable --agent claude,codex\n  keyframe enable --take-over\n  keyframe enable --global",
+      "Installs git hooks and the agents' hooks in this repository and all its worktrees. Existing hooks keep working. Run it again to repair or update.\n\nExample:\n  keyframe enable --dry-run\n  keyframe enable --agent claude,codex\n  keyframe enable --mcp\n  keyframe enable --take-over\n  keyframe enable --global",
   },
 });

@@ -4,9 +4,9 @@ import { applyFileChanges } from "../../system/files/file-changes.ts";
 import { homedir } from "../../system/machine/home.ts";
 import type { CliContext } from "../command/context.ts";
 import { readInstalledAt, recordInstalled, restoreExactly, writeInstalledAt } from "../setup/installed.ts";
-import { findAgents, readHomeFiles, type Surroundings } from "./agent-files.ts";
+import { findAgents, readHomeFiles, readHomeServerFiles, type Surroundings } from "./agent-files.ts";
 import type { EnableFlags } from "./enable-command.ts";
-import { planAgentFile, planAgentFileRemoval } from "./plan-agent-file.ts";
+import { planAgentFile, planAgentFileRemovals, planServerFiles } from "./plan-agent-file.ts";
 import { connectionNotes, describeChange, printChanges } from "./print-changes.ts";
 import { removeEmptyParents } from "./remove-empty-parents.ts";
 
@@ -17,9 +17,14 @@ export function enableGlobally(this: CliContext, flags: EnableFlags): void {
   const words = [flags.everywhere === true ? "--everywhere" : "--where-enabled"];
   const installed = { kind: "installed", ...this.program } as const;
   const named = flags.agent !== undefined;
-  const plans = readHomeFiles(around)
+  const hooks = readHomeFiles(around)
     .filter(({ connection }) => agents.has(connection.agent))
     .map((file) => planAgentFile(file, { installed, words, named }));
+  const wanted = flags.mcp === true;
+  const plans = [
+    ...hooks,
+    ...planServerFiles(readHomeServerFiles(around), hooks, { installed, agents, wanted, named }),
+  ];
   const changes = plans.flatMap((plan) => plan.changes);
   const record = homeRecordPath(around);
   const isApplied = flags.dryRun !== true && changes.length > 0;
@@ -52,9 +57,9 @@ export function disableGlobally(
   const around = surroundingsOf(this);
   const record = homeRecordPath(around);
   const installed = readInstalledAt(record, this.files);
-  const changes = readHomeFiles(around)
-    .flatMap(planAgentFileRemoval)
-    .map((change) => restoreExactly(change, installed));
+  const changes = planAgentFileRemovals(readHomeFiles(around), readHomeServerFiles(around)).map((change) =>
+    restoreExactly(change, installed),
+  );
   if (flags.dryRun !== true) {
     applyFileChanges(changes, this.files);
     this.files.remove(record);

@@ -31,6 +31,7 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
     agents: flags.agent ?? ["claude", ...situation.found, ...connectedAgents(situation)],
     named: flags.agent !== undefined,
     takeOver: flags.takeOver === true,
+    mcp: flags.mcp === true,
   });
   const plan = planEnable(situation, options);
   const changes = enableChanges(plan);
@@ -54,6 +55,9 @@ export async function enable(this: CliContext, flags: EnableFlags): Promise<void
       repository: top,
       hooks: plan.hooks.map(({ name, path, standing }) => ({ name, path, standing })),
       agents: plan.agents.map(({ agent, path, standing }) => ({ agent, path, standing })),
+      ...(plan.servers.length === 0
+        ? {}
+        : { servers: plan.servers.map(({ agent, path, standing }) => ({ agent, path, standing })) }),
       peers: describePeers(situation, plan),
       ...(flags.takeOver === true ? { takenOver: taken } : {}),
       changes: changes.map(describeChange),
@@ -116,8 +120,8 @@ function warnings(plan: EnablePlan, entry: string): string[] {
 }
 
 /** What being connected asks of the user, and what was left alone; each agent once. */
-function agentWarnings({ agents }: EnablePlan): string[] {
-  const left = agents.flatMap(({ path, standing }) => {
+function agentWarnings({ agents, servers }: EnablePlan): string[] {
+  const left = [...agents, ...servers].flatMap(({ path, standing }) => {
     if (standing === "committed")
       return [
         `${printable(path)} is committed, so Keyframe leaves it alone: \`keyframe enable --global\` connects it`,

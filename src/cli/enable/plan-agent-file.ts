@@ -20,7 +20,8 @@ export function planAgentFile(
     installed,
     words = [],
     named = false,
-  }: { installed: AgentProgram; words?: readonly string[]; named?: boolean },
+    what = "tell Keyframe about its edits",
+  }: { installed: AgentProgram; words?: readonly string[]; named?: boolean; what?: string },
 ): AgentPlan {
   const { connection, path, state } = found;
   const { agent, title } = connection;
@@ -35,7 +36,7 @@ export function planAgentFile(
     if (sameState(state, after)) return { agent, path, standing: "on", changes: [] };
     const isThere = holdsHooks(found);
     const original = isThere ? removeFrom(found) : state;
-    const why = `let ${title} tell Keyframe about its edits`;
+    const why = `let ${title} ${what}`;
     return {
       agent,
       path,
@@ -49,6 +50,45 @@ export function planAgentFile(
       hint: "repair the file and run the command again",
     });
   }
+}
+
+export interface ServerPlanOptions {
+  readonly installed: AgentProgram;
+  readonly agents: ReadonlySet<string>;
+  /** True if the user asked for servers; else only those that are there are kept up to date. */
+  readonly wanted: boolean;
+  readonly named?: boolean;
+}
+
+/** What naming Keyframe's server to agents changes, once `before` is done: hooks may be in the same file. */
+export function planServerFiles(
+  found: readonly AgentFile[],
+  before: readonly AgentPlan[],
+  { installed, agents, wanted, named = false }: ServerPlanOptions,
+): AgentPlan[] {
+  return found
+    .filter((file) => agents.has(file.connection.agent) && (wanted || holdsHooks(file)))
+    .map((file) => {
+      const earlier = before.flatMap(({ changes }) => changes).find(({ path }) => path === file.path);
+      const state = earlier?.after ?? file.state;
+      const plan = planAgentFile({ ...file, state }, { installed, named, what: "ask Keyframe over MCP" });
+      if (earlier === undefined) return plan;
+      return { ...plan, changes: plan.changes.map((change) => ({ ...change, original: earlier.original })) };
+    });
+}
+
+/** What taking all that is ours out of agents' files changes, one change for each file. */
+export function planAgentFileRemovals(
+  files: readonly AgentFile[],
+  servers: readonly AgentFile[],
+): FileChange[] {
+  const changes = new Map(files.flatMap(planAgentFileRemoval).map((change) => [change.path, change]));
+  for (const file of servers) {
+    const earlier = changes.get(file.path);
+    const [change] = planAgentFileRemoval({ ...file, state: earlier?.after ?? file.state });
+    if (change !== undefined) changes.set(file.path, { ...change, before: file.state });
+  }
+  return [...changes.values()];
 }
 
 /** What taking our hooks out of the file changes. */

@@ -10,7 +10,13 @@ import type { Peer } from "../peers/find-peers.ts";
 import { planGiveBack, planTakeOver, type TakenOver, type TakeOverPlan } from "../peers/take-over.ts";
 import { type InstalledPath, type RecordedChange, restoreExactly } from "../setup/installed.ts";
 import type { AgentFile } from "./agent-files.ts";
-import { type AgentPlan, holdsHooks, planAgentFile, planAgentFileRemoval } from "./plan-agent-file.ts";
+import {
+  type AgentPlan,
+  holdsHooks,
+  planAgentFile,
+  planAgentFileRemovals,
+  planServerFiles,
+} from "./plan-agent-file.ts";
 import type { SettingsSituation } from "./settings-situation.ts";
 
 /** Everything that `enable`, `disable` and `status` look at. */
@@ -20,6 +26,8 @@ export interface Situation {
   readonly settings: readonly SettingsSituation[];
   /** Those of every other agent. */
   readonly agentFiles: readonly AgentFile[];
+  /** Where agents look for servers that they may ask. */
+  readonly serverFiles: readonly AgentFile[];
   /** Agents that are installed or set up here. */
   readonly found: ReadonlySet<string>;
   /** Other tools that record what agents do. */
@@ -42,6 +50,8 @@ export interface EnableOptions {
   readonly named?: boolean;
   /** True if peers are to be switched off. */
   readonly takeOver?: boolean;
+  /** True if the agents are to be told of Keyframe's server. */
+  readonly mcp?: boolean;
   readonly hookAction: HookAction;
   readonly installed: AgentProgram;
 }
@@ -49,6 +59,7 @@ export interface EnableOptions {
 export interface EnablePlan {
   readonly hooks: readonly HookPlan[];
   readonly agents: readonly AgentPlan[];
+  readonly servers: readonly AgentPlan[];
   readonly peers: readonly TakeOverPlan[];
   readonly exclude: readonly InstallChange[];
 }
@@ -63,13 +74,24 @@ export function planEnable(situation: Situation, options: EnableOptions): Enable
     ({ state }, index) => state.kind === "absent" && others[index]?.standing === "off",
   );
   const peers = options.takeOver === true ? situation.peers.map(planTakeOver) : [];
+  const agents = [...claude, ...others];
+  const servers = planServerFiles(situation.serverFiles, agents, {
+    installed: options.installed,
+    agents: new Set(options.agents),
+    wanted: options.mcp === true,
+    ...(options.named === undefined ? {} : { named: options.named }),
+  });
+  const newServers = situation.serverFiles.filter(
+    ({ path, state }) =>
+      state.kind === "absent" && servers.some((plan) => plan.path === path && plan.changes.length > 0),
+  );
   const madeHere = [
-    ...made.flatMap(({ workTreePath }) => workTreePath ?? []),
+    ...[...made, ...newServers].flatMap(({ workTreePath }) => workTreePath ?? []),
     ...peers.flatMap(({ peer, changes }) =>
       peer.settings.state.kind === "absent" && changes.length > 0 ? (peer.settings.workTreePath ?? []) : [],
     ),
   ];
-  return { hooks, agents: [...claude, ...others], peers, exclude: planExclude(situation, madeHere) };
+  return { hooks, agents, servers, peers, exclude: planExclude(situation, madeHere) };
 }
 
 /** The agents of which hooks are in the repository's settings. */
@@ -81,7 +103,7 @@ export function connectedAgents({ settings, agentFiles }: Situation): string[] {
 
 /** Peers go last: after a crash half way two tools record, and not none. */
 export function enableChanges(plan: EnablePlan): readonly RecordedChange[] {
-  const parts = [...plan.hooks, ...plan.agents, { changes: plan.exclude }, ...plan.peers];
+  const parts = [...plan.hooks, ...plan.agents, ...plan.servers, { changes: plan.exclude }, ...plan.peers];
   return parts.flatMap((part): readonly RecordedChange[] => part.changes);
 }
 
@@ -93,7 +115,7 @@ export function planUninstall(situation: Situation): readonly FileChange[] {
     if (text === undefined || !hasClaudeHooks(text)) continue;
     changes.push({ path, before: state, after: withText(state, removeClaudeHooks(text)), why: "taken back" });
   }
-  changes.push(...situation.agentFiles.flatMap(planAgentFileRemoval));
+  changes.push(...planAgentFileRemovals(situation.agentFiles, situation.serverFiles));
   changes.push(...situation.takenOver.flatMap(planGiveBack));
   const { path, state } = situation.exclude;
   const bare = setExcluded(fileText(state) ?? "", []);
@@ -154,13 +176,13 @@ function planSettings(settings: SettingsSituation, program: AgentProgram): Agent
 
 /** `made`: paths that are about to come into being. One that was there before stays in sight. */
 function planExclude(
-  { hooks, settings, agentFiles, peers, exclude, ignored }: Situation,
+  { hooks, settings, agentFiles, serverFiles, peers, exclude, ignored }: Situation,
   made: readonly string[],
 ): readonly InstallChange[] {
   const text = fileText(exclude.state) ?? "";
   const ours = [
     ...settings.filter(({ scope, committed }) => scope === "personal" && !committed),
-    ...[...agentFiles, ...peers.map((peer) => peer.settings)].filter(({ workTreePath }) =>
+    ...[...agentFiles, ...serverFiles, ...peers.map((peer) => peer.settings)].filter(({ workTreePath }) =>
       isExcludedByUs(text, workTreePath ?? ""),
     ),
     ...hooks,

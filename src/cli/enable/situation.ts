@@ -15,7 +15,7 @@ import type { CliContext } from "../command/context.ts";
 import { findPeers } from "../peers/find-peers.ts";
 import { peerOfSettings, type TakenOver } from "../peers/take-over.ts";
 import { type InstalledPath, readInstalled } from "../setup/installed.ts";
-import { findAgents, readAgentFiles } from "./agent-files.ts";
+import { findAgents, readAgentFiles, readServerFiles } from "./agent-files.ts";
 import type { EnableOptions, Situation } from "./plan.ts";
 import { readSettingsSituations } from "./settings-situation.ts";
 
@@ -35,9 +35,14 @@ export async function openSituation(context: CliContext): Promise<{ git: Git; si
   const git = openGit(repository, context.processes, env);
   const [hooks, settings] = [await readHookSituations(git, files), await readSettingsSituations(git, files)];
   const excludePath = join(repository.commonDir, "info", "exclude");
-  const agentFiles = await readAgentFiles(git, files);
+  const [agentFiles, serverFiles] = [
+    await readAgentFiles(git, files),
+    await readServerFiles(git, files, env),
+  ];
   // git refuses a question about what lies behind a link, and nothing is written there
-  const written = [...settings, ...agentFiles].filter(({ state }) => state.kind !== "symlink");
+  const written = [...settings, ...agentFiles, ...serverFiles].filter(
+    ({ state }) => state.kind !== "symlink",
+  );
   const peers = await findPeers({ git, files, home: homedir(), hooks });
   const ofPeers = peers.map((peer) => peer.settings).filter(({ state }) => state.kind !== "symlink");
   const made = [...hooks, ...written, ...ofPeers].flatMap(({ workTreePath }) => workTreePath ?? []);
@@ -48,6 +53,7 @@ export async function openSituation(context: CliContext): Promise<{ git: Git; si
       hooks,
       settings,
       agentFiles,
+      serverFiles,
       found: findAgents({ files, env, home: homedir() }, repository.workTree),
       exclude: { path: excludePath, state: readFileState(excludePath, files) },
       ignored: await ignoredPaths(git, made),
@@ -71,7 +77,7 @@ function readTakenOver(installed: readonly InstalledPath[], files: Files): Taken
 /** How hooks start this very program. */
 export function enableOptions(
   program: CliContext["program"],
-  choice: Pick<EnableOptions, "shared" | "agents" | "named" | "takeOver">,
+  choice: Pick<EnableOptions, "shared" | "agents" | "named" | "takeOver" | "mcp">,
 ): EnableOptions {
   return { ...choice, hookAction: hookActionOf(program), installed: { kind: "installed", ...program } };
 }
