@@ -1,5 +1,6 @@
+import { dirname } from "node:path";
 import type { Files } from "../system/files/files.ts";
-import type { AgentAdapter, AgentEvent, TailReader } from "./agent-event.ts";
+import type { AgentAdapter, AgentEvent, AgentId, TailReader } from "./agent-event.ts";
 
 /**
  * The event with its model looked up, where the payload did not name it and lines may be credited by it. Reads the end
@@ -12,6 +13,16 @@ export function addModel(event: AgentEvent, adapter: AgentAdapter, files: Files)
   if (event.agent.model !== "unknown") return event;
   const model = adapter.findModel?.(event, tailReader(files));
   return model === undefined ? event : { ...event, agent: { ...event.agent, model } };
+}
+
+/** The model that the transcript of a conversation names by now; undefined if it cannot be told. */
+export function findModelInTranscript(
+  agent: AgentId,
+  transcriptPath: string,
+  { adapter, files }: { readonly adapter: AgentAdapter; readonly files: Files },
+): string | undefined {
+  const event = { kind: "turn-end", agent, cwd: dirname(transcriptPath), transcriptPath } as const;
+  return adapter.findModel?.(event, tailReader(files));
 }
 
 /** The path comes from a payload: only a regular file is opened, so that no device or pipe can hold the hook up. */

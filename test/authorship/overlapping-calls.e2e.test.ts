@@ -1,4 +1,5 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { findAgentAdapter } from "../../src/agents/hooks/registry.ts";
@@ -221,6 +222,19 @@ test("a model that the agent's transcript named only after its calls is told of 
   observe({ kind: "session-end", agent: agentA, cwd: repo.folder }, nodeObserveDeps);
   expect(await owners("f")).toBe("UAU");
   expect(repo.note()).toContain(`"model": "${agentA.model}"`);
+});
+
+test("a model that the agent's transcript names only after the last hook is told of the lines", async () => {
+  const transcriptPath = join(repo.folder, ".git", "events.jsonl");
+  writeFileSync(transcriptPath, '{"type":"session.start","data":{}}\n');
+  const event = { agent: { tool: "copilot", id: "c", model: "unknown" }, cwd: repo.folder, transcriptPath };
+  const call = { ...event, toolUseId: "t", toolName: "edit", paths: [join(repo.folder, "f")] };
+  observe({ ...call, kind: "before-edit" }, nodeObserveDeps);
+  repo.write("f", "one", "two by it", "three");
+  observe({ ...call, kind: "after-edit" }, nodeObserveDeps);
+  appendFileSync(transcriptPath, '{"type":"tool.execution_complete","data":{"model":"gpt-late"}}\n');
+  await repo.commit();
+  expect(repo.note()).toContain('"model": "gpt-late"');
 });
 
 describe("an agent that does not wait for the hook after its call", () => {

@@ -62,9 +62,11 @@ export function appendEditRecord(
     readonly toolName: string;
     readonly subagentId?: string;
     readonly evidence: "edit" | "shell";
+    readonly transcriptPath?: string;
   },
 ): void {
-  const { agent, toolUseId, toolName, evidence, subagentId } = call;
+  const { agent, toolUseId, toolName, evidence, subagentId, transcriptPath } = call;
+  const transcript = transcriptPath === undefined ? {} : { transcriptPath };
   const record: SessionRecord = {
     kind: "edit",
     at: deps.clock.nowMs(),
@@ -73,7 +75,7 @@ export function appendEditRecord(
     toolName,
     evidence,
     ...(subagentId ? { subagentId } : {}),
-    ...(agent.model === "unknown" ? {} : { model: agent.model }),
+    ...(agent.model === "unknown" ? transcript : { model: agent.model }),
   };
   appendSessionRecord(repository, deps.files, { session: sessionKey(agent), record });
 }

@@ -18,7 +18,6 @@ import {
 } from "../../journal/layout.ts";
 import { lockTimeoutMs } from "../../journal/limits.ts";
 import { carryHead, withJournal, withJournalLock } from "../../journal/log/journal.ts";
-import { findSessionModel } from "../../journal/log/session-log.ts";
 import { hasWaiting } from "../../journal/log/waiting-files.ts";
 import { recordProblem } from "../../state/problems.ts";
 import { fault } from "../../system/fault.ts";
@@ -33,6 +32,7 @@ import { carryIntoCommits } from "./carried-commits.ts";
 import { claimCommit, type NotedCommit, readNotedCommit } from "./commit-claims.ts";
 import { classifyHeadMove, type HeadMove } from "./head-moves.ts";
 import { listRewrites, readHeadReflog } from "./head-reflog.ts";
+import { findLateModels } from "./late-models.ts";
 import { writeNoteBatch } from "./note-batch.ts";
 import { loadPendingPaths, type PendingPaths, withoutCommitted } from "./pending-paths.ts";
 import { followRenames } from "./pending-renames.ts";
@@ -236,8 +236,8 @@ async function planSettlement(work: SettleWork, epochs: readonly Epoch[]): Promi
       pending = followed.pending;
       const claimable = followed.claimable;
       const found = await claimCommit(work.reader, patch, { files, pending: claimable, replaced });
-      const modelOf = (session: string) => findSessionModel(work.git.repository, files, session);
-      const log = buildLog({ commit: patch.commit, humanAuthor, modelOf, ...found });
+      const models = await findLateModels(found.claims, { repository: work.git.repository, files });
+      const log = buildLog({ commit: patch.commit, humanAuthor, models, ...found });
       if (log !== undefined) logs.set(patch.commit, log);
       if (touchesPending(patch, claimable)) {
         const replaces = move.kind === "replaced" ? { replaces: move.from } : {};

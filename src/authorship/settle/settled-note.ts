@@ -27,8 +27,8 @@ export interface NoteFacts {
   readonly humanAuthor: string;
   /** Metadata of the notes that owners came from: a replaced commit's, a rewritten one's. */
   readonly inherited: readonly JsonObject[];
-  /** The model of a session, for one whose hooks did not know it when they ran. */
-  readonly modelOf?: (session: string) => string | undefined;
+  /** The models of sessions whose hooks did not know them when they ran. */
+  readonly models?: ReadonlyMap<string, string>;
   /** Commits that owners were carried from, and what says that this one was made from them. */
   readonly pairings?: readonly Pairing[];
 }
@@ -69,9 +69,9 @@ export function buildLog(facts: NoteFacts): AuthorshipLog | undefined {
   };
 }
 
-function withModel(agent: AgentId, session: string, { modelOf }: NoteFacts): AgentId {
+function withModel(agent: AgentId, session: string, { models }: NoteFacts): AgentId {
   if (agent.model !== "unknown") return agent;
-  return { ...agent, model: modelOf?.(session) ?? agent.model };
+  return { ...agent, model: models?.get(session) ?? agent.model };
 }
 
 /**

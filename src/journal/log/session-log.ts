@@ -30,6 +30,8 @@ export type SessionRecord =
       readonly subagentId?: string;
       /** Where it was known by then. */
       readonly model?: string;
+      /** Where it was not: the transcript that may name it later. */
+      readonly transcriptPath?: string;
     }
   | {
       readonly kind: "turn-end" | "subagent-end" | "session-end";
@@ -71,15 +73,20 @@ export function* readSessionRecords(
   }
 }
 
-/**
- * The model that was last known of a session; undefined if none was. An agent's transcript may name it only after the first
- * calls.
- */
-export function findSessionModel(repository: Repository, files: Files, session: string): string | undefined {
-  let model: string | undefined;
-  for (const record of readSessionRecords(repository, files, session))
-    if ("model" in record && record.model !== undefined && record.model !== "unknown") model = record.model;
-  return model;
+/** What a session's log tells of its model: the last that was known, and the transcript in which others may be named. */
+export function readSessionModel(
+  repository: Repository,
+  files: Files,
+  session: string,
+): { readonly model?: string; readonly transcriptPath?: string } {
+  let found: { model?: string; transcriptPath?: string } = {};
+  for (const record of readSessionRecords(repository, files, session)) {
+    if ("model" in record && record.model !== undefined && record.model !== "unknown")
+      found = { ...found, model: record.model };
+    if ("transcriptPath" in record && record.transcriptPath !== undefined)
+      found = { ...found, transcriptPath: record.transcriptPath };
+  }
+  return found;
 }
 
 /** The prompt that was being answered when an edit (`t_...`) of a session was made, if it was recorded here. */

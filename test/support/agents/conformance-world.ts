@@ -82,9 +82,7 @@ export class ConformanceWorld {
     return this.blame(path, cwd).map(({ content, owner }) => {
       if (owner?.kind !== "agent") return [content, owner?.kind === "human" ? "person" : "unknown"];
       const { tool, model } = owner;
-      const isLate = model === "unknown" && agent.modelComesLate?.includes(session) === true;
-      const expected = isLate ? model : agent.model;
-      expect([path, tool, owner.conversation, model]).toEqual([path, agent.name, conversation, expected]);
+      expect([path, tool, owner.conversation, model]).toEqual([path, agent.name, conversation, agent.model]);
       return [content, "agent"];
     });
   }

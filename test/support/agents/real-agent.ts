@@ -60,8 +60,6 @@ export interface RealAgent {
   readonly leftovers?: (home: string) => readonly number[];
   /** Scenarios that do not hold for it, with what it lacks or does not tell. */
   readonly limits?: Readonly<Record<string, string>>;
-  /** Sessions whose first lines may lack the model: it is in the agent's transcript only after a call or two. */
-  readonly modelComesLate?: readonly string[];
   readonly can: {
     readonly resume: boolean;
     /** False: it writes no file whose name holds quotes. */
@@ -153,15 +151,22 @@ export function writeAgentSettings(agent: RealAgent, run: Pick<AgentRun, "url" |
 export function replyOf(actions: readonly AgentAction[], agent: RealAgent, cwd: string): ScriptedReply {
   const texts = actions.flatMap((action) => (action.do === "say" ? [action.text] : []));
   const [filled] = actions.flatMap((action) => (action.do === "fill" ? [action.tokens] : []));
+  let happened: Promise<void> | undefined;
   const between = actions.flatMap((action) => (action.do === "meanwhile" ? [action.run] : []));
   return {
     text: texts.join("\n"),
     calls: actions.flatMap((action) => callOf(action, agent, cwd) ?? []),
     ...(filled === undefined ? {} : { inputTokens: filled }),
-    async before() {
-      for (const run of between) await run();
+    // an agent that asks again after a lost connection finds the same world
+    before: () => {
+      happened ??= happenAll(between);
+      return happened;
     },
   };
+}
+
+async function happenAll(between: readonly (() => unknown)[]): Promise<void> {
+  for (const run of between) await run();
 }
 
 function callOf(action: AgentAction, agent: RealAgent, cwd: string): ScriptedCall | undefined {

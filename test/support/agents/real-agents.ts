@@ -144,7 +144,6 @@ trust_level = "trusted"
     },
     plan: ({ prompt }) => ["-p", prompt, "--plan", "--output-format", "json"],
     compact: { fullAt: 125_000 },
-    modelComesLate: ["interrupt", "elsewhere"],
     limits: {
       subagent: "a conversation of its own",
     },
@@ -173,7 +172,6 @@ trust_level = "trusted"
     },
     plan: ({ prompt }) => ["run", "--format", "json", "--agent", "plan", prompt],
     fork: ({ prompt, resume = "" }) => ["run", "--format", "json", "--session", resume, "--fork", prompt],
-    limits: { "two tools in one message": "an edit beside a shell call is unknown at times" },
     can: { resume: true, transcript: true },
   },
   {
