@@ -17,8 +17,9 @@ import {
   isOnlyTrailers,
   type MessageStyle,
   messageCheckpoints,
-  removeCheckpointTrailers,
+  removeOwnTrailers,
 } from "../record/commit-message.ts";
+import { type CreditStyle, creditTrailer, parseCreditStyle } from "../record/credit-trailers.ts";
 import { newCheckpointId } from "../record/ids.ts";
 import { namedCheckpoints } from "../record/trailers.ts";
 import { isSessionId, readSessionState } from "../sessions/directory.ts";
@@ -71,7 +72,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
   const lost = request.amends && linkedHead?.commit === head ? linkedHead.ids : [];
   const inherited = request.source === "squash" ? namedCheckpoints(message) : lost;
   const attached = readAttached(repository, deps.files);
-  const [{ style, keepsComments }, linked] = await Promise.all([
+  const [{ style, keepsComments, creditStyle }, linked] = await Promise.all([
     readMessageStyle(git, request, message),
     deps.trace.span("link", () =>
       linkSessions(withIndexFile(git, request.indexFile), deps, { head, attached }),
@@ -83,6 +84,7 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
       : await findUndoneCheckpoints(withIndexFile(git, request.indexFile), deps, head);
   const present = messageCheckpoints(message, style);
   const ids = present.length > 0 && request.amends ? present : [...inherited, ...undone];
+  const credits: string[] = [];
   if (linked.length > 0) {
     // an amend's new work goes to the checkpoint that the commit has
     const kept = request.amends ? ids.at(-1) : undefined;
@@ -100,10 +102,13 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
     });
     fault("build-checkpoint:after-record-before-message");
     ids.push(id);
+    if (creditStyle !== undefined)
+      credits.push(...sessions.map(({ agent }) => creditTrailer(creditStyle, agent)));
   }
   const next = addCheckpointTrailers(message, {
     ids: [...new Set(ids)],
     style,
+    credits: [...new Set(credits)],
     hints: keepsComments ? [] : hintsFor(linked),
   });
   setEditing(repository, deps.files, request.hasEditor && isOnlyTrailers(next, style));
@@ -120,7 +125,7 @@ export async function checkMessage(git: Git, deps: CaptureDeps, messagePath: str
   const { style } = await readMessageStyle(git, request, message);
   if (!isOnlyTrailers(message, style)) return;
   const mode = deps.files.statIfExists(messagePath)?.mode ?? 0o644;
-  deps.files.replaceWithoutSync(messagePath, Buffer.from(removeCheckpointTrailers(message)), { mode });
+  deps.files.replaceWithoutSync(messagePath, Buffer.from(removeOwnTrailers(message)), { mode });
 }
 
 /** True while git repeats commits that were made before. */
@@ -134,20 +139,28 @@ async function readMessageStyle(
   git: Git,
   { hasEditor }: Pick<MessageRequest, "hasEditor">,
   message: string,
-): Promise<{ readonly style: MessageStyle; readonly keepsComments: boolean }> {
-  const args = ["config", "-z", "--get-regexp", "^(core\\.comment(char|string)|commit\\.cleanup)$"];
+): Promise<{
+  readonly style: MessageStyle;
+  readonly keepsComments: boolean;
+  readonly creditStyle: CreditStyle | undefined;
+}> {
+  const keys = "^(core\\.comment(char|string)|commit\\.cleanup|keyframe\\.trailer)$";
+  const args = ["config", "-z", "--get-regexp", keys];
   const { stdout } = await git.run(args, { okCodes: [0, 1] });
   let comment = "#";
   let cleanup = "default";
+  let creditStyle: CreditStyle | undefined;
   for (const entry of stdout.toString("utf8").split("\0")) {
     const at = entry.indexOf("\n");
     if (entry.startsWith("commit.cleanup")) cleanup = entry.slice(at + 1);
+    else if (entry.startsWith("keyframe.trailer")) creditStyle = parseCreditStyle(entry.slice(at + 1));
     else if (at !== -1) comment = entry.slice(at + 1);
   }
   if (comment === "auto") comment = commentSignIn(message);
   const strips = cleanup === "strip" || cleanup === "scissors" || (cleanup === "default" && hasEditor);
   // an editor shows git's own comments even where they are not taken out: text goes before them all the same
-  return { style: { comment: strips || hasEditor ? comment : undefined }, keepsComments: !strips };
+  const style = { comment: strips || hasEditor ? comment : undefined };
+  return { style, keepsComments: !strips, creditStyle };
 }
 
 /** The sign that git chose for its comments, seen at the last line; it is one of these. */

@@ -1,3 +1,4 @@
+import { creditedAgent } from "./credit-trailers.ts";
 import type { CheckpointId } from "./ids.ts";
 import { trailingCheckpoints } from "./trailers.ts";
 
@@ -17,25 +18,31 @@ export function messageCheckpoints(message: string, { comment }: MessageStyle): 
 /**
  * The message with trailers that name checkpoints, where git's own parser finds them: in the last paragraph if that is
  * one of trailers, else in a new one; never in the subject's. Below it, `hints` as comment lines where git takes
- * comments out. Ids that the message names already are left out. Pure.
+ * comments out. Ids that the message names already are left out. `credits` are trailers that name agents, beside those of
+ * the checkpoints. Pure.
  */
 export function addCheckpointTrailers(
   message: string,
   {
     ids,
     style,
+    credits = [],
     hints = [],
   }: {
     readonly ids: readonly CheckpointId[];
+    readonly credits?: readonly string[];
     readonly style: MessageStyle;
     readonly hints?: readonly string[];
   },
 ): string {
   const known = messageCheckpoints(message, style);
-  const added = ids.filter((id) => !known.includes(id)).map((id) => `${checkpointTrailer}: ${id}`);
-  if (added.length === 0) return message;
   const { comment } = style;
   const { body, rest } = splitMessage(message, comment);
+  const added = [
+    ...credits.filter((credit) => !body.includes(credit)),
+    ...ids.filter((id) => !known.includes(id)).map((id) => `${checkpointTrailer}: ${id}`),
+  ];
+  if (added.length === 0) return message;
   const text = body.filter((line) => !isComment(line, comment));
   const lines = [...body];
   if (text.every((line) => line.trim() === "")) lines.splice(0, lines.length, "", "");
@@ -46,19 +53,27 @@ export function addCheckpointTrailers(
   return [...lines, ...below].join("\n") + (rest.length === 0 ? "\n" : "");
 }
 
-/** True if nothing is left of a message but checkpoint trailers: nobody wrote one. */
+/** True if nothing is left of a message but our trailers, with a checkpoint's among them: nobody wrote one. */
 export function isOnlyTrailers(message: string, { comment }: MessageStyle): boolean {
   const { body } = splitMessage(message, comment);
   const text = body.filter((line) => !isComment(line, comment) && line.trim() !== "");
-  return text.length > 0 && text.every((line) => line.startsWith(`${checkpointTrailer}: `));
+  return text.some(isCheckpointLine) && text.every((line) => isCheckpointLine(line) || isCredit(line));
 }
 
-/** The message without its checkpoint trailers. */
-export function removeCheckpointTrailers(message: string): string {
+/** A message that nobody wrote, without our trailers. */
+export function removeOwnTrailers(message: string): string {
   return message
     .split("\n")
-    .filter((line) => !line.startsWith(`${checkpointTrailer}: `))
+    .filter((line) => !isCheckpointLine(line) && !isCredit(line))
     .join("\n");
+}
+
+function isCheckpointLine(line: string): boolean {
+  return line.startsWith(`${checkpointTrailer}: `);
+}
+
+function isCredit(line: string): boolean {
+  return creditedAgent(line) !== undefined;
 }
 
 /** What the user wrote, and what git put behind it: comments, and the diff under its scissors line. */

@@ -11,6 +11,7 @@ import { peersCheck } from "./checks/peers.ts";
 import { remotesCheck } from "./checks/remotes.ts";
 import { sandboxesCheck } from "./checks/sandboxes.ts";
 import { sessionsCheck } from "./checks/sessions.ts";
+import { trailersCheck } from "./checks/trailers.ts";
 
 /** In the order in which they look and repair: locks first, since others wait for them; checkpoints after what remotes bring. */
 export const repositoryChecks: readonly DoctorCheck[] = [
@@ -25,6 +26,7 @@ export const repositoryChecks: readonly DoctorCheck[] = [
   agentsCheck,
   peersCheck,
   mergesCheck,
+  trailersCheck,
 ];
 
 /** What is this user's, inside of a repository and outside. */

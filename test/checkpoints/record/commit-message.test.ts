@@ -6,7 +6,7 @@ import {
   addCheckpointTrailers,
   isOnlyTrailers,
   messageCheckpoints,
-  removeCheckpointTrailers,
+  removeOwnTrailers,
 } from "../../../src/checkpoints/record/commit-message.ts";
 import { parseCheckpointId } from "../../../src/checkpoints/record/ids.ts";
 
@@ -45,7 +45,7 @@ test("a message of nothing but a checkpoint trailer is told from one that somebo
   expect(isOnlyTrailers(add("\n# Please\n", "#"), { comment: "#" })).toBe(true);
   expect(isOnlyTrailers("", { comment: "#" })).toBe(false);
   expect(isOnlyTrailers(add("x\n"), { comment: "#" })).toBe(false);
-  expect(removeCheckpointTrailers(add("\n# Please\n", "#")).includes("Entire")).toBe(false);
+  expect(removeOwnTrailers(add("\n# Please\n", "#")).includes("Entire")).toBe(false);
 });
 
 test("whatever the message, git's own trailer parser finds the trailer, and the subject stays", () => {

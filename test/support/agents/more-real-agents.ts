@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { opencodeCalls, opencodeSettings, opencodeWords } from "./opencode-family.ts";
 import { plainCalls } from "./plain-calls.ts";
 import type { RealAgent } from "./real-agent.ts";
@@ -25,9 +27,11 @@ export const moreRealAgents: readonly RealAgent[] = [
       GOOGLE_GEMINI_BASE_URL: url,
       GEMINI_CLI_TRUST_WORKSPACE: "true",
     }),
-    args: ({ prompt, resume }) => [
+    args: ({ prompt, resume, cwd }) => [
       "--model",
       "gemini-2.5-flash",
+      // it writes nowhere else, and says so of those that are not there
+      ...placesBeside(cwd).flatMap((place) => ["--include-directories", place]),
       "--approval-mode",
       "yolo",
       "--output-format",
@@ -42,6 +46,7 @@ export const moreRealAgents: readonly RealAgent[] = [
       shell: ["run_shell_command", "command", { description: "run" }],
       read: ["read_file", "file_path"],
     }),
+    limits: { "newline in a path": "it writes no such file" },
     can: { resume: true, transcript: true, quotedPaths: false },
   },
   {
@@ -85,7 +90,7 @@ export const moreRealAgents: readonly RealAgent[] = [
         case "shell":
           return {
             name: "launch-process",
-            input: { command: action.command, wait: true, max_wait_seconds: 20, cwd },
+            input: { command: action.command, wait: true, max_wait_seconds: 90, cwd },
           };
         case "read":
           return { name: "view", input: { path: action.path, type: "file" } };
@@ -114,3 +119,8 @@ export const moreRealAgents: readonly RealAgent[] = [
     can: { resume: true, transcript: true },
   },
 ];
+
+/** The other places of the suite, where they are there by now. */
+function placesBeside(cwd: string): readonly string[] {
+  return ["linked", "second"].map((name) => join(cwd, "..", name)).filter(existsSync);
+}

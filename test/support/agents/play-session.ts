@@ -79,8 +79,11 @@ function makeOtherPlaces(world: ConformanceWorld): void {
     expect(world.keyframe(["enable", "--agent", "claude"], cwd).code).toBe(0);
 }
 
+/** On a busy machine some agents take most of a minute until their first call. */
+const longestStartMs = 180_000;
+
 async function workBeside(world: ConformanceWorld, partner: RealAgent): Promise<void> {
-  const go = meanwhile(() => fileAppears(world.beside("pair-go")));
+  const go = meanwhile(() => fileAppears(world.beside("pair-go"), longestStartMs));
   try {
     await world.run({
       agent: partner,

@@ -292,7 +292,7 @@ trust_level = "trusted"
       shell: [
         "Execute",
         "command",
-        { summary: "run", riskLevel: "low", riskLevelReason: "a test", timeout: 20 },
+        { summary: "run", riskLevel: "low", riskLevelReason: "a test", timeout: 90 },
       ],
       read: ["Read", "file_path"],
     }),
@@ -354,7 +354,7 @@ capabilities = ["tool_use"]
     calls: plainCalls({
       write: ["Write", "path", "content"],
       edit: ["Edit", "path", "old_string", "new_string"],
-      shell: ["Bash", "command", { timeout: 20 }],
+      shell: ["Bash", "command", { timeout: 90 }],
       read: ["Read", "path"],
     }),
     more: {

@@ -39,6 +39,9 @@ const seenByAnEditor = (world: ConformanceWorld, path: string, text: string) => 
   expect(world.keyframe(["checkpoint", "known_human", path]).code).toBe(0);
 };
 
+/** A command that waits for a file, without a substitution: some agents refuse those. */
+const untilThere = (path: string) => `timeout 80 sh -c 'until [ -e "${path}" ]; do sleep 0.1; done'`;
+
 /** All rows. In a session they are played in this order; the last of `work` is the agent's own commit. */
 export const scenarios: readonly Scenario[] = [
   {
@@ -173,7 +176,7 @@ export const scenarios: readonly Scenario[] = [
       [
         {
           do: "background",
-          command: `for i in $(seq 300); do [ -e '${world.beside("late")}' ] && break; sleep 0.1; done; echo late >> late.txt`,
+          command: `${untilThere(world.beside("late"))}; echo late >> late.txt`,
         },
       ],
       [write("during.txt", "during\n")],
@@ -376,7 +379,7 @@ export const scenarios: readonly Scenario[] = [
       // the other agent works while this call is open
       [
         shell(
-          `touch '${world.beside("pair-go")}'; for i in $(seq 300); do [ -e '${world.beside("pair-done")}' ] && break; sleep 0.1; done; echo by its shell > pair-shell.txt`,
+          `touch '${world.beside("pair-go")}'; ${untilThere(world.beside("pair-done"))}; echo by its shell > pair-shell.txt`,
         ),
       ],
       // some refuse to edit what has changed since they read it
