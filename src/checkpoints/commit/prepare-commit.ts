@@ -19,7 +19,12 @@ import {
   messageCheckpoints,
   removeOwnTrailers,
 } from "../record/commit-message.ts";
-import { type CreditStyle, creditTrailer, parseCreditStyle } from "../record/credit-trailers.ts";
+import {
+  type CreditStyle,
+  creditedAgent,
+  creditTrailer,
+  parseCreditStyle,
+} from "../record/credit-trailers.ts";
 import { newCheckpointId } from "../record/ids.ts";
 import { namedCheckpoints } from "../record/trailers.ts";
 import { isSessionId, readSessionState } from "../sessions/directory.ts";
@@ -84,7 +89,8 @@ export async function prepareCommit(git: Git, deps: CommitDeps, request: Message
       : await findUndoneCheckpoints(withIndexFile(git, request.indexFile), deps, head);
   const present = messageCheckpoints(message, style);
   const ids = present.length > 0 && request.amends ? present : [...inherited, ...undone];
-  const credits: string[] = [];
+  // a message that is given anew has lost what named the agents of the work that stays
+  const credits = creditStyle !== undefined && lost.length > 0 ? await readCredits(git) : [];
   if (linked.length > 0) {
     // an amend's new work goes to the checkpoint that the commit has
     const kept = request.amends ? ids.at(-1) : undefined;
@@ -126,6 +132,12 @@ export async function checkMessage(git: Git, deps: CaptureDeps, messagePath: str
   if (!isOnlyTrailers(message, style)) return;
   const mode = deps.files.statIfExists(messagePath)?.mode ?? 0o644;
   deps.files.replaceWithoutSync(messagePath, Buffer.from(removeOwnTrailers(message)), { mode });
+}
+
+/** The trailers of HEAD that name agents. */
+async function readCredits(git: Git): Promise<string[]> {
+  const message = await git.text(["log", "-1", "--format=%B", "HEAD", "--"]);
+  return message.split("\n").filter((line) => creditedAgent(line) !== undefined);
 }
 
 /** True while git repeats commits that were made before. */
