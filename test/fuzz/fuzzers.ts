@@ -1,4 +1,5 @@
 import { fuzzGuestFrames } from "./guest-frames.ts";
+import { fuzzCaches, fuzzMemory, fuzzOverlays, fuzzSnapshots } from "./kept-machines.ts";
 import {
   fuzzMetadata,
   fuzzNotes,
@@ -33,4 +34,8 @@ export const fuzzers: Readonly<Record<string, Fuzzer>> = {
   dns: fuzzDns,
   multipart: fuzzMultipart,
   stores: fuzzStores,
+  memory: fuzzMemory,
+  overlays: fuzzOverlays,
+  caches: fuzzCaches,
+  snapshots: fuzzSnapshots,
 };

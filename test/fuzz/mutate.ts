@@ -1,3 +1,4 @@
+import { isKeyframeError } from "../../src/base/errors.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
 /** A damaged copy of a valid input: bytes changed, pieces left out, doubled, swapped, cut off, words of the format put in. */
@@ -33,4 +34,46 @@ function change(bytes: Buffer, words: readonly string[], random: SeededRandom): 
     default:
       return Buffer.concat([bytes.subarray(0, at), Buffer.from(random.pick(words)), bytes.subarray(to)]);
   }
+}
+
+/** What a hostile number is likely to be: around a limit, or as large as its field. */
+export const odd = [
+  0,
+  1,
+  2,
+  7,
+  511,
+  512,
+  4096,
+  65_535,
+  65_536,
+  2 ** 20,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 32 - 2,
+  2 ** 32 - 1,
+];
+
+/** Throws what is not an error of ours. */
+export async function tolerant(work: () => unknown): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isKeyframeError(error)) throw error;
+  }
+}
+
+/** Numbers of 32 bits put over others, which is where formats are hostile. */
+function withOddNumbers(bytes: Buffer, random: SeededRandom): Buffer {
+  const changed = Buffer.from(bytes);
+  for (let left = 1 + random.below(4); left > 0 && changed.length >= 4; left -= 1)
+    changed.writeUInt32LE(random.pick(odd), random.below((changed.length - 4) >>> 2) * 4);
+  return changed;
+}
+
+/** A damaged copy of a format of numbers. */
+export function damagedCopy(bytes: Buffer, random: SeededRandom): Buffer {
+  return random.below(3) === 0
+    ? mutate(bytes, ["\0\0\0\0", "\xff\xff\xff\xff"], random)
+    : withOddNumbers(bytes, random);
 }

@@ -1,5 +1,4 @@
 import { crc32 } from "node:zlib";
-import { isKeyframeError } from "../../src/base/errors.ts";
 import { tarChecksum, tarPadding } from "../../src/base/ustar.ts";
 import { runsBetween } from "../../src/blocks/formats/extent-map.ts";
 import {
@@ -21,7 +20,7 @@ import { openPackStore } from "../../src/blocks/stores/pack-store.ts";
 import { flattenLayers } from "../../src/sandbox/image/flatten-layers.ts";
 import type { SparseFile } from "../../src/system/files/sparse-file.ts";
 import { tarOf } from "../support/tar-of.ts";
-import { mutate } from "./mutate.ts";
+import { damagedCopy, mutate, odd, tolerant } from "./mutate.ts";
 import { type SeededRandom, seededRandom } from "./seeded-random.ts";
 
 interface Options {
@@ -31,47 +30,6 @@ interface Options {
 
 const blockSizeBytes = 4096;
 const hex = (digit: number) => String(digit).repeat(64);
-/** What a hostile number is likely to be: around a limit, or as large as its field. */
-const odd = [
-  0,
-  1,
-  2,
-  7,
-  511,
-  512,
-  4096,
-  65_535,
-  65_536,
-  2 ** 20,
-  2 ** 31 - 1,
-  2 ** 31,
-  2 ** 32 - 2,
-  2 ** 32 - 1,
-];
-
-/** Throws what is not an error of ours. */
-async function tolerant(work: () => unknown): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!isKeyframeError(error)) throw error;
-  }
-}
-
-/** Numbers of 32 bits put over others, which is where formats are hostile. */
-function withOddNumbers(bytes: Buffer, random: SeededRandom): Buffer {
-  const changed = Buffer.from(bytes);
-  for (let left = 1 + random.below(4); left > 0 && changed.length >= 4; left -= 1)
-    changed.writeUInt32LE(random.pick(odd), random.below((changed.length - 4) >>> 2) * 4);
-  return changed;
-}
-
-function damagedCopy(bytes: Buffer, random: SeededRandom): Buffer {
-  return random.below(3) === 0
-    ? mutate(bytes, ["\0\0\0\0", "\xff\xff\xff\xff"], random)
-    : withOddNumbers(bytes, random);
-}
-
 const manifest = encodeManifest({
   sizeBytes: 10 * blockSizeBytes + 17,
   blockSizeBytes,
