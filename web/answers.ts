@@ -126,6 +126,15 @@ export interface PeopleAnswer {
     readonly accepted: number;
   }[];
   readonly humans: readonly { readonly identity: string; readonly lines: number }[];
+  readonly sessions: readonly {
+    readonly tool: string;
+    readonly model: string;
+    readonly conversation: string;
+    readonly added: number;
+    readonly accepted: number;
+    readonly overridden: number;
+  }[];
+  readonly weeks: readonly (LineCounts & { readonly week: string; readonly commits: number })[];
   readonly directories: readonly { readonly path: string; readonly counts: LineCounts }[];
 }
 
@@ -178,4 +187,20 @@ export interface SearchAnswer {
     readonly text: string;
   }[];
   readonly code: readonly { readonly path: string; readonly line: number; readonly text: string }[];
+}
+
+export interface MachineRow {
+  readonly kind: "snapshot" | "sandbox";
+  readonly id: string;
+  readonly name?: string;
+  readonly depth: number;
+  readonly state: string;
+  readonly at: string;
+  readonly image?: string;
+  readonly storedBytes?: number;
+  readonly missing?: string;
+}
+
+export interface MachinesAnswer {
+  readonly rows: readonly MachineRow[];
 }

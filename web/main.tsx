@@ -6,6 +6,7 @@ import { Checkpoint } from "./views/checkpoint.tsx";
 import { Commit } from "./views/commit.tsx";
 import { File } from "./views/file.tsx";
 import { Files } from "./views/files.tsx";
+import { Machines } from "./views/machines.tsx";
 import { MomentView } from "./views/moment.tsx";
 import { People } from "./views/people.tsx";
 import { Race, Races } from "./views/races.tsx";
@@ -13,12 +14,12 @@ import { Search } from "./views/search.tsx";
 import { Timeline } from "./views/timeline.tsx";
 
 const places = canAskAnything
-  ? (["timeline", "files", "people", "races", "search"] as const)
+  ? (["timeline", "files", "people", "races", "machines", "search"] as const)
   : (["timeline"] as const);
 
 const keys: readonly (readonly [string, string])[] = [
   ["j, k", "next and previous link"],
-  ["t, f, p, r", "timeline, files, people, races"],
+  ["t, f, p, r, m", "timeline, files, people, races, machines"],
   ["/", "search"],
   ["Escape", "back"],
   ["?", "this list"],
@@ -80,6 +81,8 @@ function show(view: string, argument: string, query: URLSearchParams): JSX.Eleme
       return <Races />;
     case "race":
       return <Race id={argument} />;
+    case "machines":
+      return <Machines />;
     case "search":
       return <Search key={query.get("q") ?? ""} query={query} />;
     default:
@@ -111,6 +114,7 @@ const actions: Readonly<Record<string, (() => void) | undefined>> = {
   f: () => go(link("files")),
   p: () => go(link("people")),
   r: () => go(link("races")),
+  m: () => go(link("machines")),
   "/": () => {
     go(link("search"));
     setTimeout(() => document.getElementById("search")?.focus(), 50);

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -57,6 +57,7 @@ beforeAll(async () => {
   await session.prompt("and log it");
   await session.write("src/log.ts", "log();\n");
   await session.stop();
+  writeMachines(join(repository.env["HOME"] ?? "", ".local/share/keyframe"));
   server = await startPageServer(repository);
   url = server.url;
   if (hasChromium) {
@@ -79,6 +80,54 @@ afterAll(async () => {
   server?.stop();
   repository.remove();
 });
+
+const chainLength = 40;
+
+/** Records as machines leave them: a chain of snapshots, a sandbox of its newest, one whose snapshot is gone. */
+function writeMachines(home: string): void {
+  const put = (path: string, record: object) => {
+    mkdirSync(dirname(join(home, path)), { recursive: true });
+    writeFileSync(join(home, path), JSON.stringify(record));
+  };
+  const id = (letters: string, number: number) => `${letters}-${String(number).padStart(12, "0")}`;
+  const digest = "a".repeat(64);
+  const shape = {
+    memoryMiB: 128,
+    cpus: 1,
+    diskBytes: 1 << 20,
+    accelerator: "tcg",
+    machine: "microvm",
+    processor: "max",
+  };
+  const common = { format: 1, generation: 1, shape, disk: [] };
+  for (let at = 0; at < chainLength; at += 1)
+    put(`snapshots/${id("sn", at)}/snapshot.json`, {
+      ...common,
+      id: id("sn", at),
+      ...(at === 0 ? { name: "prepared" } : { parent: { id: id("sn", at - 1), seal: digest } }),
+      state: "ready",
+      createdAtMs: 1_770_000_000_000 + at,
+      // whoever made the image chose its source's words
+      hypervisor: hostile,
+    });
+  put(`sandboxes/${id("sb", 1)}/sandbox.json`, {
+    ...common,
+    id: id("sb", 1),
+    name: "work",
+    createdAtMs: 1e300,
+    base: id("sn", chainLength - 1),
+    status: "stopped",
+    env: { TOKEN: hostile },
+  });
+  put(`sandboxes/${id("sb", 2)}/sandbox.json`, {
+    ...common,
+    id: id("sb", 2),
+    createdAtMs: 1_770_000_000_000,
+    base: id("sn", 99),
+    status: "stopped",
+    env: {},
+  });
+}
 
 async function open(hash = "", options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
   const page = await browser.newPage(options);
@@ -210,6 +259,30 @@ test.skipIf(!hasChromium)("a commit shows its diff with owners, in one column an
   expect(await page.locator("table.split").count()).toBeGreaterThan(0);
 });
 
+test.skipIf(!hasChromium)("machines stand below what they were made from", async () => {
+  const page = await open("#/machines");
+  await page.waitForSelector(".machine");
+  const rows = await page.locator(".machine").allTextContents();
+  expect(rows).toHaveLength(chainLength + 2);
+  expect(rows[0]).toContain("prepared");
+  expect(rows[chainLength]).toMatch(/^work.*stopped/);
+  expect(rows.at(-1)).toContain("which is gone");
+  // what a machine is given is nobody's to read here
+  expect((await get("/api/machines", token())).body).not.toContain("TOKEN");
+});
+
+test.skipIf(!hasChromium)("people: what became of each conversation's lines", async () => {
+  const page = await open("#/people");
+  const row = page.locator("tr", { hasText: "8b9f5a4e-0000-4000-8000-00000000000b" });
+  expect(await row.locator("td").allTextContents()).toEqual([
+    expect.stringContaining("claude"),
+    "2",
+    "2 (100 %)",
+    "0",
+    "0",
+  ]);
+});
+
 test.skipIf(!hasChromium)("code is coloured, and is text whatever it holds", async () => {
   const page = await open("#/file/src%2Fparser.ts");
   await page.locator(".line .code-keyword", { hasText: "export" }).first().waitFor();
@@ -254,6 +327,7 @@ const views: readonly (readonly [string, string])[] = [
   ["checkpoint", "#/checkpoint/RETRY"],
   ["people", "#/people"],
   ["races", "#/races"],
+  ["machines", "#/machines"],
   ["search", "#/search?q=retry"],
 ];
 
@@ -266,6 +340,7 @@ test.skipIf(!hasChromium).each(views)(
       ["narrow", { colorScheme: "light" as const, viewport: { width: 380, height: 760 } }],
     ] as const) {
       const page = await open(hash.replace("RETRY", retryCommit), options);
+      if (name === "machines") await page.waitForSelector(".machine");
       await page.locator("[aria-busy]").waitFor({ state: "detached" });
       expect(await page.title()).toBe("Keyframe");
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);

@@ -42,21 +42,23 @@ export async function weeklyTrend(
   const end = await mustResolveCommit(git, revision);
   const commits = await listCommits(git, [end], { since });
   const stats = await computeStats(git, reader, { range: { kind: "range", end, commits }, ignore, files });
-  const times = await readTimes(
-    git,
-    commits.map(({ commit }) => commit),
-  );
-  const byWeek = new Map<number, LineCounts[]>();
-  for (const [commit, counts] of stats.commits) {
-    const week = mondayOf((times.get(commit) ?? 0) * 1000);
-    byWeek.set(week, [...(byWeek.get(week) ?? []), counts]);
-  }
   return {
     since,
     end,
-    weeks: weeksOf(byWeek),
+    weeks: await countByWeek(git, stats.commits),
     total: { commits: commits.length, ...stats.total },
   };
+}
+
+/** What commits added, by the week in which they were committed. */
+export async function countByWeek(git: Git, counts: ReadonlyMap<Oid, LineCounts>): Promise<WeekCounts[]> {
+  const times = await readTimes(git, [...counts.keys()]);
+  const byWeek = new Map<number, LineCounts[]>();
+  for (const [commit, each] of counts) {
+    const week = mondayOf((times.get(commit) ?? 0) * 1000);
+    byWeek.set(week, [...(byWeek.get(week) ?? []), each]);
+  }
+  return weeksOf(byWeek);
 }
 
 function weeksOf(byWeek: ReadonlyMap<number, readonly LineCounts[]>): WeekCounts[] {

@@ -26,6 +26,14 @@ export function sandboxContextOf(context: CliContext): SandboxContext {
   };
 }
 
+/** The same for what only looks: undefined where this user has never had a machine. */
+export function sandboxContextIfAny(context: CliContext): SandboxContext | undefined {
+  const { KEYFRAME_SANDBOX_HOME, XDG_DATA_HOME, HOME } = context.env;
+  if ((KEYFRAME_SANDBOX_HOME || XDG_DATA_HOME || HOME) === undefined) return undefined;
+  const home = context.files.statIfExists(locateSandboxHome(context.env));
+  return home?.kind === "folder" ? sandboxContextOf(context) : undefined;
+}
+
 export function resolvePath(context: CliContext, path: string): string {
   return isAbsolute(path) ? path : resolve(context.cwd, path);
 }

@@ -11,6 +11,7 @@ import { randomHex } from "../../system/random.ts";
 import type { CliContext } from "../command/context.ts";
 import { openReadableCheckpoints } from "../command/open-repository.ts";
 import { settleFirst } from "../command/settle-first.ts";
+import { sandboxContextIfAny } from "../sandbox/context.ts";
 import type { WebFlags } from "./web-command.ts";
 
 /** Where the build puts the page: beside the entry. */
@@ -30,11 +31,13 @@ export async function web(this: CliContext, flags: WebFlags): Promise<void> {
       ? { port: flags.port ?? 0, host: "127.0.0.1" }
       : { path: resolve(this.cwd, flags.socket) };
   const token = "path" in address || flags.withoutToken ? undefined : randomHex(this.random, 32);
+  const sandboxes = sandboxContextIfAny(this);
+  const besides = (["sandboxes", "snapshots"] as const).flatMap((kind) => sandboxes?.home.folder(kind) ?? []);
   const handler = createPageHandler({
-    context: { git, stores, files: this.files },
+    context: { git, stores, files: this.files, ...(sandboxes === undefined ? {} : { sandboxes }) },
     assets: readPageAssets(this.files, pageDirectory(this)),
     access: { token, localOnly: true },
-    changes: (signal) => watchRepository(git.repository, this.files, signal),
+    changes: (signal) => watchRepository(git.repository, this.files, { signal, besides }),
   });
   const server = await listenHttp(address, handler, httpLimits);
   const at = server.address;

@@ -3,6 +3,7 @@ import { searchCheckpoints } from "../../checkpoints/query/search/search.ts";
 import { openSearchIndex, searchFolder } from "../../checkpoints/query/search/search-index.ts";
 import { adoptedLanes, listRaces, type RaceRecord, readAdoption, readLane } from "../../race/race-record.ts";
 import { raceRows } from "../../race/race-table.ts";
+import type { SandboxContext } from "../../sandbox/store/home.ts";
 import { changedFilesOf } from "../../timeline/moments/changed-files.ts";
 import { describeMoment } from "../../timeline/moments/describe-moment.ts";
 import { mustFindMoment } from "../../timeline/moments/find-moment.ts";
@@ -11,10 +12,16 @@ import type { AskContext } from "../../workflows/ask/ask-context.ts";
 import { readCommitChanges } from "../../workflows/ask/commit-changes.ts";
 import { readConversationPage } from "../../workflows/ask/conversation.ts";
 import { type KnownOwner, readFileOwners } from "../../workflows/ask/file-owners.ts";
+import { readMachineRows } from "../../workflows/ask/machine-rows.ts";
 import { countPeople } from "../../workflows/ask/people.ts";
 
+export interface PageContext extends AskContext {
+  /** Undefined where this user has no machines. */
+  readonly sandboxes?: SandboxContext;
+}
+
 /** What the page asks, by the first word of the path behind `/api/`; the rest of the path is one argument. */
-export type Answer = (context: AskContext, argument: string, query: URLSearchParams) => Promise<object>;
+export type Answer = (context: PageContext, argument: string, query: URLSearchParams) => Promise<object>;
 
 export const answers: Readonly<Record<string, Answer>> = {
   timeline: answerTimeline,
@@ -27,6 +34,8 @@ export const answers: Readonly<Record<string, Answer>> = {
   races: answerRaces,
   race: answerRace,
   search: answerSearch,
+  machines: ({ sandboxes }) =>
+    Promise.resolve({ rows: sandboxes === undefined ? [] : readMachineRows(sandboxes) }),
 };
 
 const mostMoments = 20_000;

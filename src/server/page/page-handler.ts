@@ -1,10 +1,9 @@
 import { isKeyframeError } from "../../base/errors.ts";
 import { answerHttpMessage } from "../../mcp/http-message.ts";
 import type { HttpHandler } from "../../system/net/http-server.ts";
-import type { AskContext } from "../../workflows/ask/ask-context.ts";
 import { type AccessRules, bearerToken, checkOrigin, checkToken } from "../requests/access.ts";
 import { describeHttpError } from "../requests/http-status.ts";
-import { answers } from "./answers.ts";
+import { answers, type PageContext } from "./answers.ts";
 import { contentPolicyOf, contentTypeOf, type PageAssets } from "./assets.ts";
 import { encodeAnswer } from "./encode-answer.ts";
 
@@ -12,7 +11,7 @@ type IncomingMessage = Parameters<HttpHandler>[0];
 type ServerResponse = Parameters<HttpHandler>[1];
 
 export interface PageOptions {
-  readonly context: AskContext;
+  readonly context: PageContext;
   readonly assets: PageAssets;
   readonly access: AccessRules;
   /** Yields after each change of the repository that the page shows. */

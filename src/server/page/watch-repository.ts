@@ -5,11 +5,11 @@ import { watch } from "../../system/files/watch.ts";
 
 const quietMs = 150;
 
-/** Yields after changes of refs, HEAD, the journal, sessions and races; several within a moment count as one. */
+/** Yields after changes of refs, HEAD, the journal, sessions and races, and in the directories `besides`; several within a moment count as one. */
 export async function* watchRepository(
   { gitDir, commonDir }: Repository,
   files: Files,
-  signal: AbortSignal,
+  { signal, besides }: { readonly signal: AbortSignal; readonly besides: readonly string[] },
 ): AsyncGenerator<void> {
   const places = [
     gitDir,
@@ -19,6 +19,7 @@ export async function* watchRepository(
     join(commonDir, "entire-sessions"),
     join(commonDir, "keyframe", "races"),
     join(gitDir, "keyframe", "journal"),
+    ...besides,
   ].filter((path) => files.statIfExists(path)?.kind === "folder");
   let wake: () => void = () => undefined;
   let changed = false;

@@ -1,7 +1,8 @@
 import { agentTotals, countsByFolder } from "../../authorship/stats/groups.ts";
 import { resolveStatsRange } from "../../authorship/stats/range.ts";
 import { computeStats } from "../../authorship/stats/stats.ts";
-import type { LineCounts } from "../../authorship/stats/tally.ts";
+import type { LineCounts, SessionCounts } from "../../authorship/stats/tally.ts";
+import { countByWeek, type WeekCounts } from "../../authorship/stats/trend.ts";
 import { emptyTreeOid } from "../../git/ids.ts";
 import { openObjectReader } from "../../git/objects/objects.ts";
 import { mustResolveCommit, resolveRevision } from "../../git/refs/refs.ts";
@@ -13,6 +14,12 @@ export interface PeopleAnswer {
   readonly total: LineCounts;
   readonly agents: readonly object[];
   readonly humans: readonly { readonly identity: string; readonly lines: number }[];
+  /** Of each conversation: its lines, and what became of them by now. Most lines first. */
+  readonly sessions: readonly Pick<
+    SessionCounts,
+    "tool" | "model" | "conversation" | "added" | "accepted" | "overridden"
+  >[];
+  readonly weeks: readonly WeekCounts[];
   readonly directories: readonly { readonly path: string; readonly counts: LineCounts }[];
 }
 
@@ -38,6 +45,17 @@ export async function countPeople(
       total: stats.total,
       agents: agentTotals(stats.sessions),
       humans: [...stats.humans].map(([identity, lines]) => ({ identity, lines })),
+      sessions: stats.sessions
+        .slice(0, 100)
+        .map(({ tool, model, conversation, added, accepted, overridden }) => ({
+          tool,
+          model,
+          conversation,
+          added,
+          accepted,
+          overridden,
+        })),
+      weeks: (await countByWeek(git, stats.commits)).slice(-52),
       directories: [...countsByFolder(stats.files)]
         .map(([path, counts]) => ({ path, counts }))
         .sort((a, b) => b.counts.added - a.counts.added)
