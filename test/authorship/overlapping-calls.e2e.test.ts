@@ -268,6 +268,22 @@ describe("an agent that does not wait for the hook after its call", () => {
     expect(await owners("new")).toBe("BU");
   });
 
+  test("has the model of an edit that its next call settled from its transcript, if no hook knew it", async () => {
+    const transcript = join(repo.folder, ".git", "wire.jsonl");
+    writeFileSync(transcript, "");
+    const adapter = findAgentAdapter("kimi");
+    const next = { ...kimi("r1", readCall()), cwd: repo.folder };
+    const event = adapter?.parsePayload(next);
+    if (adapter === undefined || event === undefined || !("agent" in event))
+      throw new Error("it is not read");
+    tell("kimi", kimi("e1", edit()));
+    repo.write("f", "one", "two by the agent", "three");
+    closeCalls({ ...event, transcriptPath: transcript }, adapter, nodeObserveDeps);
+    writeFileSync(transcript, '{"type":"llm.request","model":"k-late"}\n');
+    expect(await owners("f")).toBe("UBU");
+    expect(repo.note()).toContain('"model": "k-late"');
+  });
+
   test("has its edit settled by its next call, one that only reads too, and the hook that comes then adds nothing", async () => {
     tell("kimi", kimi("e1", edit()));
     repo.write("f", "one", "two by the agent", "three");

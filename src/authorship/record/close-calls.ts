@@ -83,6 +83,7 @@ function closeEdits(closing: Closing): void {
           toolName,
           paths: done,
           ...(subagentId ? { subagentId } : {}),
+          ...(event.transcriptPath ? { transcriptPath: event.transcriptPath } : {}),
         },
         deps,
       );
@@ -136,7 +137,10 @@ function doubt({ repository, deps }: Closing, key: ShellCall): void {
     writeShellCall(repository, deps.files, { ...call, isDoubtful: true });
 }
 
-function shellEvent({ agent, toolUseId, toolName, subagentId }: ShellCall, { cwd, agent: now }: FromAgent) {
+function shellEvent(
+  { agent, toolUseId, toolName, subagentId }: ShellCall,
+  { cwd, agent: now, transcriptPath }: FromAgent,
+) {
   const model = agent.model === "unknown" ? now.model : agent.model;
   return {
     agent: { ...agent, model },
@@ -144,5 +148,6 @@ function shellEvent({ agent, toolUseId, toolName, subagentId }: ShellCall, { cwd
     toolUseId,
     toolName,
     ...(subagentId ? { subagentId } : {}),
+    ...(transcriptPath ? { transcriptPath } : {}),
   };
 }

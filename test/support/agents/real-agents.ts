@@ -365,7 +365,6 @@ capabilities = ["tool_use"]
       delegate: (prompt) => ({ name: "Agent", input: { prompt, description: "help" } }),
     },
     compact: { fullAt: 125_000 },
-    limits: { "commit by the agent": "its last edits may lack the model" },
     can: { resume: true, transcript: true },
   },
   {
