@@ -68,7 +68,10 @@ export async function startServer(
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     const http = await listenHttp(
       options.address,
-      (incoming, outgoing) => void listener(incoming, outgoing),
+      (incoming, outgoing) =>
+        forbiddenMethods.has(incoming.method ?? "")
+          ? void outgoing.writeHead(405, { connection: "close" }).end()
+          : void listener(incoming, outgoing),
       httpLimits,
     );
     return {
@@ -95,3 +98,6 @@ export async function startServer(
     throw error;
   }
 }
+
+/** No `Request` can be made of them: the listener would fail. */
+const forbiddenMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"]);

@@ -91,6 +91,20 @@ test.each([
     }
 });
 
+test.each(["TRACE", "TRACK", "CONNECT", "NOTHING", "M-SEARCH"])(
+  "%s is no server's fault over a socket",
+  async (method) => {
+    const port = await listening();
+    for (const path of ["/v1/sandboxes", "/healthz", "/sandboxes"]) {
+      const answer = await said(
+        port,
+        `${method} ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`,
+      );
+      expect(answer).toMatch(/^(?:HTTP\/1\.1 (?:4|501)|$)/);
+    }
+  },
+);
+
 test("half-open requests of anybody leave room for the rest", async () => {
   const port = await listening();
   const open = await Promise.all(Array.from({ length: 1100 }, () => connected(port)));
