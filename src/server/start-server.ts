@@ -70,7 +70,9 @@ export async function startServer(
       options.address,
       (incoming, outgoing) =>
         forbiddenMethods.has(incoming.method ?? "")
-          ? void outgoing.writeHead(405, { connection: "close" }).end()
+          ? void outgoing
+              .writeHead(405, { connection: "close", allow: "GET, HEAD, POST, PUT, PATCH, DELETE" })
+              .end()
           : void listener(incoming, outgoing),
       httpLimits,
     );
