@@ -5,7 +5,8 @@ import { when } from "../time.ts";
 import { Answered, useAnswer } from "../use-answer.tsx";
 
 const rowHeight = 32;
-const mostDepth = 16;
+/** Deeper ones stand no further to the right: a phone has room for few steps. */
+const mostDepth = Math.max(3, Math.min(16, Math.floor(innerWidth / 80)));
 
 /** Machines as a tree: each snapshot and sandbox below the one that it was made from. */
 export function Machines(): JSX.Element {
