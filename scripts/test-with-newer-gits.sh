@@ -2,14 +2,15 @@
 # Runs the tests that depend most on git with newer gits than the distribution's:
 #   scripts/test-with-newer-gits.sh [--quick] [vitest filter...]
 # By default everything below test/git, test/checkpoints and test/authorship; --quick is what moves objects between
-# repositories, for each build. KEYFRAME_GITS names the Debian suites (default: "trixie sid", which are git 2.47 and 2.55).
+# repositories or stores, for each build. KEYFRAME_GITS names the Debian suites (default: "trixie sid", which are git 2.47 and 2.55).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 filters=(test/git/ test/checkpoints/ test/authorship/)
 if [[ ${1:-} == --quick ]]; then
   shift
-  filters=(test/git/ test/checkpoints/remote test/checkpoints/fetched-objects test/checkpoints/push test/checkpoints/resume test/checkpoints/sync-crash)
+  filters=(test/git/ test/checkpoints/remote test/checkpoints/fetched-objects test/checkpoints/push test/checkpoints/resume test/checkpoints/sync-crash
+    test/checkpoints/migrate test/checkpoints/stores test/checkpoints/guests test/checkpoints/titles)
 fi
 [[ $# -eq 0 ]] || filters=("$@")
 

@@ -1,22 +1,18 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { indexCheckpoints, latestBySession } from "../../src/checkpoints/query/search/search.ts";
 import { openSearchIndex, searchFolder } from "../../src/checkpoints/query/search/search-index.ts";
-import { commitMessage } from "../../src/checkpoints/stores/commit-message.ts";
 import { nodeMachine } from "../../src/system/machine/machine.ts";
 import {
   type CheckpointRepository,
-  makeCheckpointRepository,
   openCheckpointRepository,
 } from "../../test/support/checkpoint-repository.ts";
-import { generatedCheckpoint } from "../../test/support/generate-checkpoints.ts";
 import { hasRealCheckpoints, unpackRealCheckpoints } from "../../test/support/real-checkpoints.ts";
 import type { BenchOptions, BenchResult } from "../bench-result.ts";
+import { generateRepository } from "../support/generated-repository.ts";
 import { measurePairs } from "../support/pairs.ts";
+import { plainRead } from "../support/plain-read.ts";
 import { keyframeProgram } from "../support/program.ts";
-
-const ref = "entire/checkpoints/v1";
 
 /**
  * `keyframe search` from start to exit, the first time, which indexes what it reads, and again; against bare Node and two
@@ -34,7 +30,7 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
     }
   }
   for (const turns of tiny ? [1] : [1, 30]) {
-    const repository = await generate(tiny ? 5 : 590, turns);
+    const repository = await generateRepository(tiny ? 5 : 590, turns);
     try {
       const name = `${tiny ? 5 : 590} generated of ${turns} turns`;
       results.push(...(await measure(name, repository, tiny ? 1 : 5)));
@@ -43,17 +39,6 @@ export async function run({ tiny }: BenchOptions): Promise<BenchResult[]> {
     }
   }
   return results;
-}
-
-async function generate(count: number, turns: number): Promise<CheckpointRepository> {
-  const repository = makeCheckpointRepository();
-  const writes = Array.from({ length: count }, (_, n) => generatedCheckpoint(n, turns));
-  await repository.stores.v1.write(writes, {
-    message: commitMessage("v1", "checkpoint"),
-    nowSeconds: 1_770_000_000,
-  });
-  repository.sh("gc", "-q");
-  return repository;
 }
 
 async function measure(
@@ -73,14 +58,9 @@ async function measure(
   );
   const list = join(git.repository.commonDir, "bench-objects");
   writeFileSync(list, [...new Set([...small, ...transcripts])].map((oid) => `${oid}\n`).join(""));
-  const plainRead = fileURLToPath(new URL("../support/plain-read.cjs", import.meta.url));
   const pair = {
     ours: { program: process.execPath, args: [keyframeProgram, "search", "error"], cwd: folder },
-    floor: {
-      program: "sh",
-      args: ["-c", 'exec "$0" "$@" <bench-objects', process.execPath, plainRead, folder, ref],
-      cwd: git.repository.commonDir,
-    },
+    floor: plainRead(folder, list),
     runs,
   };
   return [

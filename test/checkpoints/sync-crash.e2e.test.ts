@@ -1,18 +1,48 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { gatherSessions } from "../../src/checkpoints/resume/gather-sessions.ts";
 import { resolveRemote } from "../../src/git/remote/remote.ts";
 import { faultPointsInSource } from "../support/fault-points.ts";
 import { conversation, idOf, smallCheckpoint, writeOptions } from "../support/small-checkpoints.ts";
-import { makeSyncedClones, type SyncedClones } from "../support/synced-clones.ts";
+import { type Clone, makeSyncedClones, type SyncedClones } from "../support/synced-clones.ts";
 import { noteText } from "../support/test-repository.ts";
 
-let clones: SyncedClones | undefined;
-afterEach(async () => {
-  await clones?.close();
-  clones = undefined;
+const text = conversation(2000);
+let opened: SyncedClones;
+let b: Clone;
+let head: string;
+/** What the server and `b` hold before anything is killed, for each test anew. */
+let before: string;
+
+beforeAll(async () => {
+  opened = await makeSyncedClones({ over: "folder" });
+  const a = opened.clone("a");
+  b = opened.clone("b");
+  head = a.sh("rev-parse", "HEAD");
+  await a.stores.v1.write([smallCheckpoint(idOf(1), { sessionId: "one", transcript: [text] })], writeOptions);
+  a.sh("notes", "--ref=ai", "add", "-m", noteText({ a: ["s_1 1-3"] }), head);
+  a.sh("checkout", "-q", "-b", "feature");
+  a.commit(`Work\n\nEntire-Checkpoint: ${idOf(1)}`);
+  a.sh("push", "-q", "origin", "feature");
+  expect(a.keyframe("push").code).toBe(0);
+  await b.stores.v1.write([smallCheckpoint(idOf(2), { sessionId: "two", transcript: [text] })], writeOptions);
+  b.sh("notes", "--ref=ai", "add", "-m", noteText({ b: ["s_1 4-5"] }), head);
+  before = mkdtempSync(join(tmpdir(), "kf-sync-before-"));
+  for (const name of changed) cpSync(join(opened.root, name), join(before, name), { recursive: true });
 });
+afterAll(async () => {
+  await opened.close();
+  rmSync(before, { recursive: true, force: true });
+});
+beforeEach(() => {
+  for (const name of [...changed, "c", "home-c"])
+    rmSync(join(opened.root, name), { recursive: true, force: true });
+  for (const name of changed) cpSync(join(before, name), join(opened.root, name), { recursive: true });
+});
+
+const changed = ["served", "b", "home-b"];
 
 const points = [
   "fetch:after-adopt-before-tips",
@@ -38,19 +68,6 @@ test("the list of fault points is complete", () => {
 });
 
 test.each(points)("killed at %s, doing it again ends where it would have ended", async (point) => {
-  const opened = await makeSyncedClones({ over: "folder" });
-  clones = opened;
-  const [a, b] = [opened.clone("a"), opened.clone("b")];
-  const head = a.sh("rev-parse", "HEAD");
-  const text = conversation(2000);
-  await a.stores.v1.write([smallCheckpoint(idOf(1), { sessionId: "one", transcript: [text] })], writeOptions);
-  a.sh("notes", "--ref=ai", "add", "-m", noteText({ a: ["s_1 1-3"] }), head);
-  a.sh("checkout", "-q", "-b", "feature");
-  a.commit(`Work\n\nEntire-Checkpoint: ${idOf(1)}`);
-  a.sh("push", "-q", "origin", "feature");
-  expect(a.keyframe("push").code).toBe(0);
-  await b.stores.v1.write([smallCheckpoint(idOf(2), { sessionId: "two", transcript: [text] })], writeOptions);
-  b.sh("notes", "--ref=ai", "add", "-m", noteText({ b: ["s_1 4-5"] }), head);
   const steps = [["fetch"], ["resume", "feature"], ["push"]];
   b.env["KEYFRAME_FAULT"] = point;
   const ends = steps.map((step) => b.keyframe(...step).code);
