@@ -211,3 +211,35 @@ describe("names and texts that drive a terminal", () => {
     },
   );
 });
+
+test("an address of a machine's repository that is none is refused by name, whatever git passes on", () => {
+  const addresses = [
+    "../../etc/x",
+    "-oProxyCommand=touch/x",
+    "$(touch pwned)/x",
+    "a\nfetch/x",
+    "/x",
+    "a/",
+    "",
+  ];
+  for (const address of addresses) {
+    const { code, stdout, stderr } = repository.keyframe(["remote-helper", "origin", address], {
+      stdin: "capabilities\nconnect git-upload-pack\n",
+    });
+    expect([code, stdout, stderr]).toEqual([
+      2,
+      "",
+      expect.stringContaining("does not name a repository in a sandbox"),
+    ]);
+  }
+  // one that could be: no machine is made or looked for outside of the list, and no other service is started
+  for (const address of ["sb-000000000000/../../x", "work/root/x"]) {
+    const { code, stderr } = repository.keyframe(["remote-helper", "origin", address], {
+      stdin: "connect git-upload-pack\n",
+    });
+    expect([code, stderr]).toEqual([3, expect.stringContaining("there is no sandbox")]);
+    const other = repository.keyframe(["remote-helper", "origin", address], { stdin: "connect sh\n" });
+    expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('has no "connect sh"')]);
+  }
+  expect(readdirSync(repository.folder)).toEqual([".git"]);
+});
