@@ -1,5 +1,12 @@
 import { assert } from "../../base/assert.ts";
-import { rootRoutes } from "../application.ts";
+import { blameCommand } from "../blame/blame-command.ts";
+import { diffCommand } from "../diff/diff-command.ts";
+import { explainCommand } from "../explain/explain-command.ts";
+import { raceRoutes } from "../race/race-command.ts";
+import { reportCommand } from "../report/report-command.ts";
+import { searchCommand } from "../search/search-command.ts";
+import { showCommand } from "../show/show-command.ts";
+import { timelineCommand } from "../timeline/timeline-command.ts";
 
 /** A question that agents have, and the words behind `keyframe` that answer it; `<...>` is for the agent to fill in. */
 export const skillQuestions: readonly {
@@ -46,8 +53,21 @@ without an owner is unknown, which does not mean that a person wrote it.
 `;
 }
 
+const briefs: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    blame: blameCommand,
+    diff: diffCommand,
+    explain: explainCommand,
+    race: raceRoutes,
+    report: reportCommand,
+    search: searchCommand,
+    show: showCommand,
+    timeline: timelineCommand,
+  }).map(([name, { brief }]) => [name, brief]),
+);
+
 function briefOf(name: string): string {
-  const entry = rootRoutes.getAllEntries().find((each) => each.name.original === name);
-  assert(entry !== undefined, "a skill names commands that there are");
-  return entry.target.brief;
+  const brief = briefs.get(name);
+  assert(brief !== undefined, "a skill names commands that there are");
+  return brief;
 }
