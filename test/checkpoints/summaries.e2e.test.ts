@@ -71,7 +71,7 @@ describe("a summary by a command of the user's", () => {
     const input = readFileSync(heard, "utf8");
     expect(input).toContain("[User] limit the rates");
     expect(input).toContain("[Assistant] Rates are limited.");
-    expect(input).toMatch(/\/keyframe-summary-[^/]+\/empty\n$/);
+    expect(input).toMatch(/\/keyframe-program-[^/]+\/empty\n$/);
     expect(keyframe("explain", "HEAD", "--raw-transcript").stdout).toBe(before);
     expect(explained().sessions[0]).toMatchObject({
       summary: { outcome: "The server limits rates." },
